@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* The whole public interface of creel, except the typed layer (creel/typed.h). */
+#ifndef CREEL_CREEL_H
+#define CREEL_CREEL_H
+
+#include <creel/base.h>
+#include <creel/error.h>
+#include <creel/executor.h>
+#include <creel/future.h>
+#include <creel/map.h>
+#include <creel/pools.h>
+#include <creel/promise.h>
+#include <creel/queue.h>
+#include <creel/submit.h>
+#include <creel/task.h>
+#include <creel/wait.h>
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* Why a future has no result. */
+#ifndef CREEL_ERROR_H
+#define CREEL_ERROR_H
+
+#include <creel/base.h>
+
+CREEL_BEGIN
+
+/* What sort of failure it was. New kinds are added at the end: keep a default case. */
+typedef enum creel_kind {
+	CREEL_KIND_NONE,
+	CREEL_KIND_FAILED,           /* the function returned a code, or called creel_fail() */
+	CREEL_KIND_CANCELLED,        /* cancelled before it ran */
+	CREEL_KIND_TIMED_OUT,        /* ran longer than it was allowed to */
+	CREEL_KIND_EXPIRED,          /* waited in the queue longer than it was allowed to */
+	CREEL_KIND_REJECTED,         /* never accepted: bad arguments, a full queue, no thread */
+	CREEL_KIND_SHUT_DOWN,        /* the executor had been shut down */
+	CREEL_KIND_WORKER_DIED,      /* the worker process died of a signal */
+	CREEL_KIND_KILLED,           /* the worker process was killed on request */
+	CREEL_KIND_EXITED,           /* the task ended its thread or process */
+	CREEL_KIND_NO_MEMORY,        /* no memory for the task, its result, or its error */
+	CREEL_KIND_NOT_TRANSFERABLE, /* the workers cannot have this function or pointer */
+	CREEL_KIND_BROKEN            /* the executor is broken: creel_executor_error() */
+} creel_kind;
+
+/*
+ * An error. Owned by the library, valid as long as the future (or executor) it was read from is
+ * referenced; never changes; any thread may read it. Strings are never NULL. Only the library
+ * makes errors, so that the struct can grow at its end; what a user hands to
+ * creel_promise_set_error() is copied field by field.
+ */
+typedef struct creel_error {
+	int kind;            /* a creel_kind */
+	int code;            /* what the function returned, or a return code of creel */
+	int err;             /* errno, if the failure has one (positive), or 0 */
+	int signal;          /* the signal that ended the worker, or 0 */
+	int exit_status;     /* the exit status of the worker, or 0 */
+	int64_t pid;         /* the worker process, or 0 */
+	const char *task;    /* the task's name, or "" */
+	const char *message; /* what happened, which value was wrong, what to do */
+} creel_error;
+
+/* The i-th error beneath this one (what a retry saw, what an aggregate covers, why a pool broke);
+ * NULL past the last. Borrowed from e, which must be an error of the library's, or NULL. Does not block. */
+CREEL_API const creel_error *creel_error_cause(const creel_error *e, size_t i);
+
+/* The name of a kind: "failed", "worker died"; static, never NULL. */
+CREEL_API const char *creel_kind_name(int kind);
+
+CREEL_END
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Futures.
+ *
+ * STATES   PENDING -> RUNNING -> FINISHED, or PENDING -> CANCELLED; what was rejected and what a
+ *          promise settles directly goes PENDING -> FINISHED. FINISHED and CANCELLED are final and
+ *          reached exactly once.
+ * ORDER    What the task did before it ended happens before every call that sees the final state.
+ * THREADS  Any thread may call any of these, several at once.
+ * BLOCKING Only _result, _view and _take, until their deadline. On a worker, waiting for a task of
+ *          the same pool that has not started runs it right there (CREEL_FOREVER only). Waiting
+ *          for oneself, or blocking in a callback, is -EDEADLK at once.
+ */
+#ifndef CREEL_FUTURE_H
+#define CREEL_FUTURE_H
+
+#include <creel/base.h>
+#include <creel/error.h>
+
+CREEL_BEGIN
+
+enum {
+	CREEL_FUTURE_PENDING,
+	CREEL_FUTURE_RUNNING,
+	CREEL_FUTURE_FINISHED, /* with a result or an error */
+	CREEL_FUTURE_CANCELLED
+};
+
+/* What creel_future_cancel() did. */
+enum {
+	CREEL_CANCEL_NOW =
+		1, /* it will never run; the future is cancelled, now or already before */
+	CREEL_CANCEL_REQUESTED, /* it runs, and creel_task_cancelled() tells it */
+	CREEL_CANCEL_FINAL      /* it had finished; nothing happened */
+};
+
+/* What creel_future_remove() found. */
+enum {
+	CREEL_CALLBACK_REMOVED = 1, /* it will never be called; its free has run */
+	CREEL_CALLBACK_RUNNING,     /* it is being called, or just about to be */
+	CREEL_CALLBACK_DONE         /* it was called, or removed, before */
+};
+
+/* Another reference; returns f. NULL gives NULL. */
+CREEL_API creel_future *creel_future_ref(creel_future *f);
+
+/* Drops a reference. Never blocks, never cancels. NULL does nothing. */
+CREEL_API void creel_future_unref(creel_future *f);
+
+/* CREEL_FUTURE_... at this moment. */
+CREEL_API int creel_future_state(creel_future *f);
+
+/*
+ * Waits until deadline and copies the result to ret. size must be the size of the result; with ret
+ * NULL and size 0, only the outcome is of interest. Returns 0; -ETIMEDOUT (the wait ended, the task
+ * goes on); -ECANCELED; CREEL_EFAILED (see creel_future_error()); -EMSGSIZE (the size differs, ask
+ * creel_future_view()); -EDEADLK; -EAGAIN (a worker that may not wait); -EPERM (a future of the
+ * parent's, in a forked child). ret is untouched unless 0 is returned.
+ */
+CREEL_API int creel_future_result(creel_future *f, creel_deadline deadline, void *ret, size_t size);
+
+/* The same without a copy: *ret_data is borrowed and stays valid while f is referenced and nobody
+ * takes it; NULL for an empty result. Either may be NULL. */
+CREEL_API int creel_future_view(creel_future *f, creel_deadline deadline, const void **ret_data,
+				size_t *ret_size);
+
+/* The same, moving the result out: the caller calls ret_buffer->free, if not NULL, when done with
+ * it. Only for the sole holder of the last reference: -EBUSY otherwise, and -ENOMEM, and the result
+ * stays. Afterwards the future's result is empty. */
+CREEL_API int creel_future_take(creel_future *f, creel_deadline deadline, creel_buffer *ret_buffer);
+
+/* Why there is no result: NULL while the future is not final or when it has one. Borrowed: valid
+ * while f is referenced. Does not block. */
+CREEL_API const creel_error *creel_future_error(creel_future *f);
+
+/* Asks that it not run: CREEL_CANCEL_NOW, _REQUESTED or _FINAL. A pending one completes within this
+ * call, its callbacks run on the caller. Does not block. */
+CREEL_API int creel_future_cancel(creel_future *f);
+
+/* A callback: f is borrowed for the call. */
+typedef void (*creel_done_fn)(creel_future *f, void *arg);
+
+/*
+ * Calls fn(f, arg) once when f is final, then free(arg) unless free is NULL. Callbacks of a future run
+ * in the order of registration and with no lock held: on the thread that completes it (a worker, a
+ * canceller, whoever settles the promise), or at once on the caller if it is final already; with ex, as
+ * a task of ex, of which a reference is held until then (if ex refuses it, on the completing thread
+ * after all). One that completes another future does not nest: that future's callbacks run after
+ * it returned. Without ex a callback must not block. It may drop references (the last one included),
+ * add callbacks, submit, shut pools down.
+ * ret_id, if not NULL, gets the name for creel_future_remove(): never 0, or 0 if it was called at once.
+ * Returns 0; -EINVAL if f or fn is NULL, -ENOMEM: then fn will not be called and arg remains the
+ * caller's.
+ */
+CREEL_API int creel_future_on_done(creel_future *f, creel_executor *ex, creel_done_fn fn, void *arg,
+				   void (*free)(void *arg), uint64_t *ret_id);
+
+/* Takes a callback back: CREEL_CALLBACK_REMOVED, _RUNNING or _DONE. Does not wait for a running one. */
+CREEL_API int creel_future_remove(creel_future *f, uint64_t id);
+
+CREEL_END
+
+#endif

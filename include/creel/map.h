@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Maps: one function over many items, with a bounded number in flight.
+ *
+ * A map is used by one thread at a time. Items are submitted inside creel_map_next(), and in the
+ * constructor none: an endless source is pulled only as fast as results are taken.
+ */
+#ifndef CREEL_MAP_H
+#define CREEL_MAP_H
+
+#include <creel/base.h>
+#include <creel/queue.h>
+
+CREEL_BEGIN
+
+/*
+ * Produces the next item: writes up to *size bytes to item (16-byte aligned), sets *size to how many
+ * it wrote, and returns 1. 0 is the end. A negative code ends the map with that code, after the
+ * results of the items before. Called only inside creel_map_next(), on its caller.
+ */
+typedef int (*creel_source_fn)(void *ctx, void *item, size_t *size);
+
+typedef struct creel_map_options {
+	/* At most so many items submitted and not yet taken. Default: four a CPU, at least 16. */
+	size_t in_flight;
+	/* creel_map_from(): the largest item in bytes. Default 4096. */
+	size_t max_item;
+	/* CREEL_ORDERED (the default) or CREEL_AS_COMPLETED; CREEL_KEEP_GOING. */
+	unsigned flags;
+	/* For every item. NULL: none. Borrowed until creel_map_end(). */
+	const creel_submit_options *submit;
+	uint64_t reserved[4];
+} creel_map_options;
+
+/* fn over n items of stride bytes at base, which must stay valid until creel_map_end(). Each is copied
+ * into its task. Never NULL: what is wrong comes from creel_map_next(). The map holds a reference
+ * of ex. */
+CREEL_API creel_mapping *creel_map(creel_executor *ex, creel_fn fn, const void *base, size_t stride,
+				   size_t n, const creel_map_options *options);
+
+/* fn over what source(ctx, ...) produces. */
+CREEL_API creel_mapping *creel_map_from(creel_executor *ex, creel_fn fn, creel_source_fn source,
+					void *ctx, const creel_map_options *options);
+
+/*
+ * The next result: a future that is final, whose reference is the caller's, and the item's index in
+ * *ret_index (may be NULL). In the order of the items, or as completed.
+ * 0: with CREEL_KEEP_GOING the future may have failed. CREEL_EMPTY: the end. -ETIMEDOUT: call again.
+ * Without CREEL_KEEP_GOING the first item that failed returns CREEL_EFAILED (-ECANCELED if it was
+ * cancelled) with its future and index, cancels what is pending, and ends the map: CREEL_EMPTY from
+ * then on. A code of the source's, -ENOMEM, -EINVAL (of the constructor's arguments): no future, and
+ * the map has ended. -EDEADLK if it would block in a callback.
+ */
+CREEL_API int creel_map_next(creel_mapping *map, creel_deadline deadline, creel_future **ret_future,
+			     size_t *ret_index);
+
+/* Ends the map, early or not: cancels what is pending, lets go of what runs, frees the map. Does not
+ * block. NULL does nothing. */
+CREEL_API void creel_map_end(creel_mapping *map);
+
+CREEL_END
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Promises: futures that no executor runs; some code of the user's settles them.
+ *
+ * The truth table (state before -> what the call does):
+ *
+ *                              PENDING       RUNNING       FINISHED     CANCELLED
+ *   _set_running_or_notify...  0, RUNNING    -EALREADY     -EALREADY    -ECANCELED
+ *   _set_result, _set_move,
+ *   _set_error                 0, FINISHED   0, FINISHED   -EALREADY    -ECANCELED
+ *   creel_future_cancel()      CANCELLED     asks          nothing      nothing
+ *
+ * Of two threads that settle at once one wins and the other gets -EALREADY. All of them return
+ * -EINVAL for a future that is not a promise, and -ENOMEM with the state unchanged. Callbacks run
+ * within the settling call, after the waiters were woken. Any thread; none blocks.
+ */
+#ifndef CREEL_PROMISE_H
+#define CREEL_PROMISE_H
+
+#include <creel/base.h>
+#include <creel/error.h>
+
+CREEL_BEGIN
+
+/* A pending promise with one reference, for the caller. Whoever settles it and whoever reads it each
+ * need a reference while they use it. Out of memory: a future that has already failed; settling it
+ * says -EALREADY. */
+CREEL_API creel_future *creel_promise_new(void);
+
+/* Starts the work: from here on cancelling is only a request (creel_promise_cancelled()). -ECANCELED
+ * if it was cancelled before: do not do the work. */
+CREEL_API int creel_promise_set_running_or_notify_cancel(creel_future *promise);
+
+/* Whether somebody asked to cancel it. */
+CREEL_API bool creel_promise_cancelled(creel_future *promise);
+
+/* Settles it with a copy of size bytes at data. */
+CREEL_API int creel_promise_set_result(creel_future *promise, const void *data, size_t size);
+
+/* Settles it with the buffer, which is the library's from then on; the caller's if not 0. */
+CREEL_API int creel_promise_set_move(creel_future *promise, creel_buffer buffer);
+
+/* Settles it with a copy of error; kind 0 is taken as CREEL_KIND_FAILED. */
+CREEL_API int creel_promise_set_error(creel_future *promise, const creel_error *error);
+
+CREEL_END
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Completion queues: futures go in, and come out when they are final. as_completed, streaming and
+ * the bridge to event loops are all this one thing.
+ *
+ * OWNERSHIP  The queue holds a reference to what was added; taking hands that reference over.
+ * THREADS    Any thread may call any of these, several at once; nobody may use a queue whose last
+ *            reference went.
+ * ORDER      What a future's task did happens before the take that returns it.
+ */
+#ifndef CREEL_QUEUE_H
+#define CREEL_QUEUE_H
+
+#include <creel/base.h>
+#include <creel/submit.h>
+
+CREEL_BEGIN
+
+/* Flags of queues and maps. */
+enum {
+	CREEL_ORDERED = 1,      /* queue: hand out as added, not as completed (a map's default) */
+	CREEL_AS_COMPLETED = 2, /* map: hand out as completed */
+	CREEL_KEEP_GOING = 4    /* map: an error is one item's result, not the end */
+};
+
+typedef struct creel_queue_options {
+	/* At most so many added and not yet taken; 0: no limit. */
+	size_t capacity;
+	/* CREEL_ORDERED or 0. */
+	unsigned flags;
+	uint64_t reserved[4];
+} creel_queue_options;
+
+/* A queue with one reference. Never NULL: with bad options or without memory it is a broken one, of
+ * which every call returns -EINVAL or -ENOMEM. */
+CREEL_API creel_queue *creel_queue_new(const creel_queue_options *options);
+
+/* Another reference; returns q. NULL gives NULL. */
+CREEL_API creel_queue *creel_queue_ref(creel_queue *q);
+
+/* Drops a reference; the last one forgets what is in the queue (running tasks go on) and closes
+ * the descriptor. NULL does nothing. Does not block. */
+CREEL_API void creel_queue_unref(creel_queue *q);
+
+/* Adds f, with a reference of the queue's own, under a tag of the caller's. The same future may be
+ * added several times. A final one can be taken at once. Returns 0, -EAGAIN (at capacity),
+ * -ESHUTDOWN (closed), -EINVAL, -ENOMEM; nothing was added then. Does not block. */
+CREEL_API int creel_queue_add(creel_queue *q, creel_future *f, void *tag);
+
+/* Submits and adds in one step: the queue owns the only reference. Returns what creel_queue_add() or
+ * creel_try_submit() would; if not 0, nothing was submitted and the caller keeps the argument. */
+CREEL_API int creel_queue_submit(creel_queue *q, creel_executor *ex, creel_fn fn, const void *arg,
+				 size_t size, const creel_submit_options *options, void *tag);
+
+/* Takes the next future, waiting until deadline, and gives its reference to the caller; ret_tag may
+ * be NULL. Returns 0; -ETIMEDOUT; CREEL_EMPTY once the queue is closed and everything was taken;
+ * -EAGAIN after creel_queue_wake(); -EDEADLK if it would block in a callback; -EINVAL. */
+CREEL_API int creel_queue_take(creel_queue *q, creel_deadline deadline, creel_future **ret_future,
+			       void **ret_tag);
+
+/* A descriptor that polls readable exactly while take would return without waiting; for poll, epoll
+ * and event loops. Made by the first call and owned by the queue: do not read, write or close it.
+ * Negative code on failure. */
+CREEL_API int creel_queue_fd(creel_queue *q);
+
+/* Makes one take, the one that waits now or the next one, return -EAGAIN. Several before it are
+ * one. */
+CREEL_API int creel_queue_wake(creel_queue *q);
+
+/* Accepts no more; what is in can still be taken. Idempotent. */
+CREEL_API int creel_queue_close(creel_queue *q);
+
+/* Forgets everything: what is in, a wake, a close. The descriptor stays. */
+CREEL_API int creel_queue_reset(creel_queue *q);
+
+CREEL_END
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Submitting: handing a function with its argument to an executor.
+ *
+ * ARGUMENTS  size bytes at arg are copied (small ones into the task itself); CREEL_BY_REF as size
+ *            passes the pointer. size 0 with arg NULL is no argument. creel_submit_options.arg_free
+ *            hands over what arg is or holds: it runs exactly once, before completion is visible.
+ * ATOMIC     Accepted means exactly one completion, rejected means that it never runs.
+ * ORDER      What the caller did before submitting happens before the task's function starts.
+ *
+ * All of these may be called from any thread, tasks and callbacks included; none blocks.
+ */
+#ifndef CREEL_SUBMIT_H
+#define CREEL_SUBMIT_H
+
+#include <creel/base.h>
+
+CREEL_BEGIN
+
+typedef struct creel_submit_options {
+	/* The task's name in errors. Copied. Default "". */
+	const char *name;
+	/* Destructor of the argument: called once with the pointer and the size that the function
+	 * got (a copy's address when it was copied) and arg_ctx, in this process, after the function
+	 * ended or when it is certain that it never runs. */
+	void (*arg_free)(void *arg, size_t size, void *arg_ctx);
+	void *arg_ctx;
+	/* None defined yet: 0. */
+	unsigned flags;
+	/* Must be zero. */
+	uint64_t reserved[8];
+} creel_submit_options;
+
+/* Never NULL: a submission that is rejected gives a future that has already failed; its error
+ * says why (rejected, shut down, broken, no memory). The caller owns one reference. */
+CREEL_API CREEL_MUST_USE creel_future *creel_submit(creel_executor *ex, creel_fn fn,
+						    const void *arg, size_t size);
+
+/* The same with options; NULL means none. When it is rejected, arg_free has run. */
+CREEL_API CREEL_MUST_USE creel_future *creel_submit_with(creel_executor *ex, creel_fn fn,
+							 const void *arg, size_t size,
+							 const creel_submit_options *options);
+
+/* The same, with the verdict as a return code. Returns 0 and the future in *ret_future, or a
+ * negative code, and then nothing has happened: the caller keeps the argument (arg_free has not
+ * run), *ret_future is untouched. -EINVAL (a NULL function, unknown flags...), -ENOMEM, -ESHUTDOWN,
+ * -EAGAIN (no worker can be had), -EPERM (a forked child), CREEL_EFAILED (the executor is broken). */
+CREEL_API int creel_try_submit(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
+			       const creel_submit_options *options, creel_future **ret_future);
+
+/* Submits without a future. Returns as creel_try_submit(), but arg_free has run if it was rejected.
+ * If the task fails, the pool's on_unhandled hook is told. */
+CREEL_API int creel_spawn(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
+			  const creel_submit_options *options);
+
+CREEL_END
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Allocation. Everything that the library allocates goes through here, so that the model checker
+ * can see use after free, and leaks, in the real sources.
+ */
+#ifndef CREEL__BASE_ALLOC_H
+#define CREEL__BASE_ALLOC_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+/* No object may be larger: pointer differences within it would overflow. */
+#define CREEL__SIZE_MAX ((size_t)PTRDIFF_MAX - 4096)
+
+#ifdef CREEL_MODEL
+void *creel__model_malloc(size_t size);
+void creel__model_free(void *p);
+#define creel__malloc(size) creel__model_malloc(size)
+#define creel__free(p) creel__model_free(p)
+static inline void *creel__malloc_aligned(size_t alignment, size_t size)
+{
+	(void)alignment;
+	return creel__model_malloc(size);
+}
+#else
+#define creel__malloc(size) malloc(size)
+#define creel__free(p) free(p)
+static inline void *creel__malloc_aligned(size_t alignment, size_t size)
+{
+	return aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+}
+#endif
+
+/* Zeroed memory for one object. */
+static inline void *creel__zalloc(size_t size)
+{
+	unsigned char *p = creel__malloc(size);
+	for (size_t i = 0; p && i < size; i++)
+		p[i] = 0;
+	return p;
+}
+
+#endif

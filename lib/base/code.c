@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* Names of return codes. strerrorname_np() is glibc's alone, and the wording of strerror() depends on
+ * the locale: the codes that the library itself returns are named here. */
+#include <creel/base.h>
+#include <errno.h>
+
+#define NAME(code)                                                                                 \
+	case -(code):                                                                              \
+		return #code
+
+const char *creel_code_name(int code)
+{
+	switch (code) {
+	case 0:
+		return "0";
+	case CREEL_EFAILED:
+		return "CREEL_EFAILED";
+	case CREEL_EMPTY:
+		return "CREEL_EMPTY";
+		NAME(EAGAIN);
+		NAME(EALREADY);
+		NAME(EBUSY);
+		NAME(ECANCELED);
+		NAME(EDEADLK);
+		NAME(EEXIST);
+		NAME(EFAULT);
+		NAME(EINTR);
+		NAME(EINVAL);
+		NAME(EIO);
+		NAME(EMFILE);
+		NAME(EMSGSIZE);
+		NAME(ENFILE);
+		NAME(ENOENT);
+		NAME(ENOEXEC);
+		NAME(ENOMEM);
+		NAME(ENOSPC);
+		NAME(ENOSYS);
+		NAME(ENOTSUP);
+		NAME(EPERM);
+		NAME(EACCES);
+		NAME(EPIPE);
+		NAME(ERANGE);
+		NAME(ESHUTDOWN);
+		NAME(ETIME);
+		NAME(ETIMEDOUT);
+	default:
+		return code < 0 && code > CREEL_EFAILED ? "errno" : "unknown";
+	}
+}

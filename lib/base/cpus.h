@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* How many CPUs this process may keep busy. */
+#ifndef CREEL__BASE_CPUS_H
+#define CREEL__BASE_CPUS_H
+
+/*
+ * The CPUs of the affinity mask, or the cgroup's quota rounded up where that is less; at least 1.
+ * root is where /proc and /sys are found: NULL is "", tests set another.
+ */
+int creel__cpus(const char *root);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The block: task and future in one piece of 96 bytes.
+ *
+ * STATE WORD  High half: the reference count. Low half, which waiters park on: the state and flags.
+ *
+ *   PENDING ----claim----> RUNNING ------------------> FINISHED | FAILED
+ *      |  \                                              ^
+ *      |   '--(promise set, reject)--> SETTLING ---------'
+ *      '--cancel--> PINNED --> CANCELLED
+ *
+ *   PINNED    The canceller has won; it runs the argument's destructor and the executor's withdraw,
+ *             and the executor does not let go of the task until that is over. Reads as PENDING.
+ *   SETTLING  One of several that would settle it has won and writes the result. Reads as RUNNING.
+ *   The last three are final. All that a result consists of is plain data: written only by whoever
+ *   moved the word to RUNNING, SETTLING or PINNED, read only after the word was seen final.
+ *
+ * REFERENCES  One for each holder of the future; one for the executor, from submission until the task
+ *             has ended or the executor has found it cancelled.
+ */
+#ifndef CREEL__CORE_BLOCK_H
+#define CREEL__CORE_BLOCK_H
+
+#include "sync/atomic.h"
+#include <creel/error.h>
+#include <stdalign.h>
+
+enum {
+	CREEL__PENDING,
+	CREEL__PINNED,
+	CREEL__RUNNING,
+	CREEL__SETTLING,
+	CREEL__FINISHED, /* from here on final */
+	CREEL__FAILED,
+	CREEL__CANCELLED,
+	CREEL__STATE = 7,     /* mask */
+	CREEL__WAITED = 8,    /* somebody is parked on the word, or about to be */
+	CREEL__HOOKED = 16,   /* hooks want to hear of the end */
+	CREEL__ASKED = 32,    /* cancel was called while it ran */
+	CREEL__READ = 64,     /* somebody looked at the error */
+	CREEL__OPTIONS = 128, /* hooks holds a struct creel__options; set at birth */
+	CREEL__PROMISE = 256, /* no executor; set at birth */
+	CREEL__COUNTED = 512, /* the executor counts it; set at birth */
+	CREEL__STATIC = 1024, /* constant: reference counting and flags skip it */
+	CREEL__HELPED = 2048, /* its waiter runs it, and the queue keeps the executor's reference */
+};
+
+#define CREEL__REF (UINT64_C(1) << 32)
+
+/* How the payload is used. Otherwise arg_len and result_len are lengths inline. */
+enum {
+	CREEL__ARG_INLINE = 32,     /* the most */
+	CREEL__ARG_HEAP = 0xff,     /* struct creel__heap_arg */
+	CREEL__ARG_REF = 0xfe,      /* the pointer itself */
+	CREEL__RESULT_BOX = 0xff,   /* a struct creel__box * */
+	CREEL__RESULT_ERROR = 0xfe, /* a const creel_error * */
+	CREEL__PAYLOAD = 48,
+};
+
+struct creel__heap_arg {
+	void *data;
+	size_t size;
+};
+
+struct creel_future {
+	creel_future *next; /* in the queue that it is in; on a free list; deferred callbacks */
+	union {
+		creel_fn fn;       /* until it is called */
+		creel_task *outer; /* while it runs: the task that the thread was running before */
+	};
+	creel_executor *executor; /* alive until the task has ended; only compared afterwards */
+	_Atomic(uint64_t) state;
+	_Atomic(uintptr_t) hooks; /* core/hook.h */
+	uint8_t arg_len;
+	uint8_t result_len;
+	uint16_t generation; /* of the process that it belongs to */
+	uint32_t hook_ids;   /* names given to callbacks; guarded by the lock in hooks */
+	alignas(16) unsigned char payload[CREEL__PAYLOAD];
+};
+
+/* A task is the same block, as its function sees it. */
+struct creel_task {
+	creel_future future;
+};
+
+_Static_assert(sizeof(creel_future) == 96 || sizeof(void *) != 8, "a block has 96 bytes");
+
+/* A block with one word of state set and no payload; NULL without memory. */
+creel_future *creel__block_new(uint64_t state);
+void creel__block_free(creel_future *f);
+
+#endif

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Callbacks.
+ *
+ * A callback is a hook without notify. Whoever makes the future final tells the internal listeners under
+ * the hooks' lock and then takes the callbacks one by one: it marks the first as running under the lock,
+ * calls it with no lock held, unlinks it, marks the next. A marked callback cannot be removed.
+ *
+ * NESTING  A callback that completes another future does not call that one's callbacks: the future is
+ *          put on the thread's list, and the outermost level goes through the list. A chain of any
+ *          length needs the stack of one callback.
+ */
+#include "base/alloc.h"
+#include "core/executor.h"
+#include "core/future.h"
+#include "core/hook.h"
+#include "core/submit.h"
+#include "core/task.h"
+#include "sync/local.h"
+#include <creel/future.h>
+#include <errno.h>
+
+struct callback {
+	struct creel__hook hook;
+	creel_done_fn fn;
+	void *arg;
+	void (*free)(void *arg);
+	creel_executor *executor; /* a reference, or NULL */
+	creel_task *task;         /* made in advance, so that nothing can fail at the end */
+	creel_future *future;     /* once running: a reference */
+	struct callback *deferred_next;
+	uint64_t id;
+	bool running; /* guarded by the hooks' lock */
+};
+
+static struct callback *callback_of(struct creel__hook *hook)
+{
+	return (struct callback *)hook;
+}
+
+/* Calls it on this thread. The argument's destructor counts as a part of the callback. */
+static void call(struct callback *c)
+{
+	struct creel__local *local = creel__self();
+	local->callbacks++;
+	c->fn(c->future, c->arg);
+	if (c->free)
+		c->free(c->arg);
+	local->callbacks--;
+}
+
+/* What is left of a callback that was called, or that will not be. */
+static void dispose(struct callback *c)
+{
+	if (c->task)
+		creel__block_free(&c->task->future);
+	creel_executor_unref(c->executor);
+	creel__free(c);
+}
+
+/* The task of a callback with an executor. There blocking is allowed. */
+static int call_task(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)size;
+	struct callback *c = *(struct callback *const *)arg;
+	c->fn(c->future, c->arg);
+	if (c->free)
+		c->free(c->arg);
+	creel_future_unref(c->future);
+	dispose(c);
+	return 0;
+}
+
+/* Calls an unlinked callback, where it wants to be called. Takes over its reference to the future. */
+static void deliver(struct callback *c)
+{
+	creel_future *f = c->future;
+	if (c->task) {
+		creel_task *task = c->task;
+		c->task = NULL;
+		if (creel__executor_submit(c->executor, task) == 0)
+			return;
+		c->task = task;
+	}
+	call(c);
+	dispose(c);
+	creel_future_unref(f);
+}
+
+static struct callback *mark_next_locked(creel_future *f, struct creel__hook *from)
+{
+	while (from && callback_of(from)->running)
+		from = creel__hooks_next_locked(f, from);
+	if (from)
+		callback_of(from)->running = true;
+	return from ? callback_of(from) : NULL;
+}
+
+/* The first hook that is a callback. */
+static struct creel__hook *first_callback_locked(creel_future *f)
+{
+	struct creel__hook *first = creel__hooks_first_locked(f);
+	if (first && creel__load(&f->state, relaxed) & CREEL__OPTIONS)
+		first = creel__hooks_next_locked(f, first);
+	return first;
+}
+
+/* Unlinks c and marks the one behind it. */
+static struct callback *advance(creel_future *f, struct callback *c)
+{
+	creel__hooks_lock(f);
+	struct creel__hook *next = creel__hooks_next_locked(f, &c->hook);
+	creel__hooks_unlink_locked(f, &c->hook);
+	struct callback *marked = mark_next_locked(f, next);
+	creel__hooks_unlock(f);
+	return marked;
+}
+
+/* Calls all callbacks of a future; c is the first, marked. Takes over a reference to f. */
+static void run_all(creel_future *f, struct callback *c)
+{
+	while (c) {
+		struct callback *next;
+		c->future = creel_future_ref(f);
+		if (c->task) {
+			next = advance(f, c);
+			deliver(c);
+		} else {
+			call(c);
+			next = advance(f, c);
+			dispose(c);
+			creel_future_unref(f);
+		}
+		c = next;
+	}
+	creel_future_unref(f);
+}
+
+/* Puts it off until the callback that this thread is in has returned. */
+static void defer(struct creel__local *local, struct callback *c)
+{
+	c->deferred_next = NULL;
+	if (local->deferred)
+		local->deferred_last->deferred_next = c;
+	else
+		local->deferred = c;
+	local->deferred_last = c;
+}
+
+static void run_deferred(struct creel__local *local)
+{
+	while (local->deferred) {
+		struct callback *c = local->deferred;
+		local->deferred = c->deferred_next;
+		run_all(c->future, c);
+	}
+}
+
+void creel__hooks_run(creel_future *f)
+{
+	creel__hooks_lock(f);
+	struct creel__hook *hook = first_callback_locked(f);
+	struct creel__hook *first = NULL;
+	while (hook) {
+		struct creel__hook *next = creel__hooks_next_locked(f, hook);
+		if (hook->notify) {
+			creel__hooks_unlink_locked(f, hook);
+			hook->notify(hook, f);
+		} else if (!first) {
+			first = hook;
+		}
+		hook = next;
+	}
+	struct callback *c = mark_next_locked(f, first);
+	creel__hooks_unlock(f);
+	if (!c) {
+		creel_future_unref(f);
+		return;
+	}
+	struct creel__local *local = creel__self();
+	c->future = f;
+	if (local->callbacks || local->draining) {
+		defer(local, c);
+		return;
+	}
+	local->draining = true;
+	run_all(f, c);
+	run_deferred(local);
+	local->draining = false;
+}
+
+/* Appends unless f is final. */
+static bool listen(creel_future *f, struct callback *c, uint64_t *ret_id)
+{
+	if (creel__future_is_final(f))
+		return false;
+	creel__hooks_lock(f);
+	/* [FUT-2] acquire: as in creel__hooks_listen() */
+	uint64_t old = creel__or(&f->state, CREEL__HOOKED, acquire);
+	bool listening = (old & CREEL__STATE) < CREEL__FINISHED;
+	if (listening) {
+		c->id = ++f->hook_ids;
+		if (ret_id)
+			*ret_id = c->id;
+		creel__hooks_append_locked(f, &c->hook);
+	}
+	creel__hooks_unlock(f);
+	return listening;
+}
+
+int creel_future_on_done(creel_future *f, creel_executor *ex, creel_done_fn fn, void *arg,
+			 void (*free)(void *arg), uint64_t *ret_id)
+{
+	if (!f || !fn)
+		return -EINVAL;
+	struct callback *c = creel__zalloc(sizeof *c);
+	if (!c)
+		return -ENOMEM;
+	c->fn = fn;
+	c->arg = arg;
+	c->free = free;
+	if (ex) {
+		c->task = creel__task_new(ex, call_task, &c, sizeof c);
+		if (!c->task) {
+			creel__free(c);
+			return -ENOMEM;
+		}
+		c->executor = creel_executor_ref(ex);
+	}
+	if (listen(f, c, ret_id))
+		return 0;
+	if (ret_id)
+		*ret_id = 0;
+	c->future = creel_future_ref(f);
+	deliver(c);
+	return 0;
+}
+
+int creel_future_remove(creel_future *f, uint64_t id)
+{
+	if (!f)
+		return -EINVAL;
+	creel__hooks_lock(f);
+	struct creel__hook *hook = first_callback_locked(f);
+	while (hook && (hook->notify || callback_of(hook)->id != id))
+		hook = creel__hooks_next_locked(f, hook);
+	struct callback *c = hook ? callback_of(hook) : NULL;
+	bool running = c && c->running;
+	if (c && !running)
+		creel__hooks_unlink_locked(f, hook);
+	creel__hooks_unlock(f);
+	if (!c || running)
+		return c ? CREEL_CALLBACK_RUNNING : CREEL_CALLBACK_DONE;
+	if (c->free)
+		c->free(c->arg);
+	dispose(c);
+	return CREEL_CALLBACK_REMOVED;
+}

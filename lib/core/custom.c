@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Custom executors: the user's operations, with the counting and waiting around them. The inline
+ * executor, and every adaptor, is one.
+ *
+ * LIFE   inflight counts the accepted tasks that have not ended. The executor goes when it is 0 and
+ *        nobody refers to it; whoever makes both true destroys it.
+ * LOCKS  lock (rank 40): all fields below it. The user's operations are called without it.
+ */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "core/block.h"
+#include "core/executor.h"
+#include "sync/lock.h"
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+struct custom {
+	creel_executor base;
+	creel_executor_ops ops;
+	void *self;
+	struct creel__lock lock;
+	struct creel__cond quiet; /* inflight became 0 */
+	uint64_t inflight, done;
+	unsigned shut; /* CLOSED and the flags that ops.shutdown was told */
+	bool released; /* the last reference went */
+};
+
+#define CLOSED (1u << 31)
+
+static void destroy(struct custom *c)
+{
+	if (c->ops.destroy)
+		c->ops.destroy(c->self);
+	creel__executor_fini(&c->base);
+	creel__free(c);
+}
+
+static void leave(struct custom *c, bool done)
+{
+	creel__lock_acquire(&c->lock);
+	c->inflight--;
+	c->done += done;
+	bool last = c->inflight == 0;
+	bool dead = last && c->released;
+	if (last)
+		creel__cond_broadcast_locked(&c->quiet);
+	creel__lock_release(&c->lock);
+	if (dead)
+		destroy(c);
+}
+
+/* Counted before the user's executor has it: it may end within its submit. */
+static int submit(creel_executor *ex, creel_task *task)
+{
+	struct custom *c = (struct custom *)ex;
+	creel__lock_acquire(&c->lock);
+	bool open = !(c->shut & CLOSED);
+	c->inflight += open;
+	creel__lock_release(&c->lock);
+	if (!open)
+		return -ESHUTDOWN;
+	int rc = c->ops.submit(c->self, task);
+	if (rc)
+		leave(c, false);
+	return rc < 0 ? rc : rc ? -EINVAL : 0;
+}
+
+static int withdraw(creel_executor *ex, creel_task *task)
+{
+	struct custom *c = (struct custom *)ex;
+	return c->ops.withdraw ? c->ops.withdraw(c->self, task) : 0;
+}
+
+static void ended(creel_executor *ex)
+{
+	leave((struct custom *)ex, true);
+}
+
+static int await_quiet_locked(struct custom *c, creel_deadline deadline)
+{
+	while (c->inflight) {
+		if (creel__deadline_passed(deadline))
+			return -ETIMEDOUT;
+		creel__cond_wait(&c->quiet, &c->lock, deadline);
+	}
+	return 0;
+}
+
+/* Tells the user's executor, once for each new flag. */
+static void close_submissions(struct custom *c, unsigned flags)
+{
+	creel__lock_acquire(&c->lock);
+	unsigned news = (flags | CLOSED) & ~c->shut;
+	c->shut |= news;
+	creel__lock_release(&c->lock);
+	if (news && c->ops.shutdown)
+		c->ops.shutdown(c->self, flags);
+}
+
+static int shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline, bool may_wait,
+		    size_t *ret_left)
+{
+	struct custom *c = (struct custom *)ex;
+	close_submissions(c, flags);
+	creel__lock_acquire(&c->lock);
+	int rc = 0;
+	if (c->inflight && !may_wait && !creel__deadline_passed(deadline))
+		rc = -EDEADLK;
+	else
+		rc = await_quiet_locked(c, deadline);
+	*ret_left = (size_t)c->inflight;
+	creel__lock_release(&c->lock);
+	return rc;
+}
+
+static int drain(creel_executor *ex, creel_deadline deadline)
+{
+	struct custom *c = (struct custom *)ex;
+	creel__lock_acquire(&c->lock);
+	int rc = await_quiet_locked(c, deadline);
+	creel__lock_release(&c->lock);
+	return rc;
+}
+
+/* What of the tasks in flight runs, only the user's executor knows: all count as pending. */
+static void stats(creel_executor *ex, creel_stats *ret_stats)
+{
+	struct custom *c = (struct custom *)ex;
+	creel__lock_acquire(&c->lock);
+	ret_stats->pending = c->inflight;
+	ret_stats->done = c->done;
+	creel__lock_release(&c->lock);
+}
+
+static void release(creel_executor *ex)
+{
+	struct custom *c = (struct custom *)ex;
+	close_submissions(c, 0);
+	creel__lock_acquire(&c->lock);
+	c->released = true;
+	bool dead = c->inflight == 0;
+	creel__lock_release(&c->lock);
+	if (dead)
+		destroy(c);
+}
+
+static const struct creel__executor_class class = {
+	.name = "custom",
+	.submit = submit,
+	.withdraw = withdraw,
+	.shutdown = shutdown,
+	.drain = drain,
+	.stats = stats,
+	.ended = ended,
+	.release = release,
+};
+
+static creel_executor *refuse(const char *what, size_t value)
+{
+	return creel__executor_broken(creel__error_make(
+		CREEL_KIND_BROKEN, -EINVAL, NULL, "creel_executor_new: %s (%zu)", what, value));
+}
+
+creel_executor *creel_executor_new(const creel_executor_ops *ops, void *self)
+{
+	if (!ops)
+		return refuse("the operations are NULL", 0);
+	if (ops->size < offsetof(creel_executor_ops, withdraw) || ops->size > sizeof *ops)
+		return refuse("size is not one that this library knows; set it to "
+			      "sizeof(creel_executor_ops)",
+			      ops->size);
+	if (!ops->submit)
+		return refuse("the operations lack submit", 0);
+	struct custom *c = creel__zalloc(sizeof *c);
+	if (!c)
+		return creel__executor_broken(creel__error_static(CREEL_KIND_NO_MEMORY));
+	creel__executor_init(&c->base, &class);
+	c->base.generation = 0;
+	c->base.task_flags = CREEL__COUNTED;
+	memcpy(&c->ops, ops, ops->size);
+	c->self = self;
+	return &c->base;
+}

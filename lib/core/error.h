@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* Errors: boxes with a reference count behind the public creel_error. */
+#ifndef CREEL__CORE_ERROR_H
+#define CREEL__CORE_ERROR_H
+
+#include <creel/error.h>
+#include <stdarg.h>
+
+enum {
+	CREEL__MESSAGE_MAX = 200,
+	CREEL__NAME_MAX = 40,
+};
+
+/* Told of a failure that nobody read. */
+struct creel__unhandled {
+	void (*fn)(void *ctx, const creel_error *error);
+	void *ctx;
+};
+
+/*
+ * A new error with one reference. Without memory it takes the thread's reserve (struct creel__local),
+ * and without that it is the static error of the kind, in which code and text are general. task may be
+ * NULL. Preserves errno.
+ */
+const creel_error *creel__error_make(int kind, int code, const char *task, const char *format, ...)
+	CREEL_PRINTF(4, 5);
+const creel_error *creel__error_vmake(int kind, int code, const char *task, const char *format,
+				      va_list args);
+
+/* Sees to it that the thread has a reserve, if there is memory; drops it. */
+void creel__error_fill_reserve(void);
+void creel__error_drop_reserve(void);
+
+/* A copy of what a user or a custom executor gives; kind 0 is taken as kind. */
+const creel_error *creel__error_copy(const creel_error *error, int kind);
+
+/* The static error of a kind: no memory needed, reference counting skips it. */
+const creel_error *creel__error_static(int kind);
+
+/* The same error under another code; it must not have been published yet. */
+const creel_error *creel__error_recode(const creel_error *e, int code);
+
+/* Sets what is told when the error goes unread, and what lies beneath it (takes over the reference).
+ * Both before it is published; static errors take neither. */
+void creel__error_set_unhandled(const creel_error *e, struct creel__unhandled unhandled);
+void creel__error_set_cause(const creel_error *e, const creel_error *cause);
+void creel__error_tell(const creel_error *e);
+
+const creel_error *creel__error_ref(const creel_error *e);
+void creel__error_unref(const creel_error *e);
+
+#endif

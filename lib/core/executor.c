@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* What all executors share: references, errors, and the calls that every class answers in its way. */
+#include "core/executor.h"
+#include "base/alloc.h"
+#include "core/task.h"
+#include "sync/fork.h"
+#include "sync/local.h"
+#include <errno.h>
+#include <string.h>
+
+const uint64_t *creel__reserved(const uint64_t *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (words[i])
+			return &words[i];
+	return NULL;
+}
+
+void creel__executor_init(creel_executor *ex, const struct creel__executor_class *class)
+{
+	*ex = (creel_executor){.class = class, .generation = creel__fork_generation()};
+	creel__store(&ex->refs, 1, relaxed);
+}
+
+void creel__executor_fini(creel_executor *ex)
+{
+	creel__error_unref(creel__load(&ex->error, relaxed));
+}
+
+bool creel__executor_foreign(const creel_executor *ex)
+{
+	return ex->generation && ex->generation != creel__fork_generation();
+}
+
+bool creel__executor_is_own(const creel_executor *ex)
+{
+	struct creel__local *local = creel__self();
+	if (local->callbacks || (local->worker && local->worker->executor == ex))
+		return true;
+	for (const creel_task *i = local->task; i; i = i->future.outer)
+		if (i->future.executor == ex)
+			return true;
+	return false;
+}
+
+void creel__executor_set_error(creel_executor *ex, const creel_error *error)
+{
+	const creel_error *none = NULL;
+	/* [EX-1] release: publishes the error; pairs with the acquires in creel_executor_error()
+	 * and where a broken executor refuses a task */
+	if (!creel__cas(&ex->error, &none, error, release, relaxed))
+		creel__error_unref(error);
+}
+
+const creel_error *creel_executor_error(creel_executor *ex)
+{
+	/* [EX-1] acquire: as above */
+	return ex ? creel__load(&ex->error, acquire) : NULL;
+}
+
+creel_executor *creel_executor_ref(creel_executor *ex)
+{
+	if (ex && !ex->is_static)
+		creel__add(&ex->refs, 1, relaxed);
+	return ex;
+}
+
+void creel_executor_unref(creel_executor *ex)
+{
+	if (!ex || ex->is_static || creel__executor_foreign(ex))
+		return;
+	/* [EX-2] acq_rel: whoever drops the last one comes after everybody's use; pairs with itself */
+	if (creel__sub(&ex->refs, 1, acq_rel) == 1)
+		ex->class->release(ex);
+}
+
+/* Checks that go before every call on an executor. */
+static int check(const creel_executor *ex)
+{
+	if (!ex)
+		return -EINVAL;
+	return creel__executor_foreign(ex) ? -EPERM : 0;
+}
+
+int creel_executor_shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline,
+			    size_t *ret_left)
+{
+	int rc = check(ex);
+	if (rc == 0 && flags & ~(unsigned)CREEL_SHUTDOWN_CANCEL)
+		rc = -EINVAL;
+	if (rc)
+		return rc;
+	size_t left = 0;
+	rc = ex->class->shutdown(ex, flags, deadline, !creel__executor_is_own(ex), &left);
+	if (ret_left)
+		*ret_left = left;
+	return rc;
+}
+
+int creel_executor_close(creel_executor *ex)
+{
+	if (!ex)
+		return 0;
+	int rc = creel_executor_shutdown(ex, 0, CREEL_FOREVER, NULL);
+	if (rc == 0 && ex->class->join)
+		ex->class->join(ex);
+	creel_executor_unref(ex);
+	return rc;
+}
+
+int creel_executor_drain(creel_executor *ex, creel_deadline deadline)
+{
+	int rc = check(ex);
+	if (rc)
+		return rc;
+	return creel__executor_is_own(ex) ? -EDEADLK : ex->class->drain(ex, deadline);
+}
+
+int creel_executor_resize(creel_executor *ex, int max_workers)
+{
+	int rc = check(ex);
+	if (rc == 0 && max_workers < 1)
+		rc = -EINVAL;
+	if (rc)
+		return rc;
+	return ex->class->resize ? ex->class->resize(ex, max_workers) : -ENOTSUP;
+}
+
+int creel_executor_stats(creel_executor *ex, creel_stats *ret_stats, size_t size)
+{
+	int rc = check(ex);
+	if (rc == 0 && (!ret_stats || size == 0))
+		rc = -EINVAL;
+	if (rc)
+		return rc;
+	creel_stats stats = {0};
+	ex->class->stats(ex, &stats);
+	/* A caller that is newer than the library finds zeros behind what this one knows. */
+	memset(ret_stats, 0, size);
+	memcpy(ret_stats, &stats, size < sizeof stats ? size : sizeof stats);
+	return 0;
+}

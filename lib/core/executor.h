@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Executors from inside: the class that each has, and what the core needs of it.
+ */
+#ifndef CREEL__CORE_EXECUTOR_H
+#define CREEL__CORE_EXECUTOR_H
+
+#include "core/error.h"
+#include "sync/atomic.h"
+#include <creel/executor.h>
+
+/*
+ * The operations of an executor, called with a valid executor of this process. Semantics and codes as
+ * in creel/executor.h. submit returns 0 once it has the task, and then the executor's reference is its
+ * own; if not 0 the task is untouched. may_wait is false where waiting would be for oneself: then
+ * shutdown and drain return -EDEADLK instead of waiting.
+ */
+struct creel__executor_class {
+	const char *name;
+	int (*submit)(creel_executor *ex, creel_task *task);
+	int (*withdraw)(creel_executor *ex, creel_task *task);
+	int (*shutdown)(creel_executor *ex, unsigned flags, creel_deadline deadline, bool may_wait,
+			size_t *ret_left);
+	int (*drain)(creel_executor *ex, creel_deadline deadline);
+	int (*resize)(creel_executor *ex, int max_workers);
+	void (*stats)(creel_executor *ex, creel_stats *ret_stats);
+	/* A task with CREEL__COUNTED of its has ended. */
+	void (*ended)(creel_executor *ex);
+	/* The last reference went: shut down; free when everything has ended. */
+	void (*release)(creel_executor *ex);
+	/* Everything has ended: lets go of what only a waiting close may take back (threads). */
+	void (*join)(creel_executor *ex);
+};
+
+struct creel_executor {
+	const struct creel__executor_class *class;
+	_Atomic(uint32_t) refs;
+	uint32_t task_flags; /* 0 or CREEL__COUNTED: of every task */
+	uint16_t generation; /* of the process; 0: works in any */
+	bool is_static;
+	struct creel__unhandled unhandled;
+	_Atomic(const creel_error *) error; /* a reference, set once */
+};
+
+void creel__executor_init(creel_executor *ex, const struct creel__executor_class *class);
+
+/* Drops what init and set_error hold; the memory is the class's. */
+void creel__executor_fini(creel_executor *ex);
+
+/* An executor that was never any good; takes over the reference to the error. Never NULL. */
+creel_executor *creel__executor_broken(const creel_error *error);
+
+/* Breaks it; the first error stays. Takes over the reference. */
+void creel__executor_set_error(creel_executor *ex, const creel_error *error);
+
+/* Whether a forked child uses its parent's executor. */
+bool creel__executor_foreign(const creel_executor *ex);
+
+/* Whether the calling thread is one on which waiting for ex would be waiting for oneself. */
+bool creel__executor_is_own(const creel_executor *ex);
+
+/* NULL if all n reserved words are zero, else a pointer to the first that is not. */
+const uint64_t *creel__reserved(const uint64_t *words, size_t n);
+
+#endif

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Futures: references, results, the step to a final state, waiting for it, cancelling. The state word
+ * is explained in core/block.h.
+ */
+#include "core/future.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "core/executor.h"
+#include "core/hook.h"
+#include "core/task.h"
+#include "sync/fork.h"
+#include "sync/local.h"
+#include "sync/park.h"
+#include <creel/future.h>
+#include <errno.h>
+
+/* What there is when there is no memory for a future. */
+static const creel_future out_of_memory = {
+	.state = CREEL__REF | CREEL__STATIC | CREEL__FAILED,
+	.result_len = CREEL__RESULT_ERROR,
+};
+
+static void free_block(creel_future *f)
+{
+	uint64_t s = creel__load(&f->state, relaxed);
+	const creel_error *e = creel__result_get_error(f);
+	if (e && (s & CREEL__STATE) == CREEL__FAILED && !(s & CREEL__READ))
+		creel__error_tell(e);
+	creel__result_clear(f);
+	if (f->arg_len == CREEL__ARG_HEAP)
+		creel__free(creel__heap_arg(f)->data);
+	creel__free(creel__options_of(f));
+	creel__block_free(f);
+}
+
+/* The last holder of a promise goes and leaves it unsettled: its callbacks hear of it. */
+static void abandon(creel_future *f)
+{
+	creel__result_error(f, creel__error_make(CREEL_KIND_BROKEN, CREEL_EFAILED, NULL,
+						 "the promise was dropped before it was settled"));
+	/* Nobody else has it: its count goes back to one, for settle() to drop. */
+	uint64_t flags = creel__load(&f->state, relaxed) % CREEL__REF;
+	creel__store(&f->state, CREEL__REF | CREEL__READ | flags, relaxed);
+	creel__future_settle(f, CREEL__FAILED, 1);
+}
+
+creel_future *creel_future_ref(creel_future *f)
+{
+	if (f && !(creel__load(&f->state, relaxed) & CREEL__STATIC))
+		creel__add(&f->state, CREEL__REF, relaxed);
+	return f;
+}
+
+void creel_future_unref(creel_future *f)
+{
+	if (!f)
+		return;
+	/* [FUT-3] acquire: a sole holder sees what the others did before they let go; pairs with the
+	 * releases below and in creel__future_settle() */
+	uint64_t s = creel__load(&f->state, acquire);
+	if (s & CREEL__STATIC)
+		return;
+	/* A sole holder needs no read-modify-write: nobody else could take or drop a reference. */
+	if (s / CREEL__REF > 1) {
+		/* [FUT-3] acq_rel: pairs with the acquire above, and with itself */
+		s = creel__sub(&f->state, CREEL__REF, acq_rel);
+		if (s / CREEL__REF > 1)
+			return;
+	}
+	if ((s & CREEL__STATE) < CREEL__FINISHED)
+		abandon(f);
+	else
+		free_block(f);
+}
+
+void creel__future_settle(creel_future *f, unsigned final, unsigned drop)
+{
+	uint64_t old = creel__load(&f->state, relaxed), new;
+	do {
+		new = (old & ~(uint64_t)CREEL__STATE) | final;
+		if (!(old & (CREEL__WAITED | CREEL__HOOKED)))
+			new -= drop *CREEL__REF;
+		/* [FUT-1] [FUT-2] [FUT-3] acq_rel: release publishes the result to whoever sees the
+		 * state (creel__future_peek(), creel__hooks_listen()) and our use of the block to
+		 * whoever frees it; acquire, for when we are that one */
+	} while (!creel__cas(&f->state, &old, new, acq_rel, relaxed));
+	if (!(old & (CREEL__WAITED | CREEL__HOOKED))) {
+		if (drop && new / CREEL__REF == 0)
+			free_block(f);
+		return;
+	}
+	if (!drop)
+		creel_future_ref(f);
+	if (old & CREEL__WAITED)
+		creel__unpark_all(creel__low_half(&f->state));
+	if (old & CREEL__HOOKED)
+		creel__hooks_run(f);
+	else
+		creel_future_unref(f);
+}
+
+creel_future *creel__future_failed(const creel_error *error)
+{
+	creel_future *f = creel__block_new(CREEL__REF | CREEL__FAILED);
+	if (!f) {
+		creel__error_unref(error);
+		return (creel_future *)(uintptr_t)&out_of_memory;
+	}
+	f->fn = NULL;
+	f->executor = NULL;
+	f->generation = 0;
+	creel__result_error(f, error);
+	return f;
+}
+
+bool creel__future_is_own(const creel_future *f)
+{
+	for (const creel_task *i = creel__self()->task; i; i = i->future.outer)
+		if (&i->future == f)
+			return true;
+	return false;
+}
+
+int creel__future_may_wait(creel_future *f, creel_deadline deadline)
+{
+	struct creel__local *local = creel__self();
+	if (local->task && creel__future_is_own(f))
+		return -EDEADLK;
+	if (f->generation && f->generation != creel__fork_generation())
+		return -EPERM;
+	if (creel__deadline_passed(deadline))
+		return -ETIMEDOUT;
+	return local->callbacks ? -EDEADLK : 0;
+}
+
+int creel__future_await(creel_future *f, creel_deadline deadline)
+{
+	if (creel__future_is_final(f))
+		return 0;
+	int rc = creel__future_may_wait(f, deadline);
+	if (rc)
+		return creel__future_is_final(f) ? 0 : rc;
+	if (deadline == CREEL_FOREVER && creel__task_help(f))
+		return 0;
+	uint64_t s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
+	while ((s & CREEL__STATE) < CREEL__FINISHED) {
+		rc = creel__park(creel__low_half(&f->state), (uint32_t)s, deadline);
+		/* [FUT-1] acquire: as in creel__future_peek() */
+		s = creel__load(&f->state, acquire);
+		if (rc && (s & CREEL__STATE) < CREEL__FINISHED)
+			return rc;
+	}
+	return creel__future_is_final(f) ? 0 : -ETIMEDOUT;
+}
+
+int creel_future_state(creel_future *f)
+{
+	static const int shown[] = {[CREEL__PENDING] = CREEL_FUTURE_PENDING,
+				    [CREEL__PINNED] = CREEL_FUTURE_PENDING,
+				    [CREEL__RUNNING] = CREEL_FUTURE_RUNNING,
+				    [CREEL__SETTLING] = CREEL_FUTURE_RUNNING,
+				    [CREEL__FINISHED] = CREEL_FUTURE_FINISHED,
+				    [CREEL__FAILED] = CREEL_FUTURE_FINISHED,
+				    [CREEL__CANCELLED] = CREEL_FUTURE_CANCELLED};
+	return f ? shown[creel__future_peek(f)] : -EINVAL;
+}
+
+/* The future is PINNED by the caller, so that its executor is alive. */
+static void cancel_pinned(creel_future *f)
+{
+	creel_executor *ex = f->executor;
+	creel__argument_drop(f);
+	bool withdrawn = ex && ex->class->withdraw && ex->class->withdraw(ex, (creel_task *)f);
+	creel__future_settle(f, CREEL__CANCELLED, 0);
+	if (!withdrawn)
+		return;
+	if (creel__load(&f->state, relaxed) & CREEL__COUNTED)
+		ex->class->ended(ex);
+	creel_future_unref(f);
+}
+
+int creel_future_cancel(creel_future *f)
+{
+	if (!f)
+		return -EINVAL;
+	uint64_t s = creel__load(&f->state, relaxed);
+	for (;;) {
+		unsigned state = s & CREEL__STATE;
+		if (state >= CREEL__FINISHED)
+			return state == CREEL__CANCELLED ? CREEL_CANCEL_NOW : CREEL_CANCEL_FINAL;
+		if (state == CREEL__PINNED)
+			return CREEL_CANCEL_NOW;
+		uint64_t to = state == CREEL__PENDING ? s | CREEL__PINNED : s | CREEL__ASKED;
+		if (!creel__cas(&f->state, &s, to, relaxed, relaxed))
+			continue;
+		if (state != CREEL__PENDING)
+			return CREEL_CANCEL_REQUESTED;
+		cancel_pinned(f);
+		return CREEL_CANCEL_NOW;
+	}
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* The future's side of the block: results, the final state, and waiting for it. */
+#ifndef CREEL__CORE_FUTURE_H
+#define CREEL__CORE_FUTURE_H
+
+#include "core/block.h"
+#include "core/error.h"
+
+/* A result that does not fit in the block. */
+struct creel__box {
+	creel_buffer buffer;
+};
+
+/* A box with a copy of size bytes at data, or with room for them if data is NULL; NULL without memory. */
+struct creel__box *creel__box_new(const void *data, size_t size);
+
+/* Writers of the result: whoever has the future RUNNING or SETTLING. Each replaces what was there. */
+int creel__result_copy(creel_future *f, const void *data, size_t size);
+void *creel__result_reserve(creel_future *f, size_t size);
+int creel__result_move(creel_future *f, creel_buffer buffer);
+void creel__result_error(creel_future *f, const creel_error *error); /* takes over the reference */
+void creel__result_set_box(creel_future *f, struct creel__box *box); /* takes over the box */
+void creel__result_clear(creel_future *f);
+const creel_error *creel__result_get_error(creel_future *f); /* NULL if there is none */
+
+/*
+ * Makes the future final: CREEL__FINISHED, _FAILED or _CANCELLED; wakes those who wait, tells hooks,
+ * drops `drop` references (0 or 1) of the caller's. The caller is the one that moved it to RUNNING,
+ * SETTLING or PINNED; its result is complete.
+ */
+void creel__future_settle(creel_future *f, unsigned final, unsigned drop);
+
+/* Runs the argument's destructor, if it has one, and frees a copied argument. */
+void creel__argument_drop(creel_future *f);
+
+/* 0 if the calling thread may park until deadline for a future that is not final, else the code that
+ * says why not: -EDEADLK, -EPERM, -ETIMEDOUT. */
+int creel__future_may_wait(creel_future *f, creel_deadline deadline);
+
+/* Waits until the future is final. 0, -ETIMEDOUT, -EDEADLK, -EPERM. */
+int creel__future_await(creel_future *f, creel_deadline deadline);
+
+static inline unsigned creel__future_peek(creel_future *f)
+{
+	/* [FUT-1] acquire: whoever sees it final sees the result; pairs with the release in
+	 * creel__future_settle() */
+	return creel__load(&f->state, acquire) & CREEL__STATE;
+}
+
+static inline bool creel__future_is_final(creel_future *f)
+{
+	return creel__future_peek(f) >= CREEL__FINISHED;
+}
+
+/* A future that is final from birth, with an error (takes over the reference). Never NULL. */
+creel_future *creel__future_failed(const creel_error *error);
+
+/* Whether the calling thread runs the future's task, right now or further out. */
+bool creel__future_is_own(const creel_future *f);
+
+/* core/callback.c: tells the hooks of a future that has just become final. Takes over a reference. */
+void creel__hooks_run(creel_future *f);
+
+/* core/task.c: runs the awaited task here if that is allowed. */
+bool creel__task_help(creel_future *f);
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* The list of hooks on a future and the lock in its word; see core/hook.h. */
+#include "core/hook.h"
+#include "core/future.h"
+#include "sync/park.h"
+
+enum {
+	HELD = 1,
+	PARKED = 2,
+	BITS = 3,
+};
+
+/* The word's half that has the lock bits, to park on. */
+static _Atomic(uint32_t) *lock_half(creel_future *f)
+{
+#if UINTPTR_MAX > UINT32_MAX
+	return creel__low_half((_Atomic(uint64_t) *)(uintptr_t)&f->hooks);
+#else
+	return (_Atomic(uint32_t) *)(uintptr_t)&f->hooks;
+#endif
+}
+
+void creel__hooks_lock(creel_future *f)
+{
+	uintptr_t old = creel__load(&f->hooks, relaxed);
+	for (;;) {
+		if (!(old & HELD)) {
+			/* [HOOK-1] acquire: sees the list as the last holder left it; pairs with
+			 * the release in creel__hooks_unlock() */
+			if (creel__cas(&f->hooks, &old, old | HELD, acquire, relaxed))
+				return;
+		} else if (old & PARKED ||
+			   creel__cas(&f->hooks, &old, old | PARKED, relaxed, relaxed)) {
+			creel__park(lock_half(f), (uint32_t)(old | PARKED), CREEL_FOREVER);
+			old = creel__load(&f->hooks, relaxed);
+		}
+	}
+}
+
+void creel__hooks_unlock(creel_future *f)
+{
+	/* [HOOK-1] release: publishes the list; pairs with the acquire in creel__hooks_lock() */
+	uintptr_t old = creel__and(&f->hooks, ~(uintptr_t)BITS, release);
+	if (old & PARKED)
+		creel__unpark_all(lock_half(f));
+}
+
+static struct creel__hook *last_locked(creel_future *f)
+{
+	return (struct creel__hook *)(creel__load(&f->hooks, relaxed) & ~(uintptr_t)BITS);
+}
+
+/* The lock bits stay as they are: a contender may be setting PARKED at the same time. */
+static void set_last_locked(creel_future *f, struct creel__hook *last)
+{
+	uintptr_t old = creel__load(&f->hooks, relaxed);
+	while (!creel__cas(&f->hooks, &old, (uintptr_t)last | (old & BITS), relaxed, relaxed))
+		;
+}
+
+struct creel__hook *creel__hooks_first_locked(creel_future *f)
+{
+	struct creel__hook *last = last_locked(f);
+	return last ? last->next : NULL;
+}
+
+struct creel__hook *creel__hooks_next_locked(creel_future *f, struct creel__hook *hook)
+{
+	return hook == last_locked(f) ? NULL : hook->next;
+}
+
+void creel__hooks_append_locked(creel_future *f, struct creel__hook *hook)
+{
+	struct creel__hook *last = last_locked(f);
+	if (last) {
+		hook->next = last->next;
+		hook->prev = last;
+		last->next->prev = hook;
+		last->next = hook;
+	} else {
+		hook->next = hook->prev = hook;
+	}
+	set_last_locked(f, hook);
+}
+
+void creel__hooks_unlink_locked(creel_future *f, struct creel__hook *hook)
+{
+	if (hook->next == hook) {
+		set_last_locked(f, NULL);
+	} else {
+		hook->next->prev = hook->prev;
+		hook->prev->next = hook->next;
+		if (hook == last_locked(f))
+			set_last_locked(f, hook->prev);
+	}
+	hook->next = hook->prev = NULL;
+}
+
+bool creel__hooks_listen(creel_future *f, struct creel__hook *hook)
+{
+	if (creel__future_is_final(f))
+		return false;
+	creel__hooks_lock(f);
+	/* [FUT-2] acquire: if it is final already, its result is visible; pairs with the release in
+	 * settle(). If it is not, whoever settles it sees HOOKED and then waits for the lock. */
+	uint64_t old = creel__or(&f->state, CREEL__HOOKED, acquire);
+	bool listening = (old & CREEL__STATE) < CREEL__FINISHED;
+	if (listening)
+		creel__hooks_append_locked(f, hook);
+	creel__hooks_unlock(f);
+	return listening;
+}
+
+bool creel__hooks_leave(creel_future *f, struct creel__hook *hook)
+{
+	creel__hooks_lock(f);
+	bool in = hook->next != NULL;
+	if (in)
+		creel__hooks_unlink_locked(f, hook);
+	creel__hooks_unlock(f);
+	return in;
+}
+
+/* The first hook never changes while the future lives, but it is found from the last, which does. */
+struct creel__options *creel__options_of(creel_future *f)
+{
+	if (!(creel__load(&f->state, relaxed) & CREEL__OPTIONS))
+		return NULL;
+	creel__hooks_lock(f);
+	struct creel__hook *first = creel__hooks_first_locked(f);
+	creel__hooks_unlock(f);
+	return (struct creel__options *)first;
+}
+
+void creel__options_attach(creel_future *f, struct creel__options *options)
+{
+	options->hook.next = options->hook.prev = &options->hook;
+	options->hook.notify = NULL;
+	creel__store(&f->hooks, (uintptr_t)&options->hook, relaxed);
+}

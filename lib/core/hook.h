@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hooks: what hangs on a future. Its options, and who wants to hear of its end.
+ *
+ * The word creel_future.hooks is a circular doubly linked list, named by its last node, and a lock in
+ * its two lowest bits (as in WebKit's WTF::Lock: held, and somebody parked). Rank 20; under it only the
+ * locks of those who listen (a queue, 30; a wait, 30).
+ *
+ * COMPLETION  Whoever makes a future final with HOOKED set takes the lock, tells the internal
+ *             listeners (notify) under it, and then calls the callbacks in order with no lock held. A
+ *             listener is added with the lock held and HOOKED set before that happens, or sees the
+ *             future final. So a listener that finds its node unlinked while it holds the lock knows
+ *             that it was told, and that the teller is through with it.
+ */
+#ifndef CREEL__CORE_HOOK_H
+#define CREEL__CORE_HOOK_H
+
+#include "core/block.h"
+
+struct creel__hook {
+	struct creel__hook *next, *prev; /* NULL, NULL: not in a list */
+	/* Called once, under the hooks' lock. NULL: options or a callback. */
+	void (*notify)(struct creel__hook *hook, creel_future *f);
+};
+
+/* What creel_submit_options asks for: always the first hook. */
+struct creel__options {
+	struct creel__hook hook;
+	void (*arg_free)(void *arg, size_t size, void *arg_ctx);
+	void *arg_ctx;
+	char name[]; /* what it is called in errors */
+};
+
+/* NULL if it has none. Only set before the future is shared. */
+struct creel__options *creel__options_of(creel_future *f);
+
+/* Hangs options on a future that nobody else knows yet. */
+void creel__options_attach(creel_future *f, struct creel__options *options);
+
+void creel__hooks_lock(creel_future *f);
+void creel__hooks_unlock(creel_future *f);
+
+/* With the lock held: the first hook or NULL; the next one or NULL. */
+struct creel__hook *creel__hooks_first_locked(creel_future *f);
+struct creel__hook *creel__hooks_next_locked(creel_future *f, struct creel__hook *hook);
+void creel__hooks_append_locked(creel_future *f, struct creel__hook *hook);
+void creel__hooks_unlink_locked(creel_future *f, struct creel__hook *hook);
+
+/* Appends unless the future is final: false then. Takes the lock. */
+bool creel__hooks_listen(creel_future *f, struct creel__hook *hook);
+
+/* Unlinks; false if it was not in the list (any more). Takes the lock. */
+bool creel__hooks_leave(creel_future *f, struct creel__hook *hook);
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Promises: futures without an executor. Whoever settles one first claims it (SETTLING), so that of
+ * several only one writes the result; everything that can fail is done before.
+ */
+#include "base/alloc.h"
+#include "core/future.h"
+#include <creel/future.h>
+#include <creel/promise.h>
+#include <errno.h>
+
+creel_future *creel_promise_new(void)
+{
+	creel_future *f = creel__block_new(CREEL__REF | CREEL__PROMISE);
+	if (!f)
+		return creel__future_failed(creel__error_static(CREEL_KIND_NO_MEMORY));
+	f->fn = NULL;
+	f->executor = NULL;
+	f->generation = 0;
+	return f;
+}
+
+static int check(creel_future *p)
+{
+	if (!p)
+		return -EINVAL;
+	uint64_t s = creel__load(&p->state, relaxed);
+	/* What creel_promise_new() gave for want of memory is a promise that has been settled. */
+	if (!(s & CREEL__PROMISE))
+		return !p->executor && (s & CREEL__STATE) == CREEL__FAILED ? -EALREADY : -EINVAL;
+	return 0;
+}
+
+/* Moves it to state from PENDING, or from PENDING and RUNNING. */
+static int move(creel_future *p, unsigned to)
+{
+	int rc = check(p);
+	if (rc)
+		return rc;
+	uint64_t s = creel__load(&p->state, relaxed);
+	for (;;) {
+		unsigned now = s & CREEL__STATE;
+		if (now == CREEL__CANCELLED || now == CREEL__PINNED)
+			return -ECANCELED;
+		if (now >= to)
+			return -EALREADY;
+		/* [PROM-1] acq_rel: who settles it sees what was done before it was started; pairs
+		 * with itself: release of the start, acquire of the settling */
+		if (creel__cas(&p->state, &s, (s & ~(uint64_t)CREEL__STATE) | to, acq_rel, relaxed))
+			return 0;
+	}
+}
+
+int creel_promise_set_running_or_notify_cancel(creel_future *promise)
+{
+	return move(promise, CREEL__RUNNING);
+}
+
+bool creel_promise_cancelled(creel_future *promise)
+{
+	if (!promise)
+		return false;
+	uint64_t s = creel__load(&promise->state, relaxed);
+	unsigned state = s & CREEL__STATE;
+	return s & CREEL__ASKED || state == CREEL__PINNED || state == CREEL__CANCELLED;
+}
+
+/* The settling call borrows the caller's reference: the callbacks may drop it. */
+static void settle(creel_future *p, unsigned final)
+{
+	creel_future_ref(p);
+	creel__future_settle(p, final, 1);
+}
+
+int creel_promise_set_result(creel_future *promise, const void *data, size_t size)
+{
+	if (!data && size)
+		return -EINVAL;
+	if (size <= CREEL__PAYLOAD) {
+		int rc = move(promise, CREEL__SETTLING);
+		if (rc)
+			return rc;
+		(void)creel__result_copy(promise, data, size);
+		settle(promise, CREEL__FINISHED);
+		return 0;
+	}
+	struct creel__box *box = creel__box_new(data, size);
+	int rc = box ? move(promise, CREEL__SETTLING) : -ENOMEM;
+	if (rc) {
+		creel__free(box);
+		return rc;
+	}
+	creel__result_set_box(promise, box);
+	settle(promise, CREEL__FINISHED);
+	return 0;
+}
+
+int creel_promise_set_move(creel_future *promise, creel_buffer buffer)
+{
+	if (!buffer.data && buffer.size)
+		return -EINVAL;
+	struct creel__box *box = creel__malloc(sizeof *box);
+	if (!box)
+		return -ENOMEM;
+	int rc = move(promise, CREEL__SETTLING);
+	if (rc) {
+		creel__free(box);
+		return rc;
+	}
+	box->buffer = buffer;
+	creel__result_set_box(promise, box);
+	settle(promise, CREEL__FINISHED);
+	return 0;
+}
+
+int creel_promise_set_error(creel_future *promise, const creel_error *error)
+{
+	if (!error)
+		return -EINVAL;
+	int rc = move(promise, CREEL__SETTLING);
+	if (rc)
+		return rc;
+	creel__result_error(promise, creel__error_copy(error, CREEL_KIND_FAILED));
+	settle(promise, CREEL__FAILED);
+	return 0;
+}

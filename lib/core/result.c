@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Results: in the block when they are small, in a box when not.
+ *
+ * The payload holds the argument first and the result behind it, at the next multiple of 16: an
+ * argument of up to 32 bytes, a pointer to a larger one, then what is left for the result, at least
+ * enough for a pointer. The result is written while the task runs and read when the state is final; the
+ * state word orders the two.
+ */
+#include "base/alloc.h"
+#include "core/future.h"
+#include "core/task.h"
+#include <creel/future.h>
+#include <errno.h>
+#include <string.h>
+
+enum { BOX_HEAD = 64 }; /* what creel_return_reserve() gives is 64-byte aligned */
+
+_Static_assert(sizeof(struct creel__box) <= BOX_HEAD, "the data starts behind the box");
+
+static size_t result_offset(const creel_future *f)
+{
+	return f->arg_len > CREEL__ARG_INLINE ? 16 : (f->arg_len + 15u) & ~15u;
+}
+
+static void *result_place(creel_future *f)
+{
+	return f->payload + result_offset(f);
+}
+
+static struct creel__box *box_of(creel_future *f)
+{
+	return *(struct creel__box **)result_place(f);
+}
+
+const creel_error *creel__result_get_error(creel_future *f)
+{
+	if (f->result_len != CREEL__RESULT_ERROR)
+		return NULL;
+	if (creel__load(&f->state, relaxed) & CREEL__STATIC)
+		return creel__error_static(CREEL_KIND_NO_MEMORY);
+	return *(const creel_error **)result_place(f);
+}
+
+void creel__result_clear(creel_future *f)
+{
+	if (f->result_len == CREEL__RESULT_ERROR) {
+		creel__error_unref(creel__result_get_error(f));
+	} else if (f->result_len == CREEL__RESULT_BOX) {
+		struct creel__box *box = box_of(f);
+		creel_buffer b = box->buffer;
+		if (b.free)
+			b.free(b.data, b.size, b.ctx);
+		creel__free(box);
+	}
+	f->result_len = 0;
+}
+
+void creel__result_set_box(creel_future *f, struct creel__box *box)
+{
+	creel__result_clear(f);
+	*(struct creel__box **)result_place(f) = box;
+	f->result_len = CREEL__RESULT_BOX;
+}
+
+void creel__result_error(creel_future *f, const creel_error *error)
+{
+	creel__result_clear(f);
+	*(const creel_error **)result_place(f) = error;
+	f->result_len = CREEL__RESULT_ERROR;
+}
+
+struct creel__box *creel__box_new(const void *data, size_t size)
+{
+	if (size > CREEL__SIZE_MAX)
+		return NULL;
+	struct creel__box *box = creel__malloc_aligned(64, BOX_HEAD + size);
+	if (!box)
+		return NULL;
+	box->buffer = (creel_buffer){.data = (unsigned char *)box + BOX_HEAD, .size = size};
+	if (data)
+		memcpy(box->buffer.data, data, size);
+	return box;
+}
+
+void *creel__result_reserve(creel_future *f, size_t size)
+{
+	struct creel__box *box = creel__box_new(NULL, size);
+	if (!box)
+		return NULL;
+	creel__result_set_box(f, box);
+	return box->buffer.data;
+}
+
+int creel__result_copy(creel_future *f, const void *data, size_t size)
+{
+	if (!data && size)
+		return -EINVAL;
+	if (size > CREEL__PAYLOAD - result_offset(f)) {
+		struct creel__box *box = creel__box_new(data, size);
+		if (!box)
+			return -ENOMEM;
+		creel__result_set_box(f, box);
+		return 0;
+	}
+	unsigned char value[CREEL__PAYLOAD];
+	if (f->result_len > CREEL__PAYLOAD) {
+		/* What is replaced may be what data points into. */
+		if (size)
+			memcpy(value, data, size);
+		creel__result_clear(f);
+		data = value;
+	}
+	if (size)
+		memmove(result_place(f), data, size);
+	f->result_len = (uint8_t)size;
+	return 0;
+}
+
+int creel__result_move(creel_future *f, creel_buffer buffer)
+{
+	if (buffer.size > CREEL__SIZE_MAX || (!buffer.data && buffer.size))
+		return -EINVAL;
+	struct creel__box *box = creel__malloc(sizeof *box);
+	if (!box)
+		return -ENOMEM;
+	box->buffer = buffer;
+	creel__result_set_box(f, box);
+	return 0;
+}
+
+/* Waits, and turns the outcome into a return code. */
+static int outcome(creel_future *f, creel_deadline deadline)
+{
+	if (!f)
+		return -EINVAL;
+	int rc = creel__future_await(f, deadline);
+	if (rc)
+		return rc;
+	uint64_t s = creel__load(&f->state, relaxed);
+	if ((s & CREEL__STATE) == CREEL__FINISHED)
+		return 0;
+	if (!(s & (CREEL__READ | CREEL__STATIC)))
+		creel__or(&f->state, CREEL__READ, relaxed);
+	return (s & CREEL__STATE) == CREEL__CANCELLED ? -ECANCELED : CREEL_EFAILED;
+}
+
+static void look(creel_future *f, const void **ret_data, size_t *ret_size)
+{
+	if (f->result_len == CREEL__RESULT_BOX) {
+		*ret_data = box_of(f)->buffer.data;
+		*ret_size = box_of(f)->buffer.size;
+	} else {
+		*ret_data = f->result_len ? result_place(f) : NULL;
+		*ret_size = f->result_len;
+	}
+}
+
+int creel_future_view(creel_future *f, creel_deadline deadline, const void **ret_data,
+		      size_t *ret_size)
+{
+	int rc = outcome(f, deadline);
+	if (rc)
+		return rc;
+	const void *data;
+	size_t size;
+	look(f, &data, &size);
+	if (ret_data)
+		*ret_data = data;
+	if (ret_size)
+		*ret_size = size;
+	return 0;
+}
+
+int creel_future_result(creel_future *f, creel_deadline deadline, void *ret, size_t size)
+{
+	int rc = outcome(f, deadline);
+	if (rc || (!ret && size == 0))
+		return rc;
+	const void *data;
+	size_t have;
+	look(f, &data, &have);
+	if (have != size || !ret)
+		return -EMSGSIZE;
+	memcpy(ret, data, size);
+	return 0;
+}
+
+static void free_copy(void *data, size_t size, void *ctx)
+{
+	(void)size;
+	(void)ctx;
+	creel__free(data);
+}
+
+/* The data stays where it is: what is freed is the box around it. */
+static void free_box(void *data, size_t size, void *ctx)
+{
+	(void)data;
+	(void)size;
+	creel__free(ctx);
+}
+
+int creel_future_take(creel_future *f, creel_deadline deadline, creel_buffer *ret_buffer)
+{
+	if (!ret_buffer)
+		return -EINVAL;
+	int rc = outcome(f, deadline);
+	if (rc)
+		return rc;
+	/* [FUT-3] acquire: the others are through with it; as in creel_future_unref() */
+	if (creel__load(&f->state, acquire) / CREEL__REF > 1)
+		return -EBUSY;
+	if (f->result_len == CREEL__RESULT_BOX) {
+		struct creel__box *box = box_of(f);
+		*ret_buffer = box->buffer;
+		if (box->buffer.data == (unsigned char *)box + BOX_HEAD) {
+			ret_buffer->free = free_box;
+			ret_buffer->ctx = box;
+		} else {
+			creel__free(box);
+		}
+	} else {
+		void *copy = f->result_len ? creel__malloc(f->result_len) : NULL;
+		if (!copy && f->result_len)
+			return -ENOMEM;
+		if (copy)
+			memcpy(copy, result_place(f), f->result_len);
+		*ret_buffer = (creel_buffer){
+			.data = copy, .size = f->result_len, .free = copy ? free_copy : NULL};
+	}
+	f->result_len = 0;
+	return 0;
+}
+
+const creel_error *creel_future_error(creel_future *f)
+{
+	if (!f)
+		return NULL;
+	unsigned state = creel__future_peek(f);
+	if (state == CREEL__CANCELLED)
+		return creel__error_static(CREEL_KIND_CANCELLED);
+	if (state != CREEL__FAILED)
+		return NULL;
+	(void)outcome(f, CREEL_NOW);
+	return creel__result_get_error(f);
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Submitting: check, make the block, hand it over.
+ *
+ * Nothing is explained before something is wrong: the checks give a code, and only a caller that needs
+ * the failed future has the message made from it.
+ */
+#include "core/submit.h"
+#include "base/alloc.h"
+#include "core/executor.h"
+#include "core/future.h"
+#include "core/hook.h"
+#include "core/task.h"
+#include "sync/fork.h"
+#include <errno.h>
+#include <string.h>
+
+/* What is submitted: the arguments of the public calls, on their way. */
+struct submission {
+	creel_executor *ex;
+	creel_fn fn;
+	const void *arg;
+	size_t size;
+	const creel_submit_options *options;
+};
+
+static bool copy_argument(creel_future *f, const void *arg, size_t size)
+{
+	if (size <= CREEL__ARG_INLINE) {
+		f->arg_len = (uint8_t)size;
+		if (size)
+			memcpy(f->payload, arg, size);
+		return true;
+	}
+	if (size == CREEL_BY_REF) {
+		f->arg_len = CREEL__ARG_REF;
+		memcpy(f->payload, &arg, sizeof arg);
+		return true;
+	}
+	struct creel__heap_arg *heap = creel__heap_arg(f);
+	heap->data = creel__malloc(size);
+	heap->size = size;
+	if (!heap->data)
+		return false;
+	f->arg_len = CREEL__ARG_HEAP;
+	memcpy(heap->data, arg, size);
+	return true;
+}
+
+creel_task *creel__task_new(creel_executor *ex, creel_fn fn, const void *arg, size_t size)
+{
+	creel_future *f = creel__block_new(CREEL__REF | ex->task_flags);
+	if (!f)
+		return NULL;
+	f->fn = fn;
+	f->executor = ex;
+	f->generation = creel__fork_generation();
+	if (!copy_argument(f, arg, size)) {
+		creel__block_free(f);
+		return NULL;
+	}
+	return (creel_task *)f;
+}
+
+int creel__executor_submit(creel_executor *ex, creel_task *task)
+{
+	if (creel__executor_foreign(ex))
+		return -EPERM;
+	return ex->class->submit(ex, task);
+}
+
+/* Only options that ask for something need memory. */
+static int attach_options(creel_future *f, const creel_submit_options *o)
+{
+	if (!o || (!o->name && !o->arg_free))
+		return 0;
+	size_t n = o->name ? strlen(o->name) : 0;
+	if (n > CREEL__NAME_MAX - 1)
+		n = CREEL__NAME_MAX - 1;
+	struct creel__options *own = creel__malloc(sizeof *own + n + 1);
+	if (!own)
+		return -ENOMEM;
+	own->arg_free = o->arg_free;
+	own->arg_ctx = o->arg_ctx;
+	if (n)
+		memcpy(own->name, o->name, n);
+	own->name[n] = 0;
+	creel__options_attach(f, own);
+	creel__store(&f->state, creel__load(&f->state, relaxed) | CREEL__OPTIONS, relaxed);
+	return 0;
+}
+
+static int check(const struct submission *s)
+{
+	const creel_submit_options *o = s->options;
+	if (!s->ex || !s->fn)
+		return -EINVAL;
+	if (s->size != CREEL_BY_REF && (s->size > CREEL__SIZE_MAX || (!s->arg && s->size)))
+		return -EINVAL;
+	if (o &&
+	    (o->flags || creel__reserved(o->reserved, sizeof o->reserved / sizeof o->reserved[0])))
+		return -EINVAL;
+	return 0;
+}
+
+/* A task that was not accepted, and that nobody else knows: it leaves without a trace. */
+static void discard(creel_future *f)
+{
+	if (f->arg_len == CREEL__ARG_HEAP)
+		creel__free(creel__heap_arg(f)->data);
+	creel__free(creel__options_of(f));
+	creel__block_free(f);
+}
+
+/* refs: 1 for the executor alone, 2 with the caller. */
+static int submit(const struct submission *s, unsigned refs, creel_future **ret_future)
+{
+	int rc = check(s);
+	if (rc)
+		return rc;
+	creel_task *task = creel__task_new(s->ex, s->fn, s->arg, s->size);
+	if (!task)
+		return -ENOMEM;
+	creel_future *f = &task->future;
+	rc = attach_options(f, s->options);
+	if (rc == 0) {
+		creel__store(&f->state, creel__load(&f->state, relaxed) + (refs - 1) * CREEL__REF,
+			     relaxed);
+		rc = creel__executor_submit(s->ex, task);
+	}
+	if (rc)
+		discard(f);
+	else if (ret_future)
+		*ret_future = f;
+	return rc;
+}
+
+static const char *name_of(const struct submission *s)
+{
+	return s->options ? s->options->name : NULL;
+}
+
+static const creel_error *explain_invalid(const struct submission *s)
+{
+	const creel_submit_options *o = s->options;
+	const char *name = name_of(s);
+	int kind = CREEL_KIND_REJECTED;
+	if (!s->ex)
+		return creel__error_make(kind, -EINVAL, name, "submit: the executor is NULL");
+	if (!s->fn)
+		return creel__error_make(kind, -EINVAL, name, "submit: the function is NULL");
+	if (!s->arg && s->size)
+		return creel__error_make(kind, -EINVAL, name,
+					 "submit: the argument is NULL but its size is %zu; "
+					 "pass size 0 for no argument",
+					 s->size);
+	if (s->size > CREEL__SIZE_MAX)
+		return creel__error_make(
+			kind, -EINVAL, name,
+			"submit: an argument of %zu bytes is larger than any object; "
+			"was a negative number passed as its size?",
+			s->size);
+	if (o->flags)
+		return creel__error_make(kind, -EINVAL, name,
+					 "submit: unknown flags 0x%x in creel_submit_options; "
+					 "this version knows none",
+					 o->flags);
+	return creel__error_make(kind, -EINVAL, name,
+				 "submit: creel_submit_options.reserved is not zero; "
+				 "initialise the struct with {0} or designated initializers");
+}
+
+/* The error for a rejection. Its hook is the executor's, so that a dropped rejection is not silent. */
+static const creel_error *explain(const struct submission *s, int code)
+{
+	const char *name = name_of(s);
+	const creel_error *e;
+	switch (code) {
+	case -EINVAL:
+		e = explain_invalid(s);
+		break;
+	case -ENOMEM:
+		e = creel__error_make(CREEL_KIND_NO_MEMORY, code, name,
+				      "submit: no memory for a task with %zu bytes of argument",
+				      s->size == CREEL_BY_REF ? 0 : s->size);
+		break;
+	case -ESHUTDOWN:
+		e = creel__error_make(CREEL_KIND_SHUT_DOWN, code, name,
+				      "submit: the executor has been shut down; "
+				      "submit before creel_executor_shutdown() or _close()");
+		break;
+	case -EPERM:
+		e = creel__error_make(
+			CREEL_KIND_REJECTED, code, name,
+			"submit: this is a forked child and the pool is its parent's; "
+			"make a pool of its own after the fork");
+		break;
+	case CREEL_EFAILED: {
+		/* [EX-1] acquire: the error is complete; pairs with the release in
+		 * creel__executor_set_error() */
+		const creel_error *why = creel__load(&s->ex->error, acquire);
+		e = creel__error_make(CREEL_KIND_BROKEN, why->code, name, "%s", why->message);
+		creel__error_set_cause(e, creel__error_ref(why));
+		break;
+	}
+	case -EAGAIN:
+		e = creel__error_make(CREEL_KIND_REJECTED, code, name,
+				      "submit: the system gives the pool no thread to run it; "
+				      "raise the limits on threads or memory, or try again later");
+		break;
+	default:
+		e = creel__error_make(CREEL_KIND_REJECTED, code, name,
+				      "submit: the executor refused the task with code %d (%s)",
+				      code, creel_code_name(code));
+	}
+	if (s->ex)
+		creel__error_set_unhandled(e, s->ex->unhandled);
+	return e;
+}
+
+/* The submission was rejected and with it goes what it handed over. */
+static void free_argument(const struct submission *s)
+{
+	if (s->options && s->options->arg_free)
+		s->options->arg_free((void *)(uintptr_t)s->arg, s->size, s->options->arg_ctx);
+}
+
+creel_future *creel_submit_with(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
+				const creel_submit_options *options)
+{
+	struct submission s = {ex, fn, arg, size, options};
+	creel_future *f;
+	int rc = submit(&s, 2, &f);
+	if (rc == 0)
+		return f;
+	free_argument(&s);
+	return creel__future_failed(explain(&s, rc));
+}
+
+creel_future *creel_submit(creel_executor *ex, creel_fn fn, const void *arg, size_t size)
+{
+	return creel_submit_with(ex, fn, arg, size, NULL);
+}
+
+int creel_try_submit(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
+		     const creel_submit_options *options, creel_future **ret_future)
+{
+	if (!ret_future)
+		return -EINVAL;
+	return submit(&(struct submission){ex, fn, arg, size, options}, 2, ret_future);
+}
+
+int creel_spawn(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
+		const creel_submit_options *options)
+{
+	struct submission s = {ex, fn, arg, size, options};
+	int rc = submit(&s, 1, NULL);
+	if (rc == 0)
+		return 0;
+	free_argument(&s);
+	const creel_error *e = explain(&s, rc);
+	creel__error_tell(e);
+	creel__error_unref(e);
+	return rc;
+}

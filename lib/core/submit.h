@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* Making tasks and handing them to executors. */
+#ifndef CREEL__CORE_SUBMIT_H
+#define CREEL__CORE_SUBMIT_H
+
+#include "core/block.h"
+#include <creel/submit.h>
+
+/* A pending task with a copy of the argument and one reference, the executor's. NULL without memory. */
+creel_task *creel__task_new(creel_executor *ex, creel_fn fn, const void *arg, size_t size);
+
+/* Hands a task to an executor. 0, or a code: then the task is untouched and still the caller's. */
+int creel__executor_submit(creel_executor *ex, creel_task *task);
+
+#endif

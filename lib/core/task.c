@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tasks: claiming, running, ending, and what their functions may call.
+ *
+ * Whoever moves the state word from PENDING to RUNNING runs the task: a worker that takes it from a
+ * queue, or a worker of the same pool that waits for it (creel__task_help()). A task that was run by
+ * its waiter is still in the queue, with the executor's reference; whoever finds it there drops it.
+ */
+#include "core/task.h"
+#include "base/alloc.h"
+#include "core/executor.h"
+#include "core/future.h"
+#include "core/hook.h"
+#include "sync/local.h"
+#include "sync/park.h"
+#include "sync/thread.h"
+#include <creel/future.h>
+#include <creel/task.h>
+#include <errno.h>
+#include <limits.h>
+
+struct creel__heap_arg *creel__heap_arg(creel_future *f)
+{
+	return (struct creel__heap_arg *)(void *)f->payload;
+}
+
+void creel__argument(creel_future *f, void **ret_data, size_t *ret_size)
+{
+	if (f->arg_len <= CREEL__ARG_INLINE) {
+		*ret_data = f->arg_len ? f->payload : NULL;
+		*ret_size = f->arg_len;
+	} else if (f->arg_len == CREEL__ARG_HEAP) {
+		*ret_data = creel__heap_arg(f)->data;
+		*ret_size = creel__heap_arg(f)->size;
+	} else {
+		*ret_data = *(void **)(void *)f->payload;
+		*ret_size = CREEL_BY_REF;
+	}
+}
+
+void creel__argument_drop(creel_future *f)
+{
+	struct creel__options *options = creel__options_of(f);
+	if (options && options->arg_free) {
+		void *data;
+		size_t size;
+		creel__argument(f, &data, &size);
+		options->arg_free(data, size, options->arg_ctx);
+		options->arg_free = NULL;
+	}
+	if (f->arg_len == CREEL__ARG_HEAP) {
+		creel__free(creel__heap_arg(f)->data);
+		creel__heap_arg(f)->data = NULL;
+	}
+}
+
+const char *creel__task_name(creel_future *f)
+{
+	struct creel__options *options = creel__options_of(f);
+	return options ? options->name : NULL;
+}
+
+bool creel__task_claim(creel_future *f, unsigned state)
+{
+	uint64_t s = creel__load(&f->state, relaxed);
+	for (;;) {
+		unsigned now = s & CREEL__STATE;
+		if (now == CREEL__PENDING) {
+			/* Relaxed: this only decides who runs it. What the task is about came with
+			 * the pointer to it, from the queue or from the caller's hands. */
+			if (creel__cas(&f->state, &s, s | state, relaxed, relaxed))
+				return true;
+		} else if (now == CREEL__PINNED) {
+			s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
+			if ((s & CREEL__STATE) == CREEL__PINNED)
+				creel__park(creel__low_half(&f->state), (uint32_t)s, CREEL_FOREVER);
+			s = creel__load(&f->state, relaxed);
+		} else {
+			return false;
+		}
+	}
+}
+
+/* Makes the outcome final. Afterwards the block may be gone. */
+static void end(creel_future *f, unsigned final)
+{
+	creel_executor *ex = f->executor;
+	uint64_t flags = creel__load(&f->state, relaxed);
+	creel__argument_drop(f);
+	creel__future_settle(f, final, !(flags & CREEL__HELPED));
+	if (flags & CREEL__COUNTED)
+		ex->class->ended(ex);
+}
+
+static void fail(creel_future *f, const creel_error *error)
+{
+	creel__error_set_unhandled(error, f->executor->unhandled);
+	creel__result_error(f, error);
+	end(f, CREEL__FAILED);
+}
+
+/* The function returned a code other than 0. What creel_fail() said is kept. */
+static const creel_error *failure(creel_future *f, int code)
+{
+	const creel_error *said = creel__result_get_error(f);
+	if (said) {
+		f->result_len = 0;
+		return creel__error_recode(said, code);
+	}
+	return creel__error_make(CREEL_KIND_FAILED, code, creel__task_name(f),
+				 "the task returned %d (%s)", code, creel_code_name(code));
+}
+
+void creel__task_run_claimed(creel_task *task)
+{
+	creel_future *f = &task->future;
+	struct creel__local *local = creel__self();
+	creel_fn fn = f->fn;
+	f->outer = local->task;
+	local->task = task;
+	void *data;
+	size_t size;
+	creel__argument(f, &data, &size);
+	int code = fn(task, data, size);
+	local->task = f->outer;
+	if (code) {
+		fail(f, failure(f, code));
+		return;
+	}
+	if (f->result_len == CREEL__RESULT_ERROR)
+		creel__result_clear(f);
+	end(f, CREEL__FINISHED);
+}
+
+/* The stack of those that ran is gone: all that is needed stands in their blocks. */
+void creel__task_exited(void)
+{
+	struct creel__local *local = creel__self();
+	local->callbacks = 0;
+	while (local->task) {
+		creel_future *f = &local->task->future;
+		local->task = f->outer;
+		fail(f, creel__error_make(
+				CREEL_KIND_EXITED, CREEL_EFAILED, creel__task_name(f),
+				"the task ended its thread (pthread_exit or pthread_cancel)"));
+	}
+}
+
+static void run_counted(struct creel__worker *worker, creel_task *task)
+{
+	creel__bump(&worker->begun, 1);
+	creel__task_run_claimed(task);
+	creel__bump(&worker->ended, 1);
+}
+
+void creel__task_dispatch(struct creel__worker *worker, creel_task *task)
+{
+	creel_future *f = &task->future;
+	if (creel__task_claim(f, CREEL__RUNNING)) {
+		run_counted(worker, task);
+		return;
+	}
+	if (creel__future_peek(f) == CREEL__CANCELLED)
+		creel__bump(&worker->cancelled, 1);
+	creel_future_unref(f);
+}
+
+bool creel__task_help(creel_future *f)
+{
+	struct creel__worker *worker = creel__self()->worker;
+	if (!worker || f->executor != worker->executor)
+		return false;
+	if (!creel__task_claim(f, CREEL__RUNNING | CREEL__HELPED))
+		return false;
+	run_counted(worker, (creel_task *)f);
+	return true;
+}
+
+bool creel__task_fail(creel_task *task, const creel_error *error)
+{
+	creel_future *f = &task->future;
+	bool claimed = creel__task_claim(f, CREEL__SETTLING);
+	if (claimed) {
+		creel__result_error(f, error);
+		end(f, CREEL__FAILED);
+	} else {
+		creel__error_unref(error);
+		creel_future_unref(f);
+	}
+	return claimed;
+}
+
+/* A task of a custom executor that was found cancelled. */
+static void drop_counted(creel_future *f)
+{
+	creel_executor *ex = f->executor;
+	bool counted = creel__load(&f->state, relaxed) & CREEL__COUNTED;
+	creel_future_unref(f);
+	if (counted)
+		ex->class->ended(ex);
+}
+
+static void run_guarded(void *task)
+{
+	creel__task_run_claimed(task);
+}
+
+static void exited(void *task)
+{
+	(void)task;
+	creel__task_exited();
+}
+
+int creel_task_run(creel_task *task)
+{
+	if (!creel__task_claim(&task->future, CREEL__RUNNING)) {
+		drop_counted(&task->future);
+		return -ECANCELED;
+	}
+	creel__thread_guard(run_guarded, exited, task);
+	return 0;
+}
+
+void creel_task_reject(creel_task *task, const creel_error *error)
+{
+	creel_future *f = &task->future;
+	if (!creel__task_claim(f, CREEL__SETTLING)) {
+		drop_counted(f);
+		return;
+	}
+	fail(f, creel__error_copy(error, CREEL_KIND_REJECTED));
+}
+
+int creel_return(creel_task *task, const void *data, size_t size)
+{
+	return creel__result_copy(&task->future, data, size);
+}
+
+void *creel_return_reserve(creel_task *task, size_t size)
+{
+	return creel__result_reserve(&task->future, size);
+}
+
+int creel_return_move(creel_task *task, creel_buffer buffer)
+{
+	return creel__result_move(&task->future, buffer);
+}
+
+int creel_fail(creel_task *task, int code, const char *format, ...)
+{
+	if (code == 0)
+		code = CREEL_EFAILED;
+	va_list args;
+	va_start(args, format);
+	const creel_error *e = creel__error_vmake(CREEL_KIND_FAILED, code,
+						  creel__task_name(&task->future), format, args);
+	va_end(args);
+	creel__result_error(&task->future, e);
+	return code;
+}
+
+bool creel_task_cancelled(const creel_task *task)
+{
+	return creel__load(&task->future.state, relaxed) & CREEL__ASKED;
+}
+
+void *creel_task_local(creel_task *task)
+{
+	(void)task;
+	struct creel__worker *worker = creel__self()->worker;
+	return worker ? worker->local : NULL;
+}
+
+unsigned creel_task_worker(creel_task *task)
+{
+	(void)task;
+	struct creel__worker *worker = creel__self()->worker;
+	return worker ? worker->index : UINT_MAX;
+}
+
+creel_task *creel_task_current(void)
+{
+	return creel__self()->task;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* Running tasks, and the worker that runs them. */
+#ifndef CREEL__CORE_TASK_H
+#define CREEL__CORE_TASK_H
+
+#include "core/block.h"
+#include "core/error.h"
+#include <creel/executor.h>
+
+/* A worker of a pool, as tasks see it. */
+struct creel__worker {
+	creel_executor *executor;
+	void *local; /* what the initializer stored */
+	unsigned index;
+	_Atomic(uint64_t) begun, ended, cancelled; /* tasks; counted by the worker's thread alone */
+};
+
+struct creel__heap_arg *creel__heap_arg(creel_future *f);
+
+/* The pointer and size that the function gets. */
+void creel__argument(creel_future *f, void **ret_data, size_t *ret_size);
+
+/* Moves a pending task to state (RUNNING, SETTLING, or RUNNING | HELPED); false if it is, or is about to be, cancelled, or has
+ * started elsewhere. Waits while a canceller has it pinned. */
+bool creel__task_claim(creel_future *f, unsigned state);
+
+/* Runs a task that was claimed as RUNNING, ends it, and unless it is HELPED drops the executor's
+ * reference. */
+void creel__task_run_claimed(creel_task *task);
+
+/* Ends the tasks that the calling thread was running when pthread_exit() ended it, innermost first. */
+void creel__task_exited(void);
+
+/* Runs what a pool's queue handed out if it is still pending, and drops the executor's reference in any
+ * case. A task that its waiter has run is not counted: the waiter did. */
+void creel__task_dispatch(struct creel__worker *worker, creel_task *task);
+
+/* Ends a task that was accepted and will not run: fails with the error, of which it takes over a
+ * reference. False if it had been cancelled, or run by its waiter. */
+bool creel__task_fail(creel_task *task, const creel_error *error);
+
+const char *creel__task_name(creel_future *f);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Waiting for several futures.
+ *
+ * For all of them: one after the other, which registers nothing. For the first: a hook on each, all of
+ * which point to one struct on the waiter's stack. The waiter takes its hooks back before it returns,
+ * each under its future's lock, so that no teller still uses them (core/hook.h).
+ */
+#include "base/alloc.h"
+#include "core/future.h"
+#include "core/hook.h"
+#include "sync/park.h"
+#include <creel/wait.h>
+#include <errno.h>
+
+enum { ON_STACK = 16 };
+
+struct wait {
+	_Atomic(uint32_t) over;     /* parked on; 1: the condition holds */
+	_Atomic(size_t) unfinished; /* hooks that were not told */
+	int mode;
+};
+
+struct wait_hook {
+	struct creel__hook hook;
+	struct wait *wait;
+};
+
+static bool has_failed(creel_future *f)
+{
+	return creel__future_peek(f) > CREEL__FINISHED;
+}
+
+static void notify(struct creel__hook *hook, creel_future *f)
+{
+	struct wait *w = ((struct wait_hook *)hook)->wait;
+	bool last = creel__sub(&w->unfinished, 1, relaxed) == 1;
+	if (w->mode == CREEL_FIRST_ERROR && !last && !has_failed(f))
+		return;
+	/* Relaxed: what the future is about is read from the future, with its own acquire. The
+	 * unpark is made under the hooks' lock, so the waiter cannot be gone. */
+	creel__store(&w->over, 1, relaxed);
+	creel__unpark_all(&w->over);
+}
+
+static size_t count_final(creel_future *const *futures, size_t n)
+{
+	size_t done = 0;
+	for (size_t i = 0; i < n; i++)
+		done += creel__future_is_final(futures[i]);
+	return done;
+}
+
+static bool holds(creel_future *const *futures, size_t n, int mode)
+{
+	size_t done = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (!creel__future_is_final(futures[i]))
+			continue;
+		if (mode == CREEL_FIRST_COMPLETED || has_failed(futures[i]))
+			return true;
+		done++;
+	}
+	return done == n;
+}
+
+static int wait_all(creel_future *const *futures, size_t n, creel_deadline deadline)
+{
+	int rc = 0;
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = creel__future_await(futures[i], deadline);
+	return rc;
+}
+
+/* Hooks on all that are not final. */
+static void listen(struct wait *w, struct wait_hook *hooks, creel_future *const *futures, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		hooks[i].hook = (struct creel__hook){.notify = notify};
+		hooks[i].wait = w;
+		if (!creel__hooks_listen(futures[i], &hooks[i].hook))
+			notify(&hooks[i].hook, futures[i]);
+	}
+}
+
+static int wait_first(struct wait_hook *hooks, creel_future *const *futures, size_t n, int mode,
+		      creel_deadline deadline)
+{
+	for (size_t i = 0; i < n; i++) {
+		int rc = creel__future_may_wait(futures[i], deadline);
+		if (rc)
+			return rc;
+	}
+	struct wait w = {.mode = mode};
+	creel__store(&w.unfinished, n, relaxed);
+	listen(&w, hooks, futures, n);
+	int rc = 0;
+	while (rc == 0 && !creel__load(&w.over, relaxed))
+		rc = creel__park(&w.over, 0, deadline);
+	for (size_t i = 0; i < n; i++)
+		creel__hooks_leave(futures[i], &hooks[i].hook);
+	return creel__load(&w.over, relaxed) ? 0 : rc;
+}
+
+static int wait_first_alloc(creel_future *const *futures, size_t n, int mode,
+			    creel_deadline deadline)
+{
+	if (holds(futures, n, mode))
+		return 0;
+	struct wait_hook few[ON_STACK], *hooks = few;
+	if (n > ON_STACK) {
+		hooks = n > CREEL__SIZE_MAX / sizeof *hooks ? NULL
+							    : creel__malloc(n * sizeof *hooks);
+		if (!hooks)
+			return -ENOMEM;
+	}
+	int rc = wait_first(hooks, futures, n, mode, deadline);
+	if (hooks != few)
+		creel__free(hooks);
+	return rc;
+}
+
+int creel_wait(creel_future *const *futures, size_t n, int mode, creel_deadline deadline,
+	       size_t *ret_done)
+{
+	if ((!futures && n) || mode < CREEL_ALL_COMPLETED || mode > CREEL_FIRST_ERROR)
+		return -EINVAL;
+	for (size_t i = 0; i < n; i++)
+		if (!futures[i])
+			return -EINVAL;
+	int rc = 0;
+	if (n)
+		rc = mode == CREEL_ALL_COMPLETED ? wait_all(futures, n, deadline)
+						 : wait_first_alloc(futures, n, mode, deadline);
+	if (ret_done && (rc == 0 || rc == -ETIMEDOUT))
+		*ret_done = count_final(futures, n);
+	return rc;
+}

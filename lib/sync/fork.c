@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The fork generation: a number that a forked child sees change.
+ *
+ * ALGORITHM  The number lives in a page that the kernel wipes in the child (MADV_WIPEONFORK, Linux
+ *            4.14). A zero means "just forked": the first to see it counts up from the copy that was
+ *            inherited in ordinary memory. Where there is no such page, a pthread_atfork() handler
+ *            zeroes the word.
+ */
+#include "sync/fork.h"
+#include "sync/atomic.h"
+#include <errno.h>
+#include <pthread.h>
+#include <sys/mman.h>
+
+static _Atomic(_Atomic(uint32_t) *) word;
+static _Atomic(uint32_t) inherited;
+static _Atomic(uint32_t) fallback;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void zero_fallback(void)
+{
+	creel__store(&fallback, 0, relaxed);
+}
+
+static void make_word(void)
+{
+	int saved = errno;
+	_Atomic(uint32_t) *w = NULL;
+#ifdef MADV_WIPEONFORK
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (page != MAP_FAILED) {
+		if (madvise(page, 4096, MADV_WIPEONFORK) == 0)
+			w = page;
+		else
+			munmap(page, 4096);
+	}
+#endif
+	if (!w) {
+		w = &fallback;
+		pthread_atfork(NULL, NULL, zero_fallback);
+	}
+	/* [FORK-1] release: the page is mapped; pairs with the acquire in creel__fork_generation() */
+	creel__store(&word, w, release);
+	errno = saved;
+}
+
+/* Wraps from 65535 to 1: 0 means that nobody looked since the fork. */
+static uint32_t next_generation(void)
+{
+	return creel__load(&inherited, relaxed) % UINT16_MAX + 1;
+}
+
+uint16_t creel__fork_generation(void)
+{
+	/* [FORK-1] acquire: pairs with the release in make_word() */
+	_Atomic(uint32_t) *w = creel__load(&word, acquire);
+	if (!w) {
+		pthread_once(&once, make_word);
+		/* [FORK-1] acquire: as above */
+		w = creel__load(&word, acquire);
+	}
+	uint32_t generation = creel__load(w, relaxed);
+	if (generation)
+		return (uint16_t)generation;
+	uint32_t next = next_generation();
+	if (!creel__cas(w, &generation, next, relaxed, relaxed))
+		return (uint16_t)generation;
+	creel__store(&inherited, next, relaxed);
+	return (uint16_t)next;
+}

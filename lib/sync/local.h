@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the library keeps for each thread: caches, and where the thread is (in which task, on which
+ * worker, inside a callback). Plain data: only its thread touches it.
+ */
+#ifndef CREEL__SYNC_LOCAL_H
+#define CREEL__SYNC_LOCAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct callback;
+struct creel_future;
+struct creel_task;
+struct creel__error;
+struct creel__worker;
+
+struct creel__local {
+	/* core/block.c: two magazines of free blocks, and the slab that blocks are cut from. */
+	struct creel_future *hot, *spare;
+	unsigned char *slab, *slab_end;
+	unsigned hot_count;
+	/* Called when the thread ends; NULL: not yet registered. */
+	void (*at_exit)(struct creel__local *local);
+	/* core/callback.c: how deep in callbacks, and those of other futures that come next. */
+	unsigned callbacks;
+	bool draining;
+	struct callback *deferred, *deferred_last;
+	/* core/task.c: the innermost task that runs, and the worker that runs it. */
+	struct creel_task *task;
+	struct creel__worker *worker;
+	/* core/task.c: an error for when there is no memory. */
+	struct creel__error *reserve;
+};
+
+#ifdef CREEL_MODEL
+struct creel__local *creel__self(void);
+#else
+#if defined(__GNUC__)
+#define CREEL__TLS_MODEL __attribute__((tls_model("initial-exec")))
+#else
+#define CREEL__TLS_MODEL
+#endif
+extern _Thread_local struct creel__local creel__thread_local CREEL__TLS_MODEL;
+
+static inline struct creel__local *creel__self(void)
+{
+	struct creel__local *local = &creel__thread_local;
+#if defined(__SANITIZE_ADDRESS__) && defined(__GNUC__)
+	/* gcc 12's UBSan takes the address of thread-local data for null where it folds it. */
+	__asm__("" : "+r"(local));
+#endif
+	return local;
+}
+#endif
+
+/* Has fn called with the thread's data when the calling thread ends; once a thread. All callers pass
+ * the same fn. Returns 0, or -errno: then it will not be called. */
+int creel__local_at_exit(void (*fn)(struct creel__local *local));
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Parking: a thread sleeps on a 32-bit word until somebody wakes it. Linux futexes (Franke, Russell,
+ * Kirkwood, "Fuss, Futexes and Furwocks", 2002), or a table of mutexes and condition variables.
+ */
+#ifndef CREEL__SYNC_PARK_H
+#define CREEL__SYNC_PARK_H
+
+#include "sync/atomic.h"
+#include <creel/base.h>
+
+/*
+ * Sleeps if *word is still expected, until a wake of the same word or the deadline. Returns 0 or
+ * -ETIMEDOUT; 0 says nothing about the word: look again. Preserves errno.
+ */
+int creel__park(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline);
+
+/* Wakes one, or all, who sleep on the word. The word is not touched: it may be gone by now. */
+void creel__unpark_one(_Atomic(uint32_t) *word);
+void creel__unpark_all(_Atomic(uint32_t) *word);
+
+/* The low half of a 64-bit word, to park on. */
+static inline _Atomic(uint32_t) *creel__low_half(_Atomic(uint64_t) *word)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	return (_Atomic(uint32_t) *)((uintptr_t)word + 4);
+#else
+	return (_Atomic(uint32_t) *)(uintptr_t)word;
+#endif
+}
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads: creation with signals blocked, names, and what to do when one ends inside a call. */
+#include "sync/thread.h"
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* The host's handlers for a thread's own faults, and its profiler, must work in workers as well. */
+static void worker_mask(sigset_t *ret_set)
+{
+	static const int open[] = {SIGSEGV, SIGBUS, SIGFPE,  SIGILL,
+				   SIGTRAP, SIGSYS, SIGABRT, SIGPROF};
+	sigfillset(ret_set);
+	for (size_t i = 0; i < sizeof open / sizeof open[0]; i++)
+		sigdelset(ret_set, open[i]);
+}
+
+/* The mask is inherited: set around the creation, no signal can arrive in between. */
+int creel__thread_create(pthread_t *ret_thread, creel__thread_fn fn, void *arg, size_t stack_size)
+{
+	pthread_attr_t attributes;
+	int rc = pthread_attr_init(&attributes);
+	if (rc)
+		return -rc;
+	if (stack_size)
+		rc = pthread_attr_setstacksize(&attributes, stack_size);
+	if (!rc) {
+		sigset_t mask, old;
+		worker_mask(&mask);
+		pthread_sigmask(SIG_SETMASK, &mask, &old);
+		rc = pthread_create(ret_thread, &attributes, fn, arg);
+		pthread_sigmask(SIG_SETMASK, &old, NULL);
+	}
+	pthread_attr_destroy(&attributes);
+	return -rc;
+}
+
+pthread_t creel__thread_self(void)
+{
+	return pthread_self();
+}
+
+void creel__thread_join(pthread_t thread)
+{
+	pthread_join(thread, NULL);
+}
+
+void creel__thread_detach(void)
+{
+	pthread_detach(pthread_self());
+}
+
+void creel__thread_set_name(const char *name, unsigned number)
+{
+	char suffix[12], full[16];
+	int tail = snprintf(suffix, sizeof suffix, "-%u", number);
+	snprintf(full, sizeof full, "%.*s%s", (int)sizeof full - 1 - tail, name, suffix);
+#ifdef __linux__
+	pthread_setname_np(pthread_self(), full);
+#endif
+}
+
+void creel__thread_guard(void (*run)(void *arg), void (*ended)(void *arg), void *arg)
+{
+	pthread_cleanup_push(ended, arg);
+	run(arg);
+	pthread_cleanup_pop(0);
+}
+
+size_t creel__thread_min_stack(void)
+{
+	long size = sysconf(_SC_THREAD_STACK_MIN);
+	return size > 0 ? (size_t)size : 16384;
+}

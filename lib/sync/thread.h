@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads. */
+#ifndef CREEL__SYNC_THREAD_H
+#define CREEL__SYNC_THREAD_H
+
+#include <pthread.h>
+#include <stddef.h>
+
+typedef void *(*creel__thread_fn)(void *arg);
+
+/* Starts a thread that blocks all signals but those that its own faults raise, SIGABRT and SIGPROF.
+ * stack_size 0 is the system's. Returns 0 or -errno. */
+int creel__thread_create(pthread_t *ret_thread, creel__thread_fn fn, void *arg, size_t stack_size);
+
+pthread_t creel__thread_self(void);
+void creel__thread_join(pthread_t thread);
+
+/* The calling thread will not be joined. */
+void creel__thread_detach(void);
+
+/* Names the calling thread "<name>-<number>", as much of it as fits. */
+void creel__thread_set_name(const char *name, unsigned number);
+
+/* Calls run(arg). If the thread ends inside (pthread_exit(), pthread_cancel()), calls ended(arg) on
+ * its way out instead of returning. */
+void creel__thread_guard(void (*run)(void *arg), void (*ended)(void *arg), void *arg);
+
+/* The least stack that a thread can have. */
+size_t creel__thread_min_stack(void);
+
+#endif

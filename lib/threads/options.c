@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* Making a thread pool: its options checked, its defaults filled in. */
+#include "base/alloc.h"
+#include "base/cpus.h"
+#include "sync/thread.h"
+#include "threads/pool.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define DEFAULT_IDLE_NS INT64_C(10000000000)
+
+static const creel_error *refuse(const char *field, long long value, const char *advice)
+{
+	return creel__error_make(CREEL_KIND_BROKEN, -EINVAL, NULL,
+				 "creel_thread_pool_new: %s is %lld; %s", field, value, advice);
+}
+
+/* What is wrong with the options, or NULL. */
+static const creel_error *check(const creel_thread_pool_options *o)
+{
+	size_t least = creel__thread_min_stack();
+	if (o->max_workers < 0)
+		return refuse("max_workers", o->max_workers, "use 0 for the default, or a count");
+	if (o->min_workers < 0)
+		return refuse("min_workers", o->min_workers, "use 0 for none, or a count");
+	if (o->max_workers && o->min_workers > o->max_workers)
+		return refuse("min_workers", o->min_workers, "it must not exceed max_workers");
+	if (o->flags)
+		return refuse("flags", o->flags, "this version knows none");
+	if (o->idle_ns < 0)
+		return refuse("idle_ns", o->idle_ns,
+			      "use 0 for the default, CREEL_NEVER to keep workers");
+	if (o->stack_size && (o->stack_size < least || o->stack_size > CREEL__SIZE_MAX))
+		return creel__error_make(CREEL_KIND_BROKEN, -EINVAL, NULL,
+					 "creel_thread_pool_new: stack_size is %zu; it must be at "
+					 "least %zu bytes here",
+					 o->stack_size, least);
+	if (creel__reserved(o->reserved, sizeof o->reserved / sizeof o->reserved[0]))
+		return refuse("a reserved field", 1, "initialise the options with {0}");
+	return NULL;
+}
+
+/* As many as there can be workers at work, a power of two. One worker has one queue, and so one
+ * order. */
+static unsigned shards_for(int workers)
+{
+	int cpus = creel__cpus(NULL);
+	int want = workers < cpus ? workers : cpus;
+	unsigned n = 1;
+	while (n < CREEL__SHARDS_MAX && (int)(n * 2) <= want)
+		n *= 2;
+	return n;
+}
+
+static void apply(struct creel__pool *pool, const creel_thread_pool_options *o)
+{
+	pool->min_workers = o->min_workers;
+	pool->max_workers = o->max_workers ? o->max_workers : creel__cpus(NULL);
+	if (pool->max_workers < pool->min_workers)
+		pool->max_workers = pool->min_workers;
+	pool->idle_ns = o->idle_ns ? o->idle_ns : DEFAULT_IDLE_NS;
+	pool->stack_size = o->stack_size;
+	pool->initializer = o->initializer;
+	pool->finalizer = o->finalizer;
+	pool->ctx = o->ctx;
+	pool->base.unhandled = (struct creel__unhandled){o->on_unhandled, o->ctx};
+	snprintf(pool->name, sizeof pool->name, "%s", o->name ? o->name : "creel");
+	pool->shards = shards_for(pool->max_workers);
+	creel__store(&pool->sharers, (unsigned)pool->max_workers, relaxed);
+}
+
+creel_executor *creel_thread_pool_new(const creel_thread_pool_options *options)
+{
+	static const creel_thread_pool_options defaults;
+	const creel_thread_pool_options *o = options ? options : &defaults;
+	const creel_error *error = check(o);
+	if (error)
+		return creel__executor_broken(error);
+	struct creel__pool *pool = creel__malloc_aligned(64, sizeof *pool);
+	if (!pool)
+		return creel__executor_broken(creel__error_static(CREEL_KIND_NO_MEMORY));
+	*pool = (struct creel__pool){0};
+	creel__executor_init(&pool->base, creel__thread_pool_class());
+	apply(pool, o);
+	creel__list_init(&pool->roster);
+	creel__list_init(&pool->idle);
+	creel__list_init(&pool->zombies);
+	creel__pool_update_need_locked(pool);
+	return &pool->base;
+}

@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: MIT */
+/* The thread pool as an executor: making it, submitting, growing, shutting down, letting go. The
+ * invariants stand in threads/pool.h, the workers in threads/worker.c. */
+#include "threads/pool.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "core/future.h"
+#include "sync/local.h"
+#include "sync/thread.h"
+#include <creel/future.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+void creel__pool_update_need_locked(struct creel__pool *pool)
+{
+	bool may_start = pool->alive + pool->starting < pool->max_workers &&
+			 !pool->no_more_threads && !pool->broken;
+	uint32_t need = pool->idle_count || may_start ? CREEL__NEED : 0;
+	if (pool->waking)
+		need |= CREEL__WAKING;
+	creel__store(&pool->need, need, relaxed);
+}
+
+static void wake_locked(struct creel__pool_worker *w)
+{
+	w->is_idle = false;
+	creel__list_remove(&w->idle);
+	w->pool->idle_count--;
+	/* [WAKE-1] release: pairs with the acquire in sleep_until_woken() */
+	creel__store(&w->woken, 1, release);
+}
+
+void creel__pool_kick_locked(struct creel__pool *pool, struct creel__pool_worker *w)
+{
+	wake_locked(w);
+	creel__pool_update_need_locked(pool);
+	creel__unpark_one(&w->woken);
+}
+
+/* Starts one more worker, without the lock: it takes a while. */
+static void start_one(struct creel__pool *pool)
+{
+	if (creel__worker_start(pool, true) == 0)
+		return;
+	creel__lock_acquire(&pool->lock);
+	pool->starting--;
+	pool->waking = false;
+	pool->no_more_threads = true;
+	creel__pool_update_need_locked(pool);
+	creel__cond_broadcast_locked(&pool->changed);
+	creel__lock_release(&pool->lock);
+}
+
+void creel__pool_wake_one(struct creel__pool *pool)
+{
+	_Atomic(uint32_t) *sleeper = NULL;
+	bool start = false;
+	creel__lock_acquire(&pool->lock);
+	if (creel__load(&pool->need, relaxed) == CREEL__NEED) {
+		pool->waking = true;
+		if (!creel__list_is_empty(&pool->idle)) {
+			/* The last to fall asleep: its stack and caches are the warmest. */
+			struct creel__pool_worker *w = creel__of(pool->idle.prev,
+								 struct creel__pool_worker, idle);
+			w->waking = true;
+			wake_locked(w);
+			sleeper = &w->woken;
+		} else {
+			start = true;
+			pool->starting++;
+		}
+		creel__pool_update_need_locked(pool);
+	}
+	creel__lock_release(&pool->lock);
+	if (sleeper)
+		creel__unpark_one(sleeper);
+	else if (start)
+		start_one(pool);
+}
+
+static bool has_batched(struct creel__pool *pool)
+{
+	bool found = false;
+	creel__lock_acquire(&pool->lock);
+	for (struct creel__list *i = pool->roster.next; !found && i != &pool->roster; i = i->next)
+		found = !creel__batch_is_empty(
+			&creel__of(i, struct creel__pool_worker, roster)->batch);
+	creel__lock_release(&pool->lock);
+	return found;
+}
+
+bool creel__pool_has_work(struct creel__pool *pool)
+{
+	for (unsigned i = 0; i < pool->shards; i++)
+		if (!creel__shard_is_empty(&pool->shard[i]))
+			return true;
+	return has_batched(pool);
+}
+
+static void set_gates_locked(struct creel__pool *pool, enum creel__gate gate)
+{
+	for (unsigned i = 0; i < pool->shards; i++)
+		creel__shard_set_gate(&pool->shard[i], gate);
+}
+
+bool creel__pool_try_vacate_locked(struct creel__pool *pool)
+{
+	unsigned i = 0;
+	while (i < pool->shards && creel__shard_try_vacate(&pool->shard[i]))
+		i++;
+	if (i == pool->shards)
+		return true;
+	while (i--)
+		creel__shard_set_gate(&pool->shard[i],
+				      pool->closed ? CREEL__GATE_CLOSED : CREEL__GATE_OPEN);
+	return false;
+}
+
+/* There was no worker: makes the first one, and opens the gates if that worked. */
+static int ensure_worker(struct creel__pool *pool)
+{
+	int rc = 0;
+	creel__lock_acquire(&pool->lock);
+	if (!pool->closed && pool->alive + pool->starting == 0) {
+		pool->starting++;
+		pool->waking = true;
+		rc = creel__worker_start(pool, true);
+		if (rc) {
+			pool->starting--;
+			pool->waking = false;
+		} else {
+			set_gates_locked(pool, CREEL__GATE_OPEN);
+		}
+		creel__pool_update_need_locked(pool);
+	}
+	creel__lock_release(&pool->lock);
+	return rc == 0 || rc == -ENOMEM ? rc : -EAGAIN;
+}
+
+/* Each outside thread has its shard, so that its tasks stay in order; workers spread theirs. */
+static struct creel__shard *own_shard(struct creel__pool *pool)
+{
+	if (pool->shards == 1)
+		return &pool->shard[0];
+	uint64_t thread = (uint64_t)(uintptr_t)creel__self() >> 6;
+	return &pool->shard[(thread * UINT64_C(0x9e3779b97f4a7c15) >> 40) % pool->shards];
+}
+
+static int submit(creel_executor *ex, creel_task *task)
+{
+	struct creel__pool *pool = (struct creel__pool *)ex;
+	struct creel__shard *shard = own_shard(pool);
+	for (;;) {
+		switch (creel__shard_push(shard, task)) {
+		case CREEL__GATE_OPEN:
+			if (creel__load(&pool->need, relaxed) == CREEL__NEED)
+				creel__pool_wake_one(pool);
+			return 0;
+		case CREEL__GATE_CLOSED:
+			return -ESHUTDOWN;
+		case CREEL__GATE_BROKEN:
+			return CREEL_EFAILED;
+		case CREEL__GATE_NO_WORKERS:
+			break;
+		}
+		int rc = ensure_worker(pool);
+		if (rc)
+			return rc;
+	}
+}
+
+struct totals {
+	uint64_t submitted, begun, ended, cancelled, failed;
+};
+
+/* What ended is read before what was submitted: if the two are equal then, for that moment, nothing
+ * was pending or running. */
+static struct totals totals_locked(struct creel__pool *pool)
+{
+	struct totals t = {.ended = pool->ended,
+			   .cancelled = pool->cancelled,
+			   .failed = pool->failed,
+			   .begun = pool->begun};
+	for (struct creel__list *i = pool->roster.next; i != &pool->roster; i = i->next) {
+		struct creel__worker *w = &creel__of(i, struct creel__pool_worker, roster)->base;
+		t.ended += creel__load(&w->ended, relaxed);
+		t.begun += creel__load(&w->begun, relaxed);
+		t.cancelled += creel__load(&w->cancelled, relaxed);
+	}
+	for (unsigned i = 0; i < pool->shards; i++) {
+		struct creel__shard *shard = &pool->shard[i];
+		creel__lock_acquire(&shard->in_lock);
+		t.submitted += creel__load(&shard->submitted, relaxed);
+		creel__lock_release(&shard->in_lock);
+	}
+	return t;
+}
+
+static uint64_t unfinished_locked(struct creel__pool *pool)
+{
+	struct totals t = totals_locked(pool);
+	return t.submitted - t.ended - t.cancelled - t.failed;
+}
+
+static int drain(creel_executor *ex, creel_deadline deadline)
+{
+	struct creel__pool *pool = (struct creel__pool *)ex;
+	int rc = 0;
+	creel__lock_acquire(&pool->lock);
+	while (rc == 0 && unfinished_locked(pool)) {
+		if (creel__deadline_passed(deadline))
+			rc = -ETIMEDOUT;
+		else
+			creel__cond_wait(&pool->changed, &pool->lock, deadline);
+	}
+	creel__lock_release(&pool->lock);
+	return rc;
+}
+
+static void kick_all_locked(struct creel__pool *pool)
+{
+	while (!creel__list_is_empty(&pool->idle))
+		creel__pool_kick_locked(
+			pool, creel__of(pool->idle.next, struct creel__pool_worker, idle));
+}
+
+/* Everything that is queued and in batches, as a list through next. */
+static creel_future *take_everything_locked(struct creel__pool *pool)
+{
+	creel_future *all = NULL, **end = &all;
+	for (struct creel__list *i = pool->roster.next; i != &pool->roster; i = i->next) {
+		struct creel__batch *batch =
+			&creel__of(i, struct creel__pool_worker, roster)->batch;
+		for (creel_task *task; (task = creel__batch_take(batch)); end = &task->future.next)
+			*end = &task->future;
+	}
+	*end = NULL;
+	for (unsigned i = 0; i < pool->shards; i++) {
+		*end = creel__shard_take_all(&pool->shard[i]);
+		while (*end)
+			end = &(*end)->next;
+	}
+	return all;
+}
+
+/* Those that their waiters have run are gone for the queues; the others are cancelled. */
+static void cancel_list(struct creel__pool *pool, creel_future *list)
+{
+	uint64_t cancelled = 0;
+	while (list) {
+		creel_future *f = list;
+		list = f->next;
+		if (creel_future_cancel(f) == CREEL_CANCEL_NOW)
+			cancelled++;
+		creel_future_unref(f);
+	}
+	creel__lock_acquire(&pool->lock);
+	pool->cancelled += cancelled;
+	creel__cond_broadcast_locked(&pool->changed);
+	creel__lock_release(&pool->lock);
+}
+
+static void close_pool(struct creel__pool *pool, unsigned flags)
+{
+	creel_future *list = NULL;
+	creel__lock_acquire(&pool->lock);
+	if (!pool->closed) {
+		set_gates_locked(pool, CREEL__GATE_CLOSED);
+		pool->closed = true;
+	}
+	if (flags & CREEL_SHUTDOWN_CANCEL)
+		list = take_everything_locked(pool);
+	kick_all_locked(pool);
+	creel__lock_release(&pool->lock);
+	if (list)
+		cancel_list(pool, list);
+}
+
+static int shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline, bool may_wait,
+		    size_t *ret_left)
+{
+	struct creel__pool *pool = (struct creel__pool *)ex;
+	int rc = 0;
+	close_pool(pool, flags);
+	creel__lock_acquire(&pool->lock);
+	while (rc == 0 && pool->alive + pool->starting > 0) {
+		if (creel__deadline_passed(deadline))
+			rc = unfinished_locked(pool) ? -ETIMEDOUT : 1;
+		else if (!may_wait)
+			rc = -EDEADLK;
+		else
+			creel__cond_wait(&pool->changed, &pool->lock, deadline);
+	}
+	*ret_left = (size_t)unfinished_locked(pool);
+	creel__lock_release(&pool->lock);
+	/* 1: all tasks have ended, though not yet all threads. */
+	return rc > 0 ? 0 : rc;
+}
+
+static int resize(creel_executor *ex, int max_workers)
+{
+	struct creel__pool *pool = (struct creel__pool *)ex;
+	int rc = 0;
+	creel__lock_acquire(&pool->lock);
+	if (pool->broken) {
+		rc = CREEL_EFAILED;
+	} else if (pool->closed) {
+		rc = -ESHUTDOWN;
+	} else {
+		pool->max_workers = max_workers;
+		if (pool->min_workers > max_workers)
+			pool->min_workers = max_workers;
+		creel__store(&pool->sharers, (unsigned)max_workers, relaxed);
+		pool->no_more_threads = false;
+		int surplus = pool->alive - max_workers;
+		if (surplus > 0)
+			creel__store(&pool->attention, 1, relaxed);
+		while (surplus-- > 0 && !creel__list_is_empty(&pool->idle))
+			creel__pool_kick_locked(
+				pool, creel__of(pool->idle.next, struct creel__pool_worker, idle));
+		creel__pool_update_need_locked(pool);
+	}
+	creel__lock_release(&pool->lock);
+	/* What waits in the queues may have more workers now. */
+	if (rc == 0 && creel__load(&pool->need, relaxed) == CREEL__NEED &&
+	    creel__pool_has_work(pool))
+		creel__pool_wake_one(pool);
+	return rc;
+}
+
+static void stats(creel_executor *ex, creel_stats *ret_stats)
+{
+	struct creel__pool *pool = (struct creel__pool *)ex;
+	creel__lock_acquire(&pool->lock);
+	struct totals t = totals_locked(pool);
+	*ret_stats = (creel_stats){
+		.pending = t.submitted - t.begun - t.cancelled - t.failed,
+		.running = t.begun - t.ended,
+		.done = t.ended + t.cancelled + t.failed,
+		.cancelled = t.cancelled,
+		.workers = (uint64_t)pool->alive,
+		.idle = pool->idle_count,
+		.started = pool->started,
+		.died = pool->died,
+	};
+	creel__lock_release(&pool->lock);
+}
+
+/* Ends the tasks of a broken pool. The error is borrowed. */
+static void fail_list(struct creel__pool *pool, creel_future *list, const creel_error *error)
+{
+	uint64_t failed = 0;
+	while (list) {
+		creel_future *f = list;
+		list = f->next;
+		failed += creel__task_fail((creel_task *)f, creel__error_ref(error));
+	}
+	creel__lock_acquire(&pool->lock);
+	pool->failed += failed;
+	creel__cond_broadcast_locked(&pool->changed);
+	creel__lock_release(&pool->lock);
+}
+
+void creel__pool_break(struct creel__pool *pool, const creel_error *error)
+{
+	creel__executor_set_error(&pool->base, creel__error_ref(error));
+	creel__lock_acquire(&pool->lock);
+	set_gates_locked(pool, CREEL__GATE_BROKEN);
+	pool->closed = pool->broken = true;
+	creel__store(&pool->attention, 1, relaxed);
+	creel_future *list = take_everything_locked(pool);
+	kick_all_locked(pool);
+	creel__pool_update_need_locked(pool);
+	creel__lock_release(&pool->lock);
+	fail_list(pool, list, error);
+	creel__error_unref(error);
+}
+
+void creel__pool_give_back(struct creel__pool *pool, struct creel__batch *batch)
+{
+	creel_future *list = NULL, **end = &list;
+	bool gave = false;
+	creel__lock_acquire(&pool->lock);
+	for (creel_task *task; (task = creel__batch_take(batch)); end = &task->future.next)
+		*end = &task->future;
+	*end = NULL;
+	if (!pool->broken && list) {
+		creel__shard_put_back(&pool->shard[0], list);
+		gave = true;
+	}
+	creel__lock_release(&pool->lock);
+	if (gave && creel__load(&pool->need, relaxed) == CREEL__NEED)
+		creel__pool_wake_one(pool);
+	else if (list && !gave)
+		fail_list(pool, list, creel_executor_error(&pool->base));
+}
+
+void creel__pool_take_zombies_locked(struct creel__pool *pool, struct creel__list *ret_zombies,
+				     const struct creel__pool_worker *except)
+{
+	creel__list_init(ret_zombies);
+	struct creel__list *next;
+	for (struct creel__list *i = pool->zombies.next; i != &pool->zombies; i = next) {
+		next = i->next;
+		if (except && i == &except->roster)
+			continue;
+		creel__list_remove(i);
+		creel__list_append(ret_zombies, i);
+	}
+}
+
+void creel__pool_join_zombies(struct creel__list *zombies)
+{
+	struct creel__list *node;
+	while ((node = creel__list_pop(zombies))) {
+		struct creel__pool_worker *w = creel__of(node, struct creel__pool_worker, roster);
+		creel__thread_join(w->thread);
+		creel__free(w);
+	}
+}
+
+static void join(creel_executor *ex)
+{
+	struct creel__pool *pool = (struct creel__pool *)ex;
+	struct creel__list zombies;
+	creel__lock_acquire(&pool->lock);
+	creel__pool_take_zombies_locked(pool, &zombies, NULL);
+	creel__lock_release(&pool->lock);
+	creel__pool_join_zombies(&zombies);
+}
+
+void creel__pool_destroy(struct creel__pool *pool)
+{
+	creel__executor_fini(&pool->base);
+	creel__free(pool);
+}
+
+static void release(creel_executor *ex)
+{
+	struct creel__pool *pool = (struct creel__pool *)ex;
+	close_pool(pool, 0);
+	creel__lock_acquire(&pool->lock);
+	pool->released = true;
+	bool dead = pool->alive + pool->starting == 0;
+	creel__lock_release(&pool->lock);
+	if (!dead)
+		return;
+	join(ex);
+	creel__pool_destroy(pool);
+}
+
+static const struct creel__executor_class thread_pool_class = {
+	.name = "thread pool",
+	.submit = submit,
+	.shutdown = shutdown,
+	.drain = drain,
+	.resize = resize,
+	.stats = stats,
+	.release = release,
+	.join = join,
+};
+
+const struct creel__executor_class *creel__thread_pool_class(void)
+{
+	return &thread_pool_class;
+}

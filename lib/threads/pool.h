@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The thread pool from inside.
+ *
+ * LOCKS  pool->lock (rank 10) guards everything below it in struct pool. Then a shard's out_lock (50),
+ *        then its in_lock (60). Tasks, callbacks and the user's functions run with none of them.
+ *
+ * WORKERS  starting: a thread is being made. alive: it has begun. The gates of the shards are OPEN
+ *          exactly while alive + starting > 0 and the pool accepts; the last worker retires only after
+ *          it has closed them to NO_WORKERS with all queues empty. So an accepted task always has a
+ *          worker, and a task is refused before it is queued if no thread can be had.
+ *
+ * WAKING   `need` is what a submitter looks at after it queued a task. NEED: a worker sleeps or could
+ *          be started. WAKING: one has been woken or started and has not yet looked at the queues; it
+ *          will, so nobody else wakes a second one. The woken worker clears WAKING, looks at all
+ *          queues, and if it leaves work behind wakes the next. At most one wake-up is in flight.
+ *
+ *          No wake-up is lost: a submitter that sees WAKING queued its task before the woken worker
+ *          looks (if that look came first, it would by the shard's lock have made the clearing
+ *          visible). A submitter that sees no NEED queued its task before the last worker to fall
+ *          asleep looks once more (threads/queues.c).
+ */
+#ifndef CREEL__THREADS_POOL_H
+#define CREEL__THREADS_POOL_H
+
+#include "base/list.h"
+#include "core/executor.h"
+#include "core/task.h"
+#include "sync/lock.h"
+#include "threads/queues.h"
+#include <creel/pools.h>
+#include <pthread.h>
+
+enum {
+	CREEL__NEED = 1,
+	CREEL__WAKING = 2,
+	CREEL__SHARDS_MAX = 16,
+};
+
+struct creel__pool_worker {
+	struct creel__worker base;
+	struct creel__pool *pool;
+	pthread_t thread;
+	struct creel__list roster; /* in pool->roster, later in pool->zombies */
+	struct creel__list idle;   /* in pool->idle while it sleeps */
+	bool is_idle;              /* guarded by pool->lock */
+	bool waking;               /* it is the one in flight; guarded by pool->lock */
+	bool initialized;          /* plain: only its own thread uses it */
+	unsigned next_shard;
+	_Atomic(uint32_t) woken; /* parked on; 1: look again */
+	struct creel__batch batch;
+};
+
+struct creel__pool {
+	creel_executor base;
+	/* Set at birth. */
+	unsigned shards;
+	size_t stack_size;
+	int64_t idle_ns;
+	char name[16];
+	int (*initializer)(void *ctx, unsigned worker, void **ret_local);
+	void (*finalizer)(void *ctx, void *local);
+	void *ctx;
+
+	/* Written under the lock, read without it by submitters and workers. */
+	alignas(64) _Atomic(uint32_t) need;
+	_Atomic(uint32_t) attention;  /* workers must look at the state below between tasks */
+	_Atomic(unsigned) sharers;    /* max_workers */
+	_Atomic(unsigned) next_index; /* of the next worker */
+
+	alignas(64) struct creel__lock lock;
+	struct creel__cond changed; /* workers went idle or went away */
+	int max_workers, min_workers, alive, starting;
+	bool waking;          /* shown in need */
+	bool no_more_threads; /* the system refused one; until a worker idles or goes */
+	bool closed, broken, released;
+	struct creel__list roster, idle, zombies;
+	unsigned idle_count;
+	uint64_t started, died;
+	/* Of the workers that went, and of tasks that were ended without a worker. */
+	uint64_t begun, ended, cancelled, failed;
+
+	struct creel__shard shard[CREEL__SHARDS_MAX];
+};
+
+/* pool.c */
+const struct creel__executor_class *creel__thread_pool_class(void);
+void creel__pool_update_need_locked(struct creel__pool *pool);
+void creel__pool_wake_one(struct creel__pool *pool);
+bool creel__pool_has_work(struct creel__pool *pool);
+void creel__pool_destroy(struct creel__pool *pool);
+void creel__pool_break(struct creel__pool *pool, const creel_error *error);
+/* What a worker that leaves had claimed: others will run it. */
+void creel__pool_give_back(struct creel__pool *pool, struct creel__batch *batch);
+bool creel__pool_try_vacate_locked(struct creel__pool *pool);
+/* Takes the workers that ended out of the pool; then, without the lock, joins them. */
+void creel__pool_take_zombies_locked(struct creel__pool *pool, struct creel__list *ret_zombies,
+				     const struct creel__pool_worker *except);
+void creel__pool_join_zombies(struct creel__list *zombies);
+/* Wakes a sleeping worker for a reason other than work. */
+void creel__pool_kick_locked(struct creel__pool *pool, struct creel__pool_worker *w);
+
+/* worker.c */
+int creel__worker_start(struct creel__pool *pool, bool waking);
+
+#endif

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Workers: from the first instruction of the thread to its last.
+ *
+ *   start -> initializer -> ( take a task -> run it )* -> sleep -> ... -> finalizer -> leave
+ *
+ * How sleeping and waking keep from losing a wake-up stands in threads/pool.h.
+ *
+ * ENDING  A task that ends its thread (pthread_exit) ends as exited; what its worker had claimed goes
+ *         back to the queues, and another worker is started in its place. If it was the last one and
+ *         the system refuses a thread, the dying one serves the queues to the end itself.
+ */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "core/future.h"
+#include "sync/local.h"
+#include "sync/thread.h"
+#include "threads/pool.h"
+#include <errno.h>
+
+static struct creel__pool_worker *worker_of(struct creel__list *node)
+{
+	return creel__of(node, struct creel__pool_worker, roster);
+}
+
+static creel_task *steal(struct creel__pool_worker *w)
+{
+	struct creel__pool *pool = w->pool;
+	creel_task *task = NULL;
+	creel__lock_acquire(&pool->lock);
+	for (struct creel__list *i = w->roster.next; !task && i != &w->roster; i = i->next)
+		if (i != &pool->roster)
+			task = creel__batch_take(&worker_of(i)->batch);
+	creel__lock_release(&pool->lock);
+	return task;
+}
+
+/* A task from the shards, each first in turn, or from another worker's batch. */
+static creel_task *find(struct creel__pool_worker *w)
+{
+	struct creel__pool *pool = w->pool;
+	unsigned start = w->next_shard++;
+	unsigned sharers = creel__load(&pool->sharers, relaxed);
+	for (unsigned i = 0; i < pool->shards; i++) {
+		bool batched;
+		struct creel__shard *shard = &pool->shard[(start + i) % pool->shards];
+		creel_task *task = creel__shard_claim(shard, &w->batch, sharers, &batched);
+		if (!task)
+			continue;
+		/* What is now in the batch was in sight of no sleeper while it moved. */
+		if (batched && creel__load(&pool->need, relaxed) == CREEL__NEED)
+			creel__pool_wake_one(pool);
+		return task;
+	}
+	return steal(w);
+}
+
+/* Whoever was woken has now looked: clears WAKING. Returns whether it was this worker. */
+static bool arrive(struct creel__pool_worker *w)
+{
+	struct creel__pool *pool = w->pool;
+	creel__lock_acquire(&pool->lock);
+	bool was = w->waking;
+	if (was) {
+		w->waking = pool->waking = false;
+		creel__pool_update_need_locked(pool);
+	}
+	creel__lock_release(&pool->lock);
+	return was;
+}
+
+/* The task of a worker that was woken: what it leaves behind is the next one's. */
+static creel_task *find_and_pass_on(struct creel__pool_worker *w)
+{
+	creel_task *task = find(w);
+	if (task && creel__load(&w->pool->need, relaxed) == CREEL__NEED &&
+	    creel__pool_has_work(w->pool))
+		creel__pool_wake_one(w->pool);
+	return task;
+}
+
+enum verdict {
+	SLEEP,
+	LOOK, /* for tasks, once more; and if there are none, leave */
+	LEAVE,
+};
+
+static bool is_surplus_locked(const struct creel__pool *pool)
+{
+	return pool->alive > pool->max_workers && pool->alive > 1;
+}
+
+/* What a worker without a task does next. If it is to sleep, it is on the idle list from here on. */
+static enum verdict settle_down(struct creel__pool_worker *w)
+{
+	struct creel__pool *pool = w->pool;
+	enum verdict verdict = SLEEP;
+	creel__lock_acquire(&pool->lock);
+	if (pool->broken || is_surplus_locked(pool)) {
+		verdict = LEAVE;
+	} else if (pool->closed) {
+		verdict = LOOK;
+	} else {
+		creel__store(&w->woken, 0, relaxed);
+		w->is_idle = true;
+		creel__list_append(&pool->idle, &w->idle);
+		pool->idle_count++;
+		pool->no_more_threads = false;
+		creel__pool_update_need_locked(pool);
+		creel__cond_broadcast_locked(&pool->changed);
+	}
+	creel__lock_release(&pool->lock);
+	return verdict;
+}
+
+static void leave_idle_locked(struct creel__pool_worker *w)
+{
+	w->is_idle = false;
+	creel__list_remove(&w->idle);
+	w->pool->idle_count--;
+	creel__pool_update_need_locked(w->pool);
+}
+
+/* The worker said that it sleeps and then found a task: takes that back. If it was woken meanwhile, it
+ * is as if it had slept. */
+static void stay_awake(struct creel__pool_worker *w)
+{
+	struct creel__pool *pool = w->pool;
+	creel__lock_acquire(&pool->lock);
+	if (w->is_idle)
+		leave_idle_locked(w);
+	creel__lock_release(&pool->lock);
+	if (arrive(w) && creel__load(&pool->need, relaxed) == CREEL__NEED &&
+	    creel__pool_has_work(pool))
+		creel__pool_wake_one(pool);
+}
+
+/* Slept long enough: whether it retires. */
+static bool retire(struct creel__pool_worker *w)
+{
+	struct creel__pool *pool = w->pool;
+	bool go = false;
+	creel__lock_acquire(&pool->lock);
+	if (w->is_idle && pool->alive > pool->min_workers) {
+		bool last = pool->alive == 1;
+		go = !last || (pool->starting == 0 && creel__pool_try_vacate_locked(pool));
+		if (go)
+			leave_idle_locked(w);
+	}
+	creel__lock_release(&pool->lock);
+	return go;
+}
+
+/* Sleeps until woken. False: it retires. */
+static bool sleep_until_woken(struct creel__pool_worker *w)
+{
+	creel_deadline deadline = w->pool->idle_ns == CREEL_NEVER ? CREEL_FOREVER
+								  : creel_in_ns(w->pool->idle_ns);
+	/* [WAKE-1] acquire: what the waker did; pairs with the release in wake_locked() */
+	while (creel__load(&w->woken, acquire) == 0) {
+		if (creel__park(&w->woken, 0, deadline) != -ETIMEDOUT)
+			continue;
+		if (retire(w))
+			return false;
+		/* One of those that stay: it need not look at the clock again. */
+		deadline = CREEL_FOREVER;
+	}
+	return true;
+}
+
+/* The next task after there was none; NULL: the worker leaves. */
+static creel_task *idle(struct creel__pool_worker *w)
+{
+	for (;;) {
+		enum verdict verdict = settle_down(w);
+		creel_task *task = verdict == LEAVE ? NULL : find(w);
+		if (verdict != SLEEP)
+			return task;
+		if (task) {
+			stay_awake(w);
+			return task;
+		}
+		if (!sleep_until_woken(w))
+			return NULL;
+		arrive(w);
+		task = find_and_pass_on(w);
+		if (task)
+			return task;
+	}
+}
+
+/* Between tasks, when somebody asked for it: whether to leave. */
+static bool must_leave(struct creel__pool_worker *w)
+{
+	struct creel__pool *pool = w->pool;
+	creel__lock_acquire(&pool->lock);
+	bool leave = pool->broken || is_surplus_locked(pool);
+	if (!pool->broken && pool->alive <= pool->max_workers)
+		creel__store(&pool->attention, 0, relaxed);
+	creel__lock_release(&pool->lock);
+	return leave;
+}
+
+static void serve(struct creel__pool_worker *w, creel_task *task)
+{
+	while (task) {
+		creel__task_dispatch(&w->base, task);
+		if (creel__load(&w->pool->attention, relaxed) && must_leave(w))
+			return;
+		task = creel__batch_take(&w->batch);
+		if (!task)
+			task = find(w);
+		if (!task)
+			task = idle(w);
+	}
+}
+
+static void begin(struct creel__pool_worker *w)
+{
+	struct creel__pool *pool = w->pool;
+	creel__self()->worker = &w->base;
+	w->thread = creel__thread_self();
+	creel__thread_set_name(pool->name, w->base.index);
+	creel__error_fill_reserve();
+	creel__lock_acquire(&pool->lock);
+	pool->starting--;
+	pool->alive++;
+	pool->started++;
+	creel__list_append(&pool->roster, &w->roster);
+	creel__lock_release(&pool->lock);
+}
+
+/* False: the pool is broken by it. */
+static bool initialize(struct creel__pool_worker *w)
+{
+	struct creel__pool *pool = w->pool;
+	int code = pool->initializer ? pool->initializer(pool->ctx, w->base.index, &w->base.local)
+				     : 0;
+	w->initialized = code == 0;
+	if (code)
+		creel__pool_break(pool,
+				  creel__error_make(CREEL_KIND_BROKEN, code, NULL,
+						    "the initializer of worker %u returned %d "
+						    "(%s); the pool is of no use any more",
+						    w->base.index, code, creel_code_name(code)));
+	return w->initialized;
+}
+
+/* The worker's last words. Afterwards w, and perhaps the pool, may be gone. */
+static void leave(struct creel__pool_worker *w)
+{
+	struct creel__pool *pool = w->pool;
+	struct creel__list others;
+	if (w->initialized && pool->finalizer)
+		pool->finalizer(pool->ctx, w->base.local);
+	creel__error_drop_reserve();
+	creel__self()->worker = NULL;
+	creel__pool_give_back(pool, &w->batch);
+	creel__lock_acquire(&pool->lock);
+	pool->alive--;
+	pool->begun += creel__load(&w->base.begun, relaxed);
+	pool->ended += creel__load(&w->base.ended, relaxed);
+	pool->cancelled += creel__load(&w->base.cancelled, relaxed);
+	pool->no_more_threads = false;
+	if (w->waking)
+		w->waking = pool->waking = false;
+	creel__list_remove(&w->roster);
+	creel__list_append(&pool->zombies, &w->roster);
+	creel__pool_take_zombies_locked(pool, &others, w);
+	creel__pool_update_need_locked(pool);
+	bool last = pool->released && pool->alive + pool->starting == 0;
+	if (last)
+		creel__list_remove(&w->roster);
+	creel__cond_broadcast_locked(&pool->changed);
+	creel__lock_release(&pool->lock);
+	creel__pool_join_zombies(&others);
+	if (!last)
+		return;
+	/* Nobody is left to join it. */
+	creel__thread_detach();
+	creel__free(w);
+	creel__pool_destroy(pool);
+}
+
+static void run(void *arg)
+{
+	struct creel__pool_worker *w = arg;
+	begin(w);
+	if (initialize(w)) {
+		arrive(w);
+		creel_task *task = find_and_pass_on(w);
+		serve(w, task ? task : idle(w));
+	}
+	leave(w);
+}
+
+/* Sees to it that the queues have a worker when this one goes; false if no thread can be had. */
+static bool replace(struct creel__pool_worker *w)
+{
+	struct creel__pool *pool = w->pool;
+	bool replaced = true;
+	creel__lock_acquire(&pool->lock);
+	pool->died++;
+	if (pool->alive == 1 && !pool->broken) {
+		pool->starting++;
+		replaced = creel__worker_start(pool, false) == 0;
+		if (!replaced)
+			pool->starting--;
+	}
+	creel__lock_release(&pool->lock);
+	return replaced;
+}
+
+/* The thread was ended inside a task, or inside the initializer. */
+static void ended(void *arg)
+{
+	struct creel__pool_worker *w = arg;
+	creel__task_exited();
+	creel__bump(&w->base.ended,
+		    creel__load(&w->base.begun, relaxed) - creel__load(&w->base.ended, relaxed));
+	if (!w->initialized)
+		creel__pool_break(w->pool,
+				  creel__error_make(CREEL_KIND_BROKEN, CREEL_EFAILED, NULL,
+						    "the initializer of worker %u ended its thread",
+						    w->base.index));
+	creel__pool_give_back(w->pool, &w->batch);
+	if (!replace(w))
+		serve(w, idle(w));
+	if (creel__load(&w->pool->need, relaxed) == CREEL__NEED && creel__pool_has_work(w->pool))
+		creel__pool_wake_one(w->pool);
+	leave(w);
+}
+
+static void *thread_main(void *arg)
+{
+	creel__thread_guard(run, ended, arg);
+	return NULL;
+}
+
+/* The caller has counted it as starting. */
+int creel__worker_start(struct creel__pool *pool, bool waking)
+{
+	struct creel__pool_worker *w = creel__malloc_aligned(64, sizeof *w);
+	if (!w)
+		return -ENOMEM;
+	*w = (struct creel__pool_worker){.pool = pool, .waking = waking};
+	w->base.executor = &pool->base;
+	w->base.index = creel__add(&pool->next_index, 1, relaxed);
+	w->next_shard = w->base.index;
+	creel__list_init(&w->roster);
+	creel__list_init(&w->idle);
+	pthread_t thread; /* the worker stores its own: it may be gone before this call returns */
+	int rc = creel__thread_create(&thread, thread_main, w, pool->stack_size);
+	if (rc)
+		creel__free(w);
+	return rc;
+}
