@@ -33,6 +33,8 @@ typedef struct creel_stats {
 	uint64_t idle;      /* of workers: asleep */
 	uint64_t started;   /* workers started since the beginning */
 	uint64_t died;      /* workers that a task ended, and that were replaced */
+	uint64_t killed;    /* of died: on request, or because of a limit */
+	uint64_t recycled;  /* workers replaced after tasks_per_worker or recycle_bytes */
 } creel_stats;
 
 /* Another reference; returns ex. ex may be NULL. Any thread; does not block. */

@@ -54,7 +54,7 @@ CREEL_API int creel_future_state(creel_future *f);
  * Waits until deadline and copies the result to ret. size must be the size of the result; with ret
  * NULL and size 0, only the outcome is of interest. Returns 0; -ETIMEDOUT (the wait ended, the task
  * goes on); -ECANCELED; CREEL_EFAILED (see creel_future_error()); -EMSGSIZE (the size differs, ask
- * creel_future_view()); -EDEADLK; -EAGAIN (a worker that may not wait); -EPERM (a future of the
+ * creel_future_view()); -EDEADLK; -EPERM (a future of the
  * parent's, in a forked child). ret is untouched unless 0 is returned.
  */
 CREEL_API int creel_future_result(creel_future *f, creel_deadline deadline, void *ret, size_t size);
@@ -74,8 +74,16 @@ CREEL_API int creel_future_take(creel_future *f, creel_deadline deadline, creel_
 CREEL_API const creel_error *creel_future_error(creel_future *f);
 
 /* Asks that it not run: CREEL_CANCEL_NOW, _REQUESTED or _FINAL. A pending one completes within this
- * call, its callbacks run on the caller. Does not block. */
+ * call, its callbacks run on the caller; a second canceller that comes while the first is at it gets
+ * CREEL_CANCEL_NOW an instant before it is final. Does not block. */
 CREEL_API int creel_future_cancel(creel_future *f);
+
+/* Ends it, wherever it is: cancels it if it has not started (CREEL_CANCEL_NOW); kills the worker process
+ * that runs it (CREEL_CANCEL_REQUESTED: the future fails as killed once the death is confirmed, or ends
+ * as it would have if it was faster), with SIGTERM first and SIGKILL after grace_ns, or with SIGKILL at
+ * once for 0; CREEL_CANCEL_FINAL if it had ended. -ENOTSUP if it runs on an executor that cannot kill:
+ * then it is as creel_future_cancel(). Does not block. */
+CREEL_API int creel_future_kill(creel_future *f, int64_t grace_ns);
 
 /* A callback: f is borrowed for the call. */
 typedef void (*creel_done_fn)(creel_future *f, void *arg);

@@ -53,6 +53,67 @@ typedef struct creel_thread_pool_options {
  */
 CREEL_API creel_executor *creel_thread_pool_new(const creel_thread_pool_options *options);
 
+typedef struct creel_process_pool_options {
+	/* At most this many worker processes, at most 256. Default as for threads. */
+	int max_workers;
+	/* Idle workers retire down to this many. Default 0. */
+	int min_workers;
+	/* CREEL_PROCESS_BREAK_ON_DEATH or 0. */
+	unsigned flags;
+	/* A worker is replaced after so many tasks. 0: never. */
+	int tasks_per_worker;
+	/* A worker idle for so long retires. Default 60 s; CREEL_NEVER keeps it. */
+	int64_t idle_ns;
+	/* The longest that a task may run, unless creel_submit_options.limit_ns says otherwise; then its
+	 * worker is killed. 0: no limit. */
+	int64_t limit_ns;
+	/* Between SIGTERM and SIGKILL when a limit has passed. 0: SIGKILL at once. */
+	int64_t grace_ns;
+	/* The longest that a worker may take to start, its initializer included. Default 60 s. */
+	int64_t start_ns;
+	/* Bytes of arguments on their way, of results of one worker that are held, and of
+	 * creel_shared_alloc(), each. Default: a quarter of the machine's memory. */
+	size_t shared_budget;
+	/* A worker whose resident memory exceeds so many bytes after a task is replaced. 0: never. */
+	size_t recycle_bytes;
+	/* Limits of each worker; 0: as the host. Private data in bytes (RLIMIT_DATA), seconds of CPU
+	 * time (RLIMIT_CPU), open descriptors (RLIMIT_NOFILE); nice is added. */
+	size_t memory_limit;
+	int cpu_seconds, open_files, nice;
+	/* Descriptors that workers keep beside 0, 1 and 2. Copied. */
+	const int *keep_fds;
+	size_t keep_fds_count;
+	/* The process's name in ps and top, cut to what the system takes. Default "creel". Copied. */
+	const char *name;
+	/* As for threads, in each worker process. A code other than 0 breaks the pool; so do three
+	 * workers in a row that die, or take too long, before they are ready. */
+	int (*initializer)(void *ctx, unsigned worker, void **ret_local);
+	void (*finalizer)(void *ctx, void *local);
+	/* As for threads; in the parent. */
+	void (*on_unhandled)(void *ctx, const creel_error *error);
+	void *ctx;
+	/* Must be zero. */
+	uint64_t reserved[8];
+} creel_process_pool_options;
+
+enum {
+	/* The first worker that dies in a task breaks the pool, as in CPython. */
+	CREEL_PROCESS_BREAK_ON_DEATH = 1
+};
+
+/*
+ * A pool of processes: a task that crashes, hangs or leaks costs one future and nothing else. Linux only.
+ *
+ * FORK   This call forks a server, of which workers are forked on demand: they have what the host had
+ *        at this moment, functions and global data included. Create the pool early, while the host
+ *        is small and has no other threads. What a task calls must not need a lock that another thread
+ *        of the host held at that moment (malloc and stdio are safe).
+ * ERRORS A worker's death fails the one task that it ran: kind worker died (signal), exited
+ *        (exit_status), timed out or killed, with pid. Everything else goes on in other workers.
+ * Never NULL: what cannot be had is a broken executor. The options are copied.
+ */
+CREEL_API creel_executor *creel_process_pool_new(const creel_process_pool_options *options);
+
 /* Runs each task within creel_submit(), on the caller: its future is complete when submit
  * returns. For tests, and for turning concurrency off. Never NULL. */
 CREEL_API creel_executor *creel_inline_new(void);

@@ -27,8 +27,12 @@ typedef struct creel_submit_options {
 	void *arg_ctx;
 	/* None defined yet: 0. */
 	unsigned flags;
+	/* The longest that the task may run, in nanoseconds from its start; then its worker is killed and
+	 * the future fails as timed out. Process pools only: elsewhere the submission is rejected with
+	 * -ENOTSUP. 0: what the pool's options say. */
+	int64_t limit_ns;
 	/* Must be zero. */
-	uint64_t reserved[8];
+	uint64_t reserved[7];
 } creel_submit_options;
 
 /* Never NULL: a submission that is rejected gives a future that has already failed; its error
@@ -44,7 +48,9 @@ CREEL_API CREEL_MUST_USE creel_future *creel_submit_with(creel_executor *ex, cre
 /* The same, with the verdict as a return code. Returns 0 and the future in *ret_future, or a
  * negative code, and then nothing has happened: the caller keeps the argument (arg_free has not
  * run), *ret_future is untouched. -EINVAL (a NULL function, unknown flags...), -ENOMEM, -ESHUTDOWN,
- * -EAGAIN (no worker can be had), -EPERM (a forked child), CREEL_EFAILED (the executor is broken). */
+ * -EAGAIN (no worker can be had), -EPERM (a forked child), CREEL_EFAILED (the executor is broken); of
+ * a process pool also -ENOEXEC (the workers do not have the function), -EFAULT (CREEL_BY_REF outside
+ * shared memory), -ENOSPC (over the shared budget). */
 CREEL_API int creel_try_submit(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
 			       const creel_submit_options *options, creel_future **ret_future);
 

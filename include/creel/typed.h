@@ -69,7 +69,8 @@
 	static int name##_creel_fn(creel_task *task, const void *arg, size_t size)                 \
 	{                                                                                          \
 		(void)size;                                                                        \
-		R result = name(*(const A *)arg);                                                  \
+		R (*const fn)(A) = name;                                                           \
+		R result = fn(*(const A *)arg);                                                    \
 		return creel_return(task, &result, sizeof result);                                 \
 	}                                                                                          \
 	CREEL__TYPED_CALLS(name, R, A)
@@ -79,7 +80,8 @@
 	{                                                                                          \
 		(void)size;                                                                        \
 		R result;                                                                          \
-		int code = name(task, (const A *)arg, &result);                                    \
+		int (*const fn)(creel_task *, const A *, R *) = name;                              \
+		int code = fn(task, (const A *)arg, &result);                                      \
 		return code ? code : creel_return(task, &result, sizeof result);                   \
 	}                                                                                          \
 	CREEL__TYPED_CALLS(name, R, A)

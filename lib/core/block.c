@@ -9,8 +9,8 @@
  * LOCKS      depot.lock (rank 90, a leaf): everything in depot.
  * FORK       In a child the depot's lock may be held by a thread that is not there: on the first
  *            use after a fork the child starts with an empty depot and leaves the old one alone.
- *            The depot and its slabs are the part of the threads' caches that is shared; nothing
- *            else in the library is process-wide.
+ *            The depot and its slabs are the part of the threads' caches that is shared. The only
+ *            other process-wide state is the fork generation and the key for the ends of threads.
  *
  * Under AddressSanitizer and in the model each block is a piece of heap of its own, so that a use
  * after free is seen.

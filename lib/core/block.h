@@ -15,6 +15,11 @@
  *   The last three are final. All that a result consists of is plain data: written only by whoever
  *   moved the word to RUNNING, SETTLING or PINNED, read only after the word was seen final.
  *
+ * REMOTE    The tasks of a process pool run where this word is not. A worker's slot says whether one has
+ *           started, and whoever wants to know (state, cancel, kill) asks the executor: with the
+ *           future PINNED, or HELD once it is known to be RUNNING, so that it cannot end, and the
+ *           executor cannot go, in the meantime.
+ *
  * REFERENCES  One for each holder of the future; one for the executor, from submission until the task
  *             has ended or the executor has found it cancelled.
  */
@@ -43,6 +48,8 @@ enum {
 	CREEL__COUNTED = 512, /* the executor counts it; set at birth */
 	CREEL__STATIC = 1024, /* constant: reference counting and flags skip it */
 	CREEL__HELPED = 2048, /* its waiter runs it, and the queue keeps the executor's reference */
+	CREEL__REMOTE = 4096, /* runs in another process: PENDING may be RUNNING there; at birth */
+	CREEL__HELD = 8192,   /* somebody uses the executor of a remote task: it must not end */
 };
 
 #define CREEL__REF (UINT64_C(1) << 32)
@@ -51,6 +58,7 @@ enum {
 enum {
 	CREEL__ARG_INLINE = 32,     /* the most */
 	CREEL__ARG_HEAP = 0xff,     /* struct creel__heap_arg */
+	CREEL__ARG_SHARED = 0xfd,   /* struct creel__heap_arg, of the executor's arg_alloc */
 	CREEL__ARG_REF = 0xfe,      /* the pointer itself */
 	CREEL__RESULT_BOX = 0xff,   /* a struct creel__box * */
 	CREEL__RESULT_ERROR = 0xfe, /* a const creel_error * */

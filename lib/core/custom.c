@@ -67,10 +67,12 @@ static int submit(creel_executor *ex, creel_task *task)
 	return rc < 0 ? rc : rc ? -EINVAL : 0;
 }
 
-static int withdraw(creel_executor *ex, creel_task *task)
+static enum creel__withdrawn withdraw(creel_executor *ex, creel_task *task, bool ask)
 {
 	struct custom *c = (struct custom *)ex;
-	return c->ops.withdraw ? c->ops.withdraw(c->self, task) : 0;
+	(void)ask;
+	return c->ops.withdraw && c->ops.withdraw(c->self, task) ? CREEL__WITHDRAWN
+								 : CREEL__NOT_THERE;
 }
 
 static void ended(creel_executor *ex)

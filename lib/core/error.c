@@ -179,6 +179,16 @@ void creel__error_set_cause(const creel_error *e, const creel_error *cause)
 		box_of(e)->beneath = cause;
 }
 
+void creel__error_set_death(const creel_error *e, int64_t pid, int signal, int exit_status)
+{
+	if (is_static(e))
+		return;
+	creel_error *shown = &box_of(e)->shown;
+	shown->pid = pid;
+	shown->signal = signal;
+	shown->exit_status = exit_status;
+}
+
 void creel__error_tell(const creel_error *e)
 {
 	const struct creel__unhandled *u = &box_of(e)->unhandled;

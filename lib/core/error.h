@@ -46,6 +46,9 @@ void creel__error_set_unhandled(const creel_error *e, struct creel__unhandled un
 void creel__error_set_cause(const creel_error *e, const creel_error *cause);
 void creel__error_tell(const creel_error *e);
 
+/* The process that died; before it is published. */
+void creel__error_set_death(const creel_error *e, int64_t pid, int signal, int exit_status);
+
 const creel_error *creel__error_ref(const creel_error *e);
 void creel__error_unref(const creel_error *e);
 

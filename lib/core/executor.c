@@ -5,6 +5,7 @@
 #include "core/task.h"
 #include "sync/fork.h"
 #include "sync/local.h"
+#include <creel/shared.h>
 #include <errno.h>
 #include <string.h>
 
@@ -124,6 +125,24 @@ int creel_executor_resize(creel_executor *ex, int max_workers)
 	if (rc)
 		return rc;
 	return ex->class->resize ? ex->class->resize(ex, max_workers) : -ENOTSUP;
+}
+
+void *creel_shared_alloc(creel_executor *ex, size_t size)
+{
+	if (check(ex) || creel_executor_error(ex) || size == 0 || size > CREEL__SIZE_MAX)
+		return NULL;
+	return ex->class->shared_alloc ? ex->class->shared_alloc(ex, size)
+				       : creel__malloc_aligned(64, size);
+}
+
+void creel_shared_free(creel_executor *ex, void *p)
+{
+	if (!p || check(ex))
+		return;
+	if (ex->class->shared_free)
+		ex->class->shared_free(ex, p);
+	else
+		creel__free(p);
 }
 
 int creel_executor_stats(creel_executor *ex, creel_stats *ret_stats, size_t size)

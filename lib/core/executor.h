@@ -15,10 +15,25 @@
  * own; if not 0 the task is untouched. may_wait is false where waiting would be for oneself: then
  * shutdown and drain return -EDEADLK instead of waiting.
  */
+enum creel__withdrawn {
+	CREEL__NOT_THERE, /* unknown, or still queued: it will be found cancelled */
+	CREEL__WITHDRAWN, /* it is out of the queue: the executor's reference is the caller's */
+	CREEL__STARTED,   /* remote tasks only: it runs, or has run; it cannot be cancelled */
+};
+
 struct creel__executor_class {
 	const char *name;
 	int (*submit)(creel_executor *ex, creel_task *task);
-	int (*withdraw)(creel_executor *ex, creel_task *task);
+	/* A pending task is being cancelled, or (ask) somebody only wants to know whether it has started.
+	 * Called with the future pinned. */
+	enum creel__withdrawn (*withdraw)(creel_executor *ex, creel_task *task, bool ask);
+	/* Kills a task that has started (and is held). 0, or CREEL_CANCEL_FINAL if it has ended there. */
+	int (*kill)(creel_executor *ex, creel_task *task, int64_t grace_ns);
+	/* Whether a function and an argument can be had by the workers: 0, -ENOEXEC, -EFAULT, -ENOSPC. */
+	int (*vet)(creel_executor *ex, creel_fn fn, const void *arg, size_t size);
+	/* Memory for arguments that do not fit in the block, and creel_shared_alloc(). NULL: the heap. */
+	void *(*shared_alloc)(creel_executor *ex, size_t size);
+	void (*shared_free)(creel_executor *ex, void *p);
 	int (*shutdown)(creel_executor *ex, unsigned flags, creel_deadline deadline, bool may_wait,
 			size_t *ret_left);
 	int (*drain)(creel_executor *ex, creel_deadline deadline);
@@ -35,7 +50,7 @@ struct creel__executor_class {
 struct creel_executor {
 	const struct creel__executor_class *class;
 	_Atomic(uint32_t) refs;
-	uint32_t task_flags; /* 0 or CREEL__COUNTED: of every task */
+	uint32_t task_flags; /* CREEL__COUNTED, CREEL__REMOTE: of every task */
 	uint16_t generation; /* of the process; 0: works in any */
 	bool is_static;
 	struct creel__unhandled unhandled;

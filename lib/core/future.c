@@ -28,8 +28,7 @@ static void free_block(creel_future *f)
 	if (e && (s & CREEL__STATE) == CREEL__FAILED && !(s & CREEL__READ))
 		creel__error_tell(e);
 	creel__result_clear(f);
-	if (f->arg_len == CREEL__ARG_HEAP)
-		creel__free(creel__heap_arg(f)->data);
+	creel__argument_free(f);
 	creel__free(creel__options_of(f));
 	creel__block_free(f);
 }
@@ -154,6 +153,30 @@ int creel__future_await(creel_future *f, creel_deadline deadline)
 	return creel__future_is_final(f) ? 0 : -ETIMEDOUT;
 }
 
+/* Lets go of a future that is PINNED or HELD: new replaces those bits; whoever waits for it goes on. */
+static void let_go(creel_future *f, uint64_t mask, uint64_t new)
+{
+	uint64_t old = creel__load(&f->state, relaxed);
+	while (!creel__cas(&f->state, &old, (old & ~mask) | new, relaxed, relaxed))
+		;
+	if (old & CREEL__WAITED)
+		creel__unpark_all(creel__low_half(&f->state));
+}
+
+/* A remote task that is PENDING here may be running there. */
+static void refresh(creel_future *f)
+{
+	uint64_t s = creel__load(&f->state, relaxed);
+	while ((s & CREEL__STATE) == CREEL__PENDING) {
+		if (!creel__cas(&f->state, &s, s | CREEL__PINNED, relaxed, relaxed))
+			continue;
+		creel_executor *ex = f->executor;
+		bool started = ex->class->withdraw(ex, (creel_task *)f, true) == CREEL__STARTED;
+		let_go(f, CREEL__STATE, started ? CREEL__RUNNING : CREEL__PENDING);
+		return;
+	}
+}
+
 int creel_future_state(creel_future *f)
 {
 	static const int shown[] = {[CREEL__PENDING] = CREEL_FUTURE_PENDING,
@@ -163,40 +186,95 @@ int creel_future_state(creel_future *f)
 				    [CREEL__FINISHED] = CREEL_FUTURE_FINISHED,
 				    [CREEL__FAILED] = CREEL_FUTURE_FINISHED,
 				    [CREEL__CANCELLED] = CREEL_FUTURE_CANCELLED};
-	return f ? shown[creel__future_peek(f)] : -EINVAL;
+	if (!f)
+		return -EINVAL;
+	if (creel__load(&f->state, relaxed) & CREEL__REMOTE)
+		refresh(f);
+	return shown[creel__future_peek(f)];
 }
 
 /* The future is PINNED by the caller, so that its executor is alive. */
-static void cancel_pinned(creel_future *f)
+static int cancel_pinned(creel_future *f)
 {
 	creel_executor *ex = f->executor;
+	enum creel__withdrawn w = CREEL__NOT_THERE;
+	if (ex && ex->class->withdraw)
+		w = ex->class->withdraw(ex, (creel_task *)f, false);
+	if (w == CREEL__STARTED) {
+		let_go(f, CREEL__STATE, CREEL__RUNNING | CREEL__ASKED);
+		return CREEL_CANCEL_REQUESTED;
+	}
+	bool counted = creel__load(&f->state, relaxed) & CREEL__COUNTED;
 	creel__argument_drop(f);
-	bool withdrawn = ex && ex->class->withdraw && ex->class->withdraw(ex, (creel_task *)f);
 	creel__future_settle(f, CREEL__CANCELLED, 0);
-	if (!withdrawn)
-		return;
-	if (creel__load(&f->state, relaxed) & CREEL__COUNTED)
-		ex->class->ended(ex);
-	creel_future_unref(f);
+	if (w == CREEL__WITHDRAWN) {
+		if (counted)
+			ex->class->ended(ex);
+		creel_future_unref(f);
+	}
+	return CREEL_CANCEL_NOW;
+}
+
+/* Marks a running task as asked to stop. A remote one is held while its executor is told. */
+static bool ask_to_stop(creel_future *f, uint64_t s)
+{
+	/* Not once it is SETTLING: then nobody waits for the hold to end. */
+	bool remote = s & CREEL__REMOTE && (s & CREEL__STATE) == CREEL__RUNNING &&
+		      !(s & (CREEL__ASKED | CREEL__HELD));
+	uint64_t hold = remote ? CREEL__HELD : 0;
+	if (!creel__cas(&f->state, &s, s | CREEL__ASKED | hold, relaxed, relaxed))
+		return false;
+	if (remote) {
+		f->executor->class->withdraw(f->executor, (creel_task *)f, false);
+		let_go(f, CREEL__HELD, 0);
+	}
+	return true;
 }
 
 int creel_future_cancel(creel_future *f)
 {
 	if (!f)
 		return -EINVAL;
-	uint64_t s = creel__load(&f->state, relaxed);
+	/* [FUT-1] acquire: whoever is told that it is final sees the result, here and below; pairs with
+	 * the release in creel__future_settle() */
+	uint64_t s = creel__load(&f->state, acquire);
 	for (;;) {
 		unsigned state = s & CREEL__STATE;
 		if (state >= CREEL__FINISHED)
 			return state == CREEL__CANCELLED ? CREEL_CANCEL_NOW : CREEL_CANCEL_FINAL;
 		if (state == CREEL__PINNED)
 			return CREEL_CANCEL_NOW;
-		uint64_t to = state == CREEL__PENDING ? s | CREEL__PINNED : s | CREEL__ASKED;
-		if (!creel__cas(&f->state, &s, to, relaxed, relaxed))
-			continue;
-		if (state != CREEL__PENDING)
-			return CREEL_CANCEL_REQUESTED;
-		cancel_pinned(f);
-		return CREEL_CANCEL_NOW;
+		if (state != CREEL__PENDING) {
+			if (ask_to_stop(f, s))
+				return CREEL_CANCEL_REQUESTED;
+			/* [FUT-1] acquire: as above */
+			s = creel__load(&f->state, acquire);
+			/* [FUT-1] acquire: as above, for when it fails */
+		} else if (creel__cas(&f->state, &s, s | CREEL__PINNED, acquire, acquire)) {
+			return cancel_pinned(f);
+		}
 	}
+}
+
+int creel_future_kill(creel_future *f, int64_t grace_ns)
+{
+	if (!f || grace_ns < 0)
+		return -EINVAL;
+	int rc = creel_future_cancel(f);
+	if (rc != CREEL_CANCEL_REQUESTED)
+		return rc;
+	uint64_t s = creel__load(&f->state, relaxed);
+	do {
+		if ((s & CREEL__STATE) >= CREEL__FINISHED)
+			return CREEL_CANCEL_FINAL;
+		if (!(s & CREEL__REMOTE))
+			return -ENOTSUP;
+		if ((s & CREEL__STATE) == CREEL__SETTLING)
+			return CREEL_CANCEL_FINAL;
+		if (s & CREEL__HELD)
+			return CREEL_CANCEL_REQUESTED;
+	} while (!creel__cas(&f->state, &s, s | CREEL__HELD, relaxed, relaxed));
+	rc = f->executor->class->kill(f->executor, (creel_task *)f, grace_ns);
+	let_go(f, CREEL__HELD, 0);
+	return rc ? rc : CREEL_CANCEL_REQUESTED;
 }

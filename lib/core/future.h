@@ -11,6 +11,12 @@ struct creel__box {
 	creel_buffer buffer;
 };
 
+/* Where the large results of tasks go that this thread runs: shared memory, in worker processes. */
+struct creel__result_space {
+	void *(*alloc)(size_t size); /* 64-byte aligned; NULL if there is no room */
+	void (*free)(void *data, size_t size, void *ctx);
+};
+
 /* A box with a copy of size bytes at data, or with room for them if data is NULL; NULL without memory. */
 struct creel__box *creel__box_new(const void *data, size_t size);
 
@@ -21,6 +27,9 @@ int creel__result_move(creel_future *f, creel_buffer buffer);
 void creel__result_error(creel_future *f, const creel_error *error); /* takes over the reference */
 void creel__result_set_box(creel_future *f, struct creel__box *box); /* takes over the box */
 void creel__result_clear(creel_future *f);
+void creel__result_look(creel_future *f, const void **ret_data, size_t *ret_size);
+/* If the result is a box whose data is in that area, it will not be freed with the box. */
+void creel__result_keep(creel_future *f, const void *area, size_t size);
 const creel_error *creel__result_get_error(creel_future *f); /* NULL if there is none */
 
 /*

@@ -28,6 +28,7 @@ struct creel__options {
 	struct creel__hook hook;
 	void (*arg_free)(void *arg, size_t size, void *arg_ctx);
 	void *arg_ctx;
+	int64_t limit_ns;
 	char name[]; /* what it is called in errors */
 };
 

@@ -384,6 +384,8 @@ int creel_queue_reset(creel_queue *q)
 void creel__queue_cancel(creel_queue *q)
 {
 	struct entry *all = NULL;
+	if (check(q))
+		return;
 	creel__lock_acquire(&q->lock);
 	for (struct creel__list *i = q->waiting.prev; i != &q->waiting; i = i->prev) {
 		struct entry *e = creel__of(i, struct entry, link);

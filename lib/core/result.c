@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "core/future.h"
 #include "core/task.h"
+#include "sync/local.h"
 #include <creel/future.h>
 #include <errno.h>
 #include <string.h>
@@ -74,10 +75,19 @@ struct creel__box *creel__box_new(const void *data, size_t size)
 {
 	if (size > CREEL__SIZE_MAX)
 		return NULL;
-	struct creel__box *box = creel__malloc_aligned(64, BOX_HEAD + size);
+	const struct creel__result_space *space = creel__self()->results;
+	struct creel__box *box = creel__malloc_aligned(64, BOX_HEAD + (space ? 0 : size));
 	if (!box)
 		return NULL;
-	box->buffer = (creel_buffer){.data = (unsigned char *)box + BOX_HEAD, .size = size};
+	if (space) {
+		box->buffer = (creel_buffer){space->alloc(size), size, space->free, NULL};
+		if (!box->buffer.data) {
+			creel__free(box);
+			return NULL;
+		}
+	} else {
+		box->buffer = (creel_buffer){.data = (unsigned char *)box + BOX_HEAD, .size = size};
+	}
 	if (data)
 		memcpy(box->buffer.data, data, size);
 	return box;
@@ -117,6 +127,14 @@ int creel__result_copy(creel_future *f, const void *data, size_t size)
 	return 0;
 }
 
+void creel__result_keep(creel_future *f, const void *area, size_t size)
+{
+	creel_buffer *b = &box_of(f)->buffer;
+	const unsigned char *start = area, *at = b->data;
+	if (at >= start && at < start + size)
+		b->free = NULL;
+}
+
 int creel__result_move(creel_future *f, creel_buffer buffer)
 {
 	if (buffer.size > CREEL__SIZE_MAX || (!buffer.data && buffer.size))
@@ -145,7 +163,7 @@ static int outcome(creel_future *f, creel_deadline deadline)
 	return (s & CREEL__STATE) == CREEL__CANCELLED ? -ECANCELED : CREEL_EFAILED;
 }
 
-static void look(creel_future *f, const void **ret_data, size_t *ret_size)
+void creel__result_look(creel_future *f, const void **ret_data, size_t *ret_size)
 {
 	if (f->result_len == CREEL__RESULT_BOX) {
 		*ret_data = box_of(f)->buffer.data;
@@ -164,7 +182,7 @@ int creel_future_view(creel_future *f, creel_deadline deadline, const void **ret
 		return rc;
 	const void *data;
 	size_t size;
-	look(f, &data, &size);
+	creel__result_look(f, &data, &size);
 	if (ret_data)
 		*ret_data = data;
 	if (ret_size)
@@ -179,10 +197,11 @@ int creel_future_result(creel_future *f, creel_deadline deadline, void *ret, siz
 		return rc;
 	const void *data;
 	size_t have;
-	look(f, &data, &have);
+	creel__result_look(f, &data, &have);
 	if (have != size || !ret)
 		return -EMSGSIZE;
-	memcpy(ret, data, size);
+	if (size)
+		memcpy(ret, data, size);
 	return 0;
 }
 

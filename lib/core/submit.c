@@ -38,11 +38,13 @@ static bool copy_argument(creel_future *f, const void *arg, size_t size)
 		return true;
 	}
 	struct creel__heap_arg *heap = creel__heap_arg(f);
-	heap->data = creel__malloc(size);
+	const struct creel__executor_class *class = f->executor->class;
+	heap->data = class->shared_alloc ? class->shared_alloc(f->executor, size)
+					 : creel__malloc(size);
 	heap->size = size;
 	if (!heap->data)
 		return false;
-	f->arg_len = CREEL__ARG_HEAP;
+	f->arg_len = class->shared_alloc ? CREEL__ARG_SHARED : CREEL__ARG_HEAP;
 	memcpy(heap->data, arg, size);
 	return true;
 }
@@ -72,7 +74,7 @@ int creel__executor_submit(creel_executor *ex, creel_task *task)
 /* Only options that ask for something need memory. */
 static int attach_options(creel_future *f, const creel_submit_options *o)
 {
-	if (!o || (!o->name && !o->arg_free))
+	if (!o || (!o->name && !o->arg_free && !o->limit_ns))
 		return 0;
 	size_t n = o->name ? strlen(o->name) : 0;
 	if (n > CREEL__NAME_MAX - 1)
@@ -82,12 +84,21 @@ static int attach_options(creel_future *f, const creel_submit_options *o)
 		return -ENOMEM;
 	own->arg_free = o->arg_free;
 	own->arg_ctx = o->arg_ctx;
+	own->limit_ns = o->limit_ns;
 	if (n)
 		memcpy(own->name, o->name, n);
 	own->name[n] = 0;
 	creel__options_attach(f, own);
 	creel__store(&f->state, creel__load(&f->state, relaxed) | CREEL__OPTIONS, relaxed);
 	return 0;
+}
+
+/* Whether the workers can have it. A forked child must not look into its parent's pool. */
+static int vet(const struct submission *s)
+{
+	if (creel__executor_foreign(s->ex))
+		return -EPERM;
+	return s->ex->class->vet(s->ex, s->fn, s->arg, s->size);
 }
 
 static int check(const struct submission *s)
@@ -100,14 +111,15 @@ static int check(const struct submission *s)
 	if (o &&
 	    (o->flags || creel__reserved(o->reserved, sizeof o->reserved / sizeof o->reserved[0])))
 		return -EINVAL;
-	return 0;
+	if (o && o->limit_ns && !(s->ex->task_flags & CREEL__REMOTE))
+		return creel__load(&s->ex->error, relaxed) ? CREEL_EFAILED : -ENOTSUP;
+	return s->ex->class->vet ? vet(s) : 0;
 }
 
 /* A task that was not accepted, and that nobody else knows: it leaves without a trace. */
 static void discard(creel_future *f)
 {
-	if (f->arg_len == CREEL__ARG_HEAP)
-		creel__free(creel__heap_arg(f)->data);
+	creel__argument_free(f);
 	creel__free(creel__options_of(f));
 	creel__block_free(f);
 }
@@ -160,6 +172,10 @@ static const creel_error *explain_invalid(const struct submission *s)
 			"submit: an argument of %zu bytes is larger than any object; "
 			"was a negative number passed as its size?",
 			s->size);
+	if (o->limit_ns < 0)
+		return creel__error_make(kind, -EINVAL, name,
+					 "submit: limit_ns is %lld; use 0 for none, or a duration",
+					 (long long)o->limit_ns);
 	if (o->flags)
 		return creel__error_make(kind, -EINVAL, name,
 					 "submit: unknown flags 0x%x in creel_submit_options; "
@@ -203,6 +219,31 @@ static const creel_error *explain(const struct submission *s, int code)
 		creel__error_set_cause(e, creel__error_ref(why));
 		break;
 	}
+	case -ENOTSUP:
+		e = creel__error_make(CREEL_KIND_REJECTED, code, name,
+				      "submit: limit_ns needs a process pool: "
+				      "a thread cannot be stopped from outside");
+		break;
+	case -ENOEXEC:
+		e = creel__error_make(
+			CREEL_KIND_NOT_TRANSFERABLE, code, name,
+			"submit: the workers do not have the function at %p: it is in no "
+			"library that was loaded when the pool was made; "
+			"load it before, or dlopen it in the task",
+			(void *)(uintptr_t)s->fn);
+		break;
+	case -EFAULT:
+		e = creel__error_make(CREEL_KIND_NOT_TRANSFERABLE, code, name,
+				      "submit: the pointer %p is not in the pool's shared memory; "
+				      "pass the value, or memory of creel_shared_alloc()",
+				      s->arg);
+		break;
+	case -ENOSPC:
+		e = creel__error_make(CREEL_KIND_REJECTED, code, name,
+				      "submit: an argument of %zu bytes does not fit in the pool's "
+				      "shared_budget",
+				      s->size);
+		break;
 	case -EAGAIN:
 		e = creel__error_make(CREEL_KIND_REJECTED, code, name,
 				      "submit: the system gives the pool no thread to run it; "

@@ -29,7 +29,7 @@ void creel__argument(creel_future *f, void **ret_data, size_t *ret_size)
 	if (f->arg_len <= CREEL__ARG_INLINE) {
 		*ret_data = f->arg_len ? f->payload : NULL;
 		*ret_size = f->arg_len;
-	} else if (f->arg_len == CREEL__ARG_HEAP) {
+	} else if (f->arg_len != CREEL__ARG_REF) {
 		*ret_data = creel__heap_arg(f)->data;
 		*ret_size = creel__heap_arg(f)->size;
 	} else {
@@ -48,8 +48,16 @@ void creel__argument_drop(creel_future *f)
 		options->arg_free(data, size, options->arg_ctx);
 		options->arg_free = NULL;
 	}
+	creel__argument_free(f);
+}
+
+void creel__argument_free(creel_future *f)
+{
 	if (f->arg_len == CREEL__ARG_HEAP) {
 		creel__free(creel__heap_arg(f)->data);
+		creel__heap_arg(f)->data = NULL;
+	} else if (f->arg_len == CREEL__ARG_SHARED && creel__heap_arg(f)->data) {
+		f->executor->class->shared_free(f->executor, creel__heap_arg(f)->data);
 		creel__heap_arg(f)->data = NULL;
 	}
 }
@@ -81,6 +89,23 @@ bool creel__task_claim(creel_future *f, unsigned state)
 	}
 }
 
+void creel__task_claim_remote(creel_future *f)
+{
+	uint64_t s = creel__load(&f->state, relaxed);
+	for (;;) {
+		if ((s & CREEL__STATE) == CREEL__PINNED || s & CREEL__HELD) {
+			s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
+			if ((s & CREEL__STATE) == CREEL__PINNED || s & CREEL__HELD)
+				creel__park(creel__low_half(&f->state), (uint32_t)s, CREEL_FOREVER);
+			s = creel__load(&f->state, relaxed);
+			continue;
+		}
+		uint64_t to = (s & ~(uint64_t)CREEL__STATE) | CREEL__SETTLING;
+		if (creel__cas(&f->state, &s, to, relaxed, relaxed))
+			return;
+	}
+}
+
 /* Makes the outcome final. Afterwards the block may be gone. */
 static void end(creel_future *f, unsigned final)
 {
@@ -99,6 +124,14 @@ static void fail(creel_future *f, const creel_error *error)
 	end(f, CREEL__FAILED);
 }
 
+void creel__task_end_remote(creel_task *task, const creel_error *error)
+{
+	if (error)
+		fail(&task->future, error);
+	else
+		end(&task->future, CREEL__FINISHED);
+}
+
 /* The function returned a code other than 0. What creel_fail() said is kept. */
 static const creel_error *failure(creel_future *f, int code)
 {
@@ -111,7 +144,7 @@ static const creel_error *failure(creel_future *f, int code)
 				 "the task returned %d (%s)", code, creel_code_name(code));
 }
 
-void creel__task_run_claimed(creel_task *task)
+int creel__task_call(creel_task *task)
 {
 	creel_future *f = &task->future;
 	struct creel__local *local = creel__self();
@@ -123,6 +156,13 @@ void creel__task_run_claimed(creel_task *task)
 	creel__argument(f, &data, &size);
 	int code = fn(task, data, size);
 	local->task = f->outer;
+	return code;
+}
+
+void creel__task_run_claimed(creel_task *task)
+{
+	creel_future *f = &task->future;
+	int code = creel__task_call(task);
 	if (code) {
 		fail(f, failure(f, code));
 		return;
@@ -150,7 +190,9 @@ static void run_counted(struct creel__worker *worker, creel_task *task)
 {
 	creel__bump(&worker->begun, 1);
 	creel__task_run_claimed(task);
-	creel__bump(&worker->ended, 1);
+	/* [COUNT-1] release: who sees the count sees what the task did; pairs with the acquire in the
+	 * pool's totals_locked() */
+	creel__store(&worker->ended, creel__load(&worker->ended, relaxed) + 1, release);
 }
 
 void creel__task_dispatch(struct creel__worker *worker, creel_task *task)
@@ -176,18 +218,18 @@ bool creel__task_help(creel_future *f)
 	return true;
 }
 
-bool creel__task_fail(creel_task *task, const creel_error *error)
+unsigned creel__task_fail(creel_task *task, const creel_error *error)
 {
 	creel_future *f = &task->future;
-	bool claimed = creel__task_claim(f, CREEL__SETTLING);
-	if (claimed) {
+	if (creel__task_claim(f, CREEL__SETTLING)) {
 		creel__result_error(f, error);
 		end(f, CREEL__FAILED);
-	} else {
-		creel__error_unref(error);
-		creel_future_unref(f);
+		return CREEL__FAILED;
 	}
-	return claimed;
+	unsigned state = creel__future_peek(f);
+	creel__error_unref(error);
+	creel_future_unref(f);
+	return state;
 }
 
 /* A task of a custom executor that was found cancelled. */
@@ -261,6 +303,9 @@ int creel_fail(creel_task *task, int code, const char *format, ...)
 
 bool creel_task_cancelled(const creel_task *task)
 {
+	const _Atomic(uint32_t) *asked = creel__self()->asked;
+	if (asked && creel__load(asked, relaxed))
+		return true;
 	return creel__load(&task->future.state, relaxed) & CREEL__ASKED;
 }
 

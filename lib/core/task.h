@@ -36,8 +36,20 @@ void creel__task_exited(void);
 void creel__task_dispatch(struct creel__worker *worker, creel_task *task);
 
 /* Ends a task that was accepted and will not run: fails with the error, of which it takes over a
- * reference. False if it had been cancelled, or run by its waiter. */
-bool creel__task_fail(creel_task *task, const creel_error *error);
+ * reference. Returns the state: CREEL__FAILED, or CREEL__CANCELLED if it had been, or another if its waiter
+ * runs or has run it. */
+unsigned creel__task_fail(creel_task *task, const creel_error *error);
+
+/* Calls the function; what it returned. The result stands in the block. */
+int creel__task_call(creel_task *task);
+
+/* The end of a remote task, in two steps: claim moves it to SETTLING, after which only the caller writes
+ * the result; end makes it final, as failed if there is an error (takes over the reference). */
+void creel__task_claim_remote(creel_future *f);
+void creel__task_end_remote(creel_task *task, const creel_error *error);
+
+/* Frees a copied argument, without its destructor. */
+void creel__argument_free(creel_future *f);
 
 const char *creel__task_name(creel_future *f);
 

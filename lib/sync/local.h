@@ -6,6 +6,7 @@
 #ifndef CREEL__SYNC_LOCAL_H
 #define CREEL__SYNC_LOCAL_H
 
+#include "sync/atomic.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,6 +15,7 @@ struct callback;
 struct creel_future;
 struct creel_task;
 struct creel__error;
+struct creel__result_space;
 struct creel__worker;
 
 struct creel__local {
@@ -30,6 +32,9 @@ struct creel__local {
 	/* core/task.c: the innermost task that runs, and the worker that runs it. */
 	struct creel_task *task;
 	struct creel__worker *worker;
+	/* In worker processes. core/result.c: where large results go; core/task.c: cancel was called. */
+	const struct creel__result_space *results;
+	const _Atomic(uint32_t) *asked;
 	/* core/task.c: an error for when there is no memory. */
 	struct creel__error *reserve;
 };

@@ -20,11 +20,29 @@ static struct timespec timespec_of(creel_deadline deadline)
 				 .tv_nsec = (long)(deadline % NS_PER_S)};
 }
 
-#if defined(__linux__) && !defined(CREEL_PORTABLE_PARKING)
+#ifdef __linux__
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+void creel__park_shared(_Atomic(uint32_t) *word, uint32_t expected)
+{
+	int saved = errno;
+	syscall(SYS_futex, word, FUTEX_WAIT, expected, NULL, NULL, 0);
+	errno = saved;
+}
+
+void creel__unpark_shared(_Atomic(uint32_t) *word)
+{
+	int saved = errno;
+	syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+	errno = saved;
+}
+
+#endif
+
+#if defined(__linux__) && !defined(CREEL_PORTABLE_PARKING)
 
 /* FUTEX_WAIT_BITSET takes an absolute deadline of CLOCK_MONOTONIC. */
 int creel__park(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline)

@@ -19,6 +19,12 @@ int creel__park(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadl
 void creel__unpark_one(_Atomic(uint32_t) *word);
 void creel__unpark_all(_Atomic(uint32_t) *word);
 
+#ifdef __linux__
+/* The same on a word in memory that processes share. Only futexes can. */
+void creel__park_shared(_Atomic(uint32_t) *word, uint32_t expected);
+void creel__unpark_shared(_Atomic(uint32_t) *word);
+#endif
+
 /* The low half of a 64-bit word, to park on. */
 static inline _Atomic(uint32_t) *creel__low_half(_Atomic(uint64_t) *word)
 {

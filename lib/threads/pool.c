@@ -138,7 +138,7 @@ static int ensure_worker(struct creel__pool *pool)
 	return rc == 0 || rc == -ENOMEM ? rc : -EAGAIN;
 }
 
-/* Each outside thread has its shard, so that its tasks stay in order; workers spread theirs. */
+/* Each outside thread has its shard, so that its tasks stay in order. */
 static struct creel__shard *own_shard(struct creel__pool *pool)
 {
 	if (pool->shards == 1)
@@ -184,7 +184,8 @@ static struct totals totals_locked(struct creel__pool *pool)
 			   .begun = pool->begun};
 	for (struct creel__list *i = pool->roster.next; i != &pool->roster; i = i->next) {
 		struct creel__worker *w = &creel__of(i, struct creel__pool_worker, roster)->base;
-		t.ended += creel__load(&w->ended, relaxed);
+		/* [COUNT-1] acquire: pairs with the release where a worker counts */
+		t.ended += creel__load(&w->ended, acquire);
 		t.begun += creel__load(&w->begun, relaxed);
 		t.cancelled += creel__load(&w->cancelled, relaxed);
 	}
@@ -350,14 +351,17 @@ static void stats(creel_executor *ex, creel_stats *ret_stats)
 /* Ends the tasks of a broken pool. The error is borrowed. */
 static void fail_list(struct creel__pool *pool, creel_future *list, const creel_error *error)
 {
-	uint64_t failed = 0;
+	uint64_t failed = 0, cancelled = 0;
 	while (list) {
 		creel_future *f = list;
 		list = f->next;
-		failed += creel__task_fail((creel_task *)f, creel__error_ref(error));
+		unsigned state = creel__task_fail((creel_task *)f, creel__error_ref(error));
+		failed += state == CREEL__FAILED;
+		cancelled += state == CREEL__CANCELLED;
 	}
 	creel__lock_acquire(&pool->lock);
 	pool->failed += failed;
+	pool->cancelled += cancelled;
 	creel__cond_broadcast_locked(&pool->changed);
 	creel__lock_release(&pool->lock);
 }

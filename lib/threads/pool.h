@@ -27,9 +27,9 @@
 #include "core/executor.h"
 #include "core/task.h"
 #include "sync/lock.h"
+#include "sync/thread.h"
 #include "threads/queues.h"
 #include <creel/pools.h>
-#include <pthread.h>
 
 enum {
 	CREEL__NEED = 1,

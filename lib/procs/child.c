@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The fork server, and how a worker is born. Together with procs/work.c this is all the code that runs
+ * after the fork.
+ *
+ * FORK  The server is single-threaded, a child of nobody's whom the host waits for (it is forked twice),
+ *       and small: it forks workers quickly. It was forked beside the host's threads: of what they might
+ *       have held locked only malloc and stdio are sound, and only those are used.
+ *
+ *       host ... fork server (socket, SIGCHLD, the host's pidfd) --- worker, in a group of its own
+ *                                                                '-- worker
+ *
+ * ENDS  The host dies: its pidfd is readable, the server kills all groups. The server dies: the workers
+ *       get SIGKILL (PR_SET_PDEATHSIG; its only thread cannot end before it). A worker dies: its group is
+ *       killed before it is reaped, so that the group's number cannot be somebody else's.
+ */
+#include "procs/child.h"
+#include "procs/work.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { KEPT_MAX = 64 };
+
+struct kid {
+	pid_t pid; /* 0: none */
+	uint32_t incarnation;
+};
+
+struct server {
+	const struct creel__child *c;
+	int signals;
+	pid_t pid;
+	bool quit;
+	struct kid kids[CREEL__PROCS_MAX];
+};
+
+static void reset_signals(void)
+{
+	sigset_t none;
+	for (int i = 1; i <= SIGRTMAX; i++)
+		signal(i, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* What the host had written and not flushed is the host's to flush. */
+static void purge_stdio(void)
+{
+	__fpurge(stdout);
+	__fpurge(stderr);
+}
+
+static int compare(const void *a, const void *b)
+{
+	int x = *(const int *)a, y = *(const int *)b;
+	return (x > y) - (x < y);
+}
+
+static void close_between(int first, int last)
+{
+	if (first > last)
+		return;
+#ifdef SYS_close_range
+	if (syscall(SYS_close_range, (unsigned)first, (unsigned)last, 0) == 0)
+		return;
+#endif
+	struct rlimit limit;
+	int end = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT_MAX
+			  ? (int)limit.rlim_cur
+			  : 65536;
+	for (int fd = first; fd <= last && fd < end; fd++)
+		close(fd);
+}
+
+/* Closes everything but 0, 1, 2, what the pool needs, and what its user named. */
+static void close_others(const struct creel__child *c)
+{
+	int keep[KEPT_MAX + 4] = {c->socket, c->owner, c->bell, 2};
+	size_t n = 4;
+	for (size_t i = 0; i < c->keep_count && i < KEPT_MAX; i++)
+		keep[n++] = c->keep[i];
+	qsort(keep, n, sizeof keep[0], compare);
+	int from = 3;
+	for (size_t i = 0; i < n; i++) {
+		if (keep[i] >= from) {
+			close_between(from, keep[i] - 1);
+			from = keep[i] + 1;
+		}
+	}
+	close_between(from, INT_MAX);
+}
+
+static void set_limit(int which, rlim_t value)
+{
+	if (value)
+		setrlimit(which, &(struct rlimit){value, value});
+}
+
+static void apply_limits(const creel_process_pool_options *o)
+{
+	set_limit(RLIMIT_DATA, o->memory_limit);
+	set_limit(RLIMIT_CPU, (rlim_t)o->cpu_seconds);
+	set_limit(RLIMIT_NOFILE, (rlim_t)o->open_files);
+	if (o->nice) {
+		errno = 0;
+		if (nice(o->nice) < 0 && errno)
+			errno = 0;
+	}
+}
+
+/* Of the candidates for the OOM killer, a worker is the best. */
+static void raise_oom_score(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (write(fd, "500", 3) < 0)
+		errno = 0;
+	close(fd);
+}
+
+/* The other workers' memory is none of its business, and arguments are for reading: but shared_alloc is in
+ * the same place, and for writing. */
+static void drop_mappings(struct creel__space *s, unsigned worker)
+{
+	unsigned after = worker + 1, rest = s->workers - after;
+	munmap(s->controls, worker * s->control_size);
+	munmap(s->controls + after * s->control_size, rest * s->control_size);
+	munmap(s->results, worker * s->budget);
+	munmap(s->results + after * s->budget, rest * s->budget);
+}
+
+static _Noreturn void be_worker(struct server *server, const struct creel__frame *order)
+{
+	const struct creel__child *c = server->c;
+	close(c->socket);
+	close(c->owner);
+	close(server->signals);
+	reset_signals();
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != server->pid)
+		_exit(0);
+	setpgid(0, 0);
+	prctl(PR_SET_CHILD_SUBREAPER, 0);
+	prctl(PR_SET_NAME, c->name);
+	raise_oom_score();
+	drop_mappings(c->space, order->worker);
+	apply_limits(&c->options);
+	creel__work(c, order->worker, order->incarnation);
+}
+
+static void tell(struct server *s, char type, unsigned worker, pid_t pid, int status, int fd)
+{
+	struct creel__frame f = {.type = type,
+				 .worker = worker,
+				 .incarnation = s->kids[worker].incarnation,
+				 .pid = pid,
+				 .status = status};
+	/* The socket blocks here: the parent always reads. If it is gone, the pidfd will say so. */
+	(void)creel__frame_send(s->c->socket, &f, fd);
+}
+
+static void spawn(struct server *s, const struct creel__frame *order)
+{
+	struct kid *kid = &s->kids[order->worker % CREEL__PROCS_MAX];
+	kid->incarnation = order->incarnation;
+	pid_t pid = fork();
+	if (pid == 0)
+		be_worker(s, order);
+	if (pid < 0) {
+		tell(s, CREEL__FRAME_FAILED, order->worker, 0, errno, -1);
+		return;
+	}
+	setpgid(pid, pid);
+	kid->pid = pid;
+	int pidfd = creel__pidfd_open(pid);
+	tell(s, CREEL__FRAME_BORN, order->worker, pid, 0, pidfd);
+	if (pidfd >= 0)
+		close(pidfd);
+}
+
+static struct kid *find_kid(struct server *s, pid_t pid)
+{
+	for (unsigned i = 0; i < CREEL__PROCS_MAX; i++)
+		if (s->kids[i].pid == pid)
+			return &s->kids[i];
+	return NULL;
+}
+
+/* Strays come here too, the server being a subreaper: children of workers that left their group. */
+static void reap(struct server *s)
+{
+	for (;;) {
+		siginfo_t info = {0};
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+			return;
+		struct kid *kid = find_kid(s, info.si_pid);
+		if (kid)
+			kill(-info.si_pid, SIGKILL);
+		int status = 0;
+		waitpid(info.si_pid, &status, 0);
+		if (kid) {
+			kid->pid = 0;
+			tell(s, CREEL__FRAME_DEAD, (unsigned)(kid - s->kids), info.si_pid, status,
+			     -1);
+		}
+	}
+}
+
+/* Whoever is still a child of the server, strays included, as the kernel lists them. */
+static void kill_strays(void)
+{
+	char path[64], text[4096];
+	snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = 0;
+	for (char *at = text, *end; *at; at = end) {
+		long pid = strtol(at, &end, 10);
+		if (end == at)
+			break;
+		kill((pid_t)pid, SIGKILL);
+	}
+}
+
+static _Noreturn void leave(struct server *s)
+{
+	for (unsigned i = 0; i < CREEL__PROCS_MAX; i++) {
+		if (s->kids[i].pid) {
+			kill(-s->kids[i].pid, SIGKILL);
+			kill(s->kids[i].pid, SIGKILL);
+		}
+	}
+	do
+		kill_strays();
+	while (waitpid(-1, NULL, 0) > 0);
+	_exit(0);
+}
+
+static void obey(struct server *s)
+{
+	struct creel__frame order;
+	int fd;
+	int rc = creel__frame_receive(s->c->socket, &order, &fd, MSG_DONTWAIT);
+	if (fd >= 0)
+		close(fd);
+	if (rc == -EAGAIN)
+		return;
+	if (rc <= 0 || order.type == CREEL__FRAME_QUIT)
+		s->quit = true;
+	else if (order.type == CREEL__FRAME_SPAWN)
+		spawn(s, &order);
+}
+
+static void set_up(struct server *s)
+{
+	sigset_t all, child;
+	for (int i = 1; i <= SIGRTMAX; i++)
+		signal(i, SIG_DFL);
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	close_others(s->c);
+	purge_stdio();
+	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, 0);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	prctl(PR_SET_NAME, "creel-server");
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	s->signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+	s->pid = getpid();
+}
+
+void creel__child_serve(const struct creel__child *c)
+{
+	static struct server server;
+	struct server *s = &server;
+	memset(s, 0, sizeof *s);
+	s->c = c;
+	set_up(s);
+	int self = creel__pidfd_open(s->pid);
+	struct creel__frame hello = {.type = CREEL__FRAME_HELLO, .pid = s->pid};
+	if (s->signals < 0 || creel__frame_send(c->socket, &hello, self) < 0)
+		_exit(1);
+	if (self >= 0)
+		close(self);
+	struct pollfd fds[] = {{.fd = c->owner, .events = POLLIN},
+			       {.fd = s->signals, .events = POLLIN},
+			       {.fd = c->socket, .events = POLLIN}};
+	while (!s->quit) {
+		if (poll(fds, 3, -1) < 0 && errno != EINTR)
+			break;
+		if (fds[0].revents)
+			break;
+		struct signalfd_siginfo info;
+		while (read(s->signals, &info, sizeof info) > 0)
+			;
+		if (fds[1].revents)
+			reap(s);
+		if (fds[2].revents)
+			obey(s);
+	}
+	leave(s);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* What the fork server and the workers get, and the frames on the socket between server and parent. */
+#ifndef CREEL__PROCS_CHILD_H
+#define CREEL__PROCS_CHILD_H
+
+#include "procs/space.h"
+#include <creel/pools.h>
+#include <sys/types.h>
+
+/* One message, whole: the socket keeps their bounds. */
+struct creel__frame {
+	char type;
+	uint32_t worker, incarnation;
+	int32_t pid, status; /* wait status, or errno */
+};
+
+enum {
+	CREEL__FRAME_HELLO = 'H',  /* server: its pid, with a pidfd */
+	CREEL__FRAME_SPAWN = 'S',  /* parent: fork this worker */
+	CREEL__FRAME_BORN = 'B',   /* server: its pid, with a pidfd */
+	CREEL__FRAME_FAILED = 'F', /* server: fork failed, errno */
+	CREEL__FRAME_DEAD = 'D',   /* server: its wait status; its process group is dead as well */
+	CREEL__FRAME_QUIT = 'Q',   /* parent: kill what is left and leave */
+};
+
+/* Everything that the children use; in the parent's memory at the fork, so theirs by copy. */
+struct creel__child {
+	struct creel__space *space;
+	creel_executor *executor; /* only to be compared */
+	int socket;               /* to the parent */
+	int owner;                /* pidfd of the parent */
+	int bell;                 /* eventfd that wakes the parent */
+	const int *keep;          /* what else stays open */
+	size_t keep_count;
+	creel_process_pool_options options;
+	char name[16];
+};
+
+/* The fork server: never returns. Runs in a freshly forked child. */
+_Noreturn void creel__child_serve(const struct creel__child *c);
+
+/* Sends a frame, with a descriptor unless fd is -1. 0 or -errno (-EAGAIN if the socket is full). */
+int creel__frame_send(int socket, const struct creel__frame *frame, int fd);
+
+/* Receives one, with *ret_fd -1 or a descriptor. 1, 0 at the end, -errno (-EAGAIN if there is none). */
+int creel__frame_receive(int socket, struct creel__frame *ret_frame, int *ret_fd, int flags);
+
+int creel__pidfd_open(pid_t pid);
+int creel__pidfd_kill(int pidfd, int signal);
+
+#endif

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Collecting outcomes: from a DONE slot into the future.
+ *
+ * What a worker wrote is read once into the parent's own variables, checked, and only then used. What
+ * cannot be true ends that worker, and fails that task.
+ */
+#include "base/alloc.h"
+#include "core/error.h"
+#include "core/future.h"
+#include "procs/pool.h"
+#include <creel/future.h>
+#include <errno.h>
+#include <string.h>
+
+enum {
+	ROUND = 64,         /* outcomes a round: each needs the lock twice */
+	COPIED = 16 * 1024, /* up to this size a copy is cheaper than holding an extent */
+	EXTENTS_SPARE = 32, /* when fewer are left, everything is copied */
+};
+
+struct outcome {
+	struct creel__proc *w;
+	unsigned i;
+	creel_task *task;
+	const creel_error *error;
+};
+
+static const creel_error *corrupt(struct creel__procs *p, struct creel__proc *w, creel_future *f)
+{
+	creel__lock_acquire(&p->lock);
+	creel__kill_worker_locked(p, w, 0);
+	creel__lock_release(&p->lock);
+	const creel_error *e = creel__error_make(
+		CREEL_KIND_WORKER_DIED, CREEL_EFAILED, creel__task_name(f),
+		"worker %u (pid %d) wrote nonsense into its shared memory and was killed",
+		w->incarnation - 1, (int)w->pid);
+	creel__error_set_death(e, w->pid, 0, 0);
+	return e;
+}
+
+static const creel_error *no_memory(creel_future *f)
+{
+	return creel__error_make(CREEL_KIND_NO_MEMORY, -ENOMEM, creel__task_name(f),
+				 "the task ended, but there was no memory for its result");
+}
+
+static const creel_error *take_error(const struct creel__slot *slot, creel_future *f)
+{
+	char message[CREEL__OUT];
+	int code = slot->code;
+	memcpy(message, slot->out_data, sizeof message);
+	message[sizeof message - 1] = 0;
+	int kind = code == -ENOMEM ? CREEL_KIND_NO_MEMORY : CREEL_KIND_FAILED;
+	return creel__error_make(kind, code ? code : CREEL_EFAILED, creel__task_name(f), "%s",
+				 message);
+}
+
+static const creel_error *take_extent(struct creel__procs *p, struct creel__proc *w,
+				      const struct creel__slot *slot, creel_future *f)
+{
+	struct creel__space *s = p->space;
+	unsigned worker = creel__proc_index(p, w);
+	uint32_t number = slot->extent;
+	uint64_t size = slot->out_size;
+	if (number >= CREEL__EXTENTS)
+		return corrupt(p, w, f);
+	struct creel__extent *e = &creel__space_control(s, worker)->extents[number];
+	uint64_t offset = e->offset;
+	if (offset > s->budget || size > s->budget - offset ||
+	    creel__load(&s->held[worker * CREEL__EXTENTS + number], relaxed))
+		return corrupt(p, w, f);
+	creel_buffer buffer = creel__space_hold(s, worker, number, offset, size);
+	bool copy = size <= COPIED ||
+		    creel__space_count_held(s, worker) > CREEL__EXTENTS - EXTENTS_SPARE;
+	int rc = copy ? creel__result_copy(f, buffer.data, size) : creel__result_move(f, buffer);
+	if (copy || rc)
+		buffer.free(buffer.data, buffer.size, buffer.ctx);
+	return rc ? no_memory(f) : NULL;
+}
+
+/* The result into the future, which is SETTLING; or the error to end it with. */
+static const creel_error *extract(struct creel__procs *p, struct creel__proc *w, unsigned i,
+				  creel_future *f)
+{
+	const struct creel__slot *slot = creel__slot_of(p, w, i);
+	uint64_t size = slot->out_size;
+	switch (slot->out) {
+	case CREEL__OUT_INLINE:
+		if (size > CREEL__OUT)
+			return corrupt(p, w, f);
+		return creel__result_copy(f, slot->out_data, size) ? no_memory(f) : NULL;
+	case CREEL__OUT_EXTENT:
+		return take_extent(p, w, slot, f);
+	case CREEL__OUT_ERROR:
+		return take_error(slot, f);
+	default:
+		return corrupt(p, w, f);
+	}
+}
+
+/* A state word that neither side writes: the worker is not to be trusted with anything. */
+static bool is_nonsense(uint64_t state, uint64_t seq)
+{
+	unsigned s = state & 0xff;
+	return state >> 8 != seq || s < CREEL__SLOT_READY || s > CREEL__SLOT_KILL;
+}
+
+static unsigned gather_from_locked(struct creel__procs *p, struct creel__proc *w,
+				   struct outcome *round, unsigned n)
+{
+	unsigned before = n;
+	for (unsigned i = 0; w->used && i < CREEL__DEPTH && n < ROUND; i++) {
+		struct creel__place *place = &w->place[i];
+		if (!place->task || place->collecting)
+			continue;
+		/* [SLOT-2] [BELL-1] seq_cst: acquires the outcome; also the look after having said
+		 * that we sleep; pairs with the worker's step to DONE */
+		uint64_t state = creel__load(&creel__slot_of(p, w, i)->state, seq_cst);
+		if (state == CREEL__SLOT(place->seq, CREEL__SLOT_DONE)) {
+			place->collecting = true;
+			round[n++] = (struct outcome){w, i, place->task, NULL};
+		} else if (is_nonsense(state, place->seq) && !w->dying) {
+			creel__kill_worker_locked(p, w, 0);
+		}
+	}
+	/* Several at a time: short tasks. Let it have more of them. */
+	if (n - before > 1 && w->depth < CREEL__DEPTH)
+		w->depth *= 2;
+	return n;
+}
+
+/* Workers that have become ready. */
+static void greet_locked(struct creel__procs *p)
+{
+	for (unsigned n = 0; n < p->space->workers; n++) {
+		struct creel__proc *w = &p->procs[n];
+		if (w->life != CREEL__STARTING || w->pidfd < 0 || w->dying)
+			continue;
+		struct creel__control *c = creel__space_control(p->space, n);
+		/* [BELL-1] seq_cst: the look after having said that we sleep */
+		if (creel__load(&c->ready, seq_cst) != w->incarnation)
+			continue;
+		w->life = CREEL__READY;
+		w->start_by = 0;
+		p->started++;
+		p->unready_deaths = p->fork_failures = 0;
+		p->spawn_after = 0;
+	}
+}
+
+static unsigned gather(struct creel__procs *p, struct outcome *round)
+{
+	unsigned n = 0;
+	creel__lock_acquire(&p->lock);
+	for (unsigned i = 0; i < p->space->workers; i++)
+		n = gather_from_locked(p, &p->procs[i], round, n);
+	creel__lock_release(&p->lock);
+	return n;
+}
+
+bool creel__anything_done(struct creel__procs *p)
+{
+	bool any = false;
+	for (unsigned n = 0; !any && n < p->space->workers; n++) {
+		const struct creel__proc *w = &p->procs[n];
+		/* [BELL-1] seq_cst: the look after having said that we sleep */
+		any = w->life == CREEL__STARTING && w->pidfd >= 0 && !w->dying &&
+		      creel__load(&creel__space_control(p->space, n)->ready, seq_cst) ==
+			      w->incarnation;
+		for (unsigned i = 0; !any && w->used && i < CREEL__DEPTH; i++) {
+			/* [SLOT-2] [BELL-1] seq_cst: the same */
+			any = w->place[i].task &&
+			      creel__load(&creel__slot_of(p, w, i)->state, seq_cst) ==
+				      CREEL__SLOT(w->place[i].seq, CREEL__SLOT_DONE);
+		}
+	}
+	return any;
+}
+
+bool creel__collect(struct creel__procs *p)
+{
+	struct outcome round[ROUND];
+	unsigned n = gather(p, round);
+	for (unsigned k = 0; k < n; k++) {
+		creel_future *f = &round[k].task->future;
+		creel__task_claim_remote(f);
+		round[k].error = extract(p, round[k].w, round[k].i, f);
+	}
+	creel__lock_acquire(&p->lock);
+	for (unsigned k = 0; k < n; k++) {
+		creel__store(&creel__slot_of(p, round[k].w, round[k].i)->state, CREEL__SLOT_EMPTY,
+			     relaxed);
+		creel__place_clear_locked(p, round[k].w, round[k].i);
+	}
+	if (n)
+		p->servers_lost = p->crashes = 0;
+	greet_locked(p);
+	creel__dispatch_locked(p);
+	creel__lock_release(&p->lock);
+	for (unsigned k = 0; k < n; k++)
+		creel__task_end_remote(round[k].task, round[k].error);
+	if (n)
+		creel__count_finished(p, n);
+	return n > 0;
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Kills and deaths.
+ *
+ * A KILL of a running task is fenced first: RUNNING -> KILL in its slot, after which the worker cannot finish
+ * anything; if that fails the task was faster and nobody is killed. What waits in the worker's other
+ * slots is taken back. Signals go through the pidfd, so never to somebody else. The future ends only when
+ * the death is confirmed.
+ */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "core/error.h"
+#include "core/future.h"
+#include "procs/pool.h"
+#include "procs/work.h"
+#include <creel/future.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define BACKOFF_LEAST INT64_C(10000000)
+#define CRASHES_FREE 8 /* in a row without a result, before replacements are slowed down */
+#define CRASHES_MOST 15
+
+void creel__kill_worker_locked(struct creel__procs *p, struct creel__proc *w, int64_t grace_ns)
+{
+	(void)p;
+	w->dying = true;
+	w->kill_at = grace_ns ? creel_in_ns(grace_ns) : CREEL_NOW;
+	if (w->pidfd >= 0)
+		creel__pidfd_kill(w->pidfd, grace_ns ? SIGTERM : SIGKILL);
+	if (p->sleeping && w->kill_at < p->wake_at)
+		creel__kick(p);
+}
+
+/* The task that the worker has not started, from the place with the highest number below `below`; it
+ * leaves the slot for the front of the queue, so that those before it get before it again. */
+static void requeue_locked(struct creel__procs *p, struct creel__proc *w, bool dead)
+{
+	for (;;) {
+		unsigned last = CREEL__DEPTH;
+		for (unsigned i = 0; i < CREEL__DEPTH; i++) {
+			const struct creel__place *place = &w->place[i];
+			uint64_t ready = CREEL__SLOT(place->seq, CREEL__SLOT_READY);
+			if (place->task && !place->collecting &&
+			    creel__load(&creel__slot_of(p, w, i)->state, relaxed) == ready &&
+			    (last == CREEL__DEPTH || place->seq > w->place[last].seq))
+				last = i;
+		}
+		if (last == CREEL__DEPTH)
+			return;
+		uint64_t ready = CREEL__SLOT(w->place[last].seq, CREEL__SLOT_READY);
+		if (!creel__cas(&creel__slot_of(p, w, last)->state, &ready, CREEL__SLOT_EMPTY,
+				relaxed, relaxed) &&
+		    !dead)
+			continue;
+		creel_future *f = &w->place[last].task->future;
+		creel__place_clear_locked(p, w, last);
+		creel__queue_prepend_locked(p, f);
+	}
+}
+
+bool creel__fence_locked(struct creel__procs *p, struct creel__proc *w, unsigned i, int kind,
+			 int64_t grace_ns)
+{
+	struct creel__place *place = &w->place[i];
+	uint64_t running = CREEL__SLOT(place->seq, CREEL__SLOT_RUNNING);
+	/* Relaxed: it decides between the worker's DONE and this; neither side's data is used. */
+	if (w->dying || !creel__cas(&creel__slot_of(p, w, i)->state, &running,
+				    CREEL__SLOT(place->seq, CREEL__SLOT_KILL), relaxed, relaxed))
+		return false;
+	place->kill_kind = kind;
+	p->killed++;
+	creel__kill_worker_locked(p, w, grace_ns);
+	requeue_locked(p, w, false);
+	creel__dispatch_locked(p);
+	return true;
+}
+
+/* The kernel's count of processes that it killed in this cgroup for want of memory; 0 if unknown. */
+uint64_t creel__count_oom_kills(void)
+{
+	static const char *const files[] = {"/sys/fs/cgroup/memory.events",
+					    "/sys/fs/cgroup/memory/memory.oom_control"};
+	uint64_t count = 0;
+	for (unsigned i = 0; i < sizeof files / sizeof files[0]; i++) {
+		char text[512];
+		int fd = open(files[i], O_RDONLY | O_CLOEXEC);
+		ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+		if (fd >= 0)
+			close(fd);
+		text[n > 0 ? n : 0] = 0;
+		const char *line = strstr(text, "oom_kill ");
+		if (line)
+			count += strtoull(line + strlen("oom_kill "), NULL, 10);
+	}
+	return count;
+}
+
+/* What is known of a death. */
+struct death {
+	struct creel__proc *w;
+	int32_t pid;
+	unsigned number;
+	int status; /* wait status, or -1 */
+	bool out_of_memory;
+};
+
+static const creel_error *explain_kill(const struct death *d, creel_future *f, int kind,
+				       int64_t limit)
+{
+	if (kind == CREEL_KIND_TIMED_OUT)
+		return creel__error_make(kind, -ETIMEDOUT, creel__task_name(f),
+					 "the task ran longer than its limit of %.3f s; its worker "
+					 "(pid %d) was killed",
+					 (double)limit / 1e9, (int)d->pid);
+	return creel__error_make(kind, CREEL_EFAILED, creel__task_name(f),
+				 "the task was killed on request (creel_future_kill), with its "
+				 "worker (pid %d)",
+				 (int)d->pid);
+}
+
+static const creel_error *explain_death(const struct death *d, creel_future *f)
+{
+	const char *name = creel__task_name(f);
+	if (d->status < 0)
+		return creel__error_make(
+			CREEL_KIND_WORKER_DIED, CREEL_EFAILED, name,
+			"worker %u (pid %d) died with the fork server while it ran "
+			"the task",
+			d->number, (int)d->pid);
+	if (!WIFSIGNALED(d->status))
+		return creel__error_make(CREEL_KIND_EXITED, CREEL_EFAILED, name,
+					 "the task ended its worker (pid %d) with exit status %d",
+					 (int)d->pid, WEXITSTATUS(d->status));
+	int signal = WTERMSIG(d->status);
+	const char *why = d->out_of_memory    ? "; the kernel's OOM killer, for want of memory"
+			  : signal == SIGKILL ? "; not by the pool"
+			  : signal == SIGXCPU ? "; over its limit of CPU time"
+					      : "";
+	return creel__error_make(CREEL_KIND_WORKER_DIED, CREEL_EFAILED, name,
+				 "worker %u (pid %d) was killed by signal %d (%s) while it ran the "
+				 "task%s",
+				 d->number, (int)d->pid, signal, strsignal(signal), why);
+}
+
+static const creel_error *explain(const struct death *d, creel_future *f,
+				  const struct creel__place *place)
+{
+	const creel_error *e = place->kill_kind
+				       ? explain_kill(d, f, place->kill_kind, place->limit_ns)
+				       : explain_death(d, f);
+	bool known = d->status >= 0;
+	creel__error_set_death(e, d->pid, known && WIFSIGNALED(d->status) ? WTERMSIG(d->status) : 0,
+			       known && WIFEXITED(d->status) ? WEXITSTATUS(d->status) : 0);
+	return e;
+}
+
+/* Slows replacements down while workers die without bringing a result. */
+static void back_off_locked(struct creel__procs *p)
+{
+	if (p->crashes < CRASHES_MOST)
+		p->crashes++;
+	if (p->crashes > CRASHES_FREE)
+		p->spawn_after = creel_in_ns(BACKOFF_LEAST << (p->crashes - CRASHES_FREE));
+}
+
+/* Frees the worker's place in the pool. What was running is copied to casualties; returns how many. */
+static unsigned bury_locked(struct creel__procs *p, struct creel__proc *w,
+			    struct creel__place *casualties)
+{
+	unsigned n = 0;
+	requeue_locked(p, w, true);
+	for (unsigned i = 0; i < CREEL__DEPTH; i++) {
+		if (!w->place[i].task)
+			continue;
+		casualties[n++] = w->place[i];
+		creel__place_clear_locked(p, w, i);
+	}
+	if (w->pidfd >= 0)
+		close(w->pidfd);
+	if (w->life == CREEL__STARTING && !w->retiring)
+		p->unready_deaths++;
+	if (n || !w->retiring)
+		p->died++;
+	if (n && !w->dying)
+		back_off_locked(p);
+	p->alive--;
+	*w = (struct creel__proc){.pidfd = -1};
+	return n;
+}
+
+/* A worker that never became ready: whether that breaks the pool, and why. */
+static const creel_error *why_broken(struct creel__procs *p, const struct creel__proc *w,
+				     int status, int init_code)
+{
+	if (w->life != CREEL__STARTING || w->retiring)
+		return NULL;
+	unsigned number = w->incarnation - 1;
+	if (init_code && status >= 0 && WIFEXITED(status))
+		return creel__error_make(
+			CREEL_KIND_BROKEN, init_code, NULL,
+			"the initializer of worker %u returned %d (%s); the pool is "
+			"of no use any more",
+			number, init_code, creel_code_name(init_code));
+	if (p->unready_deaths + 1 < CREEL__DEATHS_BEFORE_READY)
+		return NULL;
+	const char *how = w->late ? "did not start in time" : "died before it was ready";
+	const creel_error *e = creel__error_make(
+		CREEL_KIND_BROKEN, CREEL_EFAILED, NULL,
+		"worker %u %s, like those before it: look at the initializer", number, how);
+	if (status >= 0)
+		creel__error_set_death(e, w->pid, WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+				       WIFEXITED(status) ? WEXITSTATUS(status) : 0);
+	return e;
+}
+
+static bool killed_for_memory(struct creel__procs *p, const struct creel__proc *w, int status)
+{
+	if (status < 0 || !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL || w->dying)
+		return false;
+	uint64_t before = p->oom_kills;
+	p->oom_kills = creel__count_oom_kills();
+	return p->oom_kills > before;
+}
+
+void creel__worker_died(struct creel__procs *p, struct creel__proc *w, int status)
+{
+	struct creel__place casualties[CREEL__DEPTH];
+	struct creel__control *c = creel__space_control(p->space, creel__proc_index(p, w));
+	/* Nothing changes in its slots any more: what it finished is delivered first. */
+	while (creel__collect(p))
+		;
+	struct death d = {.w = w, .pid = w->pid, .number = w->incarnation - 1, .status = status};
+	const creel_error *broken = why_broken(p, w, status, creel__load(&c->init_code, relaxed));
+	d.out_of_memory = killed_for_memory(p, w, status);
+	creel__lock_acquire(&p->lock);
+	unsigned n = bury_locked(p, w, casualties);
+	creel__dispatch_locked(p);
+	creel__cond_broadcast_locked(&p->changed);
+	creel__lock_release(&p->lock);
+	for (unsigned k = 0; k < n; k++) {
+		creel_future *f = &casualties[k].task->future;
+		creel__task_claim_remote(f);
+		const creel_error *e = explain(&d, f, &casualties[k]);
+		if (!broken && !casualties[k].kill_kind &&
+		    p->options.flags & CREEL_PROCESS_BREAK_ON_DEATH)
+			broken = creel__error_ref(e);
+		creel__task_end_remote(casualties[k].task, e);
+	}
+	if (n)
+		creel__count_finished(p, n);
+	if (broken)
+		creel__procs_break(p, broken);
+	creel__error_unref(broken);
+}
+
+void creel__procs_break(struct creel__procs *p, const creel_error *error)
+{
+	creel__executor_set_error(&p->base, creel__error_ref(error));
+	creel__lock_acquire(&p->lock);
+	p->closed = p->broken = true;
+	creel_future *list = p->first;
+	p->first = p->last = NULL;
+	p->queued = 0;
+	creel__lock_release(&p->lock);
+	unsigned failed = 0, cancelled = 0;
+	while (list) {
+		creel_future *f = list;
+		list = f->next;
+		if (creel__task_fail((creel_task *)f, creel__error_ref(error)) == CREEL__FAILED)
+			failed++;
+		else
+			cancelled++;
+	}
+	creel__lock_acquire(&p->lock);
+	p->cancelled += cancelled;
+	creel__lock_release(&p->lock);
+	creel__count_finished(p, failed);
+}

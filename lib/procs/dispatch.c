@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which task goes to which worker.
+ *
+ * A worker that runs nothing comes first; then one with fewer tasks than its depth. Depth is 2, so that a
+ * worker need not wait for the parent between two tasks, and grows while a worker brings several results
+ * at a time, which only short tasks do. What waits behind another task is not running: it is taken back as
+ * soon as another worker has nothing to do.
+ */
+#include "base/clock.h"
+#include "core/hook.h"
+#include "procs/pool.h"
+#include "sync/park.h"
+#include <creel/future.h>
+#include <string.h>
+
+void creel__queue_append_locked(struct creel__procs *p, creel_future *f)
+{
+	f->next = NULL;
+	if (p->last)
+		p->last->next = f;
+	else
+		p->first = f;
+	p->last = f;
+	p->queued++;
+}
+
+void creel__queue_prepend_locked(struct creel__procs *p, creel_future *f)
+{
+	f->next = p->first;
+	p->first = f;
+	if (!p->last)
+		p->last = f;
+	p->queued++;
+}
+
+static creel_future *pop_locked(struct creel__procs *p)
+{
+	creel_future *f = p->first;
+	if (f) {
+		p->first = f->next;
+		if (!p->first)
+			p->last = NULL;
+		p->queued--;
+	}
+	return f;
+}
+
+struct creel__slot *creel__slot_of(struct creel__procs *p, const struct creel__proc *w, unsigned i)
+{
+	return &creel__space_control(p->space, creel__proc_index(p, w))->slots[i];
+}
+
+void creel__wake_worker(struct creel__procs *p, const struct creel__proc *w)
+{
+	struct creel__control *c = creel__space_control(p->space, creel__proc_index(p, w));
+	/* [BELL-1] seq_cst: the look for a sleeper, after the change of state; pairs with the worker's
+	 * store before its last look */
+	if (creel__load(&c->sleeping, seq_cst) && creel__xchg(&c->sleeping, 0, seq_cst))
+		creel__unpark_shared(&c->sleeping);
+}
+
+void creel__place_clear_locked(struct creel__procs *p, struct creel__proc *w, unsigned i)
+{
+	if (w->place[i].check_at)
+		p->limited--;
+	w->place[i] = (struct creel__place){0};
+	w->used--;
+}
+
+struct creel__proc *creel__find_locked(struct creel__procs *p, const creel_task *task,
+				       unsigned *ret_i)
+{
+	for (unsigned n = 0; n < p->space->workers; n++) {
+		struct creel__proc *w = &p->procs[n];
+		for (unsigned i = 0; w->used && i < CREEL__DEPTH; i++) {
+			if (w->place[i].task == task) {
+				*ret_i = i;
+				return w;
+			}
+		}
+	}
+	return NULL;
+}
+
+static int64_t limit_of(struct creel__procs *p, creel_future *f)
+{
+	struct creel__options *options = creel__options_of(f);
+	return options && options->limit_ns ? options->limit_ns : p->options.limit_ns;
+}
+
+static void set_limit_locked(struct creel__procs *p, struct creel__place *place, int64_t limit)
+{
+	place->limit_ns = limit;
+	if (!limit)
+		return;
+	place->check_at = creel_in_ns(limit);
+	p->limited++;
+	/* The manager sleeps longer than that. */
+	if (p->sleeping && place->check_at < p->wake_at)
+		creel__kick(p);
+}
+
+static void place_locked(struct creel__procs *p, struct creel__proc *w, creel_future *f)
+{
+	unsigned i = 0;
+	while (w->place[i].task)
+		i++;
+	struct creel__slot *slot = creel__slot_of(p, w, i);
+	struct creel__place *place = &w->place[i];
+	place->task = (creel_task *)f;
+	place->seq = ++p->seq;
+	w->used++;
+	w->tasks++;
+	set_limit_locked(p, place, limit_of(p, f));
+	creel__store(&slot->asked, 0, relaxed);
+	slot->fn = f->fn;
+	slot->arg_len = f->arg_len;
+	slot->limited = place->limit_ns != 0;
+	if (f->arg_len <= CREEL__ARG_INLINE)
+		memcpy(slot->in, f->payload, f->arg_len);
+	else
+		memcpy(&slot->arg, f->payload, sizeof slot->arg);
+	/* [SLOT-1] [BELL-1] seq_cst: releases the task; a change of state before the look for a
+	 * sleeper; pairs with the worker's loads of the state */
+	creel__store(&slot->state, CREEL__SLOT(place->seq, CREEL__SLOT_READY), seq_cst);
+}
+
+static bool has_room(const struct creel__procs *p, const struct creel__proc *w, unsigned depth)
+{
+	if (w->life != CREEL__READY || w->retiring || w->dying || w->used >= depth)
+		return false;
+	int most = p->options.tasks_per_worker;
+	return !most || w->tasks < (unsigned)most;
+}
+
+/* A worker that runs nothing, or else one that has room behind what it runs. */
+static struct creel__proc *choose_locked(struct creel__procs *p)
+{
+	struct creel__proc *second = NULL;
+	for (unsigned k = 0; k < p->space->workers; k++) {
+		struct creel__proc *w = &p->procs[(p->next_worker + k) % p->space->workers];
+		if (has_room(p, w, 1)) {
+			return w;
+		} else if (has_room(p, w, w->depth) && (!second || w->used < second->used)) {
+			second = w;
+		}
+	}
+	return second;
+}
+
+/* Takes back the task that has waited longest behind a running one. */
+static creel_future *take_back_locked(struct creel__procs *p, const struct creel__proc *idle)
+{
+	for (unsigned n = 0; n < p->space->workers; n++) {
+		struct creel__proc *w = &p->procs[n];
+		unsigned best = CREEL__DEPTH;
+		for (unsigned i = 0; w != idle && w->used > 1 && i < CREEL__DEPTH; i++) {
+			const struct creel__place *place = &w->place[i];
+			uint64_t state = creel__load(&creel__slot_of(p, w, i)->state, relaxed);
+			if (place->task && state == CREEL__SLOT(place->seq, CREEL__SLOT_READY) &&
+			    (best == CREEL__DEPTH || place->seq < w->place[best].seq))
+				best = i;
+		}
+		if (best == CREEL__DEPTH)
+			continue;
+		creel_task *task = w->place[best].task;
+		uint64_t ready = CREEL__SLOT(w->place[best].seq, CREEL__SLOT_READY);
+		/* Relaxed: only decides who has it; the worker has written nothing yet. */
+		if (!creel__cas(&creel__slot_of(p, w, best)->state, &ready, CREEL__SLOT_EMPTY,
+				relaxed, relaxed))
+			continue;
+		creel__place_clear_locked(p, w, best);
+		w->tasks--;
+		w->depth = CREEL__FIRST_DEPTH;
+		return &task->future;
+	}
+	return NULL;
+}
+
+static bool is_cancelled(creel_future *f)
+{
+	return (creel__load(&f->state, relaxed) & CREEL__STATE) == CREEL__CANCELLED;
+}
+
+void creel__dispatch_locked(struct creel__procs *p)
+{
+	struct creel__proc *w;
+	while ((w = choose_locked(p))) {
+		creel_future *f = pop_locked(p);
+		if (!f && w->used == 0)
+			f = take_back_locked(p, w);
+		if (!f)
+			break;
+		if (is_cancelled(f)) {
+			p->cancelled++;
+			creel_future_unref(f);
+			continue;
+		}
+		place_locked(p, w, f);
+		p->next_worker = creel__proc_index(p, w) + 1;
+		creel__wake_worker(p, w);
+	}
+	creel__spawn_locked(p);
+}

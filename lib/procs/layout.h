@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What parent and worker share, and who may write what.
+ *
+ * One anonymous shared mapping, made before the fork server and so at the same address in all processes:
+ *
+ *   bell | control of worker 0, 1, ... | arguments, shared_alloc | results of worker 0, 1, ...
+ *
+ * A worker drops the controls and results that are not its own. Nothing is shared between workers, there
+ * is no lock, and everything that a worker can write is untrusted input to the parent: it is read once,
+ * checked, and only then believed.
+ *
+ * A SLOT is one task on its way. Its state word commits everything:
+ *
+ *   EMPTY -> READY    parent: the task is written          [SLOT-1]
+ *   READY -> RUNNING  worker: it starts
+ *   READY -> EMPTY    parent: taken back
+ *   RUNNING -> DONE   worker: the outcome is written       [SLOT-2]
+ *   RUNNING -> KILL   parent: fence; the worker can finish nothing any more and waits for its death
+ *   DONE -> EMPTY     parent: delivered
+ *
+ * The upper bits are a sequence number, so that a word of an earlier task never fits. The sleeping words
+ * of both sides and the state words are seq_cst [BELL-1]: whoever is about to sleep says so and looks
+ * once more, whoever changes a state looks for sleepers afterwards; one of the two sees the other.
+ */
+#ifndef CREEL__PROCS_LAYOUT_H
+#define CREEL__PROCS_LAYOUT_H
+
+#include "core/block.h"
+#include "sync/atomic.h"
+#include <stdalign.h>
+#include <stdbool.h>
+
+enum {
+	CREEL__DEPTH = 16,      /* slots a worker */
+	CREEL__EXTENTS = 128,   /* results of one worker that can be held at a time */
+	CREEL__OUT = 256,       /* bytes of a result that travel in the slot */
+	CREEL__PROCS_MAX = 256, /* workers a pool */
+};
+
+enum creel__slot_state {
+	CREEL__SLOT_EMPTY,
+	CREEL__SLOT_READY,
+	CREEL__SLOT_RUNNING,
+	CREEL__SLOT_DONE,
+	CREEL__SLOT_KILL,
+};
+
+#define CREEL__SLOT(seq, s) ((uint64_t)(seq) << 8 | (uint64_t)(s))
+
+enum creel__out {
+	CREEL__OUT_INLINE,
+	CREEL__OUT_EXTENT,
+	CREEL__OUT_ERROR, /* the message is inline */
+};
+
+struct creel__slot {
+	alignas(64) _Atomic(uint64_t) state;
+	_Atomic(uint32_t) asked; /* parent: cancel was called */
+	uint8_t arg_len;         /* as in a block; from here on the parent's, while not RUNNING */
+	bool limited;            /* the parent wants to know when it starts */
+	creel_fn fn;
+	struct creel__heap_arg arg;
+	unsigned char in[CREEL__ARG_INLINE];
+	alignas(64) _Atomic(int64_t) started; /* from here on the worker's: when it started */
+	int32_t code;
+	uint32_t out;    /* enum creel__out */
+	uint32_t extent; /* its number, for OUT_EXTENT */
+	uint64_t out_size;
+	alignas(64) unsigned char out_data[CREEL__OUT];
+};
+
+/* A result in the worker's result area. The worker sets used, the parent clears it. */
+struct creel__extent {
+	_Atomic(uint32_t) used;
+	uint64_t offset, size;
+};
+
+struct creel__control {
+	alignas(64) _Atomic(uint32_t) sleeping; /* worker: parked on, shared; 1: asleep */
+	alignas(64) _Atomic(uint32_t) ready; /* worker: its incarnation, once it is initialized */
+	_Atomic(int32_t) init_code;          /* worker: what the initializer returned */
+	_Atomic(uint32_t) outgrown;          /* worker: it uses more than recycle_bytes */
+	_Atomic(uint32_t) retire;            /* parent: finish and leave */
+	struct creel__slot slots[CREEL__DEPTH];
+	struct creel__extent extents[CREEL__EXTENTS];
+};
+
+struct creel__bell {
+	alignas(64) _Atomic(uint32_t) parent_sleeps; /* parent sets, whoever rings clears */
+};
+
+#endif

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The manager: the one thread of a process pool in the parent.
+ *
+ * It sleeps in epoll on the bell (workers with outcomes, threads with requests) and on the socket of the
+ * fork server (births, deaths, its own end), until the nearest of all deadlines. Before it sleeps it says
+ * so and looks once more [BELL-1].
+ *
+ * THE END  Closed and nothing left to do: the workers retire, the server quits, and the manager leaves; if
+ *          nobody refers to the pool any more it frees it.
+ */
+#include "base/clock.h"
+#include "core/error.h"
+#include "core/future.h"
+#include "procs/pool.h"
+#include "sync/local.h"
+#include "sync/thread.h"
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LEAVE_NS INT64_C(10000000000) /* for a finalizer, before the worker is killed */
+#define FORK_RETRY_NS INT64_C(20000000)
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+static void earliest(int64_t *wake_at, int64_t at)
+{
+	if (at && at < *wake_at)
+		*wake_at = at;
+}
+
+/* A limit has passed since the task was sent: since it started? Returns when to look again; 0: never. */
+static int64_t check_limit_locked(struct creel__procs *p, struct creel__proc *w, unsigned i,
+				  int64_t now)
+{
+	struct creel__place *place = &w->place[i];
+	struct creel__slot *slot = creel__slot_of(p, w, i);
+	if (place->check_at > now)
+		return place->check_at;
+	if (creel__load(&slot->state, relaxed) == CREEL__SLOT(place->seq, CREEL__SLOT_RUNNING)) {
+		/* The worker's own word for it, where that can be true. */
+		int64_t started = creel__load(&slot->started, relaxed);
+		if (started > now || started < place->check_at - place->limit_ns)
+			started = place->check_at - place->limit_ns;
+		if (now - started >= place->limit_ns) {
+			creel__fence_locked(p, w, i, CREEL_KIND_TIMED_OUT, p->options.grace_ns);
+			return 0;
+		}
+		place->check_at = started + place->limit_ns;
+	} else {
+		place->check_at = now + place->limit_ns;
+	}
+	return place->check_at;
+}
+
+static void check_limits_locked(struct creel__procs *p, struct creel__proc *w, int64_t now,
+				int64_t *wake_at)
+{
+	for (unsigned i = 0; i < CREEL__DEPTH && !w->dying; i++)
+		if (w->place[i].task && w->place[i].check_at)
+			earliest(wake_at, check_limit_locked(p, w, i, now));
+}
+
+static void retire_locked(struct creel__procs *p, struct creel__proc *w, int64_t now)
+{
+	w->retiring = true;
+	w->kill_at = now + LEAVE_NS;
+	/* [BELL-1] seq_cst: a change of state, before the look for a sleeper */
+	creel__store(&creel__space_control(p->space, creel__proc_index(p, w))->retire, 1, seq_cst);
+	creel__wake_worker(p, w);
+}
+
+/* A ready worker with nothing to do: whether it has served its time. */
+static bool is_over_locked(struct creel__procs *p, struct creel__proc *w, int64_t now)
+{
+	if (p->closed && p->queued == 0)
+		return true;
+	if (p->alive > p->max_workers)
+		return true;
+	if (!w->idle_since)
+		w->idle_since = now;
+	return p->options.idle_ns != CREEL_NEVER && p->alive > p->min_workers &&
+	       now - w->idle_since >= p->options.idle_ns;
+}
+
+static bool is_worn_locked(struct creel__procs *p, const struct creel__proc *w)
+{
+	const struct creel__control *c = creel__space_control(p->space, creel__proc_index(p, w));
+	int most = p->options.tasks_per_worker;
+	return (most && w->tasks >= (unsigned)most) || creel__load(&c->outgrown, relaxed);
+}
+
+static void check_ready_locked(struct creel__procs *p, struct creel__proc *w, int64_t now,
+			       int64_t *wake_at)
+{
+	if (w->retiring || w->dying)
+		return;
+	if (w->used)
+		w->idle_since = 0;
+	if (is_worn_locked(p, w)) {
+		p->recycled++;
+		retire_locked(p, w, now);
+	} else if (!w->used && is_over_locked(p, w, now)) {
+		retire_locked(p, w, now);
+	} else if (!w->used && p->options.idle_ns != CREEL_NEVER && p->alive > p->min_workers) {
+		earliest(wake_at, w->idle_since + p->options.idle_ns);
+	}
+}
+
+/* Everything that depends on time. Returns when to look again. */
+static int64_t check_time_locked(struct creel__procs *p)
+{
+	int64_t now = creel__now(), wake_at = CREEL_FOREVER;
+	for (unsigned i = 0; i < p->space->workers; i++) {
+		struct creel__proc *w = &p->procs[i];
+		if (w->life == CREEL__NOBODY)
+			continue;
+		if (p->limited)
+			check_limits_locked(p, w, now, &wake_at);
+		if (w->life == CREEL__READY)
+			check_ready_locked(p, w, now, &wake_at);
+		else if (w->start_by && w->start_by <= now && !w->dying) {
+			w->late = true;
+			creel__kill_worker_locked(p, w, 0);
+		}
+		if (w->kill_at && w->kill_at <= now && w->pidfd >= 0) {
+			creel__pidfd_kill(w->pidfd, SIGKILL);
+			w->kill_at = 0;
+		}
+		if (w->pidfd >= 0)
+			earliest(&wake_at, w->kill_at);
+		if (!w->dying)
+			earliest(&wake_at, w->start_by);
+	}
+	if (p->spawn_after && p->queued)
+		earliest(&wake_at, p->spawn_after > now ? p->spawn_after : 0);
+	return wake_at;
+}
+
+static int timeout_of(int64_t wake_at)
+{
+	if (wake_at == CREEL_FOREVER)
+		return -1;
+	int64_t ns = wake_at - creel__now();
+	if (ns <= 0)
+		return 0;
+	return ns > INT64_C(1000000000000) ? 1000000 : (int)((ns + 999999) / 1000000);
+}
+
+static void born(struct creel__procs *p, struct creel__proc *w, const struct creel__frame *f,
+		 int fd)
+{
+	creel__lock_acquire(&p->lock);
+	w->pid = f->pid;
+	w->pidfd = fd;
+	if (w->dying)
+		creel__pidfd_kill(fd, SIGKILL);
+	creel__lock_release(&p->lock);
+}
+
+static void fork_failed(struct creel__procs *p, struct creel__proc *w, int error)
+{
+	bool hopeless;
+	creel__lock_acquire(&p->lock);
+	*w = (struct creel__proc){.pidfd = -1};
+	p->alive--;
+	p->fork_failures++;
+	p->spawn_after = creel_in_ns(FORK_RETRY_NS * p->fork_failures);
+	hopeless = p->alive == 0 && p->fork_failures >= CREEL__DEATHS_BEFORE_READY;
+	creel__lock_release(&p->lock);
+	if (!hopeless)
+		return;
+	const creel_error *e = creel__error_make(
+		CREEL_KIND_BROKEN, -error, NULL,
+		"the system refuses to fork a worker (errno %d); raise the limit on processes",
+		error);
+	creel__procs_break(p, e);
+	creel__error_unref(e);
+}
+
+/* Without its server the pool has no news of its workers: all end, and all starts anew. */
+static void server_lost(struct creel__procs *p)
+{
+	struct pollfd gone = {.fd = p->server_pidfd, .events = POLLIN};
+	creel__pidfd_kill(p->server_pidfd, SIGKILL);
+	while (poll(&gone, 1, -1) < 0 && errno == EINTR)
+		;
+	siginfo_t info;
+	waitid(P_PIDFD, (id_t)p->server_pidfd, &info, WEXITED);
+	for (unsigned i = 0; i < p->space->workers; i++) {
+		struct creel__proc *w = &p->procs[i];
+		if (w->life == CREEL__NOBODY)
+			continue;
+		if (w->pidfd >= 0) {
+			struct pollfd dead = {.fd = w->pidfd, .events = POLLIN};
+			creel__pidfd_kill(w->pidfd, SIGKILL);
+			while (poll(&dead, 1, -1) < 0 && errno == EINTR)
+				;
+		}
+		/* It says nothing about the initializer. */
+		w->life = CREEL__READY;
+		creel__worker_died(p, w, -1);
+	}
+	creel__lock_acquire(&p->lock);
+	creel__server_drop_locked(p);
+	bool anew = (!p->closed || p->queued) && ++p->servers_lost < CREEL__SERVERS_LOST;
+	int rc = anew ? creel__server_start_locked(p) : 0;
+	bool broken = rc || (!anew && (!p->closed || p->queued));
+	if (!broken)
+		creel__spawn_locked(p);
+	creel__lock_release(&p->lock);
+	if (!broken)
+		return;
+	const creel_error *e = creel__error_make(
+		CREEL_KIND_BROKEN, rc ? rc : CREEL_EFAILED, NULL,
+		"the pool's fork server was lost, and could not be replaced (%s)",
+		rc ? creel_code_name(rc) : "it dies each time");
+	creel__procs_break(p, e);
+	creel__error_unref(e);
+}
+
+/* News from the server; false once it is gone. */
+static bool hear(struct creel__procs *p)
+{
+	struct creel__frame f;
+	int fd, rc;
+	while ((rc = creel__frame_receive(p->socket, &f, &fd, MSG_DONTWAIT)) == 1) {
+		struct creel__proc *w = f.worker < p->space->workers ? &p->procs[f.worker] : NULL;
+		bool mine = w && w->life != CREEL__NOBODY && w->incarnation == f.incarnation;
+		if (mine && f.type == CREEL__FRAME_BORN && fd >= 0) {
+			born(p, w, &f, fd);
+			fd = -1;
+		} else if (mine && f.type == CREEL__FRAME_DEAD) {
+			creel__worker_died(p, w, f.status);
+		} else if (mine && f.type == CREEL__FRAME_FAILED) {
+			fork_failed(p, w, f.status);
+		}
+		if (fd >= 0)
+			close(fd);
+	}
+	return rc == -EAGAIN;
+}
+
+static void sleep_until(struct creel__procs *p, int64_t wake_at, bool *ret_news)
+{
+	struct epoll_event events[4];
+	int n = epoll_wait(p->epoll, events, 4, timeout_of(wake_at));
+	*ret_news = false;
+	for (int i = 0; i < n; i++) {
+		uint64_t count;
+		if (events[i].data.fd != p->bell)
+			*ret_news = true;
+		else if (read(p->bell, &count, sizeof count) < 0)
+			errno = 0;
+	}
+}
+
+/* One round; false when the pool has come to its end. */
+static bool turn(struct creel__procs *p)
+{
+	bool news;
+	while (creel__collect(p))
+		;
+	creel__lock_acquire(&p->lock);
+	int64_t wake_at = check_time_locked(p);
+	bool over = p->closed && p->queued == 0 && p->alive == 0;
+	p->sleeping = true;
+	p->wake_at = wake_at;
+	/* [BELL-1] seq_cst: said before the last look; pairs with the worker's look for a sleeper after
+	 * its step to DONE */
+	creel__store(&p->space->bell->parent_sleeps, 1, seq_cst);
+	if (creel__anything_done(p))
+		wake_at = CREEL_NOW;
+	creel__lock_release(&p->lock);
+	if (over)
+		return false;
+	sleep_until(p, wake_at, &news);
+	creel__store(&p->space->bell->parent_sleeps, 0, relaxed);
+	creel__lock_acquire(&p->lock);
+	p->sleeping = false;
+	creel__lock_release(&p->lock);
+	if (news && !hear(p))
+		server_lost(p);
+	return true;
+}
+
+/* All workers are gone: the server goes as well, by itself or not. */
+static void dismiss_server(struct creel__procs *p)
+{
+	if (p->server_pidfd < 0)
+		return;
+	struct creel__frame quit = {.type = CREEL__FRAME_QUIT};
+	struct pollfd gone = {.fd = p->server_pidfd, .events = POLLIN};
+	(void)creel__frame_send(p->socket, &quit, -1);
+	if (poll(&gone, 1, (int)(LEAVE_NS / 1000000)) <= 0) {
+		creel__pidfd_kill(p->server_pidfd, SIGKILL);
+		poll(&gone, 1, -1);
+	}
+	/* Only if the host is its reaper; otherwise that is somebody else's. */
+	siginfo_t info;
+	waitid(P_PIDFD, (id_t)p->server_pidfd, &info, WEXITED);
+}
+
+void *creel__manager(void *procs)
+{
+	struct creel__procs *p = procs;
+	creel__thread_set_name(p->name, 0);
+	creel__error_fill_reserve();
+	while (turn(p))
+		;
+	dismiss_server(p);
+	creel__error_drop_reserve();
+	creel__lock_acquire(&p->lock);
+	creel__server_drop_locked(p);
+	p->ended = true;
+	bool last = p->released;
+	creel__cond_broadcast_locked(&p->changed);
+	creel__lock_release(&p->lock);
+	if (last) {
+		creel__thread_detach();
+		creel__procs_free(p);
+	}
+	return NULL;
+}

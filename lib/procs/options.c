@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/* Making a process pool: its options checked, its parts made in order, all undone if one cannot be had. */
+#include "base/alloc.h"
+#include "base/cpus.h"
+#include "core/error.h"
+#include "procs/pool.h"
+#include "sync/thread.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define DEFAULT_IDLE_NS INT64_C(60000000000)
+#define DEFAULT_START_NS INT64_C(60000000000)
+
+enum {
+	LEAST_PLACES = 16, /* room to grow by resize */
+	KEEP_MOST = 64,
+};
+
+static const creel_error *refuse(const char *field, long long value, const char *advice)
+{
+	return creel__error_make(CREEL_KIND_BROKEN, -EINVAL, NULL,
+				 "creel_process_pool_new: %s is %lld; %s", field, value, advice);
+}
+
+static const creel_error *check_counts(const creel_process_pool_options *o)
+{
+	if (o->max_workers < 0 || o->max_workers > CREEL__PROCS_MAX)
+		return refuse("max_workers", o->max_workers, "use 0 for the default, or 1 to 256");
+	if (o->min_workers < 0 || o->min_workers > CREEL__PROCS_MAX)
+		return refuse("min_workers", o->min_workers, "use 0 for none, or 1 to 256");
+	if (o->max_workers && o->min_workers > o->max_workers)
+		return refuse("min_workers", o->min_workers, "it must not exceed max_workers");
+	if (o->tasks_per_worker < 0)
+		return refuse("tasks_per_worker", o->tasks_per_worker, "use 0 for no limit");
+	if (o->cpu_seconds < 0)
+		return refuse("cpu_seconds", o->cpu_seconds, "use 0 for no limit");
+	if (o->open_files < 0)
+		return refuse("open_files", o->open_files, "use 0 for no limit");
+	if (o->keep_fds_count > KEEP_MOST || (o->keep_fds_count && !o->keep_fds))
+		return refuse("keep_fds_count", (long long)o->keep_fds_count,
+			      "name at most 64 descriptors in keep_fds");
+	return NULL;
+}
+
+static const creel_error *check(const creel_process_pool_options *o)
+{
+	if (o->flags & ~(unsigned)CREEL_PROCESS_BREAK_ON_DEATH)
+		return refuse("flags", o->flags, "use CREEL_PROCESS_BREAK_ON_DEATH or 0");
+	if (o->idle_ns < 0)
+		return refuse("idle_ns", o->idle_ns,
+			      "use 0 for the default, CREEL_NEVER to keep workers");
+	if (o->limit_ns < 0)
+		return refuse("limit_ns", o->limit_ns, "use 0 for no limit");
+	if (o->grace_ns < 0)
+		return refuse("grace_ns", o->grace_ns, "use 0 for SIGKILL at once");
+	if (o->start_ns < 0)
+		return refuse("start_ns", o->start_ns, "use 0 for the default");
+	if (o->shared_budget > CREEL__SIZE_MAX / (2 * CREEL__PROCS_MAX))
+		return refuse("shared_budget", (long long)o->shared_budget,
+			      "no machine has that much");
+	if (creel__reserved(o->reserved, sizeof o->reserved / sizeof o->reserved[0]))
+		return refuse("a reserved field", 1, "initialise the options with {0}");
+	return check_counts(o);
+}
+
+static size_t default_budget(void)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+	return pages > 0 && page > 0 ? (size_t)pages / 4 * (size_t)page : (size_t)256 << 20;
+}
+
+static void apply(struct creel__procs *p, const creel_process_pool_options *o)
+{
+	p->options = *o;
+	p->options.idle_ns = o->idle_ns ? o->idle_ns : DEFAULT_IDLE_NS;
+	p->options.start_ns = o->start_ns ? o->start_ns : DEFAULT_START_NS;
+	p->min_workers = o->min_workers;
+	p->max_workers = o->max_workers ? o->max_workers : creel__cpus(NULL);
+	if (p->max_workers < p->min_workers)
+		p->max_workers = p->min_workers;
+	if (p->max_workers > CREEL__PROCS_MAX)
+		p->max_workers = CREEL__PROCS_MAX;
+	snprintf(p->name, sizeof p->name, "%s", o->name ? o->name : "creel");
+	p->base.unhandled = (struct creel__unhandled){o->on_unhandled, o->ctx};
+	p->base.task_flags = CREEL__REMOTE;
+	p->bell = p->epoll = p->socket = p->server_pidfd = -1;
+	for (unsigned i = 0; i < CREEL__PROCS_MAX; i++)
+		p->procs[i].pidfd = -1;
+}
+
+static int make_memory(struct creel__procs *p)
+{
+	size_t budget = p->options.shared_budget ? p->options.shared_budget : default_budget();
+	int places = 2 * p->max_workers;
+	if (places < LEAST_PLACES)
+		places = LEAST_PLACES;
+	if (places > CREEL__PROCS_MAX)
+		places = CREEL__PROCS_MAX;
+	p->space = creel__space_new((unsigned)places, budget);
+	if (!p->space)
+		return -ENOMEM;
+	int rc = creel__buddy_init(&p->arguments, p->space->arguments, p->space->budget);
+	if (rc == 0 && p->options.keep_fds_count) {
+		size_t bytes = p->options.keep_fds_count * sizeof *p->keep;
+		p->keep = creel__malloc(bytes);
+		if (!p->keep)
+			return -ENOMEM;
+		memcpy(p->keep, p->options.keep_fds, bytes);
+	}
+	return rc ? rc : creel__code_init(&p->code);
+}
+
+static int make_descriptors(struct creel__procs *p)
+{
+	p->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	p->epoll = p->bell < 0 ? -1 : epoll_create1(EPOLL_CLOEXEC);
+	if (p->epoll < 0)
+		return -errno;
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = p->bell};
+	return epoll_ctl(p->epoll, EPOLL_CTL_ADD, p->bell, &event) < 0 ? -errno : 0;
+}
+
+static creel_executor *give_up(struct creel__procs *p, const char *what, int code)
+{
+	creel__procs_free(p);
+	return creel__executor_broken(creel__error_make(
+		CREEL_KIND_BROKEN, code, NULL, "creel_process_pool_new: %s cannot be had: %s (%s)",
+		what, strerror(-code), creel_code_name(code)));
+}
+
+static creel_executor *make(struct creel__procs *p)
+{
+	int rc = make_memory(p);
+	if (rc)
+		return give_up(p, "shared memory", rc);
+	rc = make_descriptors(p);
+	if (rc)
+		return give_up(p, "a descriptor", rc);
+	rc = creel__server_start_locked(p);
+	if (rc)
+		return give_up(p, "a fork server", rc);
+	p->oom_kills = creel__count_oom_kills();
+	rc = creel__thread_create(&p->manager, creel__manager, p, 0);
+	if (rc)
+		return give_up(p, "a thread", rc);
+	return &p->base;
+}
+
+creel_executor *creel_process_pool_new(const creel_process_pool_options *options)
+{
+	static const creel_process_pool_options defaults;
+	const creel_process_pool_options *o = options ? options : &defaults;
+	const creel_error *error = check(o);
+	if (error)
+		return creel__executor_broken(error);
+	struct creel__procs *p = creel__zalloc(sizeof *p);
+	if (!p)
+		return creel__executor_broken(creel__error_static(CREEL_KIND_NO_MEMORY));
+	int saved = errno;
+	creel__executor_init(&p->base, creel__process_pool_class());
+	apply(p, o);
+	creel_executor *ex = make(p);
+	errno = saved;
+	return ex;
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+/* The process pool as an executor: submitting, cancelling, killing, shutting down. The invariants stand
+ * in procs/pool.h. */
+#include "procs/pool.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "core/future.h"
+#include "sync/local.h"
+#include "sync/thread.h"
+#include <creel/future.h>
+#include <errno.h>
+#include <unistd.h>
+
+static struct creel__procs *procs_of(creel_executor *ex)
+{
+	return (struct creel__procs *)ex;
+}
+
+static int submit(creel_executor *ex, creel_task *task)
+{
+	struct creel__procs *p = procs_of(ex);
+	int rc = 0;
+	creel__lock_acquire(&p->lock);
+	if (p->closed) {
+		rc = p->broken ? CREEL_EFAILED : -ESHUTDOWN;
+	} else {
+		p->submitted++;
+		creel__queue_append_locked(p, &task->future);
+		/* With others in the queue, no worker has room: only new ones could help. */
+		if (p->queued == 1)
+			creel__dispatch_locked(p);
+		else
+			creel__spawn_locked(p);
+		if (p->sleeping && p->spawn_after && p->spawn_after < p->wake_at)
+			creel__kick(p);
+	}
+	creel__lock_release(&p->lock);
+	return rc;
+}
+
+static int vet(creel_executor *ex, creel_fn fn, const void *arg, size_t size)
+{
+	struct creel__procs *p = procs_of(ex);
+	if (!creel__code_has(&p->code, (const void *)(uintptr_t)fn))
+		return -ENOEXEC;
+	if (size == CREEL_BY_REF)
+		return !arg || creel__space_has(p->space, arg) ? 0 : -EFAULT;
+	return size > p->space->budget ? -ENOSPC : 0;
+}
+
+static void *shared_alloc(creel_executor *ex, size_t size)
+{
+	return creel__buddy_alloc(&procs_of(ex)->arguments, size);
+}
+
+static void shared_free(creel_executor *ex, void *data)
+{
+	creel__buddy_free(&procs_of(ex)->arguments, data);
+}
+
+static enum creel__withdrawn withdraw(creel_executor *ex, creel_task *task, bool ask)
+{
+	struct creel__procs *p = procs_of(ex);
+	enum creel__withdrawn what = CREEL__NOT_THERE;
+	unsigned i;
+	creel__lock_acquire(&p->lock);
+	struct creel__proc *w = creel__find_locked(p, task, &i);
+	if (w) {
+		struct creel__slot *slot = creel__slot_of(p, w, i);
+		uint64_t ready = CREEL__SLOT(w->place[i].seq, CREEL__SLOT_READY);
+		bool waits = creel__load(&slot->state, relaxed) == ready;
+		if (!ask)
+			waits = creel__cas(&slot->state, &ready, CREEL__SLOT_EMPTY, relaxed,
+					   relaxed);
+		if (!waits) {
+			what = CREEL__STARTED;
+			if (!ask)
+				creel__store(&slot->asked, 1, relaxed);
+		} else if (!ask) {
+			what = CREEL__WITHDRAWN;
+			creel__place_clear_locked(p, w, i);
+			w->tasks--;
+			p->cancelled++;
+			creel__dispatch_locked(p);
+			creel__cond_broadcast_locked(&p->changed);
+		}
+	}
+	creel__lock_release(&p->lock);
+	return what;
+}
+
+static int kill_task(creel_executor *ex, creel_task *task, int64_t grace_ns)
+{
+	struct creel__procs *p = procs_of(ex);
+	unsigned i;
+	creel__lock_acquire(&p->lock);
+	struct creel__proc *w = creel__find_locked(p, task, &i);
+	bool dying = w && w->place[i].kill_kind;
+	bool killed = w && creel__fence_locked(p, w, i, CREEL_KIND_KILLED, grace_ns);
+	creel__lock_release(&p->lock);
+	return killed || dying ? 0 : CREEL_CANCEL_FINAL;
+}
+
+void creel__count_finished(struct creel__procs *p, unsigned n)
+{
+	creel__lock_acquire(&p->lock);
+	p->finished += n;
+	creel__cond_broadcast_locked(&p->changed);
+	creel__lock_release(&p->lock);
+}
+
+static uint64_t unfinished_locked(const struct creel__procs *p)
+{
+	return p->submitted - p->finished - p->cancelled;
+}
+
+static int drain(creel_executor *ex, creel_deadline deadline)
+{
+	struct creel__procs *p = procs_of(ex);
+	int rc = 0;
+	creel__lock_acquire(&p->lock);
+	while (rc == 0 && unfinished_locked(p)) {
+		if (creel__deadline_passed(deadline))
+			rc = -ETIMEDOUT;
+		else
+			creel__cond_wait(&p->changed, &p->lock, deadline);
+	}
+	creel__lock_release(&p->lock);
+	return rc;
+}
+
+/* What is in the queue is cancelled and its references dropped; what waits in slots cancels itself. */
+static void cancel_pending(struct creel__procs *p)
+{
+	creel_future *waiting[CREEL__DEPTH];
+	creel__lock_acquire(&p->lock);
+	creel_future *list = p->first;
+	p->first = p->last = NULL;
+	p->queued = 0;
+	creel__lock_release(&p->lock);
+	uint64_t cancelled = 0;
+	while (list) {
+		creel_future *f = list;
+		list = f->next;
+		(void)creel_future_cancel(f);
+		creel_future_unref(f);
+		cancelled++;
+	}
+	for (unsigned n = 0; n < p->space->workers; n++) {
+		struct creel__proc *w = &p->procs[n];
+		unsigned k = 0;
+		creel__lock_acquire(&p->lock);
+		for (unsigned i = 0; i < CREEL__DEPTH; i++) {
+			uint64_t ready = CREEL__SLOT(w->place[i].seq, CREEL__SLOT_READY);
+			if (w->place[i].task &&
+			    creel__load(&creel__slot_of(p, w, i)->state, relaxed) == ready)
+				waiting[k++] = creel_future_ref(&w->place[i].task->future);
+		}
+		creel__lock_release(&p->lock);
+		while (k--) {
+			(void)creel_future_cancel(waiting[k]);
+			creel_future_unref(waiting[k]);
+		}
+	}
+	creel__lock_acquire(&p->lock);
+	p->cancelled += cancelled;
+	creel__cond_broadcast_locked(&p->changed);
+	creel__lock_release(&p->lock);
+}
+
+static void close_pool(struct creel__procs *p, unsigned flags)
+{
+	creel__lock_acquire(&p->lock);
+	p->closed = true;
+	creel__lock_release(&p->lock);
+	if (flags & CREEL_SHUTDOWN_CANCEL)
+		cancel_pending(p);
+	creel__kick(p);
+}
+
+static int shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline, bool may_wait,
+		    size_t *ret_left)
+{
+	struct creel__procs *p = procs_of(ex);
+	int rc = 0;
+	close_pool(p, flags);
+	creel__lock_acquire(&p->lock);
+	while (rc == 0 && !p->ended) {
+		if (creel__deadline_passed(deadline))
+			rc = unfinished_locked(p) ? -ETIMEDOUT : 1;
+		else if (!may_wait)
+			rc = -EDEADLK;
+		else
+			creel__cond_wait(&p->changed, &p->lock, deadline);
+	}
+	*ret_left = (size_t)unfinished_locked(p);
+	creel__lock_release(&p->lock);
+	return rc > 0 ? 0 : rc;
+}
+
+static int resize(creel_executor *ex, int max_workers)
+{
+	struct creel__procs *p = procs_of(ex);
+	int rc = 0;
+	creel__lock_acquire(&p->lock);
+	if (p->closed) {
+		rc = p->broken ? CREEL_EFAILED : -ESHUTDOWN;
+	} else if ((unsigned)max_workers > p->space->workers) {
+		rc = -ENOSPC;
+	} else {
+		p->max_workers = max_workers;
+		if (p->min_workers > max_workers)
+			p->min_workers = max_workers;
+		creel__dispatch_locked(p);
+	}
+	creel__lock_release(&p->lock);
+	creel__kick(p);
+	return rc;
+}
+
+static void stats(creel_executor *ex, creel_stats *ret_stats)
+{
+	struct creel__procs *p = procs_of(ex);
+	creel__lock_acquire(&p->lock);
+	uint64_t running = 0, idle = 0, ready = 0;
+	for (unsigned n = 0; n < p->space->workers; n++) {
+		const struct creel__proc *w = &p->procs[n];
+		ready += w->life == CREEL__READY;
+		idle += w->life == CREEL__READY && w->used == 0;
+		for (unsigned i = 0; i < CREEL__DEPTH; i++)
+			running += w->place[i].task &&
+				   creel__load(&creel__slot_of(p, w, i)->state, relaxed) !=
+					   CREEL__SLOT(w->place[i].seq, CREEL__SLOT_READY);
+	}
+	*ret_stats = (creel_stats){
+		.running = running,
+		.pending = unfinished_locked(p) - running,
+		.done = p->finished + p->cancelled,
+		.cancelled = p->cancelled,
+		.workers = ready,
+		.idle = idle,
+		.started = p->started,
+		.died = p->died,
+		.killed = p->killed,
+		.recycled = p->recycled,
+	};
+	creel__lock_release(&p->lock);
+}
+
+void creel__procs_free(struct creel__procs *p)
+{
+	creel__server_drop_locked(p);
+	if (p->bell >= 0)
+		close(p->bell);
+	if (p->epoll >= 0)
+		close(p->epoll);
+	creel__code_fini(&p->code);
+	creel__buddy_fini(&p->arguments);
+	if (p->space)
+		creel__space_unref(p->space);
+	creel__executor_fini(&p->base);
+	creel__free(p->keep);
+	creel__free(p);
+}
+
+static void release(creel_executor *ex)
+{
+	struct creel__procs *p = procs_of(ex);
+	close_pool(p, 0);
+	creel__lock_acquire(&p->lock);
+	p->released = true;
+	bool dead = p->ended;
+	creel__lock_release(&p->lock);
+	if (!dead)
+		return;
+	creel__thread_join(p->manager);
+	creel__procs_free(p);
+}
+
+static const struct creel__executor_class process_pool_class = {
+	.name = "process pool",
+	.submit = submit,
+	.withdraw = withdraw,
+	.kill = kill_task,
+	.vet = vet,
+	.shared_alloc = shared_alloc,
+	.shared_free = shared_free,
+	.shutdown = shutdown,
+	.drain = drain,
+	.resize = resize,
+	.stats = stats,
+	.release = release,
+};
+
+const struct creel__executor_class *creel__process_pool_class(void)
+{
+	return &process_pool_class;
+}

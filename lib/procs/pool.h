@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The process pool in the parent.
+ *
+ *   submit ---> queue ---> slot (READY) ~~~> worker runs it ~~~> slot (DONE) ---> manager ---> future
+ *      '------ directly, if a worker has room ----^                    |             |
+ *                                                             bell (eventfd)    callbacks
+ *
+ * THREADS  Any thread submits, cancels and kills: under the lock it writes slots itself. One manager
+ *          thread collects outcomes, hears of births and deaths from the fork server, and acts on time
+ *          limits. Callbacks without an executor run on the manager.
+ *
+ * LOCKS    pool->lock (rank 10): everything below it in struct creel__procs, and the parent's side of
+ *          all slots. Futures are never waited for under it: a canceller holds its future PINNED while
+ *          it takes the lock.
+ *
+ * INVARIANT  A task is in exactly one place: the queue; one slot; or the manager's hands, between DONE and
+ *          final. Only a task that is RUNNING when its worker dies fails; READY ones go back to the front
+ *          of the queue, DONE ones are delivered. A slot is used again only after that, and, if its worker
+ *          died, under a new incarnation.
+ */
+#ifndef CREEL__PROCS_POOL_H
+#define CREEL__PROCS_POOL_H
+
+#include "base/list.h"
+#include "core/executor.h"
+#include "core/task.h"
+#include "procs/buddy.h"
+#include "procs/child.h"
+#include "procs/code.h"
+#include "sync/lock.h"
+#include "sync/thread.h"
+
+enum {
+	CREEL__DEATHS_BEFORE_READY = 3, /* in a row break the pool */
+	CREEL__SERVERS_LOST = 5,        /* in a row, without a result in between, likewise */
+	CREEL__FIRST_DEPTH = 2,
+};
+
+/* A slot as the parent sees it. */
+struct creel__place {
+	creel_task *task; /* NULL: free */
+	uint64_t seq;
+	int64_t limit_ns, check_at; /* 0: no limit */
+	int kill_kind;              /* CREEL_KIND_...: fenced, why */
+	bool collecting;            /* in the manager's hands */
+};
+
+enum creel__life {
+	CREEL__NOBODY,
+	CREEL__STARTING,
+	CREEL__READY,
+};
+
+/* A worker as the parent sees it. */
+struct creel__proc {
+	enum creel__life life;
+	bool retiring; /* gets nothing more, and was told to leave */
+	bool dying;    /* fenced, or told to die */
+	bool late;     /* killed because it did not start in time */
+	uint32_t incarnation;
+	int32_t pid;
+	int pidfd; /* or -1 */
+	unsigned used, tasks;
+	unsigned depth; /* how many slots it is given */
+	int64_t start_by, kill_at, idle_since;
+	struct creel__place place[CREEL__DEPTH];
+};
+
+struct creel__procs {
+	creel_executor base;
+	creel_process_pool_options options;
+	int *keep;
+	char name[16];
+	struct creel__space *space;
+	struct creel__buddy arguments;
+	struct creel__code code;
+	int bell, epoll;
+	pthread_t manager;
+
+	struct creel__lock lock;
+	struct creel__cond changed;
+	int socket, server_pidfd;                                 /* -1: no server */
+	int servers_lost, unready_deaths, fork_failures, crashes; /* each in a row */
+	int64_t spawn_after;                                      /* backing off until then */
+	int max_workers, min_workers, alive;                      /* alive: STARTING and READY */
+	bool closed, broken, released, ended;
+	bool sleeping; /* the manager, with the deadline below */
+	int64_t wake_at;
+	creel_future *first, *last; /* the queue */
+	size_t queued;
+	uint64_t seq;
+	uint32_t incarnation;
+	unsigned limited; /* tasks in slots that have a limit */
+	unsigned next_worker;
+	uint64_t oom_kills; /* of the cgroup, when last read */
+	uint64_t submitted, finished, cancelled, started, died, killed, recycled;
+	struct creel__proc procs[CREEL__PROCS_MAX];
+};
+
+/* server.c: forking and losing the fork server. With the lock held. */
+int creel__server_start_locked(struct creel__procs *p);
+void creel__server_drop_locked(struct creel__procs *p);
+/* Asks for workers while there is more to do than workers to do it. */
+void creel__spawn_locked(struct creel__procs *p);
+void creel__kick(struct creel__procs *p);
+
+/* dispatch.c: tasks and slots. With the lock held. */
+void creel__queue_append_locked(struct creel__procs *p, creel_future *f);
+void creel__queue_prepend_locked(struct creel__procs *p, creel_future *f);
+/* Moves queued tasks, and ones that wait behind others, to workers with room; wakes those. */
+void creel__dispatch_locked(struct creel__procs *p);
+/* Empties a place. */
+void creel__place_clear_locked(struct creel__procs *p, struct creel__proc *w, unsigned i);
+/* Where a task is. */
+struct creel__proc *creel__find_locked(struct creel__procs *p, const creel_task *task,
+				       unsigned *ret_i);
+struct creel__slot *creel__slot_of(struct creel__procs *p, const struct creel__proc *w, unsigned i);
+void creel__wake_worker(struct creel__procs *p, const struct creel__proc *w);
+
+/* collect.c: outcomes. */
+/* Collects and settles what is DONE; false if there was nothing. Takes the lock. */
+bool creel__collect(struct creel__procs *p);
+bool creel__anything_done(struct creel__procs *p);
+
+/* death.c: kills and deaths. */
+/* Fences a running task and kills its worker; false if it is not running (any more). */
+bool creel__fence_locked(struct creel__procs *p, struct creel__proc *w, unsigned i, int kind,
+			 int64_t grace_ns);
+void creel__kill_worker_locked(struct creel__procs *p, struct creel__proc *w, int64_t grace_ns);
+/* The worker is dead, with that wait status, or -1 if nobody knows. Takes the lock. */
+void creel__worker_died(struct creel__procs *p, struct creel__proc *w, int status);
+/* Ends everything that is queued, with that error (borrowed), and refuses what comes. Takes the lock. */
+void creel__procs_break(struct creel__procs *p, const creel_error *error);
+uint64_t creel__count_oom_kills(void);
+
+/* manager.c */
+void *creel__manager(void *procs);
+
+/* pool.c */
+const struct creel__executor_class *creel__process_pool_class(void);
+void creel__procs_free(struct creel__procs *p);
+/* So many tasks have ended. Takes the lock. */
+void creel__count_finished(struct creel__procs *p, unsigned n);
+
+static inline unsigned creel__proc_index(const struct creel__procs *p, const struct creel__proc *w)
+{
+	return (unsigned)(w - p->procs);
+}
+
+#endif

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker's life: take the oldest READY slot, run it, write the outcome, commit it, look again.
+ *
+ * RESULTS  Small ones are written into the slot; larger ones into the worker's result area, in an extent
+ *          that stays taken until the parent lets go of it. The parent reads both in place.
+ * ALGORITHM  First fit among at most CREEL__EXTENTS extents: a page, or a cache line, apart.
+ * FORK     The process has one thread, unless a task makes more; those must not use creel_return...().
+ */
+#include "procs/work.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "core/future.h"
+#include "core/task.h"
+#include "sync/fork.h"
+#include "sync/local.h"
+#include "sync/park.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The process is one worker: its state is the process's. */
+static struct {
+	const struct creel__child *c;
+	struct creel__control *control;
+	unsigned char *results;
+	struct creel__slot *slot; /* of the task that runs */
+	bool inline_taken;
+	struct creel__worker worker;
+	uint16_t generation;
+} me;
+
+static bool overlaps(const struct creel__extent *e, size_t offset, size_t size)
+{
+	return offset < e->offset + e->size && e->offset < offset + size;
+}
+
+static const struct creel__extent *taken_at(size_t offset, size_t size)
+{
+	for (unsigned i = 0; i < CREEL__EXTENTS; i++) {
+		const struct creel__extent *e = &me.control->extents[i];
+		/* [EXT-1] acquire: the parent has read what was there; pairs with the release in
+		 * the parent's release() */
+		if (creel__load(&e->used, acquire) && overlaps(e, offset, size))
+			return e;
+	}
+	return NULL;
+}
+
+static struct creel__extent *free_extent(void)
+{
+	for (unsigned i = 0; i < CREEL__EXTENTS; i++)
+		/* [EXT-1] acquire: as above */
+		if (!creel__load(&me.control->extents[i].used, acquire))
+			return &me.control->extents[i];
+	return NULL;
+}
+
+/* The lowest place: what was used last is warm, and the area stays small. */
+static void *alloc_extent(size_t size)
+{
+	size_t step = size >= 4096 ? 4096 : 64, offset = 0;
+	size_t whole = (size + step - 1) / step * step;
+	struct creel__extent *e = free_extent();
+	const struct creel__extent *other;
+	if (!e || size > me.c->space->budget)
+		return NULL;
+	while ((other = taken_at(offset, whole)))
+		offset = (other->offset + other->size + step - 1) / step * step;
+	if (whole > me.c->space->budget || offset > me.c->space->budget - whole)
+		return NULL;
+	e->offset = offset;
+	e->size = whole;
+	creel__store(&e->used, 1, relaxed);
+	return me.results + offset;
+}
+
+static void *alloc_result(size_t size)
+{
+	if (size <= CREEL__OUT && !me.inline_taken) {
+		me.inline_taken = true;
+		return me.slot->out_data;
+	}
+	return alloc_extent(size);
+}
+
+static struct creel__extent *extent_at(const void *data)
+{
+	size_t offset = (size_t)((const unsigned char *)data - me.results);
+	for (unsigned i = 0; i < CREEL__EXTENTS; i++) {
+		struct creel__extent *e = &me.control->extents[i];
+		if (creel__load(&e->used, relaxed) && e->offset == offset)
+			return e;
+	}
+	return NULL;
+}
+
+static void free_result(void *data, size_t size, void *ctx)
+{
+	(void)size;
+	(void)ctx;
+	if (data == me.slot->out_data)
+		me.inline_taken = false;
+	else
+		creel__store(&extent_at(data)->used, 0, relaxed);
+}
+
+static const struct creel__result_space space = {alloc_result, free_result};
+
+static void write_error(struct creel__slot *slot, int code, const char *message)
+{
+	size_t n = strlen(message);
+	if (n >= CREEL__OUT)
+		n = CREEL__OUT - 1;
+	/* It may be in the slot already. */
+	memmove(slot->out_data, message, n);
+	slot->out_data[n] = 0;
+	slot->code = code;
+	slot->out = CREEL__OUT_ERROR;
+	slot->out_size = n;
+}
+
+/* The result is where the task left it: in the block, in the slot, in an extent, or in memory that the
+ * task handed over, which is copied. */
+static void write_result(struct creel__slot *slot, creel_future *f)
+{
+	const void *data;
+	size_t size;
+	creel__result_look(f, &data, &size);
+	slot->code = 0;
+	slot->out_size = size;
+	slot->out = CREEL__OUT_INLINE;
+	if (data == slot->out_data)
+		return;
+	const unsigned char *at = data;
+	bool own = at >= me.results && at < me.results + me.c->space->budget;
+	if (size <= CREEL__OUT) {
+		if (size)
+			memcpy(slot->out_data, data, size);
+		return;
+	}
+	void *copy = own ? NULL : alloc_extent(size);
+	if (!own && !copy) {
+		write_error(slot, -ENOSPC, "the result does not fit in the pool's shared_budget");
+		return;
+	}
+	if (copy)
+		memcpy(copy, data, size);
+	slot->out = CREEL__OUT_EXTENT;
+	slot->extent = (uint32_t)(extent_at(own ? data : copy) - me.control->extents);
+}
+
+/* An extent whose result goes to the parent stays; everything else of the block is dropped. */
+static void drop_block(struct creel__slot *slot, creel_future *f)
+{
+	if (f->result_len == CREEL__RESULT_BOX && slot->out == CREEL__OUT_EXTENT)
+		creel__result_keep(f, me.results, me.c->space->budget);
+	creel__result_clear(f);
+	creel__block_free(f);
+}
+
+static void flush(void)
+{
+	if (__fpending(stdout))
+		fflush(stdout);
+	if (__fpending(stderr))
+		fflush(stderr);
+}
+
+static void check_size(void)
+{
+	char text[64];
+	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = 0;
+	char *resident = strchr(text, ' ');
+	long page = sysconf(_SC_PAGESIZE);
+	if (resident &&
+	    (size_t)strtoul(resident, NULL, 10) * (size_t)page > me.c->options.recycle_bytes)
+		creel__store(&me.control->outgrown, 1, relaxed);
+}
+
+static void run(struct creel__slot *slot)
+{
+	struct creel__local *local = creel__self();
+	creel_future *f = creel__block_new(CREEL__REF | CREEL__RUNNING);
+	if (!f) {
+		write_error(slot, -ENOMEM, "the worker has no memory to run the task");
+		return;
+	}
+	f->fn = slot->fn;
+	f->executor = me.c->executor;
+	f->generation = 0;
+	f->arg_len = (uint8_t)slot->arg_len;
+	if (f->arg_len <= CREEL__ARG_INLINE)
+		memcpy(f->payload, slot->in, f->arg_len);
+	else
+		memcpy(f->payload, &slot->arg, sizeof slot->arg);
+	me.slot = slot;
+	me.inline_taken = false;
+	local->asked = &slot->asked;
+	int code = creel__task_call((creel_task *)f);
+	/* A child that the task forked and let return: it is no worker. */
+	if (me.generation != creel__fork_generation())
+		_exit(code);
+	const creel_error *said = creel__result_get_error(f);
+	if (code && said) {
+		write_error(slot, code, said->message);
+	} else if (code) {
+		char text[80];
+		snprintf(text, sizeof text, "the task returned %d (%s)", code,
+			 creel_code_name(code));
+		write_error(slot, code, text);
+	} else {
+		if (said)
+			creel__result_clear(f);
+		write_result(slot, f);
+	}
+	drop_block(slot, f);
+	flush();
+	if (me.c->options.recycle_bytes)
+		check_size();
+}
+
+static struct creel__slot *oldest_ready(uint64_t *ret_state)
+{
+	struct creel__slot *oldest = NULL;
+	for (unsigned i = 0; i < CREEL__DEPTH; i++) {
+		struct creel__slot *slot = &me.control->slots[i];
+		/* [SLOT-1] [BELL-1] seq_cst: acquires the task; and a look after having said that
+		 * we sleep; pairs with the parent's store of READY */
+		uint64_t state = creel__load(&slot->state, seq_cst);
+		if ((state & 0xff) == CREEL__SLOT_READY && (!oldest || state < *ret_state)) {
+			oldest = slot;
+			*ret_state = state;
+		}
+	}
+	return oldest;
+}
+
+static void ring(void)
+{
+	struct creel__bell *bell = me.c->space->bell;
+	/* [BELL-1] seq_cst: the look for a sleeper, after the change of state; pairs with the parent's
+	 * store before it looks */
+	if (creel__load(&bell->parent_sleeps, seq_cst) &&
+	    creel__xchg(&bell->parent_sleeps, 0, seq_cst)) {
+		uint64_t one = 1;
+		if (write(me.c->bell, &one, sizeof one) < 0)
+			_exit(1);
+	}
+}
+
+/* The parent has fenced this worker: SIGKILL is on its way. */
+static _Noreturn void await_death(void)
+{
+	for (;;)
+		pause();
+}
+
+static void serve_slot(struct creel__slot *slot, uint64_t state)
+{
+	uint64_t running = CREEL__SLOT(state >> 8, CREEL__SLOT_RUNNING);
+	creel__store(&slot->started, slot->limited ? creel__now() : 0, relaxed);
+	/* [SLOT-1] acquire: as in oldest_ready(). It fails if the parent took the task back. */
+	if (!creel__cas(&slot->state, &state, running, acquire, relaxed))
+		return;
+	run(slot);
+	/* [SLOT-2] [BELL-1] seq_cst: releases the outcome; pairs with the parent's load of DONE */
+	if (!creel__cas(&slot->state, &running, CREEL__SLOT(running >> 8, CREEL__SLOT_DONE),
+			seq_cst, relaxed))
+		await_death();
+	ring();
+}
+
+static void sleep_until_woken(void)
+{
+	uint64_t state = 0;
+	/* [BELL-1] seq_cst: said before the last look; pairs with the parent's look for a sleeper after
+	 * it stored READY, or retire */
+	creel__store(&me.control->sleeping, 1, seq_cst);
+	/* [BELL-1] seq_cst: the last look, at the slots and here */
+	if (!oldest_ready(&state) && !creel__load(&me.control->retire, seq_cst))
+		creel__park_shared(&me.control->sleeping, 1);
+	creel__store(&me.control->sleeping, 0, relaxed);
+}
+
+static _Noreturn void retire(void)
+{
+	if (me.c->options.finalizer)
+		me.c->options.finalizer(me.c->options.ctx, me.worker.local);
+	flush();
+	_exit(0);
+}
+
+static void initialize(uint32_t incarnation)
+{
+	const creel_process_pool_options *o = &me.c->options;
+	int code = o->initializer ? o->initializer(o->ctx, me.worker.index, &me.worker.local) : 0;
+	flush();
+	if (code) {
+		creel__store(&me.control->init_code, code, relaxed);
+		_exit(CREEL__EXIT_INIT_FAILED);
+	}
+	/* [BELL-1] seq_cst: a change of state, before the look for a sleeping parent */
+	creel__store(&me.control->ready, incarnation, seq_cst);
+	ring();
+}
+
+void creel__work(const struct creel__child *c, unsigned worker, uint32_t incarnation)
+{
+	struct creel__local *local = creel__self();
+	me.c = c;
+	me.control = creel__space_control(c->space, worker);
+	me.results = creel__space_results(c->space, worker);
+	me.worker.executor = c->executor;
+	me.worker.index = incarnation - 1;
+	me.generation = creel__fork_generation();
+	local->worker = &me.worker;
+	local->task = NULL;
+	local->callbacks = 0;
+	initialize(incarnation);
+	local->results = &space;
+	creel__error_fill_reserve();
+	for (;;) {
+		uint64_t state = 0;
+		struct creel__slot *slot = oldest_ready(&state);
+		if (slot)
+			serve_slot(slot, state);
+		else if (creel__load(&me.control->retire, relaxed))
+			retire();
+		else
+			sleep_until_woken();
+	}
+}
