@@ -94,7 +94,8 @@ CREEL_API int creel_executor_stats(creel_executor *ex, creel_stats *ret_stats, s
  *           (the library drops it); otherwise return 0 (creel_task_run() will find it cancelled and
  *           return at once). While it runs, creel_task_run() of that task waits: so do not hold,
  *           while calling creel_task_run(), a lock that withdraw takes.
- * shutdown  Optional. Nothing will be submitted any more. flags as in creel_executor_shutdown().
+ * shutdown  Optional. Nothing will be submitted any more; with CREEL_SHUTDOWN_CANCEL, creel_task_run()
+ *           cancels instead of running. flags as in creel_executor_shutdown().
  *           Called once for each new set of flags; must not wait.
  * destroy   Optional. All tasks ended and the last reference went: free self. May be called on the
  *           thread that ended the last task.

@@ -65,7 +65,8 @@ CREEL_API int creel_future_view(creel_future *f, creel_deadline deadline, const 
 				size_t *ret_size);
 
 /* The same, moving the result out: the caller calls ret_buffer->free, if not NULL, when done with
- * it. Only for the sole holder of the last reference: -EBUSY otherwise, and -ENOMEM, and the result
+ * it. Only for the sole holder of the last reference: -EBUSY otherwise (a
+ * callback that has not returned holds one), and -ENOMEM, and the result
  * stays. Afterwards the future's result is empty. */
 CREEL_API int creel_future_take(creel_future *f, creel_deadline deadline, creel_buffer *ret_buffer);
 

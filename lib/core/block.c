@@ -17,6 +17,7 @@
  */
 #include "core/block.h"
 #include "base/alloc.h"
+#include "core/error.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include "sync/lock.h"
@@ -118,9 +119,9 @@ static bool new_slab(struct creel__local *local)
 	return true;
 }
 
-/* A thread that ends leaves nothing behind: the rest of its slab and its magazines go to the depot. A
- * magazine that is not full is as good as one: the list says how long it is. */
-static void thread_ends(struct creel__local *local)
+/* The rest of its slab and its magazines go to the depot. A magazine that is not full is as good as one:
+ * the list says how long it is. */
+static void give_all(struct creel__local *local)
 {
 	while (local->slab_end - local->slab >= (ptrdiff_t)sizeof(creel_future)) {
 		creel_future *f = (creel_future *)(void *)local->slab;
@@ -133,13 +134,11 @@ static void thread_ends(struct creel__local *local)
 		give_magazine(local->spare);
 	local->hot = local->spare = NULL;
 	local->hot_count = 0;
-	local->at_exit = NULL;
 }
 
 static creel_future *refill(struct creel__local *local)
 {
-	/* Without the hook the thread's blocks are lost when it ends: better than no task. */
-	(void)creel__local_at_exit(thread_ends);
+	creel__thread_hook();
 	creel_future *f = local->spare;
 	local->spare = NULL;
 	if (!f)
@@ -183,10 +182,26 @@ void creel__block_free(creel_future *f)
 		local->hot_count = 0;
 	}
 	if (!local->at_exit)
-		(void)creel__local_at_exit(thread_ends);
+		creel__thread_hook();
 	f->next = local->hot;
 	local->hot = f;
 	local->hot_count++;
 }
 
 #endif
+
+/* A thread that ends leaves nothing behind. */
+static void thread_ends(struct creel__local *local)
+{
+#ifndef PLAIN_HEAP
+	give_all(local);
+#endif
+	creel__error_drop_reserve();
+	local->at_exit = NULL;
+}
+
+/* If it cannot be registered, what the thread keeps is lost when it ends: better than no task. */
+void creel__thread_hook(void)
+{
+	(void)creel__local_at_exit(thread_ends);
+}

@@ -49,7 +49,8 @@ enum {
 	CREEL__STATIC = 1024, /* constant: reference counting and flags skip it */
 	CREEL__HELPED = 2048, /* its waiter runs it, and the queue keeps the executor's reference */
 	CREEL__REMOTE = 4096, /* runs in another process: PENDING may be RUNNING there; at birth */
-	CREEL__HELD = 8192,   /* somebody uses the executor of a remote task: it must not end */
+	CREEL__TELLING = 16384, /* final, and the listeners are being told */
+	CREEL__HELD = 8192,     /* somebody uses the executor of a remote task: it must not end */
 };
 
 #define CREEL__REF (UINT64_C(1) << 32)
@@ -96,5 +97,8 @@ _Static_assert(sizeof(creel_future) == 96 || sizeof(void *) != 8, "a block has 9
 /* A block with one word of state set and no payload; NULL without memory. */
 creel_future *creel__block_new(uint64_t state);
 void creel__block_free(creel_future *f);
+
+/* Has what the calling thread keeps (blocks, the reserve for errors) given back when it ends. */
+void creel__thread_hook(void);
 
 #endif

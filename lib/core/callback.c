@@ -174,10 +174,9 @@ void creel__hooks_run(creel_future *f)
 	}
 	struct callback *c = mark_next_locked(f, first);
 	creel__hooks_unlock(f);
-	if (!c) {
-		creel_future_unref(f);
+	creel__future_told(f, !c);
+	if (!c)
 		return;
-	}
 	struct creel__local *local = creel__self();
 	c->future = f;
 	if (local->callbacks || local->draining) {

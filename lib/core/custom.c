@@ -96,6 +96,8 @@ static void close_submissions(struct custom *c, unsigned flags)
 	creel__lock_acquire(&c->lock);
 	unsigned news = (flags | CLOSED) & ~c->shut;
 	c->shut |= news;
+	if (flags & CREEL_SHUTDOWN_CANCEL)
+		creel__store(&c->base.cancels, true, relaxed);
 	creel__lock_release(&c->lock);
 	if (news && c->ops.shutdown)
 		c->ops.shutdown(c->self, flags);

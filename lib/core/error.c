@@ -8,6 +8,7 @@
  */
 #include "core/error.h"
 #include "base/alloc.h"
+#include "core/block.h"
 #include "sync/atomic.h"
 #include "sync/local.h"
 #include <errno.h>
@@ -77,8 +78,10 @@ static struct creel__error *new_box(void)
 void creel__error_fill_reserve(void)
 {
 	struct creel__local *local = creel__self();
-	if (!local->reserve)
-		local->reserve = creel__malloc(sizeof(struct creel__error));
+	if (local->reserve)
+		return;
+	local->reserve = creel__malloc(sizeof(struct creel__error));
+	creel__thread_hook();
 }
 
 void creel__error_drop_reserve(void)

@@ -53,6 +53,7 @@ struct creel_executor {
 	uint32_t task_flags; /* CREEL__COUNTED, CREEL__REMOTE: of every task */
 	uint16_t generation; /* of the process; 0: works in any */
 	bool is_static;
+	_Atomic(bool) cancels; /* shut down with CREEL_SHUTDOWN_CANCEL: nothing starts any more */
 	struct creel__unhandled unhandled;
 	_Atomic(const creel_error *) error; /* a reference, set once */
 };

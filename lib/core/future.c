@@ -73,30 +73,53 @@ void creel_future_unref(creel_future *f)
 		free_block(f);
 }
 
+/*
+ * Without hooks the reference goes with the step itself, so that who waited may be the sole holder when it
+ * looks. The word is then no longer ours: unparking uses its address only, and somebody who sleeps at the
+ * same address by then wakes for nothing. With hooks we keep a reference while they are told.
+ */
 void creel__future_settle(creel_future *f, unsigned final, unsigned drop)
 {
 	uint64_t old = creel__load(&f->state, relaxed), new;
 	do {
 		new = (old & ~(uint64_t)CREEL__STATE) | final;
-		if (!(old & (CREEL__WAITED | CREEL__HOOKED)))
+		if (old & CREEL__HOOKED)
+			new = (new | CREEL__TELLING) + (1 - drop) * CREEL__REF;
+		else
 			new -= drop *CREEL__REF;
 		/* [FUT-1] [FUT-2] [FUT-3] acq_rel: release publishes the result to whoever sees the
 		 * state (creel__future_peek(), creel__hooks_listen()) and our use of the block to
 		 * whoever frees it; acquire, for when we are that one */
 	} while (!creel__cas(&f->state, &old, new, acq_rel, relaxed));
-	if (!(old & (CREEL__WAITED | CREEL__HOOKED))) {
-		if (drop && new / CREEL__REF == 0)
-			free_block(f);
+	if (!(old & CREEL__HOOKED) && new / CREEL__REF == 0) {
+		free_block(f);
 		return;
 	}
-	if (!drop)
-		creel_future_ref(f);
 	if (old & CREEL__WAITED)
 		creel__unpark_all(creel__low_half(&f->state));
 	if (old & CREEL__HOOKED)
 		creel__hooks_run(f);
-	else
-		creel_future_unref(f);
+}
+
+void creel__future_told(creel_future *f, unsigned drop)
+{
+	/* [FUT-3] acq_rel: as in creel_future_unref(), of which this is a part */
+	uint64_t old = creel__sub(&f->state, drop * CREEL__REF + CREEL__TELLING, acq_rel);
+	if (drop && old / CREEL__REF == 1)
+		free_block(f);
+	else if (old & CREEL__WAITED)
+		creel__unpark_all(creel__low_half(&f->state));
+}
+
+void creel__future_await_told(creel_future *f)
+{
+	uint64_t s = creel__load(&f->state, relaxed);
+	while (s & CREEL__TELLING && !creel__self()->callbacks) {
+		s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
+		if (s & CREEL__TELLING)
+			creel__park(creel__low_half(&f->state), (uint32_t)s, CREEL_FOREVER);
+		s = creel__load(&f->state, relaxed);
+	}
 }
 
 creel_future *creel__future_failed(const creel_error *error)

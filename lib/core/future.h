@@ -39,6 +39,12 @@ const creel_error *creel__result_get_error(creel_future *f); /* NULL if there is
  */
 void creel__future_settle(creel_future *f, unsigned final, unsigned drop);
 
+/* The internal listeners have been told: the end of TELLING, and perhaps of the teller's reference. */
+void creel__future_told(creel_future *f, unsigned drop);
+
+/* Waits until they have: then no reference of the teller's is left, unless there are callbacks. */
+void creel__future_await_told(creel_future *f);
+
 /* Runs the argument's destructor, if it has one, and frees a copied argument. */
 void creel__argument_drop(creel_future *f);
 

@@ -157,6 +157,15 @@ static void end_early(creel_mapping *map)
 	map->in_flight = 0;
 }
 
+/* The code that ended it, once; then that it has ended. */
+static int say_end(creel_mapping *map)
+{
+	int rc = map->end;
+	if (!map->is_static)
+		map->end = CREEL_EMPTY;
+	return rc;
+}
+
 int creel_map_next(creel_mapping *map, creel_deadline deadline, creel_future **ret_future,
 		   size_t *ret_index)
 {
@@ -164,7 +173,7 @@ int creel_map_next(creel_mapping *map, creel_deadline deadline, creel_future **r
 		return -EINVAL;
 	fill(map);
 	if (map->in_flight == 0)
-		return map->end;
+		return say_end(map);
 	creel_future *f;
 	void *tag;
 	int rc = creel_queue_take(map->queue, deadline, &f, &tag);

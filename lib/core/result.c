@@ -227,6 +227,7 @@ int creel_future_take(creel_future *f, creel_deadline deadline, creel_buffer *re
 	int rc = outcome(f, deadline);
 	if (rc)
 		return rc;
+	creel__future_await_told(f);
 	/* [FUT-3] acquire: the others are through with it; as in creel_future_unref() */
 	if (creel__load(&f->state, acquire) / CREEL__REF > 1)
 		return -EBUSY;

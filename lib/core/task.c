@@ -255,6 +255,9 @@ static void exited(void *task)
 
 int creel_task_run(creel_task *task)
 {
+	creel__error_fill_reserve();
+	if (creel__load(&task->future.executor->cancels, relaxed))
+		(void)creel_future_cancel(&task->future);
 	if (!creel__task_claim(&task->future, CREEL__RUNNING)) {
 		drop_counted(&task->future);
 		return -ECANCELED;

@@ -285,7 +285,7 @@ static int shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline,
 	int rc = 0;
 	close_pool(pool, flags);
 	creel__lock_acquire(&pool->lock);
-	while (rc == 0 && pool->alive + pool->starting > 0) {
+	while (rc == 0 && pool->alive + pool->starting + pool->leaving > 0) {
 		if (creel__deadline_passed(deadline))
 			rc = unfinished_locked(pool) ? -ETIMEDOUT : 1;
 		else if (!may_wait)
@@ -340,7 +340,7 @@ static void stats(creel_executor *ex, creel_stats *ret_stats)
 		.running = t.begun - t.ended,
 		.done = t.ended + t.cancelled + t.failed,
 		.cancelled = t.cancelled,
-		.workers = (uint64_t)pool->alive,
+		.workers = (uint64_t)(pool->alive + pool->leaving),
 		.idle = pool->idle_count,
 		.started = pool->started,
 		.died = pool->died,
@@ -446,7 +446,7 @@ static void release(creel_executor *ex)
 	close_pool(pool, 0);
 	creel__lock_acquire(&pool->lock);
 	pool->released = true;
-	bool dead = pool->alive + pool->starting == 0;
+	bool dead = pool->alive + pool->starting + pool->leaving == 0;
 	creel__lock_release(&pool->lock);
 	if (!dead)
 		return;

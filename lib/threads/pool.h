@@ -5,7 +5,8 @@
  * LOCKS  pool->lock (rank 10) guards everything below it in struct pool. Then a shard's out_lock (50),
  *        then its in_lock (60). Tasks, callbacks and the user's functions run with none of them.
  *
- * WORKERS  starting: a thread is being made. alive: it has begun. The gates of the shards are OPEN
+ * WORKERS  starting: a thread is being made. alive: it serves. leaving: it has resigned, and does
+ *          what is left to do. The gates of the shards are OPEN
  *          exactly while alive + starting > 0 and the pool accepts; the last worker retires only after
  *          it has closed them to NO_WORKERS with all queues empty. So an accepted task always has a
  *          worker, and a task is refused before it is queued if no thread can be had.
@@ -45,6 +46,7 @@ struct creel__pool_worker {
 	struct creel__list idle;   /* in pool->idle while it sleeps */
 	bool is_idle;              /* guarded by pool->lock */
 	bool waking;               /* it is the one in flight; guarded by pool->lock */
+	bool resigned;             /* counts as leaving; guarded by pool->lock */
 	bool initialized;          /* plain: only its own thread uses it */
 	unsigned next_shard;
 	_Atomic(uint32_t) woken; /* parked on; 1: look again */
@@ -70,7 +72,7 @@ struct creel__pool {
 
 	alignas(64) struct creel__lock lock;
 	struct creel__cond changed; /* workers went idle or went away */
-	int max_workers, min_workers, alive, starting;
+	int max_workers, min_workers, alive, starting, leaving;
 	bool waking;          /* shown in need */
 	bool no_more_threads; /* the system refused one; until a worker idles or goes */
 	bool closed, broken, released;

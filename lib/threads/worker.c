@@ -90,6 +90,16 @@ static bool is_surplus_locked(const struct creel__pool *pool)
 	return pool->alive > pool->max_workers && pool->alive > 1;
 }
 
+/* From here on nobody counts on this worker. The decision to leave, and this, are one step: of several
+ * that could leave at the same moment each sees the others gone. */
+static void resign_locked(struct creel__pool_worker *w)
+{
+	w->resigned = true;
+	w->pool->alive--;
+	w->pool->leaving++;
+	creel__pool_update_need_locked(w->pool);
+}
+
 /* What a worker without a task does next. If it is to sleep, it is on the idle list from here on. */
 static enum verdict settle_down(struct creel__pool_worker *w)
 {
@@ -98,6 +108,7 @@ static enum verdict settle_down(struct creel__pool_worker *w)
 	creel__lock_acquire(&pool->lock);
 	if (pool->broken || is_surplus_locked(pool)) {
 		verdict = LEAVE;
+		resign_locked(w);
 	} else if (pool->closed) {
 		verdict = LOOK;
 	} else {
@@ -144,8 +155,10 @@ static bool retire(struct creel__pool_worker *w)
 	if (w->is_idle && pool->alive > pool->min_workers) {
 		bool last = pool->alive == 1;
 		go = !last || (pool->starting == 0 && creel__pool_try_vacate_locked(pool));
-		if (go)
+		if (go) {
 			leave_idle_locked(w);
+			resign_locked(w);
+		}
 	}
 	creel__lock_release(&pool->lock);
 	return go;
@@ -195,6 +208,8 @@ static bool must_leave(struct creel__pool_worker *w)
 	struct creel__pool *pool = w->pool;
 	creel__lock_acquire(&pool->lock);
 	bool leave = pool->broken || is_surplus_locked(pool);
+	if (leave)
+		resign_locked(w);
 	if (!pool->broken && pool->alive <= pool->max_workers)
 		creel__store(&pool->attention, 0, relaxed);
 	creel__lock_release(&pool->lock);
@@ -257,7 +272,9 @@ static void leave(struct creel__pool_worker *w)
 	creel__self()->worker = NULL;
 	creel__pool_give_back(pool, &w->batch);
 	creel__lock_acquire(&pool->lock);
-	pool->alive--;
+	if (!w->resigned)
+		resign_locked(w);
+	pool->leaving--;
 	pool->begun += creel__load(&w->base.begun, relaxed);
 	pool->ended += creel__load(&w->base.ended, relaxed);
 	pool->cancelled += creel__load(&w->base.cancelled, relaxed);
@@ -268,7 +285,7 @@ static void leave(struct creel__pool_worker *w)
 	creel__list_append(&pool->zombies, &w->roster);
 	creel__pool_take_zombies_locked(pool, &others, w);
 	creel__pool_update_need_locked(pool);
-	bool last = pool->released && pool->alive + pool->starting == 0;
+	bool last = pool->released && pool->alive + pool->starting + pool->leaving == 0;
 	if (last)
 		creel__list_remove(&w->roster);
 	creel__cond_broadcast_locked(&pool->changed);
@@ -301,7 +318,7 @@ static bool replace(struct creel__pool_worker *w)
 	bool replaced = true;
 	creel__lock_acquire(&pool->lock);
 	pool->died++;
-	if (pool->alive == 1 && !pool->broken) {
+	if (!w->resigned && pool->alive == 1 && !pool->broken) {
 		pool->starting++;
 		replaced = creel__worker_start(pool, false) == 0;
 		if (!replaced)
