@@ -19,6 +19,19 @@ enum {
 	EXTENTS_SPARE = 32, /* when fewer are left, everything is copied */
 };
 
+/* What a worker wrote, once read: it may be writing it still. */
+struct claim {
+	int32_t code;
+	uint32_t out, extent;
+	uint64_t size;
+};
+
+static struct claim read_claim(const struct creel__slot *slot)
+{
+	const volatile struct creel__slot *s = slot;
+	return (struct claim){s->code, s->out, s->extent, s->out_size};
+}
+
 struct outcome {
 	struct creel__proc *w;
 	unsigned i;
@@ -45,10 +58,9 @@ static const creel_error *no_memory(creel_future *f)
 				 "the task ended, but there was no memory for its result");
 }
 
-static const creel_error *take_error(const struct creel__slot *slot, creel_future *f)
+static const creel_error *take_error(const struct creel__slot *slot, int code, creel_future *f)
 {
 	char message[CREEL__OUT];
-	int code = slot->code;
 	memcpy(message, slot->out_data, sizeof message);
 	message[sizeof message - 1] = 0;
 	int kind = code == -ENOMEM ? CREEL_KIND_NO_MEMORY : CREEL_KIND_FAILED;
@@ -57,15 +69,15 @@ static const creel_error *take_error(const struct creel__slot *slot, creel_futur
 }
 
 static const creel_error *take_extent(struct creel__procs *p, struct creel__proc *w,
-				      const struct creel__slot *slot, creel_future *f)
+				      const struct claim *claim, creel_future *f)
 {
 	struct creel__space *s = p->space;
 	unsigned worker = creel__proc_index(p, w);
-	uint32_t number = slot->extent;
-	uint64_t size = slot->out_size;
+	uint32_t number = claim->extent;
+	uint64_t size = claim->size;
 	if (number >= CREEL__EXTENTS)
 		return corrupt(p, w, f);
-	struct creel__extent *e = &creel__space_control(s, worker)->extents[number];
+	const volatile struct creel__extent *e = &creel__space_control(s, worker)->extents[number];
 	uint64_t offset = e->offset;
 	if (offset > s->budget || size > s->budget - offset ||
 	    creel__load(&s->held[worker * CREEL__EXTENTS + number], relaxed))
@@ -84,16 +96,16 @@ static const creel_error *extract(struct creel__procs *p, struct creel__proc *w,
 				  creel_future *f)
 {
 	const struct creel__slot *slot = creel__slot_of(p, w, i);
-	uint64_t size = slot->out_size;
-	switch (slot->out) {
+	struct claim claim = read_claim(slot);
+	switch (claim.out) {
 	case CREEL__OUT_INLINE:
-		if (size > CREEL__OUT)
+		if (claim.size > CREEL__OUT)
 			return corrupt(p, w, f);
-		return creel__result_copy(f, slot->out_data, size) ? no_memory(f) : NULL;
+		return creel__result_copy(f, slot->out_data, claim.size) ? no_memory(f) : NULL;
 	case CREEL__OUT_EXTENT:
-		return take_extent(p, w, slot, f);
+		return take_extent(p, w, &claim, f);
 	case CREEL__OUT_ERROR:
-		return take_error(slot, f);
+		return take_error(slot, claim.code, f);
 	default:
 		return corrupt(p, w, f);
 	}

@@ -139,8 +139,11 @@ static int64_t check_time_locked(struct creel__procs *p)
 		if (!w->dying)
 			earliest(&wake_at, w->start_by);
 	}
-	if (p->spawn_after && p->queued)
-		earliest(&wake_at, p->spawn_after > now ? p->spawn_after : 0);
+	if (p->spawn_after && p->spawn_after <= now) {
+		p->spawn_after = 0;
+		creel__spawn_locked(p);
+	}
+	earliest(&wake_at, p->spawn_after);
 	return wake_at;
 }
 
@@ -205,7 +208,9 @@ static void server_lost(struct creel__procs *p)
 				;
 		}
 		/* It says nothing about the initializer. */
+		creel__lock_acquire(&p->lock);
 		w->life = CREEL__READY;
+		creel__lock_release(&p->lock);
 		creel__worker_died(p, w, -1);
 	}
 	creel__lock_acquire(&p->lock);
