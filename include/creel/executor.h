@@ -89,7 +89,8 @@ CREEL_API int creel_executor_stats(creel_executor *ex, creel_stats *ret_stats, s
  * submit    Takes the task and returns 0: from then on it must, exactly once, call
  *           creel_task_run() or creel_task_reject() on it, on any thread, even within submit itself.
  *           Or returns a negative code: the task is not taken, the submission is rejected with it.
- *           Called by any thread, several at once.
+ *           Called by any thread, several at once; one that had begun may still
+ *           come after shutdown.
  * withdraw  Optional. A queued task was cancelled: if it is still queued, unlink it and return 1
  *           (the library drops it); otherwise return 0 (creel_task_run() will find it cancelled and
  *           return at once). While it runs, creel_task_run() of that task waits: so do not hold,

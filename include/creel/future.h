@@ -95,7 +95,8 @@ typedef void (*creel_done_fn)(creel_future *f, void *arg);
  * canceller, whoever settles the promise), or at once on the caller if it is final already; with ex, as
  * a task of ex, of which a reference is held until then (if ex refuses it, on the completing thread
  * after all). One that completes another future does not nest: that future's callbacks run after
- * it returned. Without ex a callback must not block. It may drop references (the last one included),
+ * it returned. Without ex a callback must not block; it must not
+ * end its thread. It may drop references (the last one included),
  * add callbacks, submit, shut pools down.
  * ret_id, if not NULL, gets the name for creel_future_remove(): never 0, or 0 if it was called at once.
  * Returns 0; -EINVAL if f or fn is NULL, -ENOMEM: then fn will not be called and arg remains the

@@ -6,6 +6,7 @@
 #ifndef CREEL__BASE_ALLOC_H
 #define CREEL__BASE_ALLOC_H
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -24,11 +25,20 @@ static inline void *creel__malloc_aligned(size_t alignment, size_t size)
 	return creel__model_malloc(size);
 }
 #else
-#define creel__malloc(size) malloc(size)
 #define creel__free(p) free(p)
+static inline void *creel__malloc(size_t size)
+{
+	int saved = errno;
+	void *p = malloc(size);
+	errno = saved;
+	return p;
+}
 static inline void *creel__malloc_aligned(size_t alignment, size_t size)
 {
-	return aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+	int saved = errno;
+	void *p = aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+	errno = saved;
+	return p;
 }
 #endif
 

@@ -59,6 +59,7 @@ void creel__block_free(creel_future *f)
 
 enum {
 	MAGAZINE = 64,
+	DEPOT_BUSY = 1 << 16, /* with a generation: somebody resets the depot for it */
 	SLAB = 64 * 1024,
 	SLAB_HEAD = 64, /* keeps the blocks' place relative to cache lines */
 };
@@ -76,13 +77,27 @@ static creel_future **next_magazine(creel_future *first)
 	return (creel_future **)(void *)first->payload;
 }
 
-/* Takes the lock, after seeing to it that the depot is this process's own. */
+/* Takes the lock, after seeing to it that the depot is this process's own. The thread that finds a
+ * parent's depot resets it; others that come meanwhile look again: it is two stores away. */
 static void enter_depot(void)
 {
-	uint32_t own = creel__fork_generation(), seen = creel__load(&depot.generation, relaxed);
-	if (seen != own && creel__cas(&depot.generation, &seen, own, relaxed, relaxed) && seen) {
-		creel__store(&depot.lock.word, 0, relaxed);
-		depot.magazines = NULL;
+	uint32_t own = creel__fork_generation();
+	/* [DEPOT-1] acquire: the reset is over; pairs with the release below */
+	uint32_t seen = creel__load(&depot.generation, acquire);
+	while (seen != own) {
+		if (seen == (own | DEPOT_BUSY)) {
+			creel__cpu_relax();
+			/* [DEPOT-1] acquire: as above */
+			seen = creel__load(&depot.generation, acquire);
+			/* [DEPOT-1] acquire: as above, when it fails */
+		} else if (creel__cas(&depot.generation, &seen, own | DEPOT_BUSY, acquire,
+				      acquire)) {
+			creel__store(&depot.lock.word, 0, relaxed);
+			depot.magazines = NULL;
+			/* [DEPOT-1] release: publishes the reset; pairs with the acquires above */
+			creel__store(&depot.generation, own, release);
+			seen = own;
+		}
 	}
 	creel__lock_acquire(&depot.lock);
 }

@@ -38,15 +38,16 @@ enum {
 	CREEL__FINISHED, /* from here on final */
 	CREEL__FAILED,
 	CREEL__CANCELLED,
-	CREEL__STATE = 7,     /* mask */
-	CREEL__WAITED = 8,    /* somebody is parked on the word, or about to be */
-	CREEL__HOOKED = 16,   /* hooks want to hear of the end */
-	CREEL__ASKED = 32,    /* cancel was called while it ran */
-	CREEL__READ = 64,     /* somebody looked at the error */
-	CREEL__OPTIONS = 128, /* hooks holds a struct creel__options; set at birth */
-	CREEL__PROMISE = 256, /* no executor; set at birth */
-	CREEL__COUNTED = 512, /* the executor counts it; set at birth */
-	CREEL__STATIC = 1024, /* constant: reference counting and flags skip it */
+	CREEL__STATE = 7,      /* mask */
+	CREEL__WAITED = 8,     /* somebody is parked on the word, or about to be */
+	CREEL__HOOKED = 16,    /* hooks want to hear of the end */
+	CREEL__ASKED = 32,     /* cancel was called while it ran */
+	CREEL__READ = 64,      /* somebody looked at the error */
+	CREEL__OPTIONS = 128,  /* hooks holds a struct creel__options; set at birth */
+	CREEL__PROMISE = 256,  /* no executor; set at birth */
+	CREEL__COUNTED = 512,  /* the executor counts it; set at birth */
+	CREEL__STATIC = 1024,  /* constant: reference counting and flags skip it */
+	CREEL__QUEUED = 32768, /* HELPED, and the queue has not dropped its reference yet */
 	CREEL__HELPED = 2048, /* its waiter runs it, and the queue keeps the executor's reference */
 	CREEL__REMOTE = 4096, /* runs in another process: PENDING may be RUNNING there; at birth */
 	CREEL__TELLING = 16384, /* final, and the listeners are being told */

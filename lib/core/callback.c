@@ -30,6 +30,7 @@ struct callback {
 	creel_future *future;     /* once running: a reference */
 	struct callback *deferred_next;
 	uint64_t id;
+	bool called;  /* plain: by its task, which also looks at it */
 	bool running; /* guarded by the hooks' lock */
 };
 
@@ -41,21 +42,33 @@ static struct callback *callback_of(struct creel__hook *hook)
 /* Calls it on this thread. The argument's destructor counts as a part of the callback. */
 static void call(struct callback *c)
 {
-	struct creel__local *local = creel__self();
-	local->callbacks++;
+	creel__callbacks_enter();
 	c->fn(c->future, c->arg);
 	if (c->free)
 		c->free(c->arg);
-	local->callbacks--;
+	creel__callbacks_leave();
 }
 
 /* What is left of a callback that was called, or that will not be. */
 static void dispose(struct callback *c)
 {
-	if (c->task)
+	if (c->task) {
+		creel__free(creel__options_of(&c->task->future));
 		creel__block_free(&c->task->future);
+	}
 	creel_executor_unref(c->executor);
 	creel__free(c);
+}
+
+/* It stays in the list until it was called, so that creel_future_remove() tells the truth. */
+static void unlink_called(creel_future *f, struct callback *c)
+{
+	if (creel__load(&f->state, relaxed) & CREEL__STATIC)
+		return;
+	creel__hooks_lock(f);
+	if (c->hook.next)
+		creel__hooks_unlink_locked(f, &c->hook);
+	creel__hooks_unlock(f);
 }
 
 /* The task of a callback with an executor. There blocking is allowed. */
@@ -64,26 +77,58 @@ static int call_task(creel_task *task, const void *arg, size_t size)
 	(void)task;
 	(void)size;
 	struct callback *c = *(struct callback *const *)arg;
+	c->called = true;
 	c->fn(c->future, c->arg);
 	if (c->free)
 		c->free(c->arg);
-	creel_future_unref(c->future);
-	dispose(c);
 	return 0;
 }
 
-/* Calls an unlinked callback, where it wants to be called. Takes over its reference to the future. */
+/* The destructor of that task's argument: one that was cancelled, or failed, is called here after all. */
+static void task_ended(void *arg, size_t size, void *ctx)
+{
+	(void)arg;
+	(void)size;
+	struct callback *c = ctx;
+	creel_future *f = c->future;
+	if (!c->called)
+		call(c);
+	unlink_called(f, c);
+	dispose(c);
+	creel_future_unref(f);
+}
+
+/* Makes the task of a callback, so that nothing can fail at the end. */
+static bool prepare_task(struct callback *c, creel_executor *ex)
+{
+	c->task = creel__task_new(ex, call_task, &c, sizeof c);
+	struct creel__options *own = c->task ? creel__zalloc(sizeof *own + 1) : NULL;
+	if (!own)
+		return false;
+	own->arg_free = task_ended;
+	own->arg_ctx = c;
+	creel__options_attach(&c->task->future, own);
+	return true;
+}
+
+/* Calls it where it wants to be called. Takes over its reference to the future. */
 static void deliver(struct callback *c)
 {
 	creel_future *f = c->future;
 	if (c->task) {
 		creel_task *task = c->task;
+		/* Once it is submitted, c is gone, and with it perhaps the last other reference. */
+		creel_executor *ex = creel_executor_ref(c->executor);
 		c->task = NULL;
-		if (creel__executor_submit(c->executor, task) == 0)
+		int rc = creel__executor_submit(ex, task);
+		if (rc)
+			c->task = task;
+		creel_executor_unref(ex);
+		if (rc == 0)
 			return;
-		c->task = task;
 	}
 	call(c);
+	unlink_called(f, c);
 	dispose(c);
 	creel_future_unref(f);
 }
@@ -106,31 +151,33 @@ static struct creel__hook *first_callback_locked(creel_future *f)
 	return first;
 }
 
-/* Unlinks c and marks the one behind it. */
-static struct callback *advance(creel_future *f, struct callback *c)
+/* Marks the one behind c. */
+static struct callback *mark_behind(creel_future *f, struct callback *c)
 {
 	creel__hooks_lock(f);
-	struct creel__hook *next = creel__hooks_next_locked(f, &c->hook);
-	creel__hooks_unlink_locked(f, &c->hook);
-	struct callback *marked = mark_next_locked(f, next);
+	struct callback *marked = mark_next_locked(f, creel__hooks_next_locked(f, &c->hook));
 	creel__hooks_unlock(f);
 	return marked;
 }
 
-/* Calls all callbacks of a future; c is the first, marked. Takes over a reference to f. */
+/* Calls all callbacks of a future; c is the first, marked. Takes over a reference to f. A callback that
+ * goes to an executor may come and go before the next is looked for, so that is marked first; on this
+ * thread it is looked for afterwards: this one may add or remove some. */
 static void run_all(creel_future *f, struct callback *c)
 {
 	while (c) {
-		struct callback *next;
+		struct callback *next = NULL;
+		bool here = !c->task;
 		c->future = creel_future_ref(f);
-		if (c->task) {
-			next = advance(f, c);
-			deliver(c);
-		} else {
+		if (here)
 			call(c);
-			next = advance(f, c);
+		next = mark_behind(f, c);
+		if (here) {
+			unlink_called(f, c);
 			dispose(c);
 			creel_future_unref(f);
+		} else {
+			deliver(c);
 		}
 		c = next;
 	}
@@ -155,6 +202,21 @@ static void run_deferred(struct creel__local *local)
 		local->deferred = c->deferred_next;
 		run_all(c->future, c);
 	}
+}
+
+void creel__callbacks_enter(void)
+{
+	creel__self()->callbacks++;
+}
+
+void creel__callbacks_leave(void)
+{
+	struct creel__local *local = creel__self();
+	if (--local->callbacks || local->draining)
+		return;
+	local->draining = true;
+	run_deferred(local);
+	local->draining = false;
 }
 
 void creel__hooks_run(creel_future *f)
@@ -219,14 +281,11 @@ int creel_future_on_done(creel_future *f, creel_executor *ex, creel_done_fn fn, 
 	c->fn = fn;
 	c->arg = arg;
 	c->free = free;
-	if (ex) {
-		c->task = creel__task_new(ex, call_task, &c, sizeof c);
-		if (!c->task) {
-			creel__free(c);
-			return -ENOMEM;
-		}
-		c->executor = creel_executor_ref(ex);
+	if (ex && !prepare_task(c, ex)) {
+		dispose(c);
+		return -ENOMEM;
 	}
+	c->executor = creel_executor_ref(ex);
 	if (listen(f, c, ret_id))
 		return 0;
 	if (ret_id)
@@ -240,6 +299,8 @@ int creel_future_remove(creel_future *f, uint64_t id)
 {
 	if (!f)
 		return -EINVAL;
+	if (creel__load(&f->state, relaxed) & CREEL__STATIC)
+		return CREEL_CALLBACK_DONE;
 	creel__hooks_lock(f);
 	struct creel__hook *hook = first_callback_locked(f);
 	while (hook && (hook->notify || callback_of(hook)->id != id))

@@ -101,6 +101,14 @@ void creel__future_settle(creel_future *f, unsigned final, unsigned drop)
 		creel__hooks_run(f);
 }
 
+void creel__future_drop(creel_future *f, uint64_t flag)
+{
+	/* [FUT-3] acq_rel: as in creel_future_unref() */
+	uint64_t old = creel__sub(&f->state, CREEL__REF + flag, acq_rel);
+	if (old / CREEL__REF == 1)
+		free_block(f);
+}
+
 void creel__future_told(creel_future *f, unsigned drop)
 {
 	/* [FUT-3] acq_rel: as in creel_future_unref(), of which this is a part */
@@ -180,7 +188,9 @@ int creel__future_await(creel_future *f, creel_deadline deadline)
 static void let_go(creel_future *f, uint64_t mask, uint64_t new)
 {
 	uint64_t old = creel__load(&f->state, relaxed);
-	while (!creel__cas(&f->state, &old, (old & ~mask) | new, relaxed, relaxed))
+	/* [PIN-1] release: we are through with the executor; pairs with the acquires of those who then
+	 * end the task (creel__task_claim(), creel__task_claim_remote()) */
+	while (!creel__cas(&f->state, &old, (old & ~mask) | new, release, relaxed))
 		;
 	if (old & CREEL__WAITED)
 		creel__unpark_all(creel__low_half(&f->state));
@@ -198,6 +208,18 @@ static void refresh(creel_future *f)
 		let_go(f, CREEL__STATE, started ? CREEL__RUNNING : CREEL__PENDING);
 		return;
 	}
+}
+
+/* Somebody else has the future PINNED. A remote one may come out of that uncancelled: wait and see; unless
+ * the caller is what runs meanwhile, the argument's destructor. */
+static bool await_unpinned(creel_future *f)
+{
+	uint64_t s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
+	if (!(s & CREEL__REMOTE) || creel__self()->callbacks)
+		return false;
+	if ((s & CREEL__STATE) == CREEL__PINNED)
+		creel__park(creel__low_half(&f->state), (uint32_t)s, CREEL_FOREVER);
+	return true;
 }
 
 int creel_future_state(creel_future *f)
@@ -265,9 +287,12 @@ int creel_future_cancel(creel_future *f)
 		unsigned state = s & CREEL__STATE;
 		if (state >= CREEL__FINISHED)
 			return state == CREEL__CANCELLED ? CREEL_CANCEL_NOW : CREEL_CANCEL_FINAL;
-		if (state == CREEL__PINNED)
-			return CREEL_CANCEL_NOW;
-		if (state != CREEL__PENDING) {
+		if (state == CREEL__PINNED) {
+			if (!await_unpinned(f))
+				return CREEL_CANCEL_NOW;
+			/* [FUT-1] acquire: as above */
+			s = creel__load(&f->state, acquire);
+		} else if (state != CREEL__PENDING) {
 			if (ask_to_stop(f, s))
 				return CREEL_CANCEL_REQUESTED;
 			/* [FUT-1] acquire: as above */

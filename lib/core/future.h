@@ -9,6 +9,7 @@
 /* A result that does not fit in the block. */
 struct creel__box {
 	creel_buffer buffer;
+	bool own; /* the data stands behind the box, in one piece with it */
 };
 
 /* Where the large results of tasks go that this thread runs: shared memory, in worker processes. */
@@ -75,6 +76,13 @@ bool creel__future_is_own(const creel_future *f);
 
 /* core/callback.c: tells the hooks of a future that has just become final. Takes over a reference. */
 void creel__hooks_run(creel_future *f);
+
+/* core/callback.c: around user code that must not block. What it completes is told afterwards. */
+void creel__callbacks_enter(void);
+void creel__callbacks_leave(void);
+
+/* Drops a reference and in the same step clears flag (0, or QUEUED if it is set). */
+void creel__future_drop(creel_future *f, uint64_t flag);
 
 /* core/task.c: runs the awaited task here if that is allowed. */
 bool creel__task_help(creel_future *f);

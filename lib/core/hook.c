@@ -113,6 +113,8 @@ bool creel__hooks_listen(creel_future *f, struct creel__hook *hook)
 
 bool creel__hooks_leave(creel_future *f, struct creel__hook *hook)
 {
+	if (creel__load(&f->state, relaxed) & CREEL__STATIC)
+		return false;
 	creel__hooks_lock(f);
 	bool in = hook->next != NULL;
 	if (in)
@@ -137,4 +139,5 @@ void creel__options_attach(creel_future *f, struct creel__options *options)
 	options->hook.next = options->hook.prev = &options->hook;
 	options->hook.notify = NULL;
 	creel__store(&f->hooks, (uintptr_t)&options->hook, relaxed);
+	creel__store(&f->state, creel__load(&f->state, relaxed) | CREEL__OPTIONS, relaxed);
 }

@@ -107,7 +107,7 @@ int creel_promise_set_move(creel_future *promise, creel_buffer buffer)
 		creel__free(box);
 		return rc;
 	}
-	box->buffer = buffer;
+	*box = (struct creel__box){.buffer = buffer};
 	creel__result_set_box(promise, box);
 	settle(promise, CREEL__FINISHED);
 	return 0;

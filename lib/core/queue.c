@@ -28,6 +28,7 @@
 #include <errno.h>
 #ifdef __linux__
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #endif
 
@@ -126,9 +127,10 @@ static void show_locked(creel_queue *q, bool readable)
 #ifdef __linux__
 	uint64_t one = 1;
 	int saved = errno;
-	/* A counter between 0 and 1 takes both without blocking. */
+	/* A counter between 0 and 1 takes both without blocking. Not write() and read(): those are
+	 * cancellation points, and locks are held. */
 	if (q->fd >= 0 && readable != q->shown &&
-	    (readable ? write(q->fd, &one, sizeof one) : read(q->fd, &one, sizeof one)) > 0)
+	    syscall(readable ? SYS_write : SYS_read, q->fd, &one, sizeof one) > 0)
 		q->shown = readable;
 	errno = saved;
 #else

@@ -79,6 +79,7 @@ struct creel__box *creel__box_new(const void *data, size_t size)
 	struct creel__box *box = creel__malloc_aligned(64, BOX_HEAD + (space ? 0 : size));
 	if (!box)
 		return NULL;
+	box->own = !space;
 	if (space) {
 		box->buffer = (creel_buffer){space->alloc(size), size, space->free, NULL};
 		if (!box->buffer.data) {
@@ -142,7 +143,7 @@ int creel__result_move(creel_future *f, creel_buffer buffer)
 	struct creel__box *box = creel__malloc(sizeof *box);
 	if (!box)
 		return -ENOMEM;
-	box->buffer = buffer;
+	*box = (struct creel__box){.buffer = buffer};
 	creel__result_set_box(f, box);
 	return 0;
 }
@@ -166,8 +167,8 @@ static int outcome(creel_future *f, creel_deadline deadline)
 void creel__result_look(creel_future *f, const void **ret_data, size_t *ret_size)
 {
 	if (f->result_len == CREEL__RESULT_BOX) {
-		*ret_data = box_of(f)->buffer.data;
 		*ret_size = box_of(f)->buffer.size;
+		*ret_data = *ret_size ? box_of(f)->buffer.data : NULL;
 	} else {
 		*ret_data = f->result_len ? result_place(f) : NULL;
 		*ret_size = f->result_len;
@@ -229,12 +230,14 @@ int creel_future_take(creel_future *f, creel_deadline deadline, creel_buffer *re
 		return rc;
 	creel__future_await_told(f);
 	/* [FUT-3] acquire: the others are through with it; as in creel_future_unref() */
-	if (creel__load(&f->state, acquire) / CREEL__REF > 1)
+	uint64_t s = creel__load(&f->state, acquire);
+	/* The reference of a queue that only has to drop it does not count. */
+	if (s / CREEL__REF - !!(s & CREEL__QUEUED) > 1)
 		return -EBUSY;
 	if (f->result_len == CREEL__RESULT_BOX) {
 		struct creel__box *box = box_of(f);
 		*ret_buffer = box->buffer;
-		if (box->buffer.data == (unsigned char *)box + BOX_HEAD) {
+		if (box->own) {
 			ret_buffer->free = free_box;
 			ret_buffer->ctx = box;
 		} else {

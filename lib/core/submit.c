@@ -89,7 +89,6 @@ static int attach_options(creel_future *f, const creel_submit_options *o)
 		memcpy(own->name, o->name, n);
 	own->name[n] = 0;
 	creel__options_attach(f, own);
-	creel__store(&f->state, creel__load(&f->state, relaxed) | CREEL__OPTIONS, relaxed);
 	return 0;
 }
 
@@ -166,21 +165,24 @@ static const creel_error *explain_invalid(const struct submission *s)
 					 "submit: the argument is NULL but its size is %zu; "
 					 "pass size 0 for no argument",
 					 s->size);
-	if (s->size > CREEL__SIZE_MAX)
+	if (s->size > CREEL__SIZE_MAX && s->size != CREEL_BY_REF)
 		return creel__error_make(
 			kind, -EINVAL, name,
 			"submit: an argument of %zu bytes is larger than any object; "
 			"was a negative number passed as its size?",
 			s->size);
-	if (o->limit_ns < 0)
+	if (o && o->limit_ns < 0)
 		return creel__error_make(kind, -EINVAL, name,
 					 "submit: limit_ns is %lld; use 0 for none, or a duration",
 					 (long long)o->limit_ns);
-	if (o->flags)
+	if (o && o->flags)
 		return creel__error_make(kind, -EINVAL, name,
 					 "submit: unknown flags 0x%x in creel_submit_options; "
 					 "this version knows none",
 					 o->flags);
+	if (!o || !creel__reserved(o->reserved, sizeof o->reserved / sizeof o->reserved[0]))
+		return creel__error_make(kind, -EINVAL, name,
+					 "submit: the executor refused the task as invalid");
 	return creel__error_make(kind, -EINVAL, name,
 				 "submit: creel_submit_options.reserved is not zero; "
 				 "initialise the struct with {0} or designated initializers");
@@ -215,7 +217,8 @@ static const creel_error *explain(const struct submission *s, int code)
 		/* [EX-1] acquire: the error is complete; pairs with the release in
 		 * creel__executor_set_error() */
 		const creel_error *why = creel__load(&s->ex->error, acquire);
-		e = creel__error_make(CREEL_KIND_BROKEN, why->code, name, "%s", why->message);
+		e = creel__error_make(CREEL_KIND_BROKEN, why ? why->code : code, name, "%s",
+				      why ? why->message : "submit: the executor refused the task");
 		creel__error_set_cause(e, creel__error_ref(why));
 		break;
 	}

@@ -45,8 +45,11 @@ void creel__argument_drop(creel_future *f)
 		void *data;
 		size_t size;
 		creel__argument(f, &data, &size);
-		options->arg_free(data, size, options->arg_ctx);
+		void (*arg_free)(void *, size_t, void *) = options->arg_free;
 		options->arg_free = NULL;
+		creel__callbacks_enter();
+		arg_free(data, size, options->arg_ctx);
+		creel__callbacks_leave();
 	}
 	creel__argument_free(f);
 }
@@ -74,9 +77,10 @@ bool creel__task_claim(creel_future *f, unsigned state)
 	for (;;) {
 		unsigned now = s & CREEL__STATE;
 		if (now == CREEL__PENDING) {
-			/* Relaxed: this only decides who runs it. What the task is about came with
-			 * the pointer to it, from the queue or from the caller's hands. */
-			if (creel__cas(&f->state, &s, s | state, relaxed, relaxed))
+			/* [PIN-1] acquire: whoever had it pinned is through with the executor; pairs
+			 * with the release in let_go() of core/future.c. What the task is about came
+			 * with the pointer to it, from the queue or from the caller's hands. */
+			if (creel__cas(&f->state, &s, s | state, acquire, relaxed))
 				return true;
 		} else if (now == CREEL__PINNED) {
 			s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
@@ -101,7 +105,8 @@ void creel__task_claim_remote(creel_future *f)
 			continue;
 		}
 		uint64_t to = (s & ~(uint64_t)CREEL__STATE) | CREEL__SETTLING;
-		if (creel__cas(&f->state, &s, to, relaxed, relaxed))
+		/* [PIN-1] acquire: as in creel__task_claim() */
+		if (creel__cas(&f->state, &s, to, acquire, relaxed))
 			return;
 	}
 }
@@ -173,17 +178,23 @@ void creel__task_run_claimed(creel_task *task)
 }
 
 /* The stack of those that ran is gone: all that is needed stands in their blocks. */
-void creel__task_exited(void)
+void creel__task_exited(const creel_task *last)
 {
 	struct creel__local *local = creel__self();
+	const creel_task *ended = NULL;
 	local->callbacks = 0;
-	while (local->task) {
+	local->draining = false;
+	while (local->task && (!last || ended != last)) {
 		creel_future *f = &local->task->future;
+		ended = local->task;
 		local->task = f->outer;
 		fail(f, creel__error_make(
 				CREEL_KIND_EXITED, CREEL_EFAILED, creel__task_name(f),
 				"the task ended its thread (pthread_exit or pthread_cancel)"));
 	}
+	/* What it had put off until a callback returned that never will. */
+	creel__callbacks_enter();
+	creel__callbacks_leave();
 }
 
 static void run_counted(struct creel__worker *worker, creel_task *task)
@@ -195,6 +206,12 @@ static void run_counted(struct creel__worker *worker, creel_task *task)
 	creel__store(&worker->ended, creel__load(&worker->ended, relaxed) + 1, release);
 }
 
+/* Drops the executor's reference to a task that did not end by it. */
+static void drop_queued(creel_future *f)
+{
+	creel__future_drop(f, creel__load(&f->state, relaxed) & CREEL__QUEUED);
+}
+
 void creel__task_dispatch(struct creel__worker *worker, creel_task *task)
 {
 	creel_future *f = &task->future;
@@ -203,8 +220,23 @@ void creel__task_dispatch(struct creel__worker *worker, creel_task *task)
 		return;
 	}
 	if (creel__future_peek(f) == CREEL__CANCELLED)
-		creel__bump(&worker->cancelled, 1);
-	creel_future_unref(f);
+		/* [COUNT-1] release: as above */
+		creel__store(&worker->cancelled, creel__load(&worker->cancelled, relaxed) + 1,
+			     release);
+	drop_queued(f);
+}
+
+bool creel__task_cancel(creel_task *task)
+{
+	creel_future *f = &task->future;
+	if (creel__task_claim(f, CREEL__PINNED)) {
+		creel__argument_drop(f);
+		creel__future_settle(f, CREEL__CANCELLED, 1);
+		return true;
+	}
+	bool cancelled = creel__future_peek(f) == CREEL__CANCELLED;
+	drop_queued(f);
+	return cancelled;
 }
 
 bool creel__task_help(creel_future *f)
@@ -212,7 +244,7 @@ bool creel__task_help(creel_future *f)
 	struct creel__worker *worker = creel__self()->worker;
 	if (!worker || f->executor != worker->executor)
 		return false;
-	if (!creel__task_claim(f, CREEL__RUNNING | CREEL__HELPED))
+	if (!creel__task_claim(f, CREEL__RUNNING | CREEL__HELPED | CREEL__QUEUED))
 		return false;
 	run_counted(worker, (creel_task *)f);
 	return true;
@@ -228,7 +260,7 @@ unsigned creel__task_fail(creel_task *task, const creel_error *error)
 	}
 	unsigned state = creel__future_peek(f);
 	creel__error_unref(error);
-	creel_future_unref(f);
+	drop_queued(f);
 	return state;
 }
 
@@ -249,8 +281,7 @@ static void run_guarded(void *task)
 
 static void exited(void *task)
 {
-	(void)task;
-	creel__task_exited();
+	creel__task_exited(task);
 }
 
 int creel_task_run(creel_task *task)

@@ -20,7 +20,7 @@ struct creel__heap_arg *creel__heap_arg(creel_future *f);
 /* The pointer and size that the function gets. */
 void creel__argument(creel_future *f, void **ret_data, size_t *ret_size);
 
-/* Moves a pending task to state (RUNNING, SETTLING, or RUNNING | HELPED); false if it is, or is about to be, cancelled, or has
+/* Moves a pending task to state (RUNNING, perhaps HELPED, SETTLING or PINNED); false if it is, or is about to be, cancelled, or has
  * started elsewhere. Waits while a canceller has it pinned. */
 bool creel__task_claim(creel_future *f, unsigned state);
 
@@ -28,8 +28,9 @@ bool creel__task_claim(creel_future *f, unsigned state);
  * reference. */
 void creel__task_run_claimed(creel_task *task);
 
-/* Ends the tasks that the calling thread was running when pthread_exit() ended it, innermost first. */
-void creel__task_exited(void);
+/* Ends the tasks that the calling thread was running when pthread_exit() ended it, innermost first, up to
+ * and with last; NULL: all. */
+void creel__task_exited(const creel_task *last);
 
 /* Runs what a pool's queue handed out if it is still pending, and drops the executor's reference in any
  * case. A task that its waiter has run is not counted: the waiter did. */
@@ -39,6 +40,10 @@ void creel__task_dispatch(struct creel__worker *worker, creel_task *task);
  * reference. Returns the state: CREEL__FAILED, or CREEL__CANCELLED if it had been, or another if its waiter
  * runs or has run it. */
 unsigned creel__task_fail(creel_task *task, const creel_error *error);
+
+/* Cancels what a pool's queue held, unless it has started, and drops the executor's reference once no
+ * canceller uses the executor any more. Whether it is cancelled, now or before. */
+bool creel__task_cancel(creel_task *task);
 
 /* Calls the function; what it returned. The result stands in the block. */
 int creel__task_call(creel_task *task);

@@ -149,8 +149,10 @@ static struct creel__proc *choose_locked(struct creel__procs *p)
 	return second;
 }
 
-/* Takes back the task that has waited longest behind a running one. */
-static creel_future *take_back_locked(struct creel__procs *p, const struct creel__proc *idle)
+/* Takes back the task that has waited longest behind a running one, if that was before the task number
+ * `before`. */
+static creel_future *take_back_locked(struct creel__procs *p, const struct creel__proc *idle,
+				      uint64_t before)
 {
 	for (unsigned n = 0; n < p->space->workers; n++) {
 		struct creel__proc *w = &p->procs[n];
@@ -158,7 +160,8 @@ static creel_future *take_back_locked(struct creel__procs *p, const struct creel
 		for (unsigned i = 0; w != idle && w->used > 1 && i < CREEL__DEPTH; i++) {
 			const struct creel__place *place = &w->place[i];
 			uint64_t state = creel__load(&creel__slot_of(p, w, i)->state, relaxed);
-			if (place->task && state == CREEL__SLOT(place->seq, CREEL__SLOT_READY) &&
+			if (place->task && place->seq < before &&
+			    state == CREEL__SLOT(place->seq, CREEL__SLOT_READY) &&
 			    (best == CREEL__DEPTH || place->seq < w->place[best].seq))
 				best = i;
 		}
@@ -178,6 +181,17 @@ static creel_future *take_back_locked(struct creel__procs *p, const struct creel
 	return NULL;
 }
 
+/* A task that was sent long ago and has not started stands behind a long one. Now and then these come before
+ * the queue, or a queue that is never empty would keep them waiting for ever. */
+static creel_future *take_overdue_locked(struct creel__procs *p, const struct creel__proc *idle)
+{
+	uint64_t usual = 2u * CREEL__DEPTH * (unsigned)p->alive;
+	if (p->seq < p->look_at)
+		return NULL;
+	p->look_at = p->seq + usual;
+	return p->seq > usual ? take_back_locked(p, idle, p->seq - usual) : NULL;
+}
+
 static bool is_cancelled(creel_future *f)
 {
 	return (creel__load(&f->state, relaxed) & CREEL__STATE) == CREEL__CANCELLED;
@@ -187,9 +201,11 @@ void creel__dispatch_locked(struct creel__procs *p)
 {
 	struct creel__proc *w;
 	while ((w = choose_locked(p))) {
-		creel_future *f = pop_locked(p);
+		creel_future *f = w->used ? NULL : take_overdue_locked(p, w);
+		if (!f)
+			f = pop_locked(p);
 		if (!f && w->used == 0)
-			f = take_back_locked(p, w);
+			f = take_back_locked(p, w, UINT64_MAX);
 		if (!f)
 			break;
 		if (is_cancelled(f)) {

@@ -142,9 +142,7 @@ static void cancel_pending(struct creel__procs *p)
 	while (list) {
 		creel_future *f = list;
 		list = f->next;
-		(void)creel_future_cancel(f);
-		creel_future_unref(f);
-		cancelled++;
+		cancelled += creel__task_cancel((creel_task *)f);
 	}
 	for (unsigned n = 0; n < p->space->workers; n++) {
 		struct creel__proc *w = &p->procs[n];

@@ -89,7 +89,7 @@ struct creel__procs {
 	int64_t wake_at;
 	creel_future *first, *last; /* the queue */
 	size_t queued;
-	uint64_t seq;
+	uint64_t seq, look_at; /* of the last task sent; when to look for overdue ones */
 	uint32_t incarnation;
 	unsigned limited; /* tasks in slots that have a limit */
 	unsigned next_worker;

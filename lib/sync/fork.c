@@ -64,8 +64,11 @@ uint16_t creel__fork_generation(void)
 	if (generation)
 		return (uint16_t)generation;
 	uint32_t next = next_generation();
-	if (!creel__cas(w, &generation, next, relaxed, relaxed))
-		return (uint16_t)generation;
+	/* Stored first: a fork by another thread in between must not give its child the same number. Of
+	 * two threads that come here at once both may count. */
 	creel__store(&inherited, next, relaxed);
+	/* [FORK-1] release: the store above is not later */
+	if (!creel__cas(w, &generation, next, release, relaxed))
+		return (uint16_t)generation;
 	return (uint16_t)next;
 }

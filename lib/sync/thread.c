@@ -69,6 +69,12 @@ void creel__thread_guard(void (*run)(void *arg), void (*ended)(void *arg), void 
 	pthread_cleanup_pop(0);
 }
 
+void creel__thread_no_cancel(void)
+{
+	int old;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
+}
+
 size_t creel__thread_min_stack(void)
 {
 	long size = sysconf(_SC_THREAD_STACK_MIN);

@@ -25,6 +25,9 @@ void creel__thread_set_name(const char *name, unsigned number);
  * its way out instead of returning. */
 void creel__thread_guard(void (*run)(void *arg), void (*ended)(void *arg), void *arg);
 
+/* The calling thread cannot be cancelled from here on. */
+void creel__thread_no_cancel(void);
+
 /* The least stack that a thread can have. */
 size_t creel__thread_min_stack(void);
 

@@ -50,6 +50,14 @@ static void start_one(struct creel__pool *pool)
 	creel__pool_update_need_locked(pool);
 	creel__cond_broadcast_locked(&pool->changed);
 	creel__lock_release(&pool->lock);
+	/* Who queued a task meanwhile relied on the worker that does not come. */
+	creel__pool_pass_on(pool);
+}
+
+void creel__pool_pass_on(struct creel__pool *pool)
+{
+	if (creel__load(&pool->need, relaxed) == CREEL__NEED && creel__pool_has_work(pool))
+		creel__pool_wake_one(pool);
 }
 
 void creel__pool_wake_one(struct creel__pool *pool)
@@ -79,23 +87,24 @@ void creel__pool_wake_one(struct creel__pool *pool)
 		start_one(pool);
 }
 
-static bool has_batched(struct creel__pool *pool)
+bool creel__pool_has_work_locked(struct creel__pool *pool)
 {
+	for (unsigned i = 0; i < pool->shards; i++)
+		if (!creel__shard_is_empty(&pool->shard[i]))
+			return true;
 	bool found = false;
-	creel__lock_acquire(&pool->lock);
 	for (struct creel__list *i = pool->roster.next; !found && i != &pool->roster; i = i->next)
 		found = !creel__batch_is_empty(
 			&creel__of(i, struct creel__pool_worker, roster)->batch);
-	creel__lock_release(&pool->lock);
 	return found;
 }
 
 bool creel__pool_has_work(struct creel__pool *pool)
 {
-	for (unsigned i = 0; i < pool->shards; i++)
-		if (!creel__shard_is_empty(&pool->shard[i]))
-			return true;
-	return has_batched(pool);
+	creel__lock_acquire(&pool->lock);
+	bool found = creel__pool_has_work_locked(pool);
+	creel__lock_release(&pool->lock);
+	return found;
 }
 
 static void set_gates_locked(struct creel__pool *pool, enum creel__gate gate)
@@ -187,7 +196,8 @@ static struct totals totals_locked(struct creel__pool *pool)
 		/* [COUNT-1] acquire: pairs with the release where a worker counts */
 		t.ended += creel__load(&w->ended, acquire);
 		t.begun += creel__load(&w->begun, relaxed);
-		t.cancelled += creel__load(&w->cancelled, relaxed);
+		/* [COUNT-1] acquire: as above */
+		t.cancelled += creel__load(&w->cancelled, acquire);
 	}
 	for (unsigned i = 0; i < pool->shards; i++) {
 		struct creel__shard *shard = &pool->shard[i];
@@ -202,6 +212,12 @@ static uint64_t unfinished_locked(struct creel__pool *pool)
 {
 	struct totals t = totals_locked(pool);
 	return t.submitted - t.ended - t.cancelled - t.failed;
+}
+
+uint64_t creel__pool_pending_locked(struct creel__pool *pool)
+{
+	struct totals t = totals_locked(pool);
+	return t.submitted - t.begun - t.cancelled - t.failed;
 }
 
 static int drain(creel_executor *ex, creel_deadline deadline)
@@ -226,10 +242,16 @@ static void kick_all_locked(struct creel__pool *pool)
 			pool, creel__of(pool->idle.next, struct creel__pool_worker, idle));
 }
 
-/* Everything that is queued and in batches, as a list through next. */
+/* Everything that is queued and in batches, as a list through next. The gates are shut: what leaves a shard
+ * before it is emptied is in a batch afterwards. */
 static creel_future *take_everything_locked(struct creel__pool *pool)
 {
 	creel_future *all = NULL, **end = &all;
+	for (unsigned i = 0; i < pool->shards; i++) {
+		*end = creel__shard_take_all(&pool->shard[i]);
+		while (*end)
+			end = &(*end)->next;
+	}
 	for (struct creel__list *i = pool->roster.next; i != &pool->roster; i = i->next) {
 		struct creel__batch *batch =
 			&creel__of(i, struct creel__pool_worker, roster)->batch;
@@ -237,24 +259,16 @@ static creel_future *take_everything_locked(struct creel__pool *pool)
 			*end = &task->future;
 	}
 	*end = NULL;
-	for (unsigned i = 0; i < pool->shards; i++) {
-		*end = creel__shard_take_all(&pool->shard[i]);
-		while (*end)
-			end = &(*end)->next;
-	}
 	return all;
 }
 
-/* Those that their waiters have run are gone for the queues; the others are cancelled. */
 static void cancel_list(struct creel__pool *pool, creel_future *list)
 {
 	uint64_t cancelled = 0;
 	while (list) {
 		creel_future *f = list;
 		list = f->next;
-		if (creel_future_cancel(f) == CREEL_CANCEL_NOW)
-			cancelled++;
-		creel_future_unref(f);
+		cancelled += creel__task_cancel((creel_task *)f);
 	}
 	creel__lock_acquire(&pool->lock);
 	pool->cancelled += cancelled;
@@ -285,7 +299,8 @@ static int shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline,
 	int rc = 0;
 	close_pool(pool, flags);
 	creel__lock_acquire(&pool->lock);
-	while (rc == 0 && pool->alive + pool->starting + pool->leaving > 0) {
+	while (rc == 0 &&
+	       (pool->alive + pool->starting + pool->leaving > 0 || unfinished_locked(pool))) {
 		if (creel__deadline_passed(deadline))
 			rc = unfinished_locked(pool) ? -ETIMEDOUT : 1;
 		else if (!may_wait)
@@ -324,9 +339,8 @@ static int resize(creel_executor *ex, int max_workers)
 	}
 	creel__lock_release(&pool->lock);
 	/* What waits in the queues may have more workers now. */
-	if (rc == 0 && creel__load(&pool->need, relaxed) == CREEL__NEED &&
-	    creel__pool_has_work(pool))
-		creel__pool_wake_one(pool);
+	if (rc == 0)
+		creel__pool_pass_on(pool);
 	return rc;
 }
 
@@ -368,6 +382,7 @@ static void fail_list(struct creel__pool *pool, creel_future *list, const creel_
 
 void creel__pool_break(struct creel__pool *pool, const creel_error *error)
 {
+	creel__error_set_unhandled(error, pool->base.unhandled);
 	creel__executor_set_error(&pool->base, creel__error_ref(error));
 	creel__lock_acquire(&pool->lock);
 	set_gates_locked(pool, CREEL__GATE_BROKEN);
@@ -381,22 +396,26 @@ void creel__pool_break(struct creel__pool *pool, const creel_error *error)
 	creel__error_unref(error);
 }
 
-void creel__pool_give_back(struct creel__pool *pool, struct creel__batch *batch)
+static creel_future *empty_batch(struct creel__batch *batch)
 {
 	creel_future *list = NULL, **end = &list;
-	bool gave = false;
-	creel__lock_acquire(&pool->lock);
 	for (creel_task *task; (task = creel__batch_take(batch)); end = &task->future.next)
 		*end = &task->future;
 	*end = NULL;
-	if (!pool->broken && list) {
+	return list;
+}
+
+void creel__pool_give_back_locked(struct creel__pool *pool, struct creel__batch *batch)
+{
+	creel_future *list = pool->broken ? NULL : empty_batch(batch);
+	if (list)
 		creel__shard_put_back(&pool->shard[0], list);
-		gave = true;
-	}
-	creel__lock_release(&pool->lock);
-	if (gave && creel__load(&pool->need, relaxed) == CREEL__NEED)
-		creel__pool_wake_one(pool);
-	else if (list && !gave)
+}
+
+void creel__pool_fail_batch(struct creel__pool *pool, struct creel__batch *batch)
+{
+	creel_future *list = empty_batch(batch);
+	if (list)
 		fail_list(pool, list, creel_executor_error(&pool->base));
 }
 

@@ -47,6 +47,7 @@ struct creel__pool_worker {
 	bool is_idle;              /* guarded by pool->lock */
 	bool waking;               /* it is the one in flight; guarded by pool->lock */
 	bool resigned;             /* counts as leaving; guarded by pool->lock */
+	bool finalized;            /* likewise */
 	bool initialized;          /* plain: only its own thread uses it */
 	unsigned next_shard;
 	_Atomic(uint32_t) woken; /* parked on; 1: look again */
@@ -77,7 +78,7 @@ struct creel__pool {
 	bool no_more_threads; /* the system refused one; until a worker idles or goes */
 	bool closed, broken, released;
 	struct creel__list roster, idle, zombies;
-	unsigned idle_count;
+	unsigned idle_count, initializing;
 	uint64_t started, died;
 	/* Of the workers that went, and of tasks that were ended without a worker. */
 	uint64_t begun, ended, cancelled, failed;
@@ -90,10 +91,16 @@ const struct creel__executor_class *creel__thread_pool_class(void);
 void creel__pool_update_need_locked(struct creel__pool *pool);
 void creel__pool_wake_one(struct creel__pool *pool);
 bool creel__pool_has_work(struct creel__pool *pool);
+bool creel__pool_has_work_locked(struct creel__pool *pool);
+/* Wakes one if there is work and nobody on the way to it. */
+void creel__pool_pass_on(struct creel__pool *pool);
+/* Accepted and not started. */
+uint64_t creel__pool_pending_locked(struct creel__pool *pool);
 void creel__pool_destroy(struct creel__pool *pool);
 void creel__pool_break(struct creel__pool *pool, const creel_error *error);
-/* What a worker that leaves had claimed: others will run it. */
-void creel__pool_give_back(struct creel__pool *pool, struct creel__batch *batch);
+/* What a worker that leaves had claimed: others will run it. In a broken pool it fails instead. */
+void creel__pool_give_back_locked(struct creel__pool *pool, struct creel__batch *batch);
+void creel__pool_fail_batch(struct creel__pool *pool, struct creel__batch *batch);
 bool creel__pool_try_vacate_locked(struct creel__pool *pool);
 /* Takes the workers that ended out of the pool; then, without the lock, joins them. */
 void creel__pool_take_zombies_locked(struct creel__pool *pool, struct creel__list *ret_zombies,

@@ -73,9 +73,8 @@ static bool arrive(struct creel__pool_worker *w)
 static creel_task *find_and_pass_on(struct creel__pool_worker *w)
 {
 	creel_task *task = find(w);
-	if (task && creel__load(&w->pool->need, relaxed) == CREEL__NEED &&
-	    creel__pool_has_work(w->pool))
-		creel__pool_wake_one(w->pool);
+	if (task)
+		creel__pool_pass_on(w->pool);
 	return task;
 }
 
@@ -90,14 +89,33 @@ static bool is_surplus_locked(const struct creel__pool *pool)
 	return pool->alive > pool->max_workers && pool->alive > 1;
 }
 
-/* From here on nobody counts on this worker. The decision to leave, and this, are one step: of several
+/* From here on nobody counts on this worker, and what it had claimed goes back. The decision to leave, and this, are one step: of several
  * that could leave at the same moment each sees the others gone. */
 static void resign_locked(struct creel__pool_worker *w)
 {
+	struct creel__pool *pool = w->pool;
+	if (w->resigned)
+		return;
 	w->resigned = true;
-	w->pool->alive--;
-	w->pool->leaving++;
-	creel__pool_update_need_locked(w->pool);
+	creel__pool_give_back_locked(pool, &w->batch);
+	pool->alive--;
+	pool->leaving++;
+	pool->no_more_threads = false;
+	if (w->waking)
+		w->waking = pool->waking = false;
+	creel__pool_update_need_locked(pool);
+}
+
+/* A closed pool's worker that found no task: false if it is the last, and there is one after all. */
+static bool try_resign(struct creel__pool_worker *w)
+{
+	struct creel__pool *pool = w->pool;
+	creel__lock_acquire(&pool->lock);
+	bool resigned = pool->alive > 1 || !creel__pool_has_work_locked(pool);
+	if (resigned)
+		resign_locked(w);
+	creel__lock_release(&pool->lock);
+	return resigned;
 }
 
 /* What a worker without a task does next. If it is to sleep, it is on the idle list from here on. */
@@ -141,9 +159,8 @@ static void stay_awake(struct creel__pool_worker *w)
 	if (w->is_idle)
 		leave_idle_locked(w);
 	creel__lock_release(&pool->lock);
-	if (arrive(w) && creel__load(&pool->need, relaxed) == CREEL__NEED &&
-	    creel__pool_has_work(pool))
-		creel__pool_wake_one(pool);
+	if (arrive(w))
+		creel__pool_pass_on(pool);
 }
 
 /* Slept long enough: whether it retires. */
@@ -187,8 +204,10 @@ static creel_task *idle(struct creel__pool_worker *w)
 	for (;;) {
 		enum verdict verdict = settle_down(w);
 		creel_task *task = verdict == LEAVE ? NULL : find(w);
-		if (verdict != SLEEP)
+		if (verdict == LEAVE || (verdict == LOOK && (task || try_resign(w))))
 			return task;
+		if (verdict == LOOK)
+			continue;
 		if (task) {
 			stay_awake(w);
 			return task;
@@ -241,16 +260,39 @@ static void begin(struct creel__pool_worker *w)
 	pool->starting--;
 	pool->alive++;
 	pool->started++;
+	if (pool->alive > pool->max_workers)
+		creel__store(&pool->attention, 1, relaxed);
 	creel__list_append(&pool->roster, &w->roster);
 	creel__lock_release(&pool->lock);
+}
+
+/* The initializer may take long, or wait for what is queued: nobody waits for this worker meanwhile. One
+ * that sleeps can take over; another is started only if there is work for more than those on the way. */
+static void arrive_early(struct creel__pool_worker *w)
+{
+	struct creel__pool *pool = w->pool;
+	arrive(w);
+	creel__lock_acquire(&pool->lock);
+	pool->initializing++;
+	uint64_t pending = creel__pool_pending_locked(pool);
+	bool more = pending > pool->initializing || (pending && pool->idle_count);
+	creel__lock_release(&pool->lock);
+	if (more)
+		creel__pool_pass_on(pool);
 }
 
 /* False: the pool is broken by it. */
 static bool initialize(struct creel__pool_worker *w)
 {
 	struct creel__pool *pool = w->pool;
-	int code = pool->initializer ? pool->initializer(pool->ctx, w->base.index, &w->base.local)
-				     : 0;
+	int code = 0;
+	if (pool->initializer) {
+		arrive_early(w);
+		code = pool->initializer(pool->ctx, w->base.index, &w->base.local);
+		creel__lock_acquire(&pool->lock);
+		pool->initializing--;
+		creel__lock_release(&pool->lock);
+	}
 	w->initialized = code == 0;
 	if (code)
 		creel__pool_break(pool,
@@ -266,21 +308,23 @@ static void leave(struct creel__pool_worker *w)
 {
 	struct creel__pool *pool = w->pool;
 	struct creel__list others;
-	if (w->initialized && pool->finalizer)
+	creel__thread_no_cancel();
+	creel__lock_acquire(&pool->lock);
+	resign_locked(w);
+	creel__lock_release(&pool->lock);
+	creel__pool_pass_on(pool);
+	bool finalize = w->initialized && !w->finalized;
+	w->finalized = true;
+	if (finalize && pool->finalizer)
 		pool->finalizer(pool->ctx, w->base.local);
+	creel__pool_fail_batch(pool, &w->batch);
 	creel__error_drop_reserve();
 	creel__self()->worker = NULL;
-	creel__pool_give_back(pool, &w->batch);
 	creel__lock_acquire(&pool->lock);
-	if (!w->resigned)
-		resign_locked(w);
 	pool->leaving--;
 	pool->begun += creel__load(&w->base.begun, relaxed);
 	pool->ended += creel__load(&w->base.ended, relaxed);
 	pool->cancelled += creel__load(&w->base.cancelled, relaxed);
-	pool->no_more_threads = false;
-	if (w->waking)
-		w->waking = pool->waking = false;
 	creel__list_remove(&w->roster);
 	creel__list_append(&pool->zombies, &w->roster);
 	creel__pool_take_zombies_locked(pool, &others, w);
@@ -324,6 +368,8 @@ static bool replace(struct creel__pool_worker *w)
 		if (!replaced)
 			pool->starting--;
 	}
+	if (replaced)
+		resign_locked(w);
 	creel__lock_release(&pool->lock);
 	return replaced;
 }
@@ -332,7 +378,7 @@ static bool replace(struct creel__pool_worker *w)
 static void ended(void *arg)
 {
 	struct creel__pool_worker *w = arg;
-	creel__task_exited();
+	creel__task_exited(NULL);
 	creel__bump(&w->base.ended,
 		    creel__load(&w->base.begun, relaxed) - creel__load(&w->base.ended, relaxed));
 	if (!w->initialized)
@@ -340,11 +386,10 @@ static void ended(void *arg)
 				  creel__error_make(CREEL_KIND_BROKEN, CREEL_EFAILED, NULL,
 						    "the initializer of worker %u ended its thread",
 						    w->base.index));
-	creel__pool_give_back(w->pool, &w->batch);
-	if (!replace(w))
-		serve(w, idle(w));
-	if (creel__load(&w->pool->need, relaxed) == CREEL__NEED && creel__pool_has_work(w->pool))
-		creel__pool_wake_one(w->pool);
+	if (!w->finalized && !replace(w)) {
+		creel_task *task = creel__batch_take(&w->batch);
+		serve(w, task ? task : idle(w));
+	}
 	leave(w);
 }
 

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/* The executors under test, and the tasks and helpers that the cases share. */
+#include "contract.h"
+#include "custom.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct kind {
+	int flags;
+	int max_workers;
+	creel_executor *(*make)(void);
+};
+
+static const struct kind *under_test;
+
+static creel_executor *make_custom(void)
+{
+	return ct_custom_new(false);
+}
+
+static creel_executor *make_bare(void)
+{
+	return ct_custom_new(true);
+}
+
+static creel_executor *make_default(void)
+{
+	return creel_thread_pool_new(NULL);
+}
+
+static creel_executor *make_pool(void)
+{
+	return ct_pool((creel_thread_pool_options){0});
+}
+
+static creel_executor *make_procs(void)
+{
+	return creel_process_pool_new(
+		&(creel_process_pool_options){.max_workers = under_test->max_workers});
+}
+
+static const struct kind kinds[] = {
+	[CT_IS_core] = {CT_FLAGS_core, 0, NULL},
+	[CT_IS_inline] = {CT_FLAGS_inline, 0, creel_inline_new},
+	[CT_IS_custom] = {CT_FLAGS_custom, 1, make_custom},
+	[CT_IS_bare] = {CT_FLAGS_bare, 1, make_bare},
+	[CT_IS_pool] = {CT_FLAGS_pool, 0, make_default},
+	[CT_IS_pool1] = {CT_FLAGS_pool1, 1, make_pool},
+	[CT_IS_pool4] = {CT_FLAGS_pool4, 4, make_pool},
+	[CT_IS_procs] = {CT_FLAGS_procs, 2, make_procs},
+	[CT_IS_procs1] = {CT_FLAGS_procs1, 1, make_procs},
+};
+
+void ct_case(int executor, void (*run)(void))
+{
+	struct ct_census before;
+	under_test = &kinds[executor];
+	ct_shared_init();
+	ct_census_take(&before);
+	run();
+	ct_census_same(&before);
+	ct_shared_fini();
+}
+
+creel_executor *ct_executor(void)
+{
+	creel_executor *ex = under_test->make();
+	ct_assert(ex != NULL);
+	ct_assert(creel_executor_error(ex) == NULL);
+	return ex;
+}
+
+creel_executor *ct_pool(creel_thread_pool_options options)
+{
+	if (options.max_workers == 0)
+		options.max_workers = under_test->max_workers;
+	return creel_thread_pool_new(&options);
+}
+
+bool ct_is(int flags)
+{
+	return (under_test->flags & flags) == flags;
+}
+
+unsigned ct_width(void)
+{
+	cpu_set_t cpus;
+	if (ct_is(CT_SYNC))
+		return 0;
+	if (under_test->max_workers > 0)
+		return (unsigned)under_test->max_workers;
+	if (sched_getaffinity(0, sizeof cpus, &cpus))
+		ct_fail(__FILE__, __LINE__, "sched_getaffinity: errno %d", errno);
+	return (unsigned)CPU_COUNT(&cpus);
+}
+
+void ct_close(creel_executor *ex)
+{
+	ct_int(creel_executor_close(ex), 0);
+}
+
+int ct_outcome(creel_future *f)
+{
+	int rc = creel_future_result(f, CT_GUARD, NULL, 0);
+	if (rc == -ETIMEDOUT)
+		ct_fail(__FILE__, __LINE__, "a future never became final");
+	return rc;
+}
+
+long ct_long(creel_future *f)
+{
+	long value = -1;
+	ct_int(creel_future_result(f, CT_GUARD, &value, sizeof value), 0);
+	return value;
+}
+
+long ct_long_drop(creel_future *f)
+{
+	long value = ct_long(f);
+	creel_future_unref(f);
+	return value;
+}
+
+void ct_await_running(creel_future *f)
+{
+	ct_until(creel_future_state(f) != CREEL_FUTURE_PENDING);
+}
+
+void ct_hold(struct ct_hold *h, creel_executor *ex)
+{
+	ct_hold_n(h, ex, ct_width());
+}
+
+void ct_hold_n(struct ct_hold *h, creel_executor *ex, unsigned n)
+{
+	h->started = ct_count_new();
+	h->gate = ct_count_new();
+	h->n = n;
+	h->blockers = calloc(h->n + 1, sizeof(creel_future *));
+	ct_assert(h->blockers && h->n > 0);
+	for (unsigned i = 0; i < h->n; i++)
+		h->blockers[i] = ct_submit_gated(ex, h->started, h->gate, (long)i);
+	/* All, or as many as a quota allows: the others stand in the queue before what comes. In a process
+	 * pool what waits behind another task may be overtaken. */
+	ct_count_await(h->started, ct_is(CT_INPROC) ? 1 : h->n);
+}
+
+void ct_release(struct ct_hold *h)
+{
+	ct_open(h->gate);
+	for (unsigned i = 0; i < h->n; i++)
+		ct_int(ct_long_drop(h->blockers[i]), i);
+	free(h->blockers);
+}
+
+struct ct_thread {
+	pthread_t thread;
+	void *(*fn)(void *);
+	void *arg;
+	_Atomic int tid;
+};
+
+static void *thread_main(void *arg)
+{
+	struct ct_thread *t = arg;
+	atomic_store(&t->tid, (int)syscall(SYS_gettid));
+	return t->fn(t->arg);
+}
+
+struct ct_thread *ct_thread_start(void *(*fn)(void *arg), void *arg)
+{
+	struct ct_thread *t = calloc(1, sizeof *t);
+	ct_assert(t != NULL);
+	t->fn = fn;
+	t->arg = arg;
+	ct_int(pthread_create(&t->thread, NULL, thread_main, t), 0);
+	return t;
+}
+
+int ct_thread_id(struct ct_thread *t)
+{
+	ct_until(atomic_load(&t->tid) != 0);
+	return atomic_load(&t->tid);
+}
+
+void *ct_thread_join(struct ct_thread *t)
+{
+	void *result;
+	pthread_join(t->thread, &result);
+	free(t);
+	return result;
+}
+
+int task_nothing(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)arg;
+	(void)size;
+	return 0;
+}
+
+int task_same(creel_task *task, const void *arg, size_t size)
+{
+	return size == sizeof(long) ? creel_return(task, arg, size) : -EMSGSIZE;
+}
+
+int task_double(creel_task *task, const void *arg, size_t size)
+{
+	(void)size;
+	long value = 2 * *(const long *)arg;
+	return creel_return(task, &value, sizeof value);
+}
+
+int task_echo(creel_task *task, const void *arg, size_t size)
+{
+	return creel_return(task, arg, size);
+}
+
+int task_fail(creel_task *task, const void *arg, size_t size)
+{
+	(void)size;
+	return creel_fail(task, *(const int *)arg, "on purpose");
+}
+
+int task_count(creel_task *task, const void *arg, size_t size)
+{
+	(void)size;
+	struct ct_count *const *counter = arg;
+	long value = (long)ct_count_add(*counter, 1);
+	return creel_return(task, &value, sizeof value);
+}
+
+creel_future *ct_submit_count(creel_executor *ex, struct ct_count *counter)
+{
+	return creel_submit(ex, task_count, &counter, sizeof counter);
+}
+
+int task_gated(creel_task *task, const void *arg, size_t size)
+{
+	(void)size;
+	const struct ct_gated *gated = arg;
+	ct_count_add(gated->started, 1);
+	ct_pass(gated->gate);
+	return creel_return(task, &gated->value, sizeof gated->value);
+}
+
+creel_future *ct_submit_gated(creel_executor *ex, struct ct_count *started, struct ct_count *gate,
+			      long value)
+{
+	struct ct_gated gated = {started, gate, value};
+	return creel_submit(ex, task_gated, &gated, sizeof gated);
+}
+
+int task_log(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)size;
+	const struct ct_logged *logged = arg;
+	ct_log_add(logged->log, logged->value);
+	return 0;
+}
+
+creel_future *ct_submit_log(creel_executor *ex, struct ct_log *log, long value)
+{
+	struct ct_logged logged = {log, value};
+	return creel_submit(ex, task_log, &logged, sizeof logged);
+}
+
+void done_count(creel_future *f, void *arg)
+{
+	(void)f;
+	ct_count_add(arg, 1);
+}
+
+void free_count(void *arg)
+{
+	ct_count_add(arg, 1);
+}
+
+void arg_free_count(void *arg, size_t size, void *ctx)
+{
+	(void)arg;
+	(void)size;
+	ct_count_add(ctx, 1);
+}
+
+void buffer_free_count(void *data, size_t size, void *ctx)
+{
+	(void)data;
+	(void)size;
+	ct_count_add(ctx, 1);
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The contract suite: each case written once and registered for every executor, as the test
+ * contract_<executor>.<case>. A case named c09_... shows promise 9 of the contract, rule_... a rule that
+ * holds everywhere, bad_... what bad input gets.
+ *
+ * NEEDS   What a case asks of an executor stands in its CASE() line; where the executor has it not,
+ *         the case does not apply and is reported as skipped (n/a in the table).
+ * SHARED  Tasks may run in another process: what they touch beyond their argument lies in the arena of
+ *         support/shared.h, and what they say comes back as their result. Cases that cannot do so
+ *         need CT_INPROC.
+ */
+#ifndef CREEL_TESTS_CONTRACT_H
+#define CREEL_TESTS_CONTRACT_H
+
+#include "census.h"
+#include "ct.h"
+#include "faults.h"
+#include "shared.h"
+
+#include <creel/creel.h>
+#include <errno.h>
+
+enum {
+	CT_CORE = 1,      /* no executor at all: such cases run once, in the suite contract_core */
+	CT_EX = 2,        /* any executor */
+	CT_ASYNC = 4,     /* tasks run after submit returned: they can be held up, and be pending */
+	CT_STRICT = 8,    /* tasks start in the order of submission, one at a time */
+	CT_PARALLEL = 16, /* at least two run at once */
+	CT_INPROC = 32,   /* tasks run in the process of the test */
+	CT_POOL = 64,     /* a thread pool: creel_thread_pool_options apply */
+	CT_SYNC = 128,    /* tasks run within submit */
+	CT_COUNTS = 256   /* creel_stats counts workers, creel_executor_resize() works */
+};
+
+enum {
+	CT_FLAGS_core = CT_CORE,
+	CT_FLAGS_inline = CT_EX | CT_STRICT | CT_INPROC | CT_SYNC,
+	CT_FLAGS_custom = CT_EX | CT_ASYNC | CT_STRICT | CT_INPROC,
+	CT_FLAGS_bare = CT_FLAGS_custom,
+	CT_FLAGS_pool = CT_EX | CT_ASYNC | CT_INPROC | CT_POOL | CT_COUNTS,
+	CT_FLAGS_pool1 = CT_FLAGS_pool | CT_STRICT,
+	CT_FLAGS_pool4 = CT_FLAGS_pool | CT_PARALLEL,
+	CT_FLAGS_procs = CT_EX | CT_ASYNC | CT_COUNTS | CT_PARALLEL,
+	CT_FLAGS_procs1 = CT_EX | CT_ASYNC | CT_COUNTS | CT_STRICT
+};
+
+/* The executors: a line here, a CT_FLAGS_ above and an entry in contract.c add one. */
+#define CT_EXECUTORS(ON, name, needs)                                                              \
+	ON(inline, name, needs)                                                                    \
+	ON(custom, name, needs)                                                                    \
+	ON(bare, name, needs)                                                                      \
+	ON(pool, name, needs)                                                                      \
+	ON(pool1, name, needs)                                                                     \
+	ON(pool4, name, needs)                                                                     \
+	ON(procs, name, needs)                                                                     \
+	ON(procs1, name, needs)
+
+/* As the index of an executor: none. */
+enum {
+	CT_IS_core,
+	CT_IS_inline,
+	CT_IS_custom,
+	CT_IS_bare,
+	CT_IS_pool,
+	CT_IS_pool1,
+	CT_IS_pool4,
+	CT_IS_procs,
+	CT_IS_procs1
+};
+
+#define CT_ON(executor, name, needs)                                                               \
+	CT_TEST(contract_##executor, name, (CT_FLAGS_##executor & (needs)) != (needs))             \
+	{                                                                                          \
+		ct_case(CT_IS_##executor, case_##name);                                            \
+	}
+
+/* A case for every executor that has what it needs. */
+#define CASE(name, needs)                                                                          \
+	static void case_##name(void);                                                             \
+	CT_EXECUTORS(CT_ON, name, (CT_EX | (needs)))                                               \
+	static void case_##name(void)
+
+/* A case that needs no executor, or makes its own. */
+#define CORE_CASE(name)                                                                            \
+	static void case_##name(void);                                                             \
+	CT_ON(core, name, CT_CORE)                                                                 \
+	static void case_##name(void)
+
+/* Runs a case between two censuses. */
+void ct_case(int executor, void (*run)(void));
+
+/* A new executor of the kind under test. */
+creel_executor *ct_executor(void);
+/* A thread pool with these options, its size that of the one under test unless given. */
+creel_executor *ct_pool(creel_thread_pool_options options);
+/* Which flags the executor under test has. */
+bool ct_is(int flags);
+/* As many tasks as can run at once, at most; 0 if they run within submit. */
+unsigned ct_width(void);
+/* Closes, and insists that it worked. */
+void ct_close(creel_executor *ex);
+
+#define CT_GUARD creel_in_ms(CT_GUARD_MS)
+
+/* Waits for the end of f: what creel_future_result() says of it. */
+int ct_outcome(creel_future *f);
+/* Waits for a result of type long. */
+long ct_long(creel_future *f);
+/* ct_long(), and drops the reference. */
+long ct_long_drop(creel_future *f);
+/* Waits until a task has been started. */
+void ct_await_running(creel_future *f);
+
+/* Keeps every worker busy, so that what is submitted later stays pending. */
+struct ct_hold {
+	struct ct_count *started, *gate;
+	creel_future **blockers;
+	unsigned n;
+};
+void ct_hold(struct ct_hold *h, creel_executor *ex);
+/* The same for an executor that runs n at once. */
+void ct_hold_n(struct ct_hold *h, creel_executor *ex, unsigned n);
+void ct_release(struct ct_hold *h);
+
+/* A thread of the test's. It publishes its id, so that others can await that it sleeps. */
+struct ct_thread;
+struct ct_thread *ct_thread_start(void *(*fn)(void *arg), void *arg);
+int ct_thread_id(struct ct_thread *t);
+void *ct_thread_join(struct ct_thread *t);
+
+/* Tasks. */
+int task_nothing(creel_task *task, const void *arg, size_t size);
+/* long -> long: the same, doubled. */
+int task_same(creel_task *task, const void *arg, size_t size);
+int task_double(creel_task *task, const void *arg, size_t size);
+/* Any bytes -> the same bytes. */
+int task_echo(creel_task *task, const void *arg, size_t size);
+/* int -> fails with that code and the message "on purpose". */
+int task_fail(creel_task *task, const void *arg, size_t size);
+
+/* Counts *counter up and returns the number it got. */
+int task_count(creel_task *task, const void *arg, size_t size);
+creel_future *ct_submit_count(creel_executor *ex, struct ct_count *counter);
+
+/* Says that it started, waits for the gate, returns value. */
+struct ct_gated {
+	struct ct_count *started, *gate;
+	long value;
+};
+int task_gated(creel_task *task, const void *arg, size_t size);
+creel_future *ct_submit_gated(creel_executor *ex, struct ct_count *started, struct ct_count *gate,
+			      long value);
+
+/* Adds value to the log. */
+struct ct_logged {
+	struct ct_log *log;
+	long value;
+};
+int task_log(creel_task *task, const void *arg, size_t size);
+creel_future *ct_submit_log(creel_executor *ex, struct ct_log *log, long value);
+
+/* Callbacks and destructors: count a struct ct_count up. */
+void done_count(creel_future *f, void *arg);
+void free_count(void *arg);
+void arg_free_count(void *arg, size_t size, void *ctx);
+void buffer_free_count(void *data, size_t size, void *ctx);
+
+#endif

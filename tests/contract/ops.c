@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Promises 1, 2, 15 and 17 as a custom executor sees them: what the library asks of its operations, and
+ * what it promises to whoever writes one.
+ */
+#include "contract.h"
+
+#include <string.h>
+
+/* An executor that keeps what it gets until the test says what becomes of it. */
+struct shelf {
+	creel_task *tasks[64];
+	unsigned n;
+	int refuse; /* what submit says; 0: takes it */
+	bool at_once;
+	int withdraw_says;
+	creel_task *withdrawn[64];
+	unsigned withdraws, shutdowns, destroys;
+	unsigned shutdown_flags[4];
+};
+
+static int shelf_submit(void *self, creel_task *task)
+{
+	struct shelf *s = self;
+	if (s->refuse)
+		return s->refuse;
+	if (s->at_once) {
+		creel_task_run(task);
+		return 0;
+	}
+	s->tasks[s->n++] = task;
+	return 0;
+}
+
+static int shelf_withdraw(void *self, creel_task *task)
+{
+	struct shelf *s = self;
+	s->withdrawn[s->withdraws++] = task;
+	for (unsigned i = 0; s->withdraw_says && i < s->n; i++)
+		if (s->tasks[i] == task)
+			s->tasks[i] = NULL;
+	return s->withdraw_says;
+}
+
+static void shelf_shutdown(void *self, unsigned flags)
+{
+	struct shelf *s = self;
+	s->shutdown_flags[s->shutdowns++ % 4] = flags;
+}
+
+static void shelf_destroy(void *self)
+{
+	struct shelf *s = self;
+	s->destroys++;
+}
+
+static creel_executor *shelf_new(struct shelf *s)
+{
+	creel_executor_ops ops = {sizeof ops,     shelf_submit,  shelf_withdraw,
+				  shelf_shutdown, shelf_destroy, NULL};
+	memset(s, 0, sizeof *s);
+	creel_executor *ex = creel_executor_new(&ops, s);
+	/* They were copied. */
+	memset(&ops, 0, sizeof ops);
+	ct_assert(creel_executor_error(ex) == NULL);
+	return ex;
+}
+
+CORE_CASE(c15_a_task_runs_when_its_executor_runs_it_and_not_before)
+{
+	struct shelf s;
+	struct ct_count *ran = ct_count_new();
+	creel_executor *ex = shelf_new(&s);
+	creel_future *f = ct_submit_count(ex, ran);
+	ct_int(s.n, 1);
+	ct_int(creel_future_state(f), CREEL_FUTURE_PENDING);
+	ct_int(creel_executor_drain(ex, CREEL_NOW), -ETIMEDOUT);
+	ct_int(creel_task_run(s.tasks[0]), 0);
+	ct_int(ct_long_drop(f), 1);
+	ct_int(creel_executor_drain(ex, CREEL_NOW), 0);
+	ct_close(ex);
+	ct_int(s.destroys, 1);
+}
+
+CORE_CASE(c15_what_submit_refuses_is_rejected_with_its_code)
+{
+	static const int codes[] = {-EAGAIN, -ENOMEM, -EIO, -1};
+	struct shelf s;
+	struct ct_count *ran = ct_count_new(), *freed = ct_count_new();
+	creel_submit_options o = {.arg_free = arg_free_count, .arg_ctx = freed};
+	creel_executor *ex = shelf_new(&s);
+	for (uint32_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+		creel_future *none = NULL;
+		s.refuse = codes[i];
+		ct_int(creel_try_submit(ex, task_count, &ran, sizeof ran, &o, &none), codes[i]);
+		ct_assert(none == NULL);
+		ct_int(ct_count_get(freed), i);
+		creel_future *f = creel_submit_with(ex, task_count, &ran, sizeof ran, &o);
+		ct_int(ct_outcome(f), CREEL_EFAILED);
+		ct_int(creel_future_error(f)->code, codes[i]);
+		ct_int(ct_count_get(freed), i + 1);
+		creel_future_unref(f);
+	}
+	ct_int(creel_executor_drain(ex, CREEL_NOW), 0);
+	ct_close(ex);
+	ct_int(ct_count_get(ran), 0);
+	ct_int(s.destroys, 1);
+}
+
+CORE_CASE(c15_a_task_that_is_rejected_fails_with_the_error_given)
+{
+	struct shelf s;
+	struct ct_count *ran = ct_count_new(), *freed = ct_count_new();
+	creel_submit_options o = {.arg_free = arg_free_count, .arg_ctx = freed};
+	char text[] = "queue burnt down";
+	creel_error e = {.kind = CREEL_KIND_EXPIRED, .code = -ETIME, .task = "", .message = text};
+	creel_executor *ex = shelf_new(&s);
+	creel_future *f = creel_submit_with(ex, task_count, &ran, sizeof ran, &o);
+	creel_future *g = creel_submit_with(ex, task_count, &ran, sizeof ran, &o);
+	creel_task_reject(s.tasks[0], &e);
+	creel_task_reject(s.tasks[1], NULL);
+	memset(text, 'x', sizeof text - 1);
+	ct_int(ct_outcome(f), CREEL_EFAILED);
+	ct_int(creel_future_error(f)->kind, CREEL_KIND_EXPIRED);
+	ct_int(creel_future_error(f)->code, -ETIME);
+	ct_text(creel_future_error(f)->message, "queue burnt down");
+	ct_int(creel_future_error(g)->kind, CREEL_KIND_REJECTED);
+	ct_int(ct_count_get(freed), 2);
+	creel_future_unref(f);
+	creel_future_unref(g);
+	ct_close(ex);
+	ct_int(ct_count_get(ran), 0);
+}
+
+CORE_CASE(c15_a_task_may_run_within_submit)
+{
+	struct shelf s;
+	struct ct_count *ran = ct_count_new();
+	creel_executor *ex = shelf_new(&s);
+	s.at_once = true;
+	creel_future *f = ct_submit_count(ex, ran);
+	ct_int(creel_future_state(f), CREEL_FUTURE_FINISHED);
+	ct_int(ct_long_drop(f), 1);
+	ct_close(ex);
+}
+
+CORE_CASE(c02_a_cancelled_task_is_withdrawn_and_never_comes_back)
+{
+	struct shelf s;
+	struct ct_count *ran = ct_count_new(), *freed = ct_count_new();
+	creel_submit_options o = {.arg_free = arg_free_count, .arg_ctx = freed};
+	creel_executor *ex = shelf_new(&s);
+	creel_future *f = creel_submit_with(ex, task_count, &ran, sizeof ran, &o);
+	creel_task *task = s.tasks[0];
+	s.withdraw_says = 1;
+	ct_int(creel_future_cancel(f), CREEL_CANCEL_NOW);
+	ct_int(creel_future_cancel(f), CREEL_CANCEL_NOW);
+	ct_int(s.withdraws, 1);
+	ct_assert(s.withdrawn[0] == task);
+	ct_int(ct_count_get(freed), 1);
+	/* The library dropped it: nothing is in flight. */
+	ct_int(creel_executor_drain(ex, CREEL_NOW), 0);
+	creel_future_unref(f);
+	ct_close(ex);
+	ct_int(s.destroys, 1);
+	ct_int(ct_count_get(ran), 0);
+}
+
+CORE_CASE(c02_a_cancelled_task_that_cannot_be_withdrawn_is_found_cancelled)
+{
+	struct shelf s;
+	struct ct_count *ran = ct_count_new(), *freed = ct_count_new();
+	creel_submit_options o = {.arg_free = arg_free_count, .arg_ctx = freed};
+	creel_executor *ex = shelf_new(&s);
+	creel_future *f = creel_submit_with(ex, task_count, &ran, sizeof ran, &o);
+	creel_future *g = creel_submit_with(ex, task_count, &ran, sizeof ran, &o);
+	ct_int(creel_future_cancel(f), CREEL_CANCEL_NOW);
+	ct_int(creel_future_cancel(g), CREEL_CANCEL_NOW);
+	ct_int(s.withdraws, 2);
+	creel_future_unref(f);
+	ct_int(creel_task_run(s.tasks[0]), -ECANCELED);
+	/* Rejecting changes nothing of what was cancelled. */
+	creel_task_reject(s.tasks[1], NULL);
+	ct_int(creel_future_state(g), CREEL_FUTURE_CANCELLED);
+	ct_int(creel_future_error(g)->kind, CREEL_KIND_CANCELLED);
+	creel_future_unref(g);
+	ct_int(ct_count_get(freed), 2);
+	ct_int(creel_executor_drain(ex, CREEL_NOW), 0);
+	ct_close(ex);
+	ct_int(ct_count_get(ran), 0);
+}
+
+CORE_CASE(c02_a_task_that_has_ended_is_not_withdrawn)
+{
+	struct shelf s;
+	struct ct_count *ran = ct_count_new();
+	creel_executor *ex = shelf_new(&s);
+	creel_future *f = ct_submit_count(ex, ran);
+	ct_int(creel_task_run(s.tasks[0]), 0);
+	ct_int(creel_future_cancel(f), CREEL_CANCEL_FINAL);
+	ct_int(s.withdraws, 0);
+	creel_future_unref(f);
+	ct_close(ex);
+}
+
+CORE_CASE(c17_shutdown_is_passed_on_once_for_each_new_set_of_flags)
+{
+	struct shelf s;
+	creel_executor *ex = shelf_new(&s);
+	for (int i = 0; i < 3; i++)
+		ct_int(creel_executor_shutdown(ex, 0, CREEL_NOW, NULL), 0);
+	ct_int(s.shutdowns, 1);
+	ct_int(s.shutdown_flags[0], 0);
+	for (int i = 0; i < 3; i++)
+		ct_int(creel_executor_shutdown(ex, CREEL_SHUTDOWN_CANCEL, CREEL_NOW, NULL), 0);
+	ct_int(s.shutdowns, 2);
+	ct_assert(s.shutdown_flags[1] & CREEL_SHUTDOWN_CANCEL);
+	ct_int(creel_executor_shutdown(ex, 0, CREEL_NOW, NULL), 0);
+	ct_int(s.shutdowns, 2);
+	ct_close(ex);
+	ct_int(s.shutdowns, 2);
+	ct_int(s.destroys, 1);
+}
+
+CORE_CASE(c17_destroy_comes_once_after_the_last_task_and_the_last_reference)
+{
+	struct shelf s;
+	struct ct_count *ran = ct_count_new();
+	creel_executor *ex = shelf_new(&s);
+	creel_future *f = ct_submit_count(ex, ran), *g = ct_submit_count(ex, ran);
+	creel_executor_unref(ex);
+	ct_int(s.shutdowns, 1);
+	ct_int(s.destroys, 0);
+	ct_int(creel_task_run(s.tasks[0]), 0);
+	ct_int(s.destroys, 0);
+	ct_int(creel_task_run(s.tasks[1]), 0);
+	ct_int(s.destroys, 1);
+	ct_int(ct_long_drop(f), 1);
+	ct_int(ct_long_drop(g), 2);
+	ct_int(s.destroys, 1);
+}
+
+CORE_CASE(c17_a_shutdown_that_cancels_ends_what_a_custom_executor_holds)
+{
+	struct shelf s;
+	struct ct_count *ran = ct_count_new();
+	size_t left = 9;
+	creel_executor *ex = shelf_new(&s);
+	creel_future *f = ct_submit_count(ex, ran);
+	int rc = creel_executor_shutdown(ex, CREEL_SHUTDOWN_CANCEL, CREEL_NOW, &left);
+	ct_int(rc, left ? -ETIMEDOUT : 0);
+	/* The executor itself has done nothing about it: it finds the task cancelled. */
+	ct_int(creel_task_run(s.tasks[0]), -ECANCELED);
+	ct_int(creel_future_state(f), CREEL_FUTURE_CANCELLED);
+	creel_future_unref(f);
+	ct_close(ex);
+	ct_int(ct_count_get(ran), 0);
+}
+
+CORE_CASE(bad_operations_make_a_broken_executor_and_self_is_left_alone)
+{
+	struct shelf s;
+	creel_executor_ops good = {sizeof good,    shelf_submit,  shelf_withdraw,
+				   shelf_shutdown, shelf_destroy, NULL};
+	creel_executor_ops none = good, small = good, large = good, zero = good;
+	none.submit = NULL;
+	small.size = sizeof(size_t);
+	large.size = sizeof good + 4096;
+	zero.size = 0;
+	const creel_executor_ops *bad[] = {NULL, &none, &small, &large, &zero};
+	memset(&s, 0, sizeof s);
+	for (int i = 0; i < 5; i++) {
+		creel_executor *ex = creel_executor_new(bad[i], &s);
+		ct_assert(ex != NULL);
+		ct_assert(creel_executor_error(ex) != NULL);
+		ct_int(creel_executor_error(ex)->code, -EINVAL);
+		ct_assert(creel_executor_error(ex)->message[0] != 0);
+		creel_future *f = creel_submit(ex, task_nothing, NULL, 0);
+		ct_int(creel_future_error(f)->kind, CREEL_KIND_BROKEN);
+		creel_future_unref(f);
+		ct_close(ex);
+	}
+	ct_int(s.destroys, 0);
+	ct_int(s.shutdowns, 0);
+}

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/* Promises 6 and 7: errors, and the promise side with its truth table in full. */
+#include "contract.h"
+
+#include <string.h>
+
+/* Promise 6. */
+
+static int fail_named(creel_task *task, const void *arg, size_t size)
+{
+	(void)arg;
+	(void)size;
+	return creel_fail(task, -ENOSPC, "no room for %d of %s", 42, "them");
+}
+
+CASE(c06_an_error_says_what_failed_how_and_where, 0)
+{
+	creel_submit_options o = {.name = "packing"};
+	creel_executor *ex = ct_executor();
+	creel_future *f = creel_submit_with(ex, fail_named, NULL, 0, &o);
+	ct_int(ct_outcome(f), CREEL_EFAILED);
+	const creel_error *e = creel_future_error(f);
+	ct_int(e->kind, CREEL_KIND_FAILED);
+	ct_int(e->code, -ENOSPC);
+	ct_int(e->err, ENOSPC);
+	ct_int(e->signal, 0);
+	ct_int(e->exit_status, 0);
+	ct_int(e->pid, 0);
+	ct_text(e->task, "packing");
+	ct_has(e->message, "no room for 42 of them");
+	ct_assert(creel_error_cause(e, 0) == NULL);
+	creel_future_unref(f);
+	ct_close(ex);
+}
+
+CASE(c06_a_future_has_one_error_object_that_outlives_its_executor, 0)
+{
+	int code = 12345;
+	creel_executor *ex = ct_executor();
+	creel_future *f = creel_submit(ex, task_fail, &code, sizeof code);
+	ct_int(ct_outcome(f), CREEL_EFAILED);
+	const creel_error *e = creel_future_error(f);
+	ct_assert(e != NULL);
+	ct_close(ex);
+	for (int i = 0; i < 10; i++)
+		ct_assert(creel_future_error(f) == e);
+	ct_int(e->code, 12345);
+	ct_int(e->err, 0);
+	ct_text(e->task, "");
+	ct_has(e->message, "on purpose");
+	creel_future_unref(f);
+}
+
+static int just_return(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)size;
+	return *(const int *)arg;
+}
+
+CASE(c06_a_code_alone_makes_an_error_with_a_message, 0)
+{
+	static const int codes[] = {-EIO,          1,          -1, 255, INT32_MAX, INT32_MIN,
+				    CREEL_EFAILED, CREEL_EMPTY};
+	creel_executor *ex = ct_executor();
+	for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+		creel_future *f = creel_submit(ex, just_return, &codes[i], sizeof codes[i]);
+		ct_int(ct_outcome(f), CREEL_EFAILED);
+		ct_int(creel_future_error(f)->kind, CREEL_KIND_FAILED);
+		ct_int(creel_future_error(f)->code, codes[i]);
+		ct_assert(creel_future_error(f)->message[0] != 0);
+		creel_future_unref(f);
+	}
+	ct_close(ex);
+}
+
+static int fail_oddly(creel_task *task, const void *arg, size_t size)
+{
+	char text[5000];
+	(void)arg;
+	(void)size;
+	memset(text, 'x', sizeof text);
+	text[sizeof text - 1] = 0;
+	return creel_fail(task, 0, "%s", text);
+}
+
+CASE(c06_a_long_message_is_cut_and_a_code_of_zero_still_fails, 0)
+{
+	creel_executor *ex = ct_executor();
+	creel_future *f = creel_submit(ex, fail_oddly, NULL, 0);
+	ct_int(ct_outcome(f), CREEL_EFAILED);
+	const creel_error *e = creel_future_error(f);
+	ct_int(e->code, CREEL_EFAILED);
+	ct_assert(strlen(e->message) >= 100 && strlen(e->message) <= 400);
+	ct_has(e->message, "xxxxxxxxxx");
+	creel_future_unref(f);
+	ct_close(ex);
+}
+
+CASE(c06_there_is_no_error_before_the_end_nor_after_success, CT_ASYNC)
+{
+	struct ct_count *started = ct_count_new(), *gate = ct_count_new();
+	creel_executor *ex = ct_executor();
+	creel_future *f = ct_submit_gated(ex, started, gate, 1);
+	ct_assert(creel_future_error(f) == NULL);
+	ct_count_await(started, 1);
+	ct_assert(creel_future_error(f) == NULL);
+	ct_open(gate);
+	ct_int(ct_long(f), 1);
+	ct_assert(creel_future_error(f) == NULL);
+	creel_future_unref(f);
+	ct_close(ex);
+}
+
+CORE_CASE(c06_names_of_kinds_and_codes_are_never_null)
+{
+	for (int kind = -1; kind < 40; kind++)
+		ct_assert(creel_kind_name(kind) != NULL);
+	ct_has(creel_kind_name(CREEL_KIND_FAILED), "failed");
+	ct_has(creel_kind_name(CREEL_KIND_WORKER_DIED), "worker died");
+	ct_assert(
+		strcmp(creel_kind_name(CREEL_KIND_SHUT_DOWN), creel_kind_name(CREEL_KIND_BROKEN)));
+	for (int code = -5000; code < 10; code++)
+		ct_assert(creel_code_name(code) != NULL);
+	ct_text(creel_code_name(-ETIMEDOUT), "ETIMEDOUT");
+	ct_text(creel_code_name(-EINVAL), "EINVAL");
+	ct_text(creel_code_name(CREEL_EFAILED), "CREEL_EFAILED");
+	ct_text(creel_code_name(CREEL_EMPTY), "CREEL_EMPTY");
+	ct_text(creel_code_name(0), "0");
+	ct_text(creel_version(), "0.1.0");
+	ct_assert(creel_error_cause(NULL, 0) == NULL);
+	ct_assert(creel_error_cause(NULL, SIZE_MAX) == NULL);
+}
+
+/* Promise 7. */
+
+static creel_future *promise_in(int state)
+{
+	static const long first = 1;
+	creel_future *f = creel_promise_new();
+	ct_int(creel_future_state(f), CREEL_FUTURE_PENDING);
+	if (state == CREEL_FUTURE_RUNNING)
+		ct_int(creel_promise_set_running_or_notify_cancel(f), 0);
+	if (state == CREEL_FUTURE_FINISHED)
+		ct_int(creel_promise_set_result(f, &first, sizeof first), 0);
+	if (state == CREEL_FUTURE_CANCELLED)
+		ct_int(creel_future_cancel(f), CREEL_CANCEL_NOW);
+	ct_int(creel_future_state(f), state);
+	return f;
+}
+
+static const int all_states[] = {CREEL_FUTURE_PENDING, CREEL_FUTURE_RUNNING, CREEL_FUTURE_FINISHED,
+				 CREEL_FUTURE_CANCELLED};
+
+CORE_CASE(c07_set_running_follows_the_truth_table)
+{
+	static const int says[] = {0, -EALREADY, -EALREADY, -ECANCELED};
+	static const int after[] = {CREEL_FUTURE_RUNNING, CREEL_FUTURE_RUNNING,
+				    CREEL_FUTURE_FINISHED, CREEL_FUTURE_CANCELLED};
+	for (int i = 0; i < 4; i++) {
+		creel_future *f = promise_in(all_states[i]);
+		ct_int(creel_promise_set_running_or_notify_cancel(f), says[i]);
+		ct_int(creel_future_state(f), after[i]);
+		creel_future_unref(f);
+	}
+}
+
+static const int settle_says[] = {0, 0, -EALREADY, -ECANCELED};
+static const int settle_after[] = {CREEL_FUTURE_FINISHED, CREEL_FUTURE_FINISHED,
+				   CREEL_FUTURE_FINISHED, CREEL_FUTURE_CANCELLED};
+
+CORE_CASE(c07_set_result_follows_the_truth_table)
+{
+	long second = 2;
+	for (int i = 0; i < 4; i++) {
+		creel_future *f = promise_in(all_states[i]);
+		ct_int(creel_promise_set_result(f, &second, sizeof second), settle_says[i]);
+		ct_int(creel_future_state(f), settle_after[i]);
+		if (settle_after[i] == CREEL_FUTURE_FINISHED)
+			ct_int(ct_long(f), settle_says[i] == 0 ? 2 : 1);
+		creel_future_unref(f);
+	}
+}
+
+CORE_CASE(c07_set_move_follows_the_truth_table_and_owns_only_what_it_took)
+{
+	long second = 2;
+	for (int i = 0; i < 4; i++) {
+		struct ct_count *freed = ct_count_new();
+		creel_buffer buffer = {&second, sizeof second, buffer_free_count, freed};
+		creel_future *f = promise_in(all_states[i]);
+		ct_int(creel_promise_set_move(f, buffer), settle_says[i]);
+		ct_int(creel_future_state(f), settle_after[i]);
+		if (settle_after[i] == CREEL_FUTURE_FINISHED)
+			ct_int(ct_long(f), settle_says[i] == 0 ? 2 : 1);
+		ct_int(ct_count_get(freed), 0);
+		creel_future_unref(f);
+		ct_int(ct_count_get(freed), settle_says[i] == 0);
+	}
+}
+
+CORE_CASE(c07_set_error_follows_the_truth_table)
+{
+	creel_error e = {.code = -EIO, .err = EIO, .task = "", .message = "no"};
+	for (int i = 0; i < 4; i++) {
+		creel_future *f = promise_in(all_states[i]);
+		ct_int(creel_promise_set_error(f, &e), settle_says[i]);
+		ct_int(creel_future_state(f), settle_after[i]);
+		if (settle_says[i] == 0) {
+			ct_int(ct_outcome(f), CREEL_EFAILED);
+			ct_int(creel_future_error(f)->kind, CREEL_KIND_FAILED);
+		}
+		creel_future_unref(f);
+	}
+}
+
+CORE_CASE(c07_cancel_follows_the_truth_table)
+{
+	static const int says[] = {CREEL_CANCEL_NOW, CREEL_CANCEL_REQUESTED, CREEL_CANCEL_FINAL,
+				   CREEL_CANCEL_NOW};
+	static const int after[] = {CREEL_FUTURE_CANCELLED, CREEL_FUTURE_RUNNING,
+				    CREEL_FUTURE_FINISHED, CREEL_FUTURE_CANCELLED};
+	for (int i = 0; i < 4; i++) {
+		creel_future *f = promise_in(all_states[i]);
+		ct_int(creel_promise_cancelled(f), all_states[i] == CREEL_FUTURE_CANCELLED);
+		ct_int(creel_future_cancel(f), says[i]);
+		ct_int(creel_future_state(f), after[i]);
+		ct_int(creel_promise_cancelled(f), all_states[i] != CREEL_FUTURE_FINISHED);
+		creel_future_unref(f);
+	}
+}
+
+CORE_CASE(c07_a_running_promise_can_be_settled_after_a_request_to_cancel)
+{
+	long done = 3;
+	creel_future *f = promise_in(CREEL_FUTURE_RUNNING);
+	ct_int(creel_future_cancel(f), CREEL_CANCEL_REQUESTED);
+	ct_int(creel_promise_set_result(f, &done, sizeof done), 0);
+	ct_int(ct_long(f), 3);
+	creel_future_unref(f);
+}
+
+CORE_CASE(c07_an_error_is_copied_field_by_field)
+{
+	char task[] = "a task", message[] = "a message";
+	creel_error e = {CREEL_KIND_TIMED_OUT, -7, 8, 9, 10, 11, task, message};
+	creel_future *f = creel_promise_new();
+	ct_int(creel_promise_set_error(f, &e), 0);
+	memset(task, 'x', sizeof task - 1);
+	memset(message, 'x', sizeof message - 1);
+	memset(&e, 0, sizeof e);
+	const creel_error *copy = creel_future_error(f);
+	ct_int(copy->kind, CREEL_KIND_TIMED_OUT);
+	ct_int(copy->code, -7);
+	ct_int(copy->err, 8);
+	ct_int(copy->signal, 9);
+	ct_int(copy->exit_status, 10);
+	ct_int(copy->pid, 11);
+	ct_text(copy->task, "a task");
+	ct_text(copy->message, "a message");
+	creel_future_unref(f);
+}
+
+CORE_CASE(c07_an_error_without_strings_gets_some)
+{
+	creel_error e = {.kind = CREEL_KIND_FAILED, .code = 4};
+	creel_future *f = creel_promise_new();
+	ct_int(creel_promise_set_error(f, &e), 0);
+	ct_assert(creel_future_error(f)->task != NULL);
+	ct_assert(creel_future_error(f)->message != NULL);
+	ct_int(creel_future_error(f)->code, 4);
+	creel_future_unref(f);
+}
+
+CORE_CASE(c07_callbacks_run_within_the_call_that_settles)
+{
+	struct ct_count *done = ct_count_new();
+	creel_future *f = creel_promise_new();
+	ct_int(creel_future_on_done(f, NULL, done_count, done, free_count, NULL), 0);
+	ct_int(creel_promise_set_running_or_notify_cancel(f), 0);
+	ct_int(ct_count_get(done), 0);
+	ct_int(creel_promise_set_result(f, NULL, 0), 0);
+	ct_int(ct_count_get(done), 2);
+	creel_future_unref(f);
+}
+
+struct contest {
+	creel_future *f;
+	struct ct_count *ready, *start;
+	long value;
+	int said;
+};
+
+static void *settle(void *arg)
+{
+	struct contest *c = arg;
+	creel_error e = {.kind = CREEL_KIND_FAILED, .code = 1, .task = "", .message = ""};
+	ct_count_add(c->ready, 1);
+	ct_pass(c->start);
+	if (c->value == 0)
+		c->said = creel_future_cancel(c->f) == CREEL_CANCEL_NOW ? 0 : -EALREADY;
+	else if (c->value == 1)
+		c->said = creel_promise_set_error(c->f, &e);
+	else
+		c->said = creel_promise_set_result(c->f, &c->value, sizeof c->value);
+	return NULL;
+}
+
+CORE_CASE(c07_of_several_that_settle_at_once_one_wins)
+{
+	enum { RIVALS = 4 };
+	unsigned rounds = ct_scaled(100);
+	for (unsigned round = 0; round < rounds; round++) {
+		struct ct_count *ready = ct_count_new(), *start = ct_count_new();
+		struct ct_count *done = ct_count_new();
+		struct contest rivals[RIVALS];
+		struct ct_thread *threads[RIVALS];
+		creel_future *f = creel_promise_new();
+		int winner = -1;
+		ct_int(creel_future_on_done(f, NULL, done_count, done, NULL, NULL), 0);
+		for (int i = 0; i < RIVALS; i++) {
+			rivals[i] = (struct contest){f, ready, start, i, 0};
+			threads[i] = ct_thread_start(settle, &rivals[i]);
+		}
+		ct_count_await(ready, RIVALS);
+		ct_open(start);
+		for (int i = 0; i < RIVALS; i++) {
+			ct_thread_join(threads[i]);
+			if (rivals[i].said == 0) {
+				ct_int(winner, -1);
+				winner = i;
+			} else {
+				ct_assert(rivals[i].said == -EALREADY ||
+					  rivals[i].said == -ECANCELED);
+			}
+		}
+		ct_assert(winner >= 0);
+		ct_int(ct_count_get(done), 1);
+		ct_int(creel_future_result(f, CREEL_NOW, NULL, 0), winner == 0   ? -ECANCELED
+								   : winner == 1 ? CREEL_EFAILED
+										 : 0);
+		if (winner > 1)
+			ct_int(ct_long(f), winner);
+		creel_future_unref(f);
+	}
+}
+
+CASE(c07_what_an_executor_runs_is_not_a_promise, 0)
+{
+	long value = 4;
+	struct ct_count *freed = ct_count_new();
+	creel_buffer buffer = {&value, sizeof value, buffer_free_count, freed};
+	creel_error e = {.kind = CREEL_KIND_FAILED, .task = "", .message = ""};
+	creel_executor *ex = ct_executor();
+	creel_future *f = creel_submit(ex, task_double, &value, sizeof value);
+	for (int i = 0; i < 2; i++) {
+		ct_int(creel_promise_set_running_or_notify_cancel(f), -EINVAL);
+		ct_int(creel_promise_set_result(f, &value, sizeof value), -EINVAL);
+		ct_int(creel_promise_set_move(f, buffer), -EINVAL);
+		ct_int(creel_promise_set_error(f, &e), -EINVAL);
+		ct_int(ct_long(f), 8);
+	}
+	ct_int(ct_count_get(freed), 0);
+	creel_future_unref(f);
+	ct_close(ex);
+}
+
+CORE_CASE(c07_a_waiter_gets_what_another_thread_promises)
+{
+	unsigned rounds = ct_scaled(200);
+	for (unsigned i = 0; i < rounds; i++) {
+		struct ct_count *ready = ct_count_new(), *start = ct_count_new();
+		struct contest c = {creel_promise_new(), ready, start, 41, 0};
+		creel_future *mine = creel_future_ref(c.f);
+		struct ct_thread *thread = ct_thread_start(settle, &c);
+		ct_open(start);
+		ct_int(ct_long(mine), 41);
+		creel_future_unref(mine);
+		ct_thread_join(thread);
+		creel_future_unref(c.f);
+	}
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* Blocks: their promises, and that they are recycled whichever threads allocate and free them. */
+#include "core/block.h"
+#include "ct.h"
+#include "faults.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Under AddressSanitizer each block is a piece of heap: nothing is recycled. */
+#if defined(__SANITIZE_ADDRESS__)
+#define PLAIN_HEAP 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define PLAIN_HEAP 1
+#endif
+#endif
+#ifndef PLAIN_HEAP
+#define PLAIN_HEAP 0
+#endif
+
+enum {
+	MANY = 5000,
+	A_SLAB = 64 * 1024 / 96, /* blocks */
+};
+
+static creel_future *blocks[MANY], *again[MANY];
+
+static creel_future *new_block(void)
+{
+	creel_future *f = creel__block_new(CREEL__REF);
+	ct_assert(f != NULL);
+	return f;
+}
+
+static void allocate(creel_future **to)
+{
+	for (int i = 0; i < MANY; i++)
+		to[i] = new_block();
+}
+
+static void *free_all(void *from)
+{
+	creel_future **b = from;
+	for (int i = 0; i < MANY; i++)
+		creel__block_free(b[i]);
+	return NULL;
+}
+
+static void in_thread(void *(*fn)(void *), void *arg)
+{
+	pthread_t thread;
+	ct_int(pthread_create(&thread, NULL, fn, arg), 0);
+	ct_int(pthread_join(thread, NULL), 0);
+}
+
+static int by_address(const void *a, const void *b)
+{
+	uintptr_t x = (uintptr_t) * (creel_future *const *)a;
+	uintptr_t y = (uintptr_t) * (creel_future *const *)b;
+	return (x > y) - (x < y);
+}
+
+CT_TEST(block, is_small_and_aligned, 0)
+{
+	if (sizeof(void *) == 8)
+		ct_int(sizeof(creel_future), 96);
+	creel_future *f = new_block();
+	ct_int((uintptr_t)f % 16, 0);
+	ct_int((uintptr_t)f->payload % 16, 0);
+	ct_assert(sizeof f->payload >= CREEL__ARG_INLINE + sizeof(void *));
+	creel__block_free(f);
+}
+
+CT_TEST(block, a_recycled_one_remembers_nothing, 0)
+{
+	for (int i = 0; i < 200; i++) {
+		creel_future *f = creel__block_new(CREEL__REF | CREEL__PROMISE);
+		ct_assert(f->next == NULL && f->arg_len == 0 && f->result_len == 0);
+		ct_assert(f->hook_ids == 0 && atomic_load(&f->hooks) == 0);
+		ct_assert(atomic_load(&f->state) == (CREEL__REF | CREEL__PROMISE));
+		f->arg_len = f->result_len = 0xff;
+		f->hook_ids = 9;
+		atomic_store(&f->hooks, 8);
+		memset(f->payload, 0xff, sizeof f->payload);
+		creel__block_free(f);
+	}
+}
+
+CT_TEST(block, no_two_overlap, 0)
+{
+	allocate(blocks);
+	qsort(blocks, MANY, sizeof blocks[0], by_address);
+	for (int i = 1; i < MANY; i++)
+		ct_assert((uintptr_t)blocks[i] - (uintptr_t)blocks[i - 1] >= sizeof *blocks[i]);
+	free_all(blocks);
+}
+
+/* A thread frees what another allocated; when it ends its magazines are there for the first. */
+CT_TEST(block, what_another_thread_freed_comes_back, PLAIN_HEAP)
+{
+	allocate(blocks);
+	in_thread(free_all, blocks);
+	qsort(blocks, MANY, sizeof blocks[0], by_address);
+	allocate(again);
+	int known = 0;
+	for (int i = 0; i < MANY; i++)
+		known += bsearch(&again[i], blocks, MANY, sizeof blocks[0], by_address) != NULL;
+	/* First comes what was left of the slab that was being cut. */
+	ct_assert(known >= MANY - A_SLAB);
+	free_all(again);
+}
+
+static void *allocate_and_free_few(void *arg)
+{
+	creel_future *few[10];
+	for (int i = 0; i < 10; i++)
+		few[i] = new_block();
+	for (int i = 0; i < 10; i++)
+		creel__block_free(few[i]);
+	return arg;
+}
+
+CT_TEST(block, threads_that_come_and_go_take_no_memory, 0)
+{
+	in_thread(allocate_and_free_few, NULL);
+	long before = ct_live_blocks();
+	for (int i = 0; i < 200; i++)
+		in_thread(allocate_and_free_few, NULL);
+	ct_assert(ct_live_blocks() - before <= 1);
+}
+
+/* A million blocks go from one thread to another, a hundred at a time. */
+enum { BATCH = 500, ROUNDS = 2000 };
+
+static creel_future *batch[BATCH];
+static pthread_barrier_t filled, emptied;
+
+static void *consume(void *arg)
+{
+	for (int i = 0; i < ROUNDS; i++) {
+		pthread_barrier_wait(&filled);
+		for (int j = 0; j < BATCH; j++)
+			creel__block_free(batch[j]);
+		pthread_barrier_wait(&emptied);
+	}
+	return arg;
+}
+
+CT_TEST(block, a_million_from_thread_to_thread_take_no_memory, 0)
+{
+	pthread_t thread;
+	long before = 0;
+	pthread_barrier_init(&filled, NULL, 2);
+	pthread_barrier_init(&emptied, NULL, 2);
+	ct_int(pthread_create(&thread, NULL, consume, NULL), 0);
+	for (int i = 0; i < ROUNDS; i++) {
+		for (int j = 0; j < BATCH; j++)
+			batch[j] = new_block();
+		pthread_barrier_wait(&filled);
+		pthread_barrier_wait(&emptied);
+		if (i == 2)
+			before = ct_live_blocks();
+	}
+	ct_int(pthread_join(thread, NULL), 0);
+	ct_assert(ct_live_blocks() - before <= 1);
+}
+
+CT_TEST(block, without_memory_there_is_none_and_later_there_is, 0)
+{
+	allocate(blocks);
+	ct_fault_arm(CT_FAULT_MEMORY, 1, true);
+	int n = 0;
+	while (n < MANY && (again[n] = creel__block_new(0)))
+		n++;
+	ct_fault_off();
+	ct_assert(n <= A_SLAB);
+	creel_future *f = new_block();
+	creel__block_free(f);
+	while (n--)
+		creel__block_free(again[n]);
+	free_all(blocks);
+}
