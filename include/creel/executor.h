@@ -74,6 +74,7 @@ CREEL_API int creel_executor_drain(creel_executor *ex, creel_deadline deadline);
 
 /* Sets the maximum of workers. More come on demand; surplus idle ones go at once, busy ones after
  * their task. -EINVAL if max_workers < 1, -ENOTSUP if the executor has no workers to count,
+ * -ENOSPC beyond the places of a process pool (twice its first maximum, at least 16),
  * -ESHUTDOWN after shutdown, -EPERM in a forked child; the size is unchanged then. */
 CREEL_API int creel_executor_resize(creel_executor *ex, int max_workers);
 

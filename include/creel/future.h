@@ -99,7 +99,8 @@ typedef void (*creel_done_fn)(creel_future *f, void *arg);
  * end its thread. It may drop references (the last one included),
  * add callbacks, submit, shut pools down.
  * ret_id, if not NULL, gets the name for creel_future_remove(): never 0, or 0 if it was called at once.
- * Returns 0; -EINVAL if f or fn is NULL, -ENOMEM: then fn will not be called and arg remains the
+ * Returns 0; -EINVAL if f or fn is NULL, -ENOTSUP if ex is a process pool (the callback is the host's),
+ * -ENOMEM: then fn will not be called and arg remains the
  * caller's.
  */
 CREEL_API int creel_future_on_done(creel_future *f, creel_executor *ex, creel_done_fn fn, void *arg,

@@ -71,8 +71,8 @@ typedef struct creel_process_pool_options {
 	int64_t grace_ns;
 	/* The longest that a worker may take to start, its initializer included. Default 60 s. */
 	int64_t start_ns;
-	/* Bytes of arguments on their way, of results of one worker that are held, and of
-	 * creel_shared_alloc(), each. Default: a quarter of the machine's memory. */
+	/* At most so many bytes of arguments on their way and of creel_shared_alloc() together, and
+	 * of the results of one worker that are held. Default: a quarter of the machine's memory. */
 	size_t shared_budget;
 	/* A worker whose resident memory exceeds so many bytes after a task is replaced. 0: never. */
 	size_t recycle_bytes;

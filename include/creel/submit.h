@@ -8,7 +8,8 @@
  * ATOMIC     Accepted means exactly one completion, rejected means that it never runs.
  * ORDER      What the caller did before submitting happens before the task's function starts.
  *
- * All of these may be called from any thread, tasks and callbacks included; none blocks.
+ * All of these may be called from any thread, tasks and callbacks included; none blocks. The caller's
+ * reference to the executor must last until the call has returned, whatever the task does.
  */
 #ifndef CREEL_SUBMIT_H
 #define CREEL_SUBMIT_H

@@ -275,6 +275,8 @@ int creel_future_on_done(creel_future *f, creel_executor *ex, creel_done_fn fn, 
 {
 	if (!f || !fn)
 		return -EINVAL;
+	if (ex && ex->task_flags & CREEL__REMOTE)
+		return -ENOTSUP;
 	struct callback *c = creel__zalloc(sizeof *c);
 	if (!c)
 		return -ENOMEM;

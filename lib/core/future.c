@@ -200,26 +200,28 @@ static void let_go(creel_future *f, uint64_t mask, uint64_t new)
 static void refresh(creel_future *f)
 {
 	uint64_t s = creel__load(&f->state, relaxed);
-	while ((s & CREEL__STATE) == CREEL__PENDING) {
-		if (!creel__cas(&f->state, &s, s | CREEL__PINNED, relaxed, relaxed))
+	while ((s & (CREEL__STATE | CREEL__HELD)) == CREEL__PENDING) {
+		if (!creel__cas(&f->state, &s, s | CREEL__HELD, relaxed, relaxed))
 			continue;
 		creel_executor *ex = f->executor;
 		bool started = ex->class->withdraw(ex, (creel_task *)f, true) == CREEL__STARTED;
-		let_go(f, CREEL__STATE, started ? CREEL__RUNNING : CREEL__PENDING);
+		let_go(f, CREEL__HELD, started ? CREEL__RUNNING : CREEL__PENDING);
 		return;
 	}
 }
 
-/* Somebody else has the future PINNED. A remote one may come out of that uncancelled: wait and see; unless
- * the caller is what runs meanwhile, the argument's destructor. */
-static bool await_unpinned(creel_future *f)
+/* Somebody asks the executor about it, with a lock and not longer. */
+static void await_held(creel_future *f)
 {
 	uint64_t s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
-	if (!(s & CREEL__REMOTE) || creel__self()->callbacks)
-		return false;
-	if ((s & CREEL__STATE) == CREEL__PINNED)
+	if (s & CREEL__HELD)
 		creel__park(creel__low_half(&f->state), (uint32_t)s, CREEL_FOREVER);
-	return true;
+}
+
+/* In a forked child the executor is another process's. */
+static bool is_foreign(const creel_future *f)
+{
+	return f->generation && f->generation != creel__fork_generation();
 }
 
 int creel_future_state(creel_future *f)
@@ -233,7 +235,7 @@ int creel_future_state(creel_future *f)
 				    [CREEL__CANCELLED] = CREEL_FUTURE_CANCELLED};
 	if (!f)
 		return -EINVAL;
-	if (creel__load(&f->state, relaxed) & CREEL__REMOTE)
+	if (creel__load(&f->state, relaxed) & CREEL__REMOTE && !is_foreign(f))
 		refresh(f);
 	return shown[creel__future_peek(f)];
 }
@@ -245,10 +247,14 @@ static int cancel_pinned(creel_future *f)
 	enum creel__withdrawn w = CREEL__NOT_THERE;
 	if (ex && ex->class->withdraw)
 		w = ex->class->withdraw(ex, (creel_task *)f, false);
+	bool remote = creel__load(&f->state, relaxed) & CREEL__REMOTE;
 	if (w == CREEL__STARTED) {
-		let_go(f, CREEL__STATE, CREEL__RUNNING | CREEL__ASKED);
+		let_go(f, CREEL__HELD, CREEL__RUNNING | CREEL__ASKED);
 		return CREEL_CANCEL_REQUESTED;
 	}
+	/* Only now it is sure; the executor stays until it is told that this has ended. */
+	if (remote)
+		let_go(f, CREEL__HELD, CREEL__PINNED);
 	bool counted = creel__load(&f->state, relaxed) & CREEL__COUNTED;
 	creel__argument_drop(f);
 	creel__future_settle(f, CREEL__CANCELLED, 0);
@@ -257,6 +263,8 @@ static int cancel_pinned(creel_future *f)
 			ex->class->ended(ex);
 		creel_future_unref(f);
 	}
+	if (remote)
+		ex->class->ended(ex);
 	return CREEL_CANCEL_NOW;
 }
 
@@ -280,6 +288,8 @@ int creel_future_cancel(creel_future *f)
 {
 	if (!f)
 		return -EINVAL;
+	if (creel__load(&f->state, relaxed) & CREEL__REMOTE && is_foreign(f))
+		return -EPERM;
 	/* [FUT-1] acquire: whoever is told that it is final sees the result, here and below; pairs with
 	 * the release in creel__future_settle() */
 	uint64_t s = creel__load(&f->state, acquire);
@@ -287,9 +297,10 @@ int creel_future_cancel(creel_future *f)
 		unsigned state = s & CREEL__STATE;
 		if (state >= CREEL__FINISHED)
 			return state == CREEL__CANCELLED ? CREEL_CANCEL_NOW : CREEL_CANCEL_FINAL;
-		if (state == CREEL__PINNED) {
-			if (!await_unpinned(f))
-				return CREEL_CANCEL_NOW;
+		if (state == CREEL__PINNED)
+			return CREEL_CANCEL_NOW;
+		if (s & CREEL__HELD && state == CREEL__PENDING) {
+			await_held(f);
 			/* [FUT-1] acquire: as above */
 			s = creel__load(&f->state, acquire);
 		} else if (state != CREEL__PENDING) {
@@ -298,7 +309,9 @@ int creel_future_cancel(creel_future *f)
 			/* [FUT-1] acquire: as above */
 			s = creel__load(&f->state, acquire);
 			/* [FUT-1] acquire: as above, for when it fails */
-		} else if (creel__cas(&f->state, &s, s | CREEL__PINNED, acquire, acquire)) {
+		} else if (creel__cas(&f->state, &s,
+				      s | (s & CREEL__REMOTE ? CREEL__HELD : CREEL__PINNED),
+				      acquire, acquire)) {
 			return cancel_pinned(f);
 		}
 	}
@@ -312,16 +325,20 @@ int creel_future_kill(creel_future *f, int64_t grace_ns)
 	if (rc != CREEL_CANCEL_REQUESTED)
 		return rc;
 	uint64_t s = creel__load(&f->state, relaxed);
-	do {
+	for (;;) {
 		if ((s & CREEL__STATE) >= CREEL__FINISHED)
 			return CREEL_CANCEL_FINAL;
 		if (!(s & CREEL__REMOTE))
 			return -ENOTSUP;
 		if ((s & CREEL__STATE) == CREEL__SETTLING)
 			return CREEL_CANCEL_FINAL;
-		if (s & CREEL__HELD)
-			return CREEL_CANCEL_REQUESTED;
-	} while (!creel__cas(&f->state, &s, s | CREEL__HELD, relaxed, relaxed));
+		if (s & CREEL__HELD) {
+			await_held(f);
+			s = creel__load(&f->state, relaxed);
+		} else if (creel__cas(&f->state, &s, s | CREEL__HELD, relaxed, relaxed)) {
+			break;
+		}
+	}
 	rc = f->executor->class->kill(f->executor, (creel_task *)f, grace_ns);
 	let_go(f, CREEL__HELD, 0);
 	return rc ? rc : CREEL_CANCEL_REQUESTED;

@@ -14,12 +14,13 @@ struct creel__box {
 
 /* Where the large results of tasks go that this thread runs: shared memory, in worker processes. */
 struct creel__result_space {
+	const creel_future *of;      /* the task that it is for; not those that it runs itself */
 	void *(*alloc)(size_t size); /* 64-byte aligned; NULL if there is no room */
 	void (*free)(void *data, size_t size, void *ctx);
 };
 
-/* A box with a copy of size bytes at data, or with room for them if data is NULL; NULL without memory. */
-struct creel__box *creel__box_new(const void *data, size_t size);
+/* A box for the result of f (or NULL) with a copy of size bytes at data, or with room for them if data is NULL; NULL without memory. */
+struct creel__box *creel__box_new(const creel_future *f, const void *data, size_t size);
 
 /* Writers of the result: whoever has the future RUNNING or SETTLING. Each replaces what was there. */
 int creel__result_copy(creel_future *f, const void *data, size_t size);

@@ -84,7 +84,7 @@ int creel_promise_set_result(creel_future *promise, const void *data, size_t siz
 		settle(promise, CREEL__FINISHED);
 		return 0;
 	}
-	struct creel__box *box = creel__box_new(data, size);
+	struct creel__box *box = creel__box_new(NULL, data, size);
 	int rc = box ? move(promise, CREEL__SETTLING) : -ENOMEM;
 	if (rc) {
 		creel__free(box);

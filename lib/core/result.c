@@ -71,11 +71,13 @@ void creel__result_error(creel_future *f, const creel_error *error)
 	f->result_len = CREEL__RESULT_ERROR;
 }
 
-struct creel__box *creel__box_new(const void *data, size_t size)
+struct creel__box *creel__box_new(const creel_future *f, const void *data, size_t size)
 {
 	if (size > CREEL__SIZE_MAX)
 		return NULL;
 	const struct creel__result_space *space = creel__self()->results;
+	if (space && space->of != f)
+		space = NULL;
 	struct creel__box *box = creel__malloc_aligned(64, BOX_HEAD + (space ? 0 : size));
 	if (!box)
 		return NULL;
@@ -96,7 +98,7 @@ struct creel__box *creel__box_new(const void *data, size_t size)
 
 void *creel__result_reserve(creel_future *f, size_t size)
 {
-	struct creel__box *box = creel__box_new(NULL, size);
+	struct creel__box *box = creel__box_new(f, NULL, size);
 	if (!box)
 		return NULL;
 	creel__result_set_box(f, box);
@@ -108,7 +110,7 @@ int creel__result_copy(creel_future *f, const void *data, size_t size)
 	if (!data && size)
 		return -EINVAL;
 	if (size > CREEL__PAYLOAD - result_offset(f)) {
-		struct creel__box *box = creel__box_new(data, size);
+		struct creel__box *box = creel__box_new(f, data, size);
 		if (!box)
 			return -ENOMEM;
 		creel__result_set_box(f, box);

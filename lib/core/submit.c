@@ -12,6 +12,7 @@
 #include "core/hook.h"
 #include "core/task.h"
 #include "sync/fork.h"
+#include <dlfcn.h>
 #include <errno.h>
 #include <string.h>
 
@@ -107,8 +108,8 @@ static int check(const struct submission *s)
 		return -EINVAL;
 	if (s->size != CREEL_BY_REF && (s->size > CREEL__SIZE_MAX || (!s->arg && s->size)))
 		return -EINVAL;
-	if (o &&
-	    (o->flags || creel__reserved(o->reserved, sizeof o->reserved / sizeof o->reserved[0])))
+	if (o && (o->flags || o->limit_ns < 0 ||
+		  creel__reserved(o->reserved, sizeof o->reserved / sizeof o->reserved[0])))
 		return -EINVAL;
 	if (o && o->limit_ns && !(s->ex->task_flags & CREEL__REMOTE))
 		return creel__load(&s->ex->error, relaxed) ? CREEL_EFAILED : -ENOTSUP;
@@ -131,7 +132,10 @@ static int submit(const struct submission *s, unsigned refs, creel_future **ret_
 		return rc;
 	creel_task *task = creel__task_new(s->ex, s->fn, s->arg, s->size);
 	if (!task)
-		return -ENOMEM;
+		return s->size > CREEL__ARG_INLINE && s->size != CREEL_BY_REF &&
+				       s->ex->class->shared_alloc
+			       ? -ENOSPC
+			       : -ENOMEM;
 	creel_future *f = &task->future;
 	rc = attach_options(f, s->options);
 	if (rc == 0) {
@@ -188,6 +192,20 @@ static const creel_error *explain_invalid(const struct submission *s)
 				 "initialise the struct with {0} or designated initializers");
 }
 
+static const creel_error *explain_function(creel_fn fn, const char *name)
+{
+	Dl_info where = {0};
+	void *address = (void *)(uintptr_t)fn;
+	if (!dladdr(address, &where))
+		where = (Dl_info){0};
+	const char *slash = where.dli_fname ? strrchr(where.dli_fname, '/') : NULL;
+	return creel__error_make(CREEL_KIND_NOT_TRANSFERABLE, -ENOEXEC, name,
+				 "submit: the workers do not have %.48s (%p, %.32s): "
+				 "load it before the pool is made, or dlopen it in the task",
+				 where.dli_sname ? where.dli_sname : "this function", address,
+				 slash ? slash + 1 : "in no library");
+}
+
 /* The error for a rejection. Its hook is the executor's, so that a dropped rejection is not silent. */
 static const creel_error *explain(const struct submission *s, int code)
 {
@@ -228,12 +246,7 @@ static const creel_error *explain(const struct submission *s, int code)
 				      "a thread cannot be stopped from outside");
 		break;
 	case -ENOEXEC:
-		e = creel__error_make(
-			CREEL_KIND_NOT_TRANSFERABLE, code, name,
-			"submit: the workers do not have the function at %p: it is in no "
-			"library that was loaded when the pool was made; "
-			"load it before, or dlopen it in the task",
-			(void *)(uintptr_t)s->fn);
+		e = explain_function(s->fn, name);
 		break;
 	case -EFAULT:
 		e = creel__error_make(CREEL_KIND_NOT_TRANSFERABLE, code, name,

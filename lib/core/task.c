@@ -76,15 +76,15 @@ bool creel__task_claim(creel_future *f, unsigned state)
 	uint64_t s = creel__load(&f->state, relaxed);
 	for (;;) {
 		unsigned now = s & CREEL__STATE;
-		if (now == CREEL__PENDING) {
+		if (now == CREEL__PENDING && !(s & CREEL__HELD)) {
 			/* [PIN-1] acquire: whoever had it pinned is through with the executor; pairs
 			 * with the release in let_go() of core/future.c. What the task is about came
 			 * with the pointer to it, from the queue or from the caller's hands. */
 			if (creel__cas(&f->state, &s, s | state, acquire, relaxed))
 				return true;
-		} else if (now == CREEL__PINNED) {
+		} else if (now == CREEL__PINNED || now == CREEL__PENDING) {
 			s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
-			if ((s & CREEL__STATE) == CREEL__PINNED)
+			if ((s & CREEL__STATE) == CREEL__PINNED || s & CREEL__HELD)
 				creel__park(creel__low_half(&f->state), (uint32_t)s, CREEL_FOREVER);
 			s = creel__load(&f->state, relaxed);
 		} else {

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 struct creel__buddy_block {
+	size_t bytes;        /* that were asked for */
 	uint32_t next, prev; /* in the list of free blocks of its order, plus one; 0: none */
 	uint8_t order;
 	uint8_t state; /* FREE or USED for the first unit of a block */
@@ -40,9 +41,10 @@ static void unlink_block(struct creel__buddy *b, uint32_t i)
 	block->state = INSIDE;
 }
 
-int creel__buddy_init(struct creel__buddy *buddy, void *base, size_t size)
+int creel__buddy_init(struct creel__buddy *buddy, void *base, size_t size, size_t budget)
 {
-	*buddy = (struct creel__buddy){.base = base, .units = size / CREEL__BUDDY_UNIT};
+	*buddy = (struct creel__buddy){
+		.base = base, .units = size / CREEL__BUDDY_UNIT, .budget = budget};
 	if (buddy->units > UINT32_MAX / 2)
 		buddy->units = UINT32_MAX / 2;
 	size_t bytes = buddy->units * sizeof *buddy->blocks;
@@ -84,6 +86,8 @@ void *creel__buddy_alloc(struct creel__buddy *buddy, size_t size)
 	unsigned want = order_for(size), order = want;
 	void *p = NULL;
 	creel__lock_acquire(&buddy->lock);
+	if (size > buddy->budget - buddy->used)
+		order = CREEL__BUDDY_ORDERS;
 	while (order < CREEL__BUDDY_ORDERS && !buddy->free[order])
 		order++;
 	if (order < CREEL__BUDDY_ORDERS) {
@@ -95,6 +99,8 @@ void *creel__buddy_alloc(struct creel__buddy *buddy, size_t size)
 		}
 		buddy->blocks[i].order = (uint8_t)want;
 		buddy->blocks[i].state = USED;
+		buddy->blocks[i].bytes = size;
+		buddy->used += size;
 		p = buddy->base + (size_t)i * CREEL__BUDDY_UNIT;
 	}
 	creel__lock_release(&buddy->lock);
@@ -106,6 +112,7 @@ void creel__buddy_free(struct creel__buddy *buddy, void *p)
 	uint32_t i = (uint32_t)((size_t)((unsigned char *)p - buddy->base) / CREEL__BUDDY_UNIT);
 	creel__lock_acquire(&buddy->lock);
 	unsigned order = buddy->blocks[i].order;
+	buddy->used -= buddy->blocks[i].bytes;
 	buddy->blocks[i].state = INSIDE;
 	for (; order + 1 < CREEL__BUDDY_ORDERS; order++) {
 		uint32_t other = i ^ (UINT32_C(1) << order);

@@ -114,7 +114,10 @@ static void set_limit(int which, rlim_t value)
 static void apply_limits(const creel_process_pool_options *o)
 {
 	set_limit(RLIMIT_DATA, o->memory_limit);
-	set_limit(RLIMIT_CPU, (rlim_t)o->cpu_seconds);
+	/* SIGXCPU first, which says why; at the hard limit it would be SIGKILL. */
+	if (o->cpu_seconds)
+		setrlimit(RLIMIT_CPU,
+			  &(struct rlimit){(rlim_t)o->cpu_seconds, (rlim_t)o->cpu_seconds + 1});
 	set_limit(RLIMIT_NOFILE, (rlim_t)o->open_files);
 	if (o->nice) {
 		errno = 0;
@@ -254,6 +257,13 @@ static _Noreturn void leave(struct server *s)
 	_exit(0);
 }
 
+/* Not reaped yet, so the number is its own. */
+static void kill_kid(const struct kid *kid, uint32_t incarnation)
+{
+	if (kid->pid && kid->incarnation == incarnation)
+		kill(kid->pid, SIGKILL);
+}
+
 static void obey(struct server *s)
 {
 	struct creel__frame order;
@@ -267,6 +277,8 @@ static void obey(struct server *s)
 		s->quit = true;
 	else if (order.type == CREEL__FRAME_SPAWN)
 		spawn(s, &order);
+	else if (order.type == CREEL__FRAME_KILL)
+		kill_kid(&s->kids[order.worker % CREEL__PROCS_MAX], order.incarnation);
 }
 
 static void set_up(struct server *s)

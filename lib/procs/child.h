@@ -20,6 +20,7 @@ enum {
 	CREEL__FRAME_BORN = 'B',   /* server: its pid, with a pidfd */
 	CREEL__FRAME_FAILED = 'F', /* server: fork failed, errno */
 	CREEL__FRAME_DEAD = 'D',   /* server: its wait status; its process group is dead as well */
+	CREEL__FRAME_KILL = 'K',   /* parent: kill this worker, of which it has no pidfd */
 	CREEL__FRAME_QUIT = 'Q',   /* parent: kill what is left and leave */
 };
 

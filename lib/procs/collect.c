@@ -43,7 +43,7 @@ static const creel_error *corrupt(struct creel__procs *p, struct creel__proc *w,
 {
 	creel__lock_acquire(&p->lock);
 	creel__kill_worker_locked(p, w, 0);
-	creel__lock_release(&p->lock);
+	creel__procs_unlock(p);
 	const creel_error *e = creel__error_make(
 		CREEL_KIND_WORKER_DIED, CREEL_EFAILED, creel__task_name(f),
 		"worker %u (pid %d) wrote nonsense into its shared memory and was killed",
@@ -167,7 +167,7 @@ static unsigned gather(struct creel__procs *p, struct outcome *round)
 	creel__lock_acquire(&p->lock);
 	for (unsigned i = 0; i < p->space->workers; i++)
 		n = gather_from_locked(p, &p->procs[i], round, n);
-	creel__lock_release(&p->lock);
+	creel__procs_unlock(p);
 	return n;
 }
 
@@ -209,7 +209,7 @@ bool creel__collect(struct creel__procs *p)
 		p->servers_lost = p->crashes = 0;
 	greet_locked(p);
 	creel__dispatch_locked(p);
-	creel__lock_release(&p->lock);
+	creel__procs_unlock(p);
 	for (unsigned k = 0; k < n; k++)
 		creel__task_end_remote(round[k].task, round[k].error);
 	if (n)

@@ -40,7 +40,7 @@ void creel__kill_worker_locked(struct creel__procs *p, struct creel__proc *w, in
 
 /* The task that the worker has not started, from the place with the highest number below `below`; it
  * leaves the slot for the front of the queue, so that those before it get before it again. */
-static void requeue_locked(struct creel__procs *p, struct creel__proc *w, bool dead)
+void creel__requeue_locked(struct creel__procs *p, struct creel__proc *w, bool dead)
 {
 	for (;;) {
 		unsigned last = CREEL__DEPTH;
@@ -61,6 +61,7 @@ static void requeue_locked(struct creel__procs *p, struct creel__proc *w, bool d
 			continue;
 		creel_future *f = &w->place[last].task->future;
 		creel__place_clear_locked(p, w, last);
+		w->tasks--;
 		creel__queue_prepend_locked(p, f);
 	}
 }
@@ -77,7 +78,7 @@ bool creel__fence_locked(struct creel__procs *p, struct creel__proc *w, unsigned
 	place->kill_kind = kind;
 	p->killed++;
 	creel__kill_worker_locked(p, w, grace_ns);
-	requeue_locked(p, w, false);
+	creel__requeue_locked(p, w, false);
 	creel__dispatch_locked(p);
 	return true;
 }
@@ -170,18 +171,33 @@ static void back_off_locked(struct creel__procs *p)
 		p->spawn_after = creel_in_ns(BACKOFF_LEAST << (p->crashes - CRASHES_FREE));
 }
 
-/* Frees the worker's place in the pool. What was running is copied to casualties; returns how many. */
-static unsigned bury_locked(struct creel__procs *p, struct creel__proc *w,
-			    struct creel__place *casualties)
+/* What was running is copied to casualties; returns how many. They stay in their places until they are
+ * claimed: a canceller must find them there, started. */
+static unsigned find_casualties(struct creel__procs *p, struct creel__proc *w,
+				struct creel__place *casualties)
 {
 	unsigned n = 0;
-	requeue_locked(p, w, true);
+	creel__lock_acquire(&p->lock);
+	creel__requeue_locked(p, w, true);
 	for (unsigned i = 0; i < CREEL__DEPTH; i++) {
 		if (!w->place[i].task)
 			continue;
+		w->place[i].collecting = true;
 		casualties[n++] = w->place[i];
-		creel__place_clear_locked(p, w, i);
 	}
+	creel__procs_unlock(p);
+	for (unsigned k = 0; k < n; k++)
+		creel__task_claim_remote(&casualties[k].task->future);
+	return n;
+}
+
+/* Frees the worker's place in the pool. */
+static void bury_locked(struct creel__procs *p, struct creel__proc *w, unsigned n)
+{
+	creel__requeue_locked(p, w, true);
+	for (unsigned i = 0; i < CREEL__DEPTH; i++)
+		if (w->place[i].task)
+			creel__place_clear_locked(p, w, i);
 	if (w->pidfd >= 0)
 		close(w->pidfd);
 	if (w->life == CREEL__STARTING && !w->retiring)
@@ -191,8 +207,8 @@ static unsigned bury_locked(struct creel__procs *p, struct creel__proc *w,
 	if (n && !w->dying)
 		back_off_locked(p);
 	p->alive--;
+	p->leaving -= w->retiring;
 	*w = (struct creel__proc){.pidfd = -1};
-	return n;
 }
 
 /* A worker that never became ready: whether that breaks the pool, and why. */
@@ -229,6 +245,16 @@ static bool killed_for_memory(struct creel__procs *p, const struct creel__proc *
 	return p->oom_kills > before;
 }
 
+static const creel_error *broken_by(const creel_error *death)
+{
+	const creel_error *e = creel__error_make(
+		CREEL_KIND_BROKEN, CREEL_EFAILED, NULL,
+		"a worker died, and CREEL_PROCESS_BREAK_ON_DEATH was asked for: %s",
+		death->message);
+	creel__error_set_cause(e, creel__error_ref(death));
+	return e;
+}
+
 void creel__worker_died(struct creel__procs *p, struct creel__proc *w, int status)
 {
 	struct creel__place casualties[CREEL__DEPTH];
@@ -239,18 +265,19 @@ void creel__worker_died(struct creel__procs *p, struct creel__proc *w, int statu
 	struct death d = {.w = w, .pid = w->pid, .number = w->incarnation - 1, .status = status};
 	const creel_error *broken = why_broken(p, w, status, creel__load(&c->init_code, relaxed));
 	d.out_of_memory = killed_for_memory(p, w, status);
+	unsigned n = find_casualties(p, w, casualties);
 	creel__lock_acquire(&p->lock);
-	unsigned n = bury_locked(p, w, casualties);
-	creel__dispatch_locked(p);
+	bury_locked(p, w, n);
+	if (!broken)
+		creel__dispatch_locked(p);
 	creel__cond_broadcast_locked(&p->changed);
-	creel__lock_release(&p->lock);
+	creel__procs_unlock(p);
 	for (unsigned k = 0; k < n; k++) {
 		creel_future *f = &casualties[k].task->future;
-		creel__task_claim_remote(f);
 		const creel_error *e = explain(&d, f, &casualties[k]);
 		if (!broken && !casualties[k].kill_kind &&
 		    p->options.flags & CREEL_PROCESS_BREAK_ON_DEATH)
-			broken = creel__error_ref(e);
+			broken = broken_by(e);
 		creel__task_end_remote(casualties[k].task, e);
 	}
 	if (n)
@@ -268,7 +295,7 @@ void creel__procs_break(struct creel__procs *p, const creel_error *error)
 	creel_future *list = p->first;
 	p->first = p->last = NULL;
 	p->queued = 0;
-	creel__lock_release(&p->lock);
+	creel__procs_unlock(p);
 	unsigned failed = 0, cancelled = 0;
 	while (list) {
 		creel_future *f = list;
@@ -280,6 +307,6 @@ void creel__procs_break(struct creel__procs *p, const creel_error *error)
 	}
 	creel__lock_acquire(&p->lock);
 	p->cancelled += cancelled;
-	creel__lock_release(&p->lock);
+	creel__procs_unlock(p);
 	creel__count_finished(p, failed);
 }

@@ -51,13 +51,39 @@ struct creel__slot *creel__slot_of(struct creel__procs *p, const struct creel__p
 	return &creel__space_control(p->space, creel__proc_index(p, w))->slots[i];
 }
 
-void creel__wake_worker(struct creel__procs *p, const struct creel__proc *w)
+void creel__wake_worker_locked(struct creel__procs *p, const struct creel__proc *w)
 {
-	struct creel__control *c = creel__space_control(p->space, creel__proc_index(p, w));
+	unsigned i = creel__proc_index(p, w);
+	struct creel__control *c = creel__space_control(p->space, i);
 	/* [BELL-1] seq_cst: the look for a sleeper, after the change of state; pairs with the worker's
 	 * store before its last look */
-	if (creel__load(&c->sleeping, seq_cst) && creel__xchg(&c->sleeping, 0, seq_cst))
+	if (!creel__load(&c->sleeping, seq_cst) || !creel__xchg(&c->sleeping, 0, seq_cst))
+		return;
+	/* Full: some worker has slept twice under one hold of the lock. */
+	if (p->wakes == CREEL__PROCS_MAX)
 		creel__unpark_shared(&c->sleeping);
+	else
+		p->wake[p->wakes++] = (uint8_t)i;
+}
+
+static void unlock_and_wake(struct creel__procs *p)
+{
+	struct creel__space *space = p->space;
+	uint8_t wake[CREEL__PROCS_MAX];
+	unsigned n = p->wakes;
+	memcpy(wake, p->wake, n);
+	p->wakes = 0;
+	creel__lock_release(&p->lock);
+	while (n)
+		creel__unpark_shared(&creel__space_control(space, wake[--n])->sleeping);
+}
+
+void creel__procs_unlock(struct creel__procs *p)
+{
+	if (p->wakes)
+		unlock_and_wake(p);
+	else
+		creel__lock_release(&p->lock);
 }
 
 void creel__place_clear_locked(struct creel__procs *p, struct creel__proc *w, unsigned i)
@@ -112,6 +138,7 @@ static void place_locked(struct creel__procs *p, struct creel__proc *w, creel_fu
 	place->seq = ++p->seq;
 	w->used++;
 	w->tasks++;
+	w->idle_since = 0;
 	set_limit_locked(p, place, limit_of(p, f));
 	creel__store(&slot->asked, 0, relaxed);
 	slot->fn = f->fn;
@@ -126,12 +153,17 @@ static void place_locked(struct creel__procs *p, struct creel__proc *w, creel_fu
 	creel__store(&slot->state, CREEL__SLOT(place->seq, CREEL__SLOT_READY), seq_cst);
 }
 
-static bool has_room(const struct creel__procs *p, const struct creel__proc *w, unsigned depth)
+bool creel__is_worn_locked(struct creel__procs *p, const struct creel__proc *w)
 {
-	if (w->life != CREEL__READY || w->retiring || w->dying || w->used >= depth)
-		return false;
+	const struct creel__control *c = creel__space_control(p->space, creel__proc_index(p, w));
 	int most = p->options.tasks_per_worker;
-	return !most || w->tasks < (unsigned)most;
+	return (most && w->tasks >= (unsigned)most) || creel__load(&c->outgrown, relaxed);
+}
+
+static bool has_room(struct creel__procs *p, const struct creel__proc *w, unsigned depth)
+{
+	return w->life == CREEL__READY && !w->retiring && !w->dying && w->used < depth &&
+	       !creel__is_worn_locked(p, w);
 }
 
 /* A worker that runs nothing, or else one that has room behind what it runs. */
@@ -149,31 +181,43 @@ static struct creel__proc *choose_locked(struct creel__procs *p)
 	return second;
 }
 
-/* Takes back the task that has waited longest behind a running one, if that was before the task number
- * `before`. */
+/* The task of w that has waited longest behind what it runs, if it was sent before number `before`; CREEL__DEPTH
+ * if there is none. */
+static unsigned oldest_behind_locked(struct creel__procs *p, const struct creel__proc *w,
+				     uint64_t before)
+{
+	unsigned best = CREEL__DEPTH;
+	for (unsigned i = 0; w->used > 1 && i < CREEL__DEPTH; i++) {
+		const struct creel__place *place = &w->place[i];
+		uint64_t state = creel__load(&creel__slot_of(p, w, i)->state, relaxed);
+		if (place->task && place->seq < before &&
+		    state == CREEL__SLOT(place->seq, CREEL__SLOT_READY) &&
+		    (best == CREEL__DEPTH || place->seq < w->place[best].seq))
+			best = i;
+	}
+	return best;
+}
+
+/* Takes a task back that waits behind another: any behind long ones, and behind short ones those that were
+ * sent before number `before`. */
 static creel_future *take_back_locked(struct creel__procs *p, const struct creel__proc *idle,
 				      uint64_t before)
 {
 	for (unsigned n = 0; n < p->space->workers; n++) {
 		struct creel__proc *w = &p->procs[n];
-		unsigned best = CREEL__DEPTH;
-		for (unsigned i = 0; w != idle && w->used > 1 && i < CREEL__DEPTH; i++) {
-			const struct creel__place *place = &w->place[i];
-			uint64_t state = creel__load(&creel__slot_of(p, w, i)->state, relaxed);
-			if (place->task && place->seq < before &&
-			    state == CREEL__SLOT(place->seq, CREEL__SLOT_READY) &&
-			    (best == CREEL__DEPTH || place->seq < w->place[best].seq))
-				best = i;
-		}
-		if (best == CREEL__DEPTH)
+		if (w == idle || w->used < 2)
 			continue;
-		creel_task *task = w->place[best].task;
-		uint64_t ready = CREEL__SLOT(w->place[best].seq, CREEL__SLOT_READY);
+		uint64_t limit = w->depth > CREEL__FIRST_DEPTH ? before : UINT64_MAX;
+		unsigned i = oldest_behind_locked(p, w, limit);
+		if (i == CREEL__DEPTH)
+			continue;
+		creel_task *task = w->place[i].task;
+		uint64_t ready = CREEL__SLOT(w->place[i].seq, CREEL__SLOT_READY);
 		/* Relaxed: only decides who has it; the worker has written nothing yet. */
-		if (!creel__cas(&creel__slot_of(p, w, best)->state, &ready, CREEL__SLOT_EMPTY,
-				relaxed, relaxed))
+		if (!creel__cas(&creel__slot_of(p, w, i)->state, &ready, CREEL__SLOT_EMPTY, relaxed,
+				relaxed))
 			continue;
-		creel__place_clear_locked(p, w, best);
+		creel__place_clear_locked(p, w, i);
 		w->tasks--;
 		w->depth = CREEL__FIRST_DEPTH;
 		return &task->future;
@@ -181,15 +225,17 @@ static creel_future *take_back_locked(struct creel__procs *p, const struct creel
 	return NULL;
 }
 
-/* A task that was sent long ago and has not started stands behind a long one. Now and then these come before
- * the queue, or a queue that is never empty would keep them waiting for ever. */
-static creel_future *take_overdue_locked(struct creel__procs *p, const struct creel__proc *idle)
+/* For a worker that runs nothing: what was sent to another one first, since that is older than the queue.
+ * Where tasks are short it starts there soon enough; but now and then the overdue are looked for as well,
+ * or behind a long one and with a queue that is never empty they would wait for ever. */
+static creel_future *take_older_locked(struct creel__procs *p, const struct creel__proc *idle)
 {
-	uint64_t usual = 2u * CREEL__DEPTH * (unsigned)p->alive;
-	if (p->seq < p->look_at)
-		return NULL;
-	p->look_at = p->seq + usual;
-	return p->seq > usual ? take_back_locked(p, idle, p->seq - usual) : NULL;
+	uint64_t usual = 2u * CREEL__DEPTH * (unsigned)p->alive, before = 0;
+	if (p->seq >= p->look_at) {
+		p->look_at = p->seq + usual;
+		before = p->seq > usual ? p->seq - usual : 0;
+	}
+	return take_back_locked(p, idle, before);
 }
 
 static bool is_cancelled(creel_future *f)
@@ -201,21 +247,21 @@ void creel__dispatch_locked(struct creel__procs *p)
 {
 	struct creel__proc *w;
 	while ((w = choose_locked(p))) {
-		creel_future *f = w->used ? NULL : take_overdue_locked(p, w);
+		creel_future *f = w->used ? NULL : take_older_locked(p, w);
 		if (!f)
 			f = pop_locked(p);
 		if (!f && w->used == 0)
 			f = take_back_locked(p, w, UINT64_MAX);
 		if (!f)
 			break;
-		if (is_cancelled(f)) {
+		if (!f->fn || is_cancelled(f)) {
 			p->cancelled++;
 			creel_future_unref(f);
 			continue;
 		}
 		place_locked(p, w, f);
 		p->next_worker = creel__proc_index(p, w) + 1;
-		creel__wake_worker(p, w);
+		creel__wake_worker_locked(p, w);
 	}
 	creel__spawn_locked(p);
 }

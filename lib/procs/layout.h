@@ -4,7 +4,7 @@
  *
  * One anonymous shared mapping, made before the fork server and so at the same address in all processes:
  *
- *   bell | control of worker 0, 1, ... | arguments, shared_alloc | results of worker 0, 1, ...
+ *   control of worker 0, 1, ... | arguments, shared_alloc | results of worker 0, 1, ...
  *
  * A worker drops the controls and results that are not its own. Nothing is shared between workers, there
  * is no lock, and everything that a worker can write is untrusted input to the parent: it is read once,
@@ -77,17 +77,14 @@ struct creel__extent {
 };
 
 struct creel__control {
-	alignas(64) _Atomic(uint32_t) sleeping; /* worker: parked on, shared; 1: asleep */
+	alignas(64) _Atomic(uint32_t) sleeping;      /* worker: parked on, shared; 1: asleep */
+	alignas(64) _Atomic(uint32_t) parent_sleeps; /* parent sets, whoever rings clears */
 	alignas(64) _Atomic(uint32_t) ready; /* worker: its incarnation, once it is initialized */
 	_Atomic(int32_t) init_code;          /* worker: what the initializer returned */
 	_Atomic(uint32_t) outgrown;          /* worker: it uses more than recycle_bytes */
 	_Atomic(uint32_t) retire;            /* parent: finish and leave */
 	struct creel__slot slots[CREEL__DEPTH];
 	struct creel__extent extents[CREEL__EXTENTS];
-};
-
-struct creel__bell {
-	alignas(64) _Atomic(uint32_t) parent_sleeps; /* parent sets, whoever rings clears */
 };
 
 #endif

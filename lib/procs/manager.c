@@ -71,10 +71,11 @@ static void check_limits_locked(struct creel__procs *p, struct creel__proc *w, i
 static void retire_locked(struct creel__procs *p, struct creel__proc *w, int64_t now)
 {
 	w->retiring = true;
-	w->kill_at = now + LEAVE_NS;
+	p->leaving++;
+	w->kill_at = w->used ? 0 : now + LEAVE_NS;
 	/* [BELL-1] seq_cst: a change of state, before the look for a sleeper */
 	creel__store(&creel__space_control(p->space, creel__proc_index(p, w))->retire, 1, seq_cst);
-	creel__wake_worker(p, w);
+	creel__wake_worker_locked(p, w);
 }
 
 /* A ready worker with nothing to do: whether it has served its time. */
@@ -82,34 +83,33 @@ static bool is_over_locked(struct creel__procs *p, struct creel__proc *w, int64_
 {
 	if (p->closed && p->queued == 0)
 		return true;
-	if (p->alive > p->max_workers)
-		return true;
 	if (!w->idle_since)
 		w->idle_since = now;
-	return p->options.idle_ns != CREEL_NEVER && p->alive > p->min_workers &&
+	return p->options.idle_ns != CREEL_NEVER && p->alive - p->leaving > p->min_workers &&
 	       now - w->idle_since >= p->options.idle_ns;
-}
-
-static bool is_worn_locked(struct creel__procs *p, const struct creel__proc *w)
-{
-	const struct creel__control *c = creel__space_control(p->space, creel__proc_index(p, w));
-	int most = p->options.tasks_per_worker;
-	return (most && w->tasks >= (unsigned)most) || creel__load(&c->outgrown, relaxed);
 }
 
 static void check_ready_locked(struct creel__procs *p, struct creel__proc *w, int64_t now,
 			       int64_t *wake_at)
 {
+	/* What it has been given it may finish; then it has a while to leave. */
+	if (w->retiring && !w->dying && !w->used && !w->kill_at)
+		w->kill_at = now + LEAVE_NS;
 	if (w->retiring || w->dying)
 		return;
 	if (w->used)
 		w->idle_since = 0;
-	if (is_worn_locked(p, w)) {
+	if (creel__is_worn_locked(p, w)) {
+		/* It gets nothing more, and may finish what it has. */
+		if (w->used)
+			return;
 		p->recycled++;
 		retire_locked(p, w, now);
-	} else if (!w->used && is_over_locked(p, w, now)) {
+	} else if (p->alive - p->leaving > p->max_workers ||
+		   (!w->used && is_over_locked(p, w, now))) {
 		retire_locked(p, w, now);
-	} else if (!w->used && p->options.idle_ns != CREEL_NEVER && p->alive > p->min_workers) {
+	} else if (!w->used && p->options.idle_ns != CREEL_NEVER &&
+		   p->alive - p->leaving > p->min_workers) {
 		earliest(wake_at, w->idle_since + p->options.idle_ns);
 	}
 }
@@ -165,7 +165,22 @@ static void born(struct creel__procs *p, struct creel__proc *w, const struct cre
 	w->pidfd = fd;
 	if (w->dying)
 		creel__pidfd_kill(fd, SIGKILL);
-	creel__lock_release(&p->lock);
+	creel__procs_unlock(p);
+}
+
+/* There was no descriptor to be had for its pidfd: only the server can kill it. Later another. */
+static void unreachable(struct creel__procs *p, struct creel__proc *w, const struct creel__frame *f)
+{
+	struct creel__frame order = {
+		.type = CREEL__FRAME_KILL, .worker = f->worker, .incarnation = f->incarnation};
+	creel__lock_acquire(&p->lock);
+	p->leaving += !w->retiring;
+	w->pid = f->pid;
+	w->retiring = w->dying = true;
+	p->fork_failures++;
+	p->spawn_after = creel_in_ns(FORK_RETRY_NS * p->fork_failures);
+	(void)creel__frame_send(p->socket, &order, -1);
+	creel__procs_unlock(p);
 }
 
 static void fork_failed(struct creel__procs *p, struct creel__proc *w, int error)
@@ -177,7 +192,7 @@ static void fork_failed(struct creel__procs *p, struct creel__proc *w, int error
 	p->fork_failures++;
 	p->spawn_after = creel_in_ns(FORK_RETRY_NS * p->fork_failures);
 	hopeless = p->alive == 0 && p->fork_failures >= CREEL__DEATHS_BEFORE_READY;
-	creel__lock_release(&p->lock);
+	creel__procs_unlock(p);
 	if (!hopeless)
 		return;
 	const creel_error *e = creel__error_make(
@@ -206,11 +221,13 @@ static void server_lost(struct creel__procs *p)
 			creel__pidfd_kill(w->pidfd, SIGKILL);
 			while (poll(&dead, 1, -1) < 0 && errno == EINTR)
 				;
+			/* If the host is its reaper now. */
+			waitid(P_PIDFD, (id_t)w->pidfd, &info, WEXITED);
 		}
 		/* It says nothing about the initializer. */
 		creel__lock_acquire(&p->lock);
 		w->life = CREEL__READY;
-		creel__lock_release(&p->lock);
+		creel__procs_unlock(p);
 		creel__worker_died(p, w, -1);
 	}
 	creel__lock_acquire(&p->lock);
@@ -220,7 +237,7 @@ static void server_lost(struct creel__procs *p)
 	bool broken = rc || (!anew && (!p->closed || p->queued));
 	if (!broken)
 		creel__spawn_locked(p);
-	creel__lock_release(&p->lock);
+	creel__procs_unlock(p);
 	if (!broken)
 		return;
 	const creel_error *e = creel__error_make(
@@ -238,10 +255,15 @@ static bool hear(struct creel__procs *p)
 	int fd, rc;
 	while ((rc = creel__frame_receive(p->socket, &f, &fd, MSG_DONTWAIT)) == 1) {
 		struct creel__proc *w = f.worker < p->space->workers ? &p->procs[f.worker] : NULL;
+		/* Whoever asked for it may still be writing that down. */
+		creel__lock_acquire(&p->lock);
 		bool mine = w && w->life != CREEL__NOBODY && w->incarnation == f.incarnation;
+		creel__procs_unlock(p);
 		if (mine && f.type == CREEL__FRAME_BORN && fd >= 0) {
 			born(p, w, &f, fd);
 			fd = -1;
+		} else if (mine && f.type == CREEL__FRAME_BORN) {
+			unreachable(p, w, &f);
 		} else if (mine && f.type == CREEL__FRAME_DEAD) {
 			creel__worker_died(p, w, f.status);
 		} else if (mine && f.type == CREEL__FRAME_FAILED) {
@@ -267,6 +289,17 @@ static void sleep_until(struct creel__procs *p, int64_t wake_at, bool *ret_news)
 	}
 }
 
+/* To each worker in its own page: what one of them does to its word holds up nobody else. */
+static void say_sleeping_locked(struct creel__procs *p, uint32_t sleeps)
+{
+	for (unsigned i = 0; i < p->space->workers; i++)
+		if (p->procs[i].life != CREEL__NOBODY)
+			/* [BELL-1] seq_cst: said before the last look; pairs with the worker's look for a
+			 * sleeper after its step to DONE */
+			creel__store(&creel__space_control(p->space, i)->parent_sleeps, sleeps,
+				     seq_cst);
+}
+
 /* One round; false when the pool has come to its end. */
 static bool turn(struct creel__procs *p)
 {
@@ -274,23 +307,27 @@ static bool turn(struct creel__procs *p)
 	while (creel__collect(p))
 		;
 	creel__lock_acquire(&p->lock);
+	bool stuck = p->broken && p->queued && p->alive == 0;
+	creel__procs_unlock(p);
+	/* What the last workers of a broken pool left behind. */
+	if (stuck)
+		creel__procs_break(p, creel_executor_error(&p->base));
+	creel__lock_acquire(&p->lock);
 	int64_t wake_at = check_time_locked(p);
-	bool over = p->closed && p->queued == 0 && p->alive == 0;
+	bool over = p->closed && p->queued == 0 && p->alive == 0 && p->withdrawn == 0;
 	p->sleeping = true;
 	p->wake_at = wake_at;
-	/* [BELL-1] seq_cst: said before the last look; pairs with the worker's look for a sleeper after
-	 * its step to DONE */
-	creel__store(&p->space->bell->parent_sleeps, 1, seq_cst);
+	say_sleeping_locked(p, 1);
 	if (creel__anything_done(p))
 		wake_at = CREEL_NOW;
-	creel__lock_release(&p->lock);
+	creel__procs_unlock(p);
 	if (over)
 		return false;
 	sleep_until(p, wake_at, &news);
-	creel__store(&p->space->bell->parent_sleeps, 0, relaxed);
 	creel__lock_acquire(&p->lock);
+	say_sleeping_locked(p, 0);
 	p->sleeping = false;
-	creel__lock_release(&p->lock);
+	creel__procs_unlock(p);
 	if (news && !hear(p))
 		server_lost(p);
 	return true;
@@ -327,7 +364,7 @@ void *creel__manager(void *procs)
 	p->ended = true;
 	bool last = p->released;
 	creel__cond_broadcast_locked(&p->changed);
-	creel__lock_release(&p->lock);
+	creel__procs_unlock(p);
 	if (last) {
 		creel__thread_detach();
 		creel__procs_free(p);

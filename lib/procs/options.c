@@ -103,7 +103,8 @@ static int make_memory(struct creel__procs *p)
 	p->space = creel__space_new((unsigned)places, budget);
 	if (!p->space)
 		return -ENOMEM;
-	int rc = creel__buddy_init(&p->arguments, p->space->arguments, p->space->budget);
+	int rc = creel__buddy_init(&p->arguments, p->space->arguments, p->space->arguments_size,
+				   p->space->budget);
 	if (rc == 0 && p->options.keep_fds_count) {
 		size_t bytes = p->options.keep_fds_count * sizeof *p->keep;
 		p->keep = creel__malloc(bytes);

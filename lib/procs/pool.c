@@ -34,7 +34,7 @@ static int submit(creel_executor *ex, creel_task *task)
 		if (p->sleeping && p->spawn_after && p->spawn_after < p->wake_at)
 			creel__kick(p);
 	}
-	creel__lock_release(&p->lock);
+	creel__procs_unlock(p);
 	return rc;
 }
 
@@ -81,12 +81,31 @@ static enum creel__withdrawn withdraw(creel_executor *ex, creel_task *task, bool
 			creel__place_clear_locked(p, w, i);
 			w->tasks--;
 			p->cancelled++;
+			p->withdrawn++;
 			creel__dispatch_locked(p);
 			creel__cond_broadcast_locked(&p->changed);
+			/* An idle worker more: to retire, perhaps. */
+			if (!w->used && p->sleeping)
+				creel__kick(p);
 		}
+	} else if (!ask) {
+		/* It is in the queue, or on its way out of there: nobody sends it any more. */
+		task->future.fn = NULL;
+		p->withdrawn++;
 	}
-	creel__lock_release(&p->lock);
+	creel__procs_unlock(p);
 	return what;
+}
+
+/* A canceller is through with a task that it withdrew. */
+static void ended(creel_executor *ex)
+{
+	struct creel__procs *p = procs_of(ex);
+	creel__lock_acquire(&p->lock);
+	p->withdrawn--;
+	if (p->closed && p->withdrawn == 0)
+		creel__kick(p);
+	creel__procs_unlock(p);
 }
 
 static int kill_task(creel_executor *ex, creel_task *task, int64_t grace_ns)
@@ -96,8 +115,10 @@ static int kill_task(creel_executor *ex, creel_task *task, int64_t grace_ns)
 	creel__lock_acquire(&p->lock);
 	struct creel__proc *w = creel__find_locked(p, task, &i);
 	bool dying = w && w->place[i].kill_kind;
+	if (dying && w->kill_at > creel_in_ns(grace_ns))
+		creel__kill_worker_locked(p, w, grace_ns);
 	bool killed = w && creel__fence_locked(p, w, i, CREEL_KIND_KILLED, grace_ns);
-	creel__lock_release(&p->lock);
+	creel__procs_unlock(p);
 	return killed || dying ? 0 : CREEL_CANCEL_FINAL;
 }
 
@@ -106,7 +127,7 @@ void creel__count_finished(struct creel__procs *p, unsigned n)
 	creel__lock_acquire(&p->lock);
 	p->finished += n;
 	creel__cond_broadcast_locked(&p->changed);
-	creel__lock_release(&p->lock);
+	creel__procs_unlock(p);
 }
 
 static uint64_t unfinished_locked(const struct creel__procs *p)
@@ -125,52 +146,37 @@ static int drain(creel_executor *ex, creel_deadline deadline)
 		else
 			creel__cond_wait(&p->changed, &p->lock, deadline);
 	}
-	creel__lock_release(&p->lock);
+	creel__procs_unlock(p);
 	return rc;
 }
 
-/* What is in the queue is cancelled and its references dropped; what waits in slots cancels itself. */
+/* What waits, in slots as well, is cancelled and its references dropped. */
 static void cancel_pending(struct creel__procs *p)
 {
-	creel_future *waiting[CREEL__DEPTH];
 	creel__lock_acquire(&p->lock);
+	for (unsigned n = 0; n < p->space->workers; n++)
+		creel__requeue_locked(p, &p->procs[n], false);
 	creel_future *list = p->first;
 	p->first = p->last = NULL;
 	p->queued = 0;
-	creel__lock_release(&p->lock);
+	creel__procs_unlock(p);
 	uint64_t cancelled = 0;
 	while (list) {
 		creel_future *f = list;
 		list = f->next;
 		cancelled += creel__task_cancel((creel_task *)f);
 	}
-	for (unsigned n = 0; n < p->space->workers; n++) {
-		struct creel__proc *w = &p->procs[n];
-		unsigned k = 0;
-		creel__lock_acquire(&p->lock);
-		for (unsigned i = 0; i < CREEL__DEPTH; i++) {
-			uint64_t ready = CREEL__SLOT(w->place[i].seq, CREEL__SLOT_READY);
-			if (w->place[i].task &&
-			    creel__load(&creel__slot_of(p, w, i)->state, relaxed) == ready)
-				waiting[k++] = creel_future_ref(&w->place[i].task->future);
-		}
-		creel__lock_release(&p->lock);
-		while (k--) {
-			(void)creel_future_cancel(waiting[k]);
-			creel_future_unref(waiting[k]);
-		}
-	}
 	creel__lock_acquire(&p->lock);
 	p->cancelled += cancelled;
 	creel__cond_broadcast_locked(&p->changed);
-	creel__lock_release(&p->lock);
+	creel__procs_unlock(p);
 }
 
 static void close_pool(struct creel__procs *p, unsigned flags)
 {
 	creel__lock_acquire(&p->lock);
 	p->closed = true;
-	creel__lock_release(&p->lock);
+	creel__procs_unlock(p);
 	if (flags & CREEL_SHUTDOWN_CANCEL)
 		cancel_pending(p);
 	creel__kick(p);
@@ -192,7 +198,7 @@ static int shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline,
 			creel__cond_wait(&p->changed, &p->lock, deadline);
 	}
 	*ret_left = (size_t)unfinished_locked(p);
-	creel__lock_release(&p->lock);
+	creel__procs_unlock(p);
 	return rc > 0 ? 0 : rc;
 }
 
@@ -211,7 +217,7 @@ static int resize(creel_executor *ex, int max_workers)
 			p->min_workers = max_workers;
 		creel__dispatch_locked(p);
 	}
-	creel__lock_release(&p->lock);
+	creel__procs_unlock(p);
 	creel__kick(p);
 	return rc;
 }
@@ -242,7 +248,7 @@ static void stats(creel_executor *ex, creel_stats *ret_stats)
 		.killed = p->killed,
 		.recycled = p->recycled,
 	};
-	creel__lock_release(&p->lock);
+	creel__procs_unlock(p);
 }
 
 void creel__procs_free(struct creel__procs *p)
@@ -268,7 +274,7 @@ static void release(creel_executor *ex)
 	creel__lock_acquire(&p->lock);
 	p->released = true;
 	bool dead = p->ended;
-	creel__lock_release(&p->lock);
+	creel__procs_unlock(p);
 	if (!dead)
 		return;
 	creel__thread_join(p->manager);
@@ -287,6 +293,7 @@ static const struct creel__executor_class process_pool_class = {
 	.drain = drain,
 	.resize = resize,
 	.stats = stats,
+	.ended = ended,
 	.release = release,
 };
 

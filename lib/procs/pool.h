@@ -89,12 +89,16 @@ struct creel__procs {
 	int64_t wake_at;
 	creel_future *first, *last; /* the queue */
 	size_t queued;
+	size_t withdrawn;      /* tasks that cancellers are at, and that need the pool */
+	int leaving;           /* of alive: retiring */
 	uint64_t seq, look_at; /* of the last task sent; when to look for overdue ones */
 	uint32_t incarnation;
 	unsigned limited; /* tasks in slots that have a limit */
 	unsigned next_worker;
 	uint64_t oom_kills; /* of the cgroup, when last read */
 	uint64_t submitted, finished, cancelled, started, died, killed, recycled;
+	unsigned wakes; /* how many workers are to be woken once the lock is free: */
+	uint8_t wake[CREEL__PROCS_MAX]; /* these */
 	struct creel__proc procs[CREEL__PROCS_MAX];
 };
 
@@ -105,18 +109,25 @@ void creel__server_drop_locked(struct creel__procs *p);
 void creel__spawn_locked(struct creel__procs *p);
 void creel__kick(struct creel__procs *p);
 
+/* Gives up the lock, then wakes the workers that creel__wake_worker_locked() noted: one that is woken under
+ * the lock takes the CPU from its holder, and the manager that it rings for has to wait for the lock. */
+void creel__procs_unlock(struct creel__procs *p);
+
 /* dispatch.c: tasks and slots. With the lock held. */
 void creel__queue_append_locked(struct creel__procs *p, creel_future *f);
 void creel__queue_prepend_locked(struct creel__procs *p, creel_future *f);
 /* Moves queued tasks, and ones that wait behind others, to workers with room; wakes those. */
 void creel__dispatch_locked(struct creel__procs *p);
+/* Whether a worker has run as many tasks, or grown as large, as it may. */
+bool creel__is_worn_locked(struct creel__procs *p, const struct creel__proc *w);
 /* Empties a place. */
 void creel__place_clear_locked(struct creel__procs *p, struct creel__proc *w, unsigned i);
 /* Where a task is. */
 struct creel__proc *creel__find_locked(struct creel__procs *p, const creel_task *task,
 				       unsigned *ret_i);
 struct creel__slot *creel__slot_of(struct creel__procs *p, const struct creel__proc *w, unsigned i);
-void creel__wake_worker(struct creel__procs *p, const struct creel__proc *w);
+/* Once the lock is given up. */
+void creel__wake_worker_locked(struct creel__procs *p, const struct creel__proc *w);
 
 /* collect.c: outcomes. */
 /* Collects and settles what is DONE; false if there was nothing. Takes the lock. */
@@ -127,6 +138,8 @@ bool creel__anything_done(struct creel__procs *p);
 /* Fences a running task and kills its worker; false if it is not running (any more). */
 bool creel__fence_locked(struct creel__procs *p, struct creel__proc *w, unsigned i, int kind,
 			 int64_t grace_ns);
+/* Takes back what the worker has not started. */
+void creel__requeue_locked(struct creel__procs *p, struct creel__proc *w, bool dead);
 void creel__kill_worker_locked(struct creel__procs *p, struct creel__proc *w, int64_t grace_ns);
 /* The worker is dead, with that wait status, or -1 if nobody knows. Takes the lock. */
 void creel__worker_died(struct creel__procs *p, struct creel__proc *w, int status);

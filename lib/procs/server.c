@@ -37,6 +37,9 @@ static _Noreturn void between(const struct creel__child *c)
 	pid_t pid = fork();
 	if (pid == 0)
 		creel__child_serve(c);
+	struct creel__frame refused = {.type = CREEL__FRAME_FAILED, .status = errno};
+	if (pid < 0)
+		(void)creel__frame_send(c->socket, &refused, -1);
 	_exit(pid < 0);
 }
 
@@ -50,6 +53,8 @@ static int greet(int socket, int *ret_pidfd)
 	if (*ret_pidfd >= 0)
 		close(*ret_pidfd);
 	*ret_pidfd = -1;
+	if (rc == 1 && hello.type == CREEL__FRAME_FAILED)
+		return -hello.status;
 	return rc < 0 ? rc : -ECHILD;
 }
 
@@ -114,8 +119,11 @@ int creel__server_start_locked(struct creel__procs *p)
 
 void creel__server_drop_locked(struct creel__procs *p)
 {
-	if (p->socket >= 0)
+	/* Closing is not enough: a forked child of the host may have it as well. */
+	if (p->socket >= 0) {
+		epoll_ctl(p->epoll, EPOLL_CTL_DEL, p->socket, NULL);
 		close(p->socket);
+	}
 	if (p->server_pidfd >= 0)
 		close(p->server_pidfd);
 	p->socket = p->server_pidfd = -1;
@@ -149,13 +157,15 @@ static bool spawn_one_locked(struct creel__procs *p)
 	struct creel__frame order = {
 		.type = CREEL__FRAME_SPAWN, .worker = i, .incarnation = p->incarnation + 1};
 	creel__space_reset(p->space, i);
-	if (creel__frame_send(p->socket, &order, -1) < 0)
-		return false;
 	*w = (struct creel__proc){.life = CREEL__STARTING,
 				  .incarnation = ++p->incarnation,
 				  .pidfd = -1,
 				  .depth = CREEL__FIRST_DEPTH,
 				  .start_by = creel_in_ns(p->options.start_ns)};
+	if (creel__frame_send(p->socket, &order, -1) < 0) {
+		*w = (struct creel__proc){.pidfd = -1};
+		return false;
+	}
 	p->alive++;
 	if (p->sleeping && w->start_by < p->wake_at)
 		creel__kick(p);

@@ -4,6 +4,7 @@
 #define CREEL__PROCS_SPACE_H
 
 #include "procs/layout.h"
+#include "sync/lock.h"
 
 /* A held result: what the box around it needs to let go. */
 struct creel__view {
@@ -13,14 +14,15 @@ struct creel__view {
 
 struct creel__space {
 	_Atomic(uint32_t) refs;
+	uint16_t generation;     /* of the process that it belongs to */
+	struct creel__lock lock; /* rank 71, a leaf: held and used of all extents, together */
 	unsigned char *base;
 	size_t size;
 	unsigned workers;
-	struct creel__bell *bell;
 	unsigned char *controls; /* control_size apart */
 	size_t control_size;
-	unsigned char *arguments; /* budget bytes */
-	size_t budget;
+	unsigned char *arguments; /* twice the budget at most: room for powers of two */
+	size_t arguments_size, budget;
 	unsigned char *results; /* budget apart */
 	/* Which extents of each worker are held by the parent: CREEL__EXTENTS a worker. */
 	_Atomic(uint8_t) *held;

@@ -109,7 +109,7 @@ static void free_result(void *data, size_t size, void *ctx)
 		creel__store(&extent_at(data)->used, 0, relaxed);
 }
 
-static const struct creel__result_space space = {alloc_result, free_result};
+static struct creel__result_space space = {NULL, alloc_result, free_result};
 
 static void write_error(struct creel__slot *slot, int code, const char *message)
 {
@@ -204,6 +204,7 @@ static void run(struct creel__slot *slot)
 		memcpy(f->payload, &slot->arg, sizeof slot->arg);
 	me.slot = slot;
 	me.inline_taken = false;
+	space.of = f;
 	local->asked = &slot->asked;
 	int code = creel__task_call((creel_task *)f);
 	/* A child that the task forked and let return: it is no worker. */
@@ -246,11 +247,10 @@ static struct creel__slot *oldest_ready(uint64_t *ret_state)
 
 static void ring(void)
 {
-	struct creel__bell *bell = me.c->space->bell;
+	_Atomic(uint32_t) *sleeps = &me.control->parent_sleeps;
 	/* [BELL-1] seq_cst: the look for a sleeper, after the change of state; pairs with the parent's
 	 * store before it looks */
-	if (creel__load(&bell->parent_sleeps, seq_cst) &&
-	    creel__xchg(&bell->parent_sleeps, 0, seq_cst)) {
+	if (creel__load(sleeps, seq_cst) && creel__xchg(sleeps, 0, seq_cst)) {
 		uint64_t one = 1;
 		if (write(me.c->bell, &one, sizeof one) < 0)
 			_exit(1);
@@ -274,8 +274,12 @@ static void serve_slot(struct creel__slot *slot, uint64_t state)
 	run(slot);
 	/* [SLOT-2] [BELL-1] seq_cst: releases the outcome; pairs with the parent's load of DONE */
 	if (!creel__cas(&slot->state, &running, CREEL__SLOT(running >> 8, CREEL__SLOT_DONE),
-			seq_cst, relaxed))
+			seq_cst, relaxed)) {
+		/* Not the parent's word: the task has overwritten it. Nobody knows but us. */
+		if (running != CREEL__SLOT(state >> 8, CREEL__SLOT_KILL))
+			abort();
 		await_death();
+	}
 	ring();
 }
 
@@ -316,6 +320,12 @@ static void initialize(uint32_t incarnation)
 void creel__work(const struct creel__child *c, unsigned worker, uint32_t incarnation)
 {
 	struct creel__local *local = creel__self();
+	/* The host may be a worker itself, or in a callback. */
+	memset(&me, 0, sizeof me);
+	local->results = NULL;
+	local->asked = NULL;
+	local->draining = false;
+	local->deferred = NULL;
 	me.c = c;
 	me.control = creel__space_control(c->space, worker);
 	me.results = creel__space_results(c->space, worker);

@@ -74,9 +74,13 @@ void creel__pool_wake_one(struct creel__pool *pool)
 			w->waking = true;
 			wake_locked(w);
 			sleeper = &w->woken;
-		} else {
+		} else if (pool->alive + pool->starting > 0) {
 			start = true;
 			pool->starting++;
+		} else {
+			/* The last worker ran what this is about and retired: the gates are shut, and
+			 * ensure_worker() opens them. */
+			pool->waking = false;
 		}
 		creel__pool_update_need_locked(pool);
 	}
@@ -297,18 +301,21 @@ static int shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline,
 {
 	struct creel__pool *pool = (struct creel__pool *)ex;
 	int rc = 0;
+	uint64_t left = 0;
 	close_pool(pool, flags);
 	creel__lock_acquire(&pool->lock);
 	while (rc == 0 &&
 	       (pool->alive + pool->starting + pool->leaving > 0 || unfinished_locked(pool))) {
+		/* Counted once: the code and the count tell of the same moment. */
+		left = unfinished_locked(pool);
 		if (creel__deadline_passed(deadline))
-			rc = unfinished_locked(pool) ? -ETIMEDOUT : 1;
+			rc = left ? -ETIMEDOUT : 1;
 		else if (!may_wait)
 			rc = -EDEADLK;
 		else
 			creel__cond_wait(&pool->changed, &pool->lock, deadline);
 	}
-	*ret_left = (size_t)unfinished_locked(pool);
+	*ret_left = rc < 0 ? (size_t)left : 0;
 	creel__lock_release(&pool->lock);
 	/* 1: all tasks have ended, though not yet all threads. */
 	return rc > 0 ? 0 : rc;

@@ -379,8 +379,8 @@ static void ended(void *arg)
 {
 	struct creel__pool_worker *w = arg;
 	creel__task_exited(NULL);
-	creel__bump(&w->base.ended,
-		    creel__load(&w->base.begun, relaxed) - creel__load(&w->base.ended, relaxed));
+	/* [COUNT-1] release: as where a worker counts a task that returned */
+	creel__store(&w->base.ended, creel__load(&w->base.begun, relaxed), release);
 	if (!w->initialized)
 		creel__pool_break(w->pool,
 				  creel__error_make(CREEL_KIND_BROKEN, CREEL_EFAILED, NULL,

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One measurement in one process: bench WORKLOAD PEER WORKERS [COUNT]. What is printed: the name, the
+ * value and the unit of each figure, a line each. Repetitions, pairing and tables are tests/bench/run's.
+ *
+ *   w1    one thread submits COUNT empty tasks with futures, then waits for each in turn
+ *   w1w   the same with at most 256 in flight
+ *   w3n   submit one, wait for it, COUNT times; the waiter may not run it itself
+ *   w8    what COUNT pending tasks and their futures take of the resident set
+ *   idle  CPU time that the process uses in COUNT milliseconds of idleness
+ */
+#include "peers.h"
+
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { WINDOW = 256 };
+
+static const struct peer *const peers[] = {
+	&peer_creel,
+	&peer_queue,
+#ifdef BENCH_GLIB
+	&peer_glib,
+#endif
+};
+
+struct run {
+	const struct peer *peer;
+	unsigned workers;
+	unsigned long count;
+};
+
+_Noreturn void give_up(const char *what)
+{
+	fprintf(stderr, "bench: %s\n", what);
+	exit(1);
+}
+
+static pthread_mutex_t gate_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t gate_changed = PTHREAD_COND_INITIALIZER;
+static unsigned gate_entered;
+static int gate_is_open;
+
+void gate_enter(void)
+{
+	pthread_mutex_lock(&gate_mutex);
+	gate_entered++;
+	pthread_cond_broadcast(&gate_changed);
+	while (!gate_is_open)
+		pthread_cond_wait(&gate_changed, &gate_mutex);
+	pthread_mutex_unlock(&gate_mutex);
+}
+
+void gate_await(unsigned n)
+{
+	pthread_mutex_lock(&gate_mutex);
+	while (gate_entered < n)
+		pthread_cond_wait(&gate_changed, &gate_mutex);
+	pthread_mutex_unlock(&gate_mutex);
+}
+
+void gate_open(void)
+{
+	pthread_mutex_lock(&gate_mutex);
+	gate_is_open = 1;
+	pthread_cond_broadcast(&gate_changed);
+	pthread_mutex_unlock(&gate_mutex);
+}
+
+static double now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+/* Memory that has been touched, so that its pages are not what is measured. */
+static void *touched(size_t n, size_t size)
+{
+	void *p = malloc(n * size + 1);
+	if (!p)
+		give_up("no memory");
+	memset(p, 1, n * size + 1);
+	return p;
+}
+
+/* Has every worker start, run something, and wait before the gate; returns the futures. */
+static void **hold_workers(const struct run *r)
+{
+	void **held = touched(r->workers, sizeof *held);
+	for (unsigned i = 0; i < r->workers; i++)
+		held[i] = r->peer->submit(WORK_GATE);
+	gate_await(r->workers);
+	return held;
+}
+
+static void release_workers(const struct run *r, void **held)
+{
+	gate_open();
+	for (unsigned i = 0; i < r->workers; i++)
+		r->peer->wait(held[i]);
+	free(held);
+}
+
+static void start_workers(const struct run *r)
+{
+	release_workers(r, hold_workers(r));
+}
+
+static void w1(const struct run *r)
+{
+	void **futures = touched(r->count, sizeof *futures);
+	start_workers(r);
+	double start = now_ns();
+	for (unsigned long i = 0; i < r->count; i++)
+		futures[i] = r->peer->submit(WORK_EMPTY);
+	for (unsigned long i = 0; i < r->count; i++)
+		r->peer->wait(futures[i]);
+	printf("w1 %.2f ns/task\n", (now_ns() - start) / (double)r->count);
+	free(futures);
+}
+
+static void w1w(const struct run *r)
+{
+	void *window[WINDOW];
+	start_workers(r);
+	double start = now_ns();
+	for (unsigned long i = 0; i < r->count; i++) {
+		if (i >= WINDOW)
+			r->peer->wait(window[i % WINDOW]);
+		window[i % WINDOW] = r->peer->submit(WORK_EMPTY);
+	}
+	for (unsigned long i = r->count < WINDOW ? 0 : r->count - WINDOW; i < r->count; i++)
+		r->peer->wait(window[i % WINDOW]);
+	printf("w1w %.2f ns/task\n", (now_ns() - start) / (double)r->count);
+}
+
+static int by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+static void w3n(const struct run *r)
+{
+	double *took = touched(r->count, sizeof *took);
+	start_workers(r);
+	for (unsigned long i = 0; i < r->count; i++) {
+		double start = now_ns();
+		r->peer->wait(r->peer->submit(WORK_EMPTY));
+		took[i] = now_ns() - start;
+	}
+	qsort(took, r->count, sizeof *took, by_size);
+	printf("w3n-p50 %.2f us\n", took[r->count / 2] / 1e3);
+	printf("w3n-p99.9 %.2f us\n", took[r->count - 1 - r->count / 1000] / 1e3);
+	free(took);
+}
+
+static double resident_bytes(void)
+{
+	unsigned long all = 0, resident = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+	if (!f || fscanf(f, "%lu %lu", &all, &resident) != 2)
+		give_up("cannot read /proc/self/statm");
+	fclose(f);
+	return (double)resident * (double)sysconf(_SC_PAGESIZE);
+}
+
+static void w8(const struct run *r)
+{
+	void **futures = touched(r->count, sizeof *futures);
+	void **held = hold_workers(r);
+	double before = resident_bytes();
+	for (unsigned long i = 0; i < r->count; i++)
+		futures[i] = r->peer->submit(WORK_EMPTY);
+	double after = resident_bytes();
+	release_workers(r, held);
+	for (unsigned long i = 0; i < r->count; i++)
+		r->peer->wait(futures[i]);
+	printf("w8 %.2f bytes/task\n", (after - before) / (double)r->count);
+	free(futures);
+}
+
+static double cpu_us(void)
+{
+	struct rusage u;
+	getrusage(RUSAGE_SELF, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e6 +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+}
+
+static void rest(unsigned long ms)
+{
+	struct timespec t = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
+	nanosleep(&t, NULL);
+}
+
+/* The workers get a tenth of the time to fall asleep before the measurement begins. */
+static void idle(const struct run *r)
+{
+	start_workers(r);
+	rest(r->count / 10);
+	double before = cpu_us();
+	rest(r->count);
+	printf("idle %.2f us/s\n", (cpu_us() - before) * 1000 / (double)r->count);
+}
+
+static const struct workload {
+	const char *name;
+	void (*measure)(const struct run *r);
+	unsigned long count;
+} workloads[] = {
+	{"w1", w1, 1000000}, {"w1w", w1w, 1000000}, {"w3n", w3n, 10000},
+	{"w8", w8, 1000000}, {"idle", idle, 2000},
+};
+
+static const struct workload *workload_named(const char *name)
+{
+	for (size_t i = 0; i < sizeof workloads / sizeof workloads[0]; i++)
+		if (strcmp(workloads[i].name, name) == 0)
+			return &workloads[i];
+	give_up("no such workload");
+}
+
+static const struct peer *peer_named(const char *name)
+{
+	for (size_t i = 0; i < sizeof peers / sizeof peers[0]; i++)
+		if (strcmp(peers[i]->name, name) == 0)
+			return peers[i];
+	give_up("no such peer");
+}
+
+static int list_peers(void)
+{
+	for (size_t i = 0; i < sizeof peers / sizeof peers[0]; i++)
+		puts(peers[i]->name);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && strcmp(argv[1], "--peers") == 0)
+		return list_peers();
+	if (argc != 4 && argc != 5) {
+		fprintf(stderr, "usage: bench WORKLOAD PEER WORKERS [COUNT] | bench --peers\n");
+		return 2;
+	}
+	const struct workload *w = workload_named(argv[1]);
+	struct run r = {peer_named(argv[2]), (unsigned)strtoul(argv[3], NULL, 10),
+			argc == 5 ? strtoul(argv[4], NULL, 10) : w->count};
+	if (r.workers < 1 || r.count < 1)
+		give_up("WORKERS and COUNT start at 1");
+	r.peer->open(r.workers);
+	w->measure(&r);
+	r.peer->close();
+	return 0;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* creel: the waiter is no worker, so it may not run the task itself (helping: none). */
+#include "peers.h"
+
+#include <creel/creel.h>
+
+static creel_executor *pool;
+
+static int nothing(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)arg;
+	(void)size;
+	return 0;
+}
+
+static int gate(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)arg;
+	(void)size;
+	gate_enter();
+	return 0;
+}
+
+static void open_pool(unsigned workers)
+{
+	pool = creel_thread_pool_new(
+		&(creel_thread_pool_options){.max_workers = (int)workers, .idle_ns = CREEL_NEVER});
+	if (creel_executor_error(pool))
+		give_up(creel_executor_error(pool)->message);
+}
+
+static void *submit(enum work work)
+{
+	return creel_submit(pool, work == WORK_GATE ? gate : nothing, NULL, 0);
+}
+
+static void wait_for(void *future)
+{
+	if (creel_future_result(future, CREEL_FOREVER, NULL, 0))
+		give_up(creel_future_error(future)->message);
+	creel_future_unref(future);
+}
+
+static void close_pool(void)
+{
+	if (creel_executor_close(pool))
+		give_up("the pool does not close");
+}
+
+const struct peer peer_creel = {"creel", open_pool, submit, wait_for, close_pool};

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is compared: each peer is a pool with futures, behind the same few calls. Every peer pays for
+ * the same: one object a task, allocated when it is submitted and let go when it was waited for.
+ */
+#ifndef CREEL_BENCH_PEERS_H
+#define CREEL_BENCH_PEERS_H
+
+enum work {
+	WORK_EMPTY, /* returns at once */
+	WORK_GATE,  /* says that it started, and waits for the gate: peers.c */
+};
+
+struct peer {
+	const char *name;
+	/* A pool of so many workers. */
+	void (*open)(unsigned workers);
+	/* Submits one task; returns its future. */
+	void *(*submit)(enum work work);
+	/* Waits for the task and lets the future go. */
+	void (*wait)(void *future);
+	/* Ends the pool, which has nothing to do any more. */
+	void (*close)(void);
+};
+
+extern const struct peer peer_creel, peer_queue;
+#ifdef BENCH_GLIB
+extern const struct peer peer_glib;
+#endif
+
+/* The gate that WORK_GATE goes through. */
+void gate_enter(void);
+/* Waits until n tasks stand before it. */
+void gate_await(unsigned n);
+void gate_open(void);
+
+/* Says what is wrong and ends the program. */
+_Noreturn void give_up(const char *what);
+
+#endif

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""Shows that what watches over the tests bites: runs a program with a bug that was put there.
+
+usage: must_fail.py [--until-it-hangs] REAP PROGRAM COUNTS REGEX...
+
+Runs PROGRAM as every test is run (reap.py). Succeeds if that fails with COUNTS ("1 passed, 1 failed,
+0 skipped") and says something that matches each REGEX. With COUNTS alone the program is a sound
+one, and must pass.
+
+--until-it-hangs ends it as the test runner does when time is up, once the program has told the pid
+of its child through a named pipe. That child must be gone afterwards.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+
+def run(command, env, hangs):
+    """Returns (exit status, what it said, problems)."""
+    if hangs:
+        os.mkfifo(env['CREEL_SEEDED_PIPE'])
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=env, text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors='replace')
+    if not hangs:
+        said = child.communicate()[0]
+        return child.returncode, said, []
+    with open(env['CREEL_SEEDED_PIPE'], encoding='utf-8') as pipe:
+        pid = int(pipe.readline())
+    child.terminate()
+    said = child.communicate()[0]
+    alive = os.path.exists('/proc/%d' % pid)
+    return child.returncode, said, ['%d is still there' % pid] if alive else []
+
+
+def main():
+    arguments = sys.argv[1:]
+    hangs = arguments[0] == '--until-it-hangs'
+    reap, program, counts, *expected = arguments[hangs:]
+    with tempfile.TemporaryDirectory(prefix='creel-seeded-') as work:
+        tally = os.path.join(work, 'tally')
+        env = dict(os.environ, CREEL_TALLY=tally, CREEL_SEEDED_PIPE=os.path.join(work, 'pipe'))
+        status, said, problems = run([sys.executable, reap, program], env, hangs)
+        with open(tally, encoding='utf-8') as f:
+            numbers = f.read().split()[:3]
+    print(said)
+    problems += ['nothing said ' + e for e in expected if not re.search(e, said)]
+    if numbers != re.findall(r'\d+', counts):
+        problems.append('counted %s, not %s' % (numbers, counts))
+    if (status != 0) != bool(expected):
+        problems.append('exit status %d' % status)
+    print('\n'.join(problems))
+    sys.exit(1 if problems else 0)
+
+
+if __name__ == '__main__':
+    main()

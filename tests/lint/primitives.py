@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""Locks, parking and atomics come from lib/sync, and from nowhere else.
+
+A model checker stands in for lib/sync: what goes past it would not be explored. For the same reason,
+and because polling is no waiting, nothing outside it sleeps or yields.
+"""
+
+import os
+import re
+
+import lint
+
+HEADERS = ('pthread.h', 'stdatomic.h', 'threads.h', 'semaphore.h', 'linux/futex.h')
+CALLS = [
+    (r'\bpthread_(?:mutex|cond|rwlock|spin|barrier|once|key)_?\w*', 'a lock of pthreads'),
+    (r'\bPTHREAD_(?:MUTEX|COND|RWLOCK|ONCE)_\w+', 'a lock of pthreads'),
+    (r'\b(?:mtx|cnd|tss)_\w+\s*\(|\bsem_(?:init|wait|post|timedwait|trywait|open)\s*\(', 'a lock'),
+    (r'\b(?:SYS|__NR)_futex\w*|\bFUTEX_\w+', 'a futex'),
+    (r'\batomic_(?!t\b)\w+\s*\(|\bmemory_order_\w+', 'a raw atomic operation'),
+    (r'\b__(?:atomic|sync)_\w+', 'a raw atomic operation'),
+    (r'\b(?:sched_yield|pthread_yield|thrd_yield|usleep|nanosleep|clock_nanosleep|sleep)\s*\(',
+     'a sleep or yield'),
+]
+
+
+def check(root):
+    problems = []
+    sources = lint.files(root, ['lib'], ('.c', '.h'))
+    for path in sources:
+        if path.startswith(os.path.join('lib', 'sync') + os.sep):
+            continue
+        text = lint.read(os.path.join(root, path))
+        for line, _, name in lint.includes(text):
+            if name in HEADERS:
+                problems.append('%s:%d: <%s> belongs to lib/sync' % (path, line, name))
+        code = lint.code_only(text)
+        for pattern, what in CALLS:
+            for match in re.finditer(pattern, code):
+                problems.append('%s:%d: %s, %s, belongs to lib/sync' % (
+                    path, lint.line_of(code, match.start()), match.group().rstrip(' ('), what))
+    return problems if sources else ['lib/: nothing to check']
+
+
+GOOD = {
+    'lib/sync/lock.c': '#include <pthread.h>\nvoid f(void)\n{\n\tpthread_mutex_lock(&m);\n}\n',
+    'lib/core/a.c': '#include "sync/lock.h"\n/* atomic_load(p), pthread_mutex_t */\n'
+                    'void f(void)\n{\n\tcreel__load(p, relaxed);\n\tputs("sleep(1)");\n}\n',
+}
+
+
+def _line(code):
+    return {'lib/threads/a.c': 'void f(void)\n{\n\t%s;\n}\n' % code}
+
+
+BAD = [
+    ('pthread.h', {'lib/core/a.c': '#include <pthread.h>\n'}, r'a.c:1: <pthread.h>'),
+    ('stdatomic.h', {'lib/threads/a.h': '# include <stdatomic.h>\n'}, r'a.h:1: <stdatomic.h>'),
+    ('a mutex', _line('pthread_mutex_lock(&m)'), r'a.c:3: pthread_mutex_lock'),
+    ('a condition', _line('pthread_cond_t c'), r'a.c:3: pthread_cond_t'),
+    ('a futex', _line('syscall(SYS_futex, p)'), r'a.c:3: SYS_futex'),
+    ('a raw atomic', _line('atomic_fetch_add(p, 1)'), r'a.c:3: atomic_fetch_add'),
+    ('a builtin atomic', _line('__atomic_load_n(p, 5)'), r'a.c:3: __atomic_load_n'),
+    ('a semaphore', _line('sem_wait(&s)'), r'a.c:3: sem_wait'),
+    ('a sleep', _line('usleep(100)'), r'a.c:3: usleep'),
+]
+
+if __name__ == '__main__':
+    lint.main(check, GOOD, BAD)

@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: MIT
+"""Runs one test program so that nothing it does goes unnoticed.
+
+usage: reap.py PROGRAM [ARGUMENT...]
+
+The default test setup of the build puts this in front of every test. It fails the test when
+- the program fails, or a Criterion test in it does not pass, whatever the exit status says;
+- a sanitizer reported anything, in the program or in any process below it: Criterion hides such
+  reports, and a forked child's reach nobody. They go to files, which must not exist afterwards,
+  or, from gcc's UBSan beside ASan, which heeds no log_path, to standard error, which is searched;
+- the program ends and leaves processes behind. This process is a subreaper: they become its
+  children, get a moment to finish, and are then killed. They are killed as well when the test
+  runner's time limit ends this process.
+
+It counts tests: those of a Criterion program one by one, those of a script by its last line that
+says "N passed, N failed" or by the summary of Python's unittest, anything else as one. The counts are printed, and appended to the file
+that CREEL_TALLY names, as "passed failed skipped name".
+"""
+
+import ctypes
+import fnmatch
+import os
+import re
+import select
+import signal
+import sys
+import tempfile
+
+PR_SET_CHILD_SUBREAPER = 36
+SKIPPED = 77
+GRACE_MS = 2000  # for what is on its way out; nobody waits for it when nothing was left behind
+INTERPRETERS = re.compile(r'(python|perl|bash|dash|sh)[\d.]*$')
+
+SANITIZERS = {
+    'ASAN_OPTIONS': 'abort_on_error=1:detect_leaks=1:detect_stack_use_after_return=1',
+    'LSAN_OPTIONS': 'print_suppressions=0:suppressions='
+                    + os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lsan.supp'),
+    'TSAN_OPTIONS': 'halt_on_error=1:die_after_fork=0:second_deadlock_stack=1',
+    'UBSAN_OPTIONS': 'halt_on_error=1:print_stacktrace=1',
+}
+REPORT = re.compile(r'^\S+:\d+:\d+: runtime error: .*|^(?:==\d+==\s*)?(?:ERROR|WARNING): '
+                    r'\w+Sanitizer:.*', re.M)
+
+
+class Ended(Exception):
+    """The test runner's time limit."""
+
+
+def on_signal(number, _frame):
+    raise Ended(signal.Signals(number).name)
+
+
+def is_program(path):
+    """Whether it is compiled: scripts may run Criterion programs of their own, and count them."""
+    try:
+        with open(path, 'rb') as f:
+            return f.read(4) == b'\x7fELF' and not INTERPRETERS.match(os.path.basename(path))
+    except OSError:
+        return False
+
+
+def environment(reports, tap, program):
+    env = dict(os.environ)
+    for name, options in SANITIZERS.items():
+        log = 'log_path=' + os.path.join(reports, name.split('_', 1)[0].lower())
+        env[name] = ':'.join(filter(None, [env.get(name), options, log]))
+    if program:
+        env['CRITERION_OUTPUTS'] = 'tap:' + tap
+    else:
+        env.pop('CRITERION_OUTPUTS', None)
+    return env
+
+
+def children():
+    """Processes whose parent is this one and that have not ended."""
+    found = []
+    for name in os.listdir('/proc'):
+        if not name.isdigit():
+            continue
+        try:
+            with open('/proc/%s/stat' % name, encoding='utf-8', errors='replace') as f:
+                state, parent = f.read().rpartition(')')[2].split()[:2]
+        except OSError:
+            continue
+        if int(parent) == os.getpid() and state != 'Z':
+            found.append(int(name))
+    return found
+
+
+def command_line(pid):
+    try:
+        with open('/proc/%d/cmdline' % pid, 'rb') as f:
+            return f.read().replace(b'\0', b' ').decode(errors='replace').strip()
+    except OSError:
+        return '?'
+
+
+def collect():
+    """Takes the status of whatever has ended. False when there are no children at all."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+        return True
+    except ChildProcessError:
+        return False
+
+
+def await_end(pid):
+    """Waits for pid, and takes the status of orphans too: somebody may wait for them to vanish."""
+    while True:
+        ended, status = os.waitpid(-1, 0)
+        if ended == pid:
+            return os.waitstatus_to_exitcode(status)
+
+
+def clear_away(grace_ms):
+    """Ends everything below this process. Returns the command lines of what had to be killed."""
+    for pid in children():
+        try:
+            fd = os.pidfd_open(pid)
+        except OSError:
+            continue
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        poll.poll(grace_ms)
+        os.close(fd)
+    killed = []
+    while collect():
+        left = children()
+        for pid in left:
+            killed.append('%d: %s' % (pid, command_line(pid)))
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        if left:
+            # Blocks until one has ended; what it leaves becomes a child of this process in turn.
+            os.waitpid(-1, 0)
+    return killed
+
+
+def filter_of(command):
+    """The pattern of Criterion's --filter, which matches suite/name; None without one."""
+    for i, argument in enumerate(command):
+        if argument.startswith('--filter='):
+            return argument.partition('=')[2]
+        if argument == '--filter' and i + 1 < len(command):
+            return command[i + 1]
+    return None
+
+
+def is_filtered_out(result, pattern):
+    """Criterion reports what the filter left out as skipped: nobody asked for it."""
+    name = re.match(r'ok - (\S+?)::(\S+).*# SKIP', result)
+    return bool(pattern and name and not fnmatch.fnmatchcase('/'.join(name.groups()), pattern))
+
+
+def count_tap(text, pattern=None):
+    lines = text.splitlines()
+    results = [li for li in lines if re.match(r'(not )?ok\b', li)]
+    plan = sum(int(m.group(1)) for m in (re.match(r'1\.\.(\d+)', li) for li in lines) if m)
+    all_skipped = [r for r in results if '# SKIP' in r]
+    skipped = sum(1 for r in all_skipped if not is_filtered_out(r, pattern))
+    passed = sum(1 for r in results if r.startswith('ok')) - len(all_skipped)
+    failed = sum(1 for r in results if r.startswith('not ok')) + max(0, plan - len(results))
+    return passed, failed, skipped
+
+
+def count_unittest(complaints):
+    """What Python's unittest says of itself; None if it was not that."""
+    ran = re.search(r'^Ran (\d+) tests? in .*\n\n(?:OK|FAILED)(.*)', complaints, re.M)
+    if not ran:
+        return None
+    numbers = {k: int(n) for k, n in re.findall(r'(\w+)=(\d+)', ran.group(2))}
+    failed = numbers.get('failures', 0) + numbers.get('errors', 0)
+    skipped = numbers.get('skipped', 0)
+    return int(ran.group(1)) - failed - skipped, failed, skipped
+
+
+def count(status, tap, said, complaints):
+    """(passed, failed, skipped) of a program that ended with status."""
+    counted = re.findall(r'^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$', said, re.M)
+    if status == SKIPPED:
+        return 0, 0, 1
+    if tap is not None:
+        result = count_tap(tap, filter_of(sys.argv))
+    elif counted:
+        result = tuple(int(n or 0) for n in counted[-1])
+    else:
+        result = count_unittest(complaints) or (int(status == 0), int(status != 0), 0)
+    passed, failed, skipped = result
+    if status != 0 and failed == 0:
+        failed = 1
+    if passed + failed + skipped == 0:
+        print('reap: no test ran')
+        failed = 1
+    return passed, failed, skipped
+
+
+def read(path):
+    try:
+        with open(path, encoding='utf-8', errors='replace') as f:
+            return f.read()
+    except FileNotFoundError:
+        return None
+
+
+def run(command, work):
+    """Runs it. Returns its status and the problems that it would not have told."""
+    reports, problems = os.path.join(work, 'reports'), []
+    os.mkdir(reports)
+    env = environment(reports, os.path.join(work, 'tap'), is_program(command[0]))
+    # Files, not pipes: what is left behind might hold a pipe open for ever.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    output, errors = (os.open(os.path.join(work, n), flags, 0o600) for n in ('output', 'errors'))
+    pid = os.posix_spawnp(command[0], command, env,
+                          file_actions=[(os.POSIX_SPAWN_DUP2, output, 1),
+                                        (os.POSIX_SPAWN_DUP2, errors, 2)],
+                          setsigdef=[signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+    os.close(output)
+    os.close(errors)
+    try:
+        status = await_end(pid)
+        left = clear_away(GRACE_MS)
+        problems += ['left behind and killed: ' + process for process in left]
+    except Ended as reason:
+        status = 1
+        clear_away(0)
+        problems.append('ended by %s, the time limit' % reason)
+    for name in sorted(os.listdir(reports)):
+        problems.append('sanitizer report:\n' + (read(os.path.join(reports, name)) or '(empty)'))
+    problems += ['reported: ' + r for r in REPORT.findall(read(os.path.join(work, 'errors')))]
+    if status < 0:
+        problems.append('killed by signal %d' % -status)
+    return status, problems
+
+
+def main():
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, on_signal)
+    with tempfile.TemporaryDirectory(prefix='creel-reap-', ignore_cleanup_errors=True) as work:
+        status, problems = run(sys.argv[1:], work)
+        said = read(os.path.join(work, 'output')) or ''
+        complaints = read(os.path.join(work, 'errors')) or ''
+        passed, failed, skipped = count(status, read(os.path.join(work, 'tap')), said,
+                                        complaints)
+    if problems and failed == 0:
+        failed = 1
+    sys.stderr.write(complaints)
+    sys.stderr.flush()
+    sys.stdout.write(said)
+    for problem in problems:
+        print('reap: ' + problem)
+    print('reap: %d passed, %d failed, %d skipped' % (passed, failed, skipped))
+    if os.environ.get('CREEL_TALLY'):
+        name = ' '.join(os.path.basename(a) for a in sys.argv[1:4])
+        with open(os.environ['CREEL_TALLY'], 'a', encoding='utf-8') as f:
+            f.write('%d %d %d %s\n' % (passed, failed, skipped, name))
+    sys.exit(1 if failed else SKIPPED if not passed else 0)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: MIT
+"""Puts a bug into a copy of a source file of the library, for the model checker to find.
+
+usage: bugs.py NAME LIB OUTPUT
+
+LIB is the folder lib/. Each bug is one exact replacement; if the text is not found exactly once the
+build fails, so that a bug which went out of date is noticed.
+"""
+
+import os
+import sys
+
+# name: (file, what stands there, what stands there instead)
+BUGS = {
+    # A waiter does not say that it waits.
+    'waits in silence': (
+        'core/future.c',
+        'uint64_t s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;\n'
+        '\twhile ((s & CREEL__STATE) < CREEL__FINISHED) {',
+        'uint64_t s = creel__load(&f->state, relaxed);\n'
+        '\twhile ((s & CREEL__STATE) < CREEL__FINISHED) {'),
+    # The final state publishes nothing.
+    'completes relaxed': (
+        'core/future.c',
+        '} while (!creel__cas(&f->state, &old, new, acq_rel, relaxed));',
+        '} while (!creel__cas(&f->state, &old, new, relaxed, relaxed));'),
+    # A reader does not take over what was published.
+    'drops relaxed': (
+        'core/future.c',
+        's = creel__sub(&f->state, CREEL__REF, acq_rel);',
+        's = creel__sub(&f->state, CREEL__REF, relaxed);'),
+    # The executor lets go of a task that is being cancelled.
+    'does not wait for the canceller': (
+        'core/task.c',
+        '} else if (now == CREEL__PINNED || now == CREEL__PENDING) {',
+        '} else if (now == CREEL__PENDING) {'),
+    # A callback is registered although the future has become final.
+    'listens too late': (
+        'core/callback.c',
+        'bool listening = (old & CREEL__STATE) < CREEL__FINISHED;',
+        'bool listening = (old & CREEL__STATE) <= CREEL__CANCELLED;'),
+    # A callback that is being called can be removed.
+    'removes what runs': (
+        'core/callback.c',
+        'bool running = c && c->running;',
+        'bool running = c && c->running && c->id == 0;'),
+    # The wait returns while its hooks still hang on the futures.
+    'leaves its hooks': (
+        'core/wait.c',
+        'creel__hooks_leave(futures[i], &hooks[i].hook);',
+        'if (i)\n\t\t\tcreel__hooks_leave(futures[i], &hooks[i].hook);'),
+    # Two that settle do not see each other.
+    'settles twice': (
+        'core/promise.c',
+        'if (now >= to)',
+        'if (now >= CREEL__FINISHED)'),
+    # Whoever was woken forgets that there may be more who sleep.
+    'wakes one of two': (
+        'sync/lock.c',
+        'while (creel__xchg(&lock->word, 2, acquire) != 0)\n'
+        '\t\tcreel__park(&lock->word, 2, CREEL_FOREVER);',
+        'for (uint32_t mark = 2; creel__xchg(&lock->word, mark, acquire) != 0; mark = 1)\n'
+        '\t\tcreel__park(&lock->word, mark, CREEL_FOREVER);'),
+    # The round is read when the lock has been given up.
+    'reads the round late': (
+        'sync/lock.c',
+        'int rc = creel__park(&cond->round, round, deadline);',
+        'int rc = creel__park(&cond->round, round + creel__load(&cond->round, relaxed) - round,\n'
+        '\t\t\t\tdeadline);'),
+    # What was read and what is taken are not one step.
+    'takes without a swap': (
+        'threads/queues.c',
+        'if (creel__cas(&batch->ends, &ends, next, acquire, acquire))\n\t\t\treturn task;',
+        'creel__store(&batch->ends, next, release);\n\t\treturn task;'),
+    # The slots are filled, and nobody is told in order.
+    'fills relaxed': (
+        'threads/queues.c',
+        'creel__store(&batch->ends, (uint64_t)last << 32 | first, release);',
+        'creel__store(&batch->ends, (uint64_t)last << 32 | first, relaxed);'),
+    # An entry that completed while it was added is never ready.
+    'forgets what was final': (
+        'core/queue.c',
+        'if (!listening)\n\t\te->ready = true;',
+        'if (!listening && q->closed)\n\t\te->ready = true;'),
+    # An entry is freed while a completion may still come to it.
+    'resets without leaving': (
+        'core/queue.c',
+        'creel__hooks_leave(e->future, &e->hook);',
+        '(void)e;'),
+    # One item more than was asked for.
+    'one more in flight': (
+        'core/map.c',
+        'map->in_flight < map->limit',
+        'map->in_flight <= map->limit'),
+    # The worker does not look again after it has said that it sleeps.
+    'sleeps without a look': (
+        'threads/worker.c',
+        'creel_task *task = verdict == LEAVE ? NULL : find(w);',
+        'creel_task *task = verdict != LOOK ? NULL : find(w);'),
+    # The one that was woken leaves the rest where it is.
+    'does not pass on': (
+        'threads/worker.c',
+        'if (task)\n\t\tcreel__pool_pass_on(w->pool);\n\treturn task;',
+        'return task;'),
+    # Nobody tells the sleeping workers that the pool is closed.
+    'closes in silence': (
+        'threads/pool.c',
+        'kick_all_locked(pool);\n\tcreel__lock_release(&pool->lock);\n\tif (list)',
+        'creel__lock_release(&pool->lock);\n\tif (list)'),
+    # A pool that was closed still accepts.
+    'leaves the gates open': (
+        'threads/pool.c',
+        'set_gates_locked(pool, CREEL__GATE_CLOSED);',
+        'set_gates_locked(pool, CREEL__GATE_OPEN);'),
+    # The last worker goes without closing the gates.
+    'retires with the gates open': (
+        'threads/worker.c',
+        'go = !last || (pool->starting == 0 && creel__pool_try_vacate_locked(pool));',
+        'go = !last || pool->starting == 0;'),
+    # A worker that is being started does not count.
+    'forgets who is starting': (
+        'threads/pool.c',
+        'bool dead = pool->alive + pool->starting + pool->leaving == 0;',
+        'bool dead = pool->alive + pool->leaving == 0;'),
+    # The queue drops the reference of a task that its waiter has run and settled with one.
+    'helps and drops': (
+        'core/task.c',
+        'if (!creel__task_claim(f, CREEL__RUNNING | CREEL__HELPED | CREEL__QUEUED))',
+        'if (!creel__task_claim(f, CREEL__RUNNING | CREEL__QUEUED))'),
+}
+
+
+def main():
+    if len(sys.argv) != 4 or sys.argv[1] not in BUGS:
+        sys.exit(__doc__)
+    name, lib, output = sys.argv[1:]
+    path, old, new = BUGS[name]
+    with open(os.path.join(lib, path), encoding='utf-8') as f:
+        text = f.read()
+    if text.count(old) != 1:
+        sys.exit('bugs.py: %s: the text of the bug "%s" is there %d times, not once:\n%s' % (
+            path, name, text.count(old), old))
+    with open(output, 'w', encoding='utf-8') as f:
+        f.write(text.replace(old, new))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The exploration: every schedule within the bounds, depth first; and the program around it.
+ *
+ * ALGORITHM  A schedule is the sequence of choices made at its points. The first takes choice 0
+ *            everywhere. Each next one repeats the last as far as the last choice that has an
+ *            alternative left, and takes that; when none is left, all were explored. Nothing is pruned:
+ *            what is reported as exhausted was run.
+ * REPLAY     Choices other than 0, as "place:choice", name a schedule. A failing one is run once more with
+ *            the trace on, and printed so that --replay runs it again.
+ */
+#include "engine.h"
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+enum { CHOICES_MAX = 4 * MODEL_STEPS };
+
+const struct model_scenario *model_scenario;
+bool model_tracing;
+
+static struct {
+	unsigned char of, chosen;
+} path[CHOICES_MAX];
+static int path_length, path_at;
+static jmp_buf root;
+static enum { WENT_WELL = 1, FAILED } verdict;
+static char failure_sort[32], failure_text[1024];
+static const struct model_scenario *last_scenario;
+
+/* What the command line changes. */
+static int preemptions = -1, spurious = -1, stale = -1;
+static double limit_s = 60;
+static const char *only, *replay;
+
+unsigned model_choose(unsigned n)
+{
+	if (n <= 1)
+		return 0;
+	if (path_at == CHOICES_MAX)
+		model_fail("livelock", "more than %d choices in one schedule", CHOICES_MAX);
+	if (path_at == path_length) {
+		path[path_length].of = (unsigned char)n;
+		path[path_length++].chosen = 0;
+	} else if (path[path_at].of == 0) {
+		path[path_at].of = (unsigned char)n; /* a replay says only what was chosen */
+	} else if (path[path_at].of != n) {
+		model_fail("harness", "the same choices led elsewhere: %u ways and not %u", n,
+			   path[path_at].of);
+	}
+	if (path[path_at].chosen >= n)
+		model_fail("harness", "this replay belongs to another program");
+	return path[path_at++].chosen;
+}
+
+void model_fail(const char *sort, const char *format, ...)
+{
+	snprintf(failure_sort, sizeof failure_sort, "%s", sort);
+	va_list args;
+	va_start(args, format);
+	vsnprintf(failure_text, sizeof failure_text, format, args);
+	va_end(args);
+	verdict = FAILED;
+	_longjmp(root, 1);
+}
+
+/* All threads have ended. Called on the last one's stack. */
+void model_end_schedule(void)
+{
+	for (int i = 0; i < model_thread_count; i++)
+		if (!model_threads[i].joined)
+			model_fail("leak", "thread %d was neither joined nor detached", i);
+	model_heap_check();
+	verdict = WENT_WELL;
+	_longjmp(root, 1);
+}
+
+static bool run_schedule(void)
+{
+	path_at = 0;
+	model_threads_reset();
+	model_heap_reset();
+	model_order_reset();
+	model_history_reset();
+	if (_setjmp(root) == 0)
+		model_run_main();
+	return verdict == WENT_WELL;
+}
+
+/* Moves on to the next schedule; false: there is none. */
+static bool next_path(void)
+{
+	path_length = path_at;
+	while (path_length && path[path_length - 1].chosen + 1 >= path[path_length - 1].of)
+		path_length--;
+	if (path_length == 0)
+		return false;
+	path[path_length - 1].chosen++;
+	return true;
+}
+
+static double now_s(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void print_replay(void)
+{
+	printf("replay: --only '%s' --preemptions %d --spurious %d --stale %d --replay ",
+	       last_scenario->name, model_scenario->preemptions, model_scenario->spurious,
+	       model_scenario->stale);
+	const char *comma = "";
+	for (int i = 0; i < path_at; i++)
+		if (path[i].chosen) {
+			printf("%s%d:%d", comma, i, path[i].chosen);
+			comma = ",";
+		}
+	puts(*comma ? "" : "0:0");
+}
+
+static void read_replay(const char *text)
+{
+	memset(path, 0, sizeof path);
+	path_length = CHOICES_MAX;
+	while (*text) {
+		char *end;
+		long place = strtol(text, &end, 10);
+		long chosen = *end == ':' ? strtol(end + 1, &end, 10) : -1;
+		if (place < 0 || place >= CHOICES_MAX || chosen < 0 || chosen > 255) {
+			fprintf(stderr, "no replay: %s\n", text);
+			exit(2);
+		}
+		path[place].chosen = (unsigned char)chosen;
+		text = *end == ',' ? end + 1 : end;
+	}
+}
+
+/* Runs the schedule that stands in path with the trace on, and tells what happens. */
+static bool run_traced(void)
+{
+	model_threads_forget();
+	model_tracing = true;
+	bool well = run_schedule();
+	model_tracing = false;
+	model_trace_print();
+	if (well)
+		puts("the schedule went well");
+	else
+		printf("%s: %s\n", failure_sort, failure_text);
+	print_replay();
+	return well;
+}
+
+static bool explore(void)
+{
+	double start = now_s();
+	unsigned long long schedules = 0;
+	int longest = 0;
+	bool more = true;
+	path_length = 0;
+	while (more) {
+		schedules++;
+		if (!run_schedule()) {
+			printf("%s: FAILED in schedule %llu: %s: %s\n", last_scenario->name,
+			       schedules, failure_sort, failure_text);
+			fflush(stdout);
+			path_length = path_at;
+			(void)run_traced();
+			return false;
+		}
+		if (model_steps > longest)
+			longest = model_steps;
+		more = next_path();
+		if (more && schedules % 1024 == 0 && now_s() - start > limit_s)
+			break;
+	}
+	double took = now_s() - start;
+	printf("%s: %s %llu schedules (preemptions %d, spurious %d, early timeouts %d, "
+	       "stale reads %d; up to %d points) in %.1f s, %.0f/s\n",
+	       last_scenario->name, more ? "NOT EXHAUSTED after" : "exhausted", schedules,
+	       model_scenario->preemptions, model_scenario->spurious,
+	       model_scenario->early_timeouts, model_scenario->stale, longest, took,
+	       (double)schedules / took);
+	return !more;
+}
+
+static bool run_scenario(const struct model_scenario *scenario)
+{
+	struct model_scenario own = *scenario;
+	if (preemptions >= 0)
+		own.preemptions = preemptions;
+	if (spurious >= 0)
+		own.spurious = spurious;
+	if (stale >= 0)
+		own.stale = stale;
+	last_scenario = scenario;
+	model_scenario = &own;
+	if (!replay)
+		return explore();
+	read_replay(replay);
+	return run_traced();
+}
+
+/* Reading through a pointer that was read from freed memory. */
+static void on_fault(int signal, siginfo_t *info, void *context)
+{
+	(void)context;
+	model_fail("bad address", "signal %d at %p (memory that is fresh holds 0xaa, freed 0xdd)",
+		   signal, info->si_addr);
+}
+
+static void prepare(void)
+{
+	void *memory = mmap(model_memory, sizeof *model_memory, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	static unsigned char stack[64 * 1024];
+	stack_t alternative = {.ss_sp = stack, .ss_size = sizeof stack};
+	struct sigaction action = {.sa_sigaction = on_fault,
+				   .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+	if (memory != model_memory || sigaltstack(&alternative, NULL) ||
+	    sigaction(SIGSEGV, &action, NULL) || sigaction(SIGBUS, &action, NULL)) {
+		perror("model");
+		exit(2);
+	}
+}
+
+static void usage(const char *program)
+{
+	fprintf(stderr,
+		"usage: %s [--only SCENARIO] [--preemptions N] [--spurious N] [--stale N]\n"
+		"       [--limit SECONDS] [--replay CHOICES]\n",
+		program);
+	exit(2);
+}
+
+static void read_arguments(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i += 2) {
+		const char *name = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
+		if (!value)
+			usage(argv[0]);
+		else if (strcmp(name, "--only") == 0)
+			only = value;
+		else if (strcmp(name, "--preemptions") == 0)
+			preemptions = atoi(value);
+		else if (strcmp(name, "--spurious") == 0)
+			spurious = atoi(value);
+		else if (strcmp(name, "--stale") == 0)
+			stale = atoi(value);
+		else if (strcmp(name, "--limit") == 0)
+			limit_s = atof(value);
+		else if (strcmp(name, "--replay") == 0)
+			replay = value;
+		else
+			usage(argv[0]);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	read_arguments(argc, argv);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	prepare();
+	int run = 0, well = 0;
+	for (const struct model_scenario *s = model_scenarios; s->name; s++) {
+		if (only && strcmp(only, s->name) != 0)
+			continue;
+		run++;
+		well += run_scenario(s);
+		if (well < run)
+			break;
+	}
+	printf("%d scenario%s, %d %s\n", run, run == 1 ? "" : "s", well,
+	       replay ? "went well" : "exhausted without a failure");
+	return run > 0 && well == run ? 0 : 1;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* Reads /proc/<pid>/maps of every process there is. */
+#include "orphans.h"
+
+#include <dirent.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static FILE *open_maps(pid_t pid)
+{
+	char path[64];
+	snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
+	return fopen(path, "re");
+}
+
+/* The inode of a line that describes shared memory, and where it lies; 0 for all others. */
+static unsigned long inode_of(const char *line, unsigned long *ret_start, unsigned long *ret_end)
+{
+	unsigned long start, end, inode = 0;
+	char flags[8];
+	if (sscanf(line, "%lx-%lx %7s %*s %*s %lu", &start, &end, flags, &inode) != 4 ||
+	    flags[3] != 's')
+		return 0;
+	*ret_start = start;
+	*ret_end = end;
+	return inode;
+}
+
+unsigned long orphans_mark(const void *p)
+{
+	char line[512];
+	unsigned long start, end, mark = 0;
+	FILE *maps = open_maps(getpid());
+	while (maps && !mark && fgets(line, sizeof line, maps)) {
+		unsigned long inode = inode_of(line, &start, &end);
+		if (inode && (unsigned long)p >= start && (unsigned long)p < end)
+			mark = inode;
+	}
+	if (maps)
+		fclose(maps);
+	return mark;
+}
+
+static bool has_mark(pid_t pid, unsigned long mark)
+{
+	char line[512];
+	unsigned long start, end;
+	bool has = false;
+	FILE *maps = open_maps(pid);
+	while (maps && !has && fgets(line, sizeof line, maps))
+		has = inode_of(line, &start, &end) == mark;
+	if (maps)
+		fclose(maps);
+	return has;
+}
+
+unsigned orphans_count(unsigned long mark, pid_t *ret_pids, unsigned max)
+{
+	unsigned n = 0;
+	DIR *dir = opendir("/proc");
+	for (struct dirent *e; dir && (e = readdir(dir));) {
+		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+		if (pid <= 0 || pid == getpid() || !has_mark(pid, mark))
+			continue;
+		if (n < max)
+			ret_pids[n] = pid;
+		n++;
+	}
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+static long now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+unsigned orphans_await(unsigned long mark, int ms)
+{
+	long end = now_ms() + ms;
+	unsigned n;
+	while ((n = orphans_count(mark, NULL, 0)) && now_ms() < end) {
+		struct timespec moment = {0, 2000000};
+		nanosleep(&moment, NULL);
+	}
+	return n;
+}

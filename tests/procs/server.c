@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* Invariants 1 and 9 of the fork server: it dies and the pool recovers; the parent dies and all end. */
+#include "procs.h"
+#include "orphans.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+CASE(server, i01_the_pool_recovers_from_the_death_of_its_server)
+{
+	enum { N = 40 };
+	creel_future *f[N], *held[2];
+	struct ct_count *ran[N];
+	creel_executor *ex = pt_pool(2);
+	for (unsigned round = 0; round < 4; round++) {
+		struct pt_gated g[2] = {pt_gated(1), pt_gated(2)};
+		for (unsigned i = 0; i < 2; i++)
+			held[i] = pt_submit_gated(ex, &g[i]);
+		for (unsigned i = 0; i < N; i++)
+			f[i] = pt_submit_count(ex, ran[i] = ct_count_new());
+		ct_count_await(g[0].started, 1);
+		ct_count_await(g[1].started, 1);
+		int server = pt_pidfd(g[0].ids->server), worker = pt_pidfd(g[1].ids->pid);
+		pt_kill(server, SIGKILL);
+		for (unsigned i = 0; i < 2; i++) {
+			const creel_error *e = pt_failure(held[i], CREEL_KIND_WORKER_DIED);
+			ct_int(e->pid, g[i].ids->pid);
+			ct_has(e->message, "fork server");
+			creel_future_unref(held[i]);
+		}
+		for (unsigned i = 0; i < N; i++)
+			ct_int(pt_long_drop(f[i]), 1);
+		pt_await_gone(server);
+		pt_await_gone(worker);
+	}
+	ct_assert(creel_executor_error(ex) == NULL);
+	pt_close(ex);
+}
+
+/* Nothing runs, and nobody submits: it is noticed all the same, and what comes later works. */
+CASE(server, i01_a_server_that_dies_while_the_pool_is_idle)
+{
+	creel_executor *ex = pt_pool(1);
+	struct pt_ids ids = pt_ids(ex);
+	int server = pt_pidfd(ids.server), worker = pt_pidfd(ids.pid);
+	pt_kill(server, SIGKILL);
+	pt_await_gone(server);
+	pt_await_gone(worker);
+	pt_works(ex);
+	ct_assert(pt_ids(ex).server != ids.server);
+	pt_close(ex);
+}
+
+/* Each time before there was a result: that cannot go on for ever. */
+CASE(server, i07_a_server_that_dies_each_time_breaks_the_pool)
+{
+	creel_executor *ex = pt_pool(1);
+	for (unsigned i = 0; i < 50 && !creel_executor_error(ex); i++) {
+		struct pt_gated g = pt_gated(1);
+		creel_future *f = pt_submit_gated(ex, &g);
+		ct_until(ct_count_get(g.started) || creel_future_state(f) == CREEL_FUTURE_FINISHED);
+		if (ct_count_get(g.started)) {
+			int server = pt_pidfd(g.ids->server);
+			pt_kill(server, SIGKILL);
+			pt_await_gone(server);
+		}
+		ct_int(pt_outcome(f), CREEL_EFAILED);
+		creel_future_unref(f);
+	}
+	creel_future *f = creel_submit(ex, task_nothing, NULL, 0);
+	pt_failure(f, CREEL_KIND_BROKEN);
+	creel_future_unref(f);
+	ct_has(creel_executor_error(ex)->message, "fork server");
+	pt_close(ex);
+}
+
+CASE(server, i01_the_server_dies_while_the_pool_shuts_down)
+{
+	creel_executor *ex = pt_pool(1);
+	struct ct_count *ran = ct_count_new();
+	struct pt_gated g = pt_gated(1);
+	creel_future *held = pt_submit_gated(ex, &g), *f = pt_submit_count(ex, ran);
+	ct_count_await(g.started, 1);
+	size_t left = 0;
+	ct_int(creel_executor_shutdown(ex, 0, CREEL_NOW, &left), -ETIMEDOUT);
+	ct_int(left, 2);
+	int server = pt_pidfd(g.ids->server);
+	pt_kill(server, SIGKILL);
+	pt_failure(held, CREEL_KIND_WORKER_DIED);
+	ct_int(pt_long_drop(f), 1);
+	pt_await_gone(server);
+	creel_future_unref(held);
+	pt_close(ex);
+}
+
+struct doomed {
+	struct pt_gated g;
+	unsigned workers;
+	struct pt_ids *ids;
+	struct ct_count *ready;
+	bool dies_by_exit;
+};
+
+static void doomed_host(void *arg)
+{
+	struct doomed *d = arg;
+	creel_executor *ex = creel_process_pool_new(
+		&(creel_process_pool_options){.max_workers = (int)d->workers});
+	HOST(!creel_executor_error(ex));
+	for (unsigned i = 0; i < d->workers; i++) {
+		struct pt_gated g = d->g;
+		g.ids = &d->ids[i];
+		creel_future *f = pt_submit_gated(ex, &g);
+		creel_future_unref(f);
+	}
+	ct_count_await(d->g.started, d->workers);
+	ct_open(d->ready);
+	if (d->dies_by_exit)
+		exit(0);
+	for (;;)
+		pause();
+}
+
+static struct doomed doomed(unsigned workers)
+{
+	return (struct doomed){pt_gated(1), workers, ct_shared(workers * sizeof(struct pt_ids)),
+			       ct_count_new(), false};
+}
+
+CASE(server, c32_i09_no_process_survives_the_parent_s_sigkill)
+{
+	enum { N = 3 };
+	int fds[N + 1];
+	struct doomed d = doomed(N);
+	pid_t host = pt_host_start(doomed_host, &d);
+	ct_pass(d.ready);
+	for (unsigned i = 0; i < N; i++)
+		fds[i] = pt_pidfd(d.ids[i].pid);
+	fds[N] = pt_pidfd(d.ids[0].server);
+	kill(host, SIGKILL);
+	for (unsigned i = 0; i <= N; i++)
+		pt_await_gone(fds[i]);
+	int status = pt_host_end(host);
+	ct_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	ct_int(orphans_await(pt_mark(), 10000), 0);
+}
+
+/* The workers stopped, which is nobody's excuse. */
+CASE(server, c32_i09_stopped_workers_do_not_survive_either)
+{
+	struct doomed d = doomed(2);
+	pid_t host = pt_host_start(doomed_host, &d);
+	ct_pass(d.ready);
+	int a = pt_pidfd(d.ids[0].pid), b = pt_pidfd(d.ids[1].pid);
+	pt_kill(a, SIGSTOP);
+	pt_kill(b, SIGSTOP);
+	kill(host, SIGKILL);
+	pt_await_gone(a);
+	pt_await_gone(b);
+	pt_host_end(host);
+}
+
+CASE(server, c24_i13_a_host_that_exits_without_closing_leaves_nothing)
+{
+	struct doomed d = doomed(2);
+	d.dies_by_exit = true;
+	pid_t host = pt_host_start(doomed_host, &d);
+	ct_int(pt_host_end(host), 0);
+	ct_int(orphans_await(pt_mark(), 10000), 0);
+}
+
+CASE(server, c25_no_zombies_stay_with_the_server)
+{
+	creel_executor *ex = pt_pool(2);
+	struct pt_ids *ids = ct_shared(sizeof *ids);
+	for (unsigned i = 0; i < 5; i++) {
+		creel_future *f = pt_submit_crash(ex, PT_KILL, NULL, ids, NULL);
+		const creel_error *e = pt_failure(f, CREEL_KIND_WORKER_DIED);
+		char path[64];
+		snprintf(path, sizeof path, "/proc/%d", (int)e->pid);
+		/* It was waited for before anybody heard of its death. */
+		ct_assert(access(path, F_OK) < 0 && errno == ENOENT);
+		creel_future_unref(f);
+	}
+	pt_close(ex);
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/* Promises 15 and 17 where a process pool differs: shutdown with workers that run, die and hang. */
+#include "procs.h"
+
+#include <stdio.h>
+
+enum { N = 50 };
+
+CASE(shutdown, c17_fifty_queued_tasks_all_finish)
+{
+	creel_executor *ex = pt_pool(2);
+	struct ct_count *ran = ct_count_new();
+	creel_future *f[N];
+	for (unsigned i = 0; i < N; i++)
+		f[i] = pt_submit_count(ex, ran);
+	pt_close(ex);
+	ct_int(ct_count_get(ran), N);
+	for (unsigned i = 0; i < N; i++) {
+		ct_int(creel_future_result(f[i], CREEL_NOW, NULL, 0), 0);
+		creel_future_unref(f[i]);
+	}
+}
+
+CASE(shutdown, c17_dropping_the_last_reference_still_finishes_them)
+{
+	creel_executor *ex = pt_pool(2);
+	struct ct_count *ran = ct_count_new();
+	creel_future *f[N];
+	for (unsigned i = 0; i < N; i++)
+		f[i] = pt_submit_count(ex, ran);
+	creel_executor_unref(ex);
+	for (unsigned i = 0; i < N; i++) {
+		ct_int(pt_outcome(f[i]), 0);
+		creel_future_unref(f[i]);
+	}
+	ct_int(ct_count_get(ran), N);
+}
+
+CASE(shutdown, c17_a_pool_that_never_ran_anything)
+{
+	for (unsigned i = 0; i < 10; i++)
+		pt_close(pt_pool(1));
+	creel_executor_unref(pt_pool(1));
+}
+
+CASE(shutdown, c17_with_a_deadline_it_says_what_is_left)
+{
+	creel_executor *ex = pt_pool(1);
+	struct pt_gated g = pt_gated(1);
+	struct ct_count *ran = ct_count_new();
+	creel_future *held = pt_submit_gated(ex, &g), *f = pt_submit_count(ex, ran);
+	ct_count_await(g.started, 1);
+	size_t left = 77;
+	ct_int(creel_executor_shutdown(ex, 7, CREEL_FOREVER, &left), -EINVAL);
+	ct_int(left, 77);
+	ct_int(creel_executor_shutdown(ex, 0, CREEL_NOW, &left), -ETIMEDOUT);
+	ct_int(left, 2);
+	ct_int(creel_executor_shutdown(ex, 0, creel_in_ms(20), &left), -ETIMEDOUT);
+	ct_int(left, 2);
+	creel_future *late = pt_submit_count(ex, ran);
+	ct_int(pt_failure(late, CREEL_KIND_SHUT_DOWN)->code, -ESHUTDOWN);
+	creel_future_unref(late);
+	ct_int(creel_executor_resize(ex, 2), -ESHUTDOWN);
+	ct_open(g.gate);
+	ct_int(creel_executor_shutdown(ex, 0, CREEL_FOREVER, &left), 0);
+	ct_int(left, 0);
+	ct_int(creel_executor_shutdown(ex, 0, CREEL_NOW, &left), 0);
+	ct_int(pt_long_drop(held), 1);
+	ct_int(pt_long_drop(f), 1);
+	pt_close(ex);
+}
+
+CASE(shutdown, c17_cancelling_cancels_what_has_not_started)
+{
+	creel_executor *ex = pt_pool(1);
+	struct pt_gated g = pt_gated(1);
+	struct ct_count *ran = ct_count_new(), *told = ct_count_new(), *freed = ct_count_new();
+	creel_future *held = pt_submit_gated(ex, &g), *f[N];
+	ct_count_await(g.started, 1);
+	for (unsigned i = 0; i < N; i++) {
+		f[i] = creel_submit_with(
+			ex, task_count, &ran, sizeof ran,
+			&(creel_submit_options){.arg_free = arg_free_count, .arg_ctx = freed});
+		ct_int(creel_future_on_done(f[i], NULL, done_count, told, NULL, NULL), 0);
+	}
+	size_t left = 77;
+	ct_int(creel_executor_shutdown(ex, CREEL_SHUTDOWN_CANCEL, CREEL_NOW, &left), -ETIMEDOUT);
+	ct_int(left, 1);
+	for (unsigned i = 0; i < N; i++) {
+		ct_int(creel_future_state(f[i]), CREEL_FUTURE_CANCELLED);
+		creel_future_unref(f[i]);
+	}
+	ct_int(ct_count_get(told), N);
+	ct_int(ct_count_get(freed), N);
+	ct_open(g.gate);
+	ct_int(pt_long_drop(held), 1);
+	ct_int(ct_count_get(ran), 0);
+	pt_close(ex);
+}
+
+CASE(shutdown, c17_cancelling_may_be_asked_for_later)
+{
+	creel_executor *ex = pt_pool(1);
+	struct pt_gated g = pt_gated(1);
+	struct ct_count *ran = ct_count_new();
+	creel_future *held = pt_submit_gated(ex, &g), *f = pt_submit_count(ex, ran);
+	ct_count_await(g.started, 1);
+	size_t left = 0;
+	ct_int(creel_executor_shutdown(ex, 0, CREEL_NOW, NULL), -ETIMEDOUT);
+	ct_int(creel_executor_shutdown(ex, CREEL_SHUTDOWN_CANCEL, CREEL_NOW, &left), -ETIMEDOUT);
+	ct_int(left, 1);
+	ct_int(pt_outcome(f), -ECANCELED);
+	creel_future_unref(f);
+	ct_open(g.gate);
+	ct_int(pt_long_drop(held), 1);
+	pt_close(ex);
+}
+
+struct closing {
+	creel_executor *ex;
+	_Atomic int rc, drained;
+	struct ct_count *over;
+};
+
+static void close_in_callback(creel_future *f, void *arg)
+{
+	struct closing *c = arg;
+	(void)f;
+	atomic_store(&c->drained, creel_executor_drain(c->ex, CREEL_FOREVER));
+	atomic_store(&c->rc, creel_executor_close(c->ex));
+	ct_open(c->over);
+}
+
+CASE(shutdown, c17_close_in_a_callback_does_not_wait)
+{
+	creel_executor *ex = pt_pool(1);
+	struct ct_count *ran = ct_count_new();
+	struct pt_gated g = pt_gated(1);
+	struct closing c = {ex, 0, 0, ct_count_new()};
+	creel_future *f = pt_submit_gated(ex, &g), *next = pt_submit_count(ex, ran);
+	ct_int(creel_future_on_done(f, NULL, close_in_callback, &c, NULL, NULL), 0);
+	ct_open(g.gate);
+	ct_pass(c.over);
+	ct_int(atomic_load(&c.rc), -EDEADLK);
+	ct_int(atomic_load(&c.drained), -EDEADLK);
+	ct_int(pt_long_drop(f), 1);
+	ct_int(pt_long_drop(next), 1);
+}
+
+CASE(shutdown, c17_shutdown_while_workers_die)
+{
+	creel_executor *ex = pt_pool(2);
+	struct ct_count *ran = ct_count_new();
+	creel_future *f[N];
+	for (unsigned i = 0; i < N; i++)
+		f[i] = i % 10 == 5 ? pt_submit_crash(ex, PT_KILL, NULL, NULL, ran)
+				   : pt_submit_count(ex, ran);
+	pt_close(ex);
+	ct_int(ct_count_get(ran), N);
+	for (unsigned i = 0; i < N; i++) {
+		ct_int(creel_future_result(f[i], CREEL_NOW, NULL, 0),
+		       i % 10 == 5 ? CREEL_EFAILED : 0);
+		creel_future_unref(f[i]);
+	}
+}
+
+/* What hangs is ended by its limit, and close waits for that. */
+CASE(shutdown, c17_close_waits_for_the_limit_of_what_hangs)
+{
+	creel_executor *ex = pt_pool_with(
+		(creel_process_pool_options){.max_workers = 1, .limit_ns = 100 * PT_MS});
+	creel_future *f = pt_submit_crash(ex, PT_HANG, NULL, NULL, NULL);
+	pt_close(ex);
+	pt_failure(f, CREEL_KIND_TIMED_OUT);
+	creel_future_unref(f);
+}
+
+CASE(shutdown, c17_drain_waits_for_everything_and_the_pool_goes_on)
+{
+	creel_executor *ex = pt_pool(2);
+	struct ct_count *ran = ct_count_new();
+	struct pt_gated g = pt_gated(1);
+	ct_int(creel_executor_drain(ex, CREEL_NOW), 0);
+	creel_future *held = pt_submit_gated(ex, &g);
+	ct_int(creel_executor_drain(ex, CREEL_NOW), -ETIMEDOUT);
+	ct_int(creel_executor_drain(ex, creel_in_ms(20)), -ETIMEDOUT);
+	for (unsigned i = 0; i < N; i++)
+		ct_int(creel_spawn(ex, task_count, &ran, sizeof ran, NULL), 0);
+	creel_future *crash = pt_submit_crash(ex, PT_ABORT, NULL, NULL, NULL);
+	ct_open(g.gate);
+	ct_int(creel_executor_drain(ex, PT_GUARD), 0);
+	ct_int(ct_count_get(ran), N);
+	ct_int(creel_future_state(crash), CREEL_FUTURE_FINISHED);
+	creel_stats s = pt_stats(ex);
+	ct_int(s.done, N + 2);
+	ct_int(s.pending, 0);
+	ct_int(s.running, 0);
+	ct_int(s.died, 1);
+	creel_future_unref(held);
+	creel_future_unref(crash);
+	pt_works(ex);
+	pt_close(ex);
+}
+
+/* A broken pool closes like any other, and counts what it failed. */
+CASE(shutdown, c17_a_broken_pool_drains_and_closes)
+{
+	creel_executor *ex = pt_pool_with((creel_process_pool_options){
+		.max_workers = 1, .flags = CREEL_PROCESS_BREAK_ON_DEATH});
+	struct ct_count *ran = ct_count_new();
+	creel_future *f[N];
+	creel_future *crash = pt_submit_crash(ex, PT_ABORT, NULL, NULL, NULL);
+	unsigned accepted = 0;
+	for (unsigned i = 0; i < N; i++) {
+		f[i] = NULL;
+		accepted += creel_try_submit(ex, task_count, &ran, sizeof ran, NULL, &f[i]) == 0;
+	}
+	pt_failure(crash, CREEL_KIND_WORKER_DIED);
+	for (unsigned i = 0; i < N; i++) {
+		if (f[i])
+			(void)pt_outcome(f[i]);
+		creel_future_unref(f[i]);
+	}
+	ct_int(creel_executor_drain(ex, PT_GUARD), 0);
+	ct_int(pt_stats(ex).done, accepted + 1);
+	creel_future_unref(crash);
+	pt_close(ex);
+}
