@@ -38,6 +38,18 @@ void creel__kill_worker_locked(struct creel__procs *p, struct creel__proc *w, in
 		creel__kick(p);
 }
 
+/* READY, and so not started; of a dead worker only if it had not said either that it is about to start: what
+ * it wrote last cannot be trusted, and no task may run twice. */
+static bool is_waiting_locked(struct creel__procs *p, const struct creel__proc *w, unsigned i,
+			      bool dead)
+{
+	const struct creel__place *place = &w->place[i];
+	const struct creel__slot *slot = creel__slot_of(p, w, i);
+	uint64_t ready = CREEL__SLOT(place->seq, CREEL__SLOT_READY);
+	return place->task && !place->collecting && creel__load(&slot->state, relaxed) == ready &&
+	       !(dead && creel__load(&slot->started, relaxed));
+}
+
 /* The task that the worker has not started, from the place with the highest number below `below`; it
  * leaves the slot for the front of the queue, so that those before it get before it again. */
 void creel__requeue_locked(struct creel__procs *p, struct creel__proc *w, bool dead)
@@ -45,11 +57,8 @@ void creel__requeue_locked(struct creel__procs *p, struct creel__proc *w, bool d
 	for (;;) {
 		unsigned last = CREEL__DEPTH;
 		for (unsigned i = 0; i < CREEL__DEPTH; i++) {
-			const struct creel__place *place = &w->place[i];
-			uint64_t ready = CREEL__SLOT(place->seq, CREEL__SLOT_READY);
-			if (place->task && !place->collecting &&
-			    creel__load(&creel__slot_of(p, w, i)->state, relaxed) == ready &&
-			    (last == CREEL__DEPTH || place->seq > w->place[last].seq))
+			if (is_waiting_locked(p, w, i, dead) &&
+			    (last == CREEL__DEPTH || w->place[i].seq > w->place[last].seq))
 				last = i;
 		}
 		if (last == CREEL__DEPTH)

@@ -141,6 +141,7 @@ static void place_locked(struct creel__procs *p, struct creel__proc *w, creel_fu
 	w->idle_since = 0;
 	set_limit_locked(p, place, limit_of(p, f));
 	creel__store(&slot->asked, 0, relaxed);
+	creel__store(&slot->started, 0, relaxed);
 	slot->fn = f->fn;
 	slot->arg_len = f->arg_len;
 	slot->limited = place->limit_ns != 0;

@@ -44,6 +44,7 @@ enum creel__slot_state {
 	CREEL__SLOT_RUNNING,
 	CREEL__SLOT_DONE,
 	CREEL__SLOT_KILL,
+	CREEL__SLOT_NONSENSE, /* worker: the task has overwritten the word */
 };
 
 #define CREEL__SLOT(seq, s) ((uint64_t)(seq) << 8 | (uint64_t)(s))

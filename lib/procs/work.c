@@ -264,10 +264,20 @@ static _Noreturn void await_death(void)
 		pause();
 }
 
+/* Not the parent's word: the task has overwritten it, and nobody knows but us. It must not look as if it had
+ * never started, or it would be started again. */
+static _Noreturn void confess(struct creel__slot *slot, uint64_t found)
+{
+	/* Relaxed: the parent reads it after our death. */
+	(void)creel__cas(&slot->state, &found, CREEL__SLOT(found >> 8, CREEL__SLOT_NONSENSE),
+			 relaxed, relaxed);
+	abort();
+}
+
 static void serve_slot(struct creel__slot *slot, uint64_t state)
 {
 	uint64_t running = CREEL__SLOT(state >> 8, CREEL__SLOT_RUNNING);
-	creel__store(&slot->started, slot->limited ? creel__now() : 0, relaxed);
+	creel__store(&slot->started, slot->limited ? creel__now() : 1, relaxed);
 	/* [SLOT-1] acquire: as in oldest_ready(). It fails if the parent took the task back. */
 	if (!creel__cas(&slot->state, &state, running, acquire, relaxed))
 		return;
@@ -275,9 +285,8 @@ static void serve_slot(struct creel__slot *slot, uint64_t state)
 	/* [SLOT-2] [BELL-1] seq_cst: releases the outcome; pairs with the parent's load of DONE */
 	if (!creel__cas(&slot->state, &running, CREEL__SLOT(running >> 8, CREEL__SLOT_DONE),
 			seq_cst, relaxed)) {
-		/* Not the parent's word: the task has overwritten it. Nobody knows but us. */
 		if (running != CREEL__SLOT(state >> 8, CREEL__SLOT_KILL))
-			abort();
+			confess(slot, running);
 		await_death();
 	}
 	ring();
