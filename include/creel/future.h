@@ -76,7 +76,8 @@ CREEL_API const creel_error *creel_future_error(creel_future *f);
 
 /* Asks that it not run: CREEL_CANCEL_NOW, _REQUESTED or _FINAL. A pending one completes within this
  * call, its callbacks run on the caller; a second canceller that comes while the first is at it gets
- * CREEL_CANCEL_NOW an instant before it is final. Does not block. */
+ * CREEL_CANCEL_NOW an instant before it is final. -EPERM, as from creel_future_kill(), for a task of a
+ * parent's process pool in a forked child. Does not block. */
 CREEL_API int creel_future_cancel(creel_future *f);
 
 /* Ends it, wherever it is: cancels it if it has not started (CREEL_CANCEL_NOW); kills the worker process

@@ -28,14 +28,14 @@ static inline void *creel__malloc_aligned(size_t alignment, size_t size)
 #define creel__free(p) free(p)
 static inline void *creel__malloc(size_t size)
 {
-	int saved = errno;
+	volatile int saved = errno; /* clang takes it that malloc() leaves errno alone */
 	void *p = malloc(size);
 	errno = saved;
 	return p;
 }
 static inline void *creel__malloc_aligned(size_t alignment, size_t size)
 {
-	int saved = errno;
+	volatile int saved = errno;
 	void *p = aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
 	errno = saved;
 	return p;
