@@ -215,6 +215,7 @@ static void bury_locked(struct creel__procs *p, struct creel__proc *w, unsigned 
 		p->died++;
 	if (n && !w->dying)
 		back_off_locked(p);
+	p->owed += n > 0;
 	p->alive--;
 	p->leaving -= w->retiring;
 	*w = (struct creel__proc){.pidfd = -1};

@@ -95,6 +95,7 @@ struct creel__procs {
 	uint32_t incarnation;
 	unsigned limited; /* tasks in slots that have a limit */
 	unsigned next_worker;
+	unsigned owed;      /* replacements of workers that died in a task */
 	uint64_t oom_kills; /* of the cgroup, when last read */
 	uint64_t submitted, finished, cancelled, started, died, killed, recycled;
 	unsigned wakes; /* how many workers are to be woken once the lock is free: */

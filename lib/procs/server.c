@@ -172,17 +172,24 @@ static bool spawn_one_locked(struct creel__procs *p)
 	return true;
 }
 
-/* Behind-the-others tasks count as well: another worker could run them now. */
+/* Tasks that wait behind others count as well: another worker could run them now. */
+static size_t wanted_locked(const struct creel__procs *p)
+{
+	size_t waiting = p->queued;
+	for (unsigned i = 0; i < p->space->workers; i++)
+		waiting += p->procs[i].used > 1 ? p->procs[i].used - 1 : 0;
+	return waiting > p->owed || p->closed ? waiting : p->owed;
+}
+
 void creel__spawn_locked(struct creel__procs *p)
 {
 	if (p->broken || p->socket < 0 || p->alive >= p->max_workers)
 		return;
-	size_t waiting = p->queued;
-	for (unsigned i = 0; i < p->space->workers; i++)
-		waiting += p->procs[i].used > 1 ? p->procs[i].used - 1 : 0;
-	if (waiting == 0 || (p->spawn_after && creel__now() < p->spawn_after))
+	size_t wanted = wanted_locked(p);
+	if (wanted == 0 || (p->spawn_after && creel__now() < p->spawn_after))
 		return;
 	unsigned coming = coming_locked(p);
-	while (coming < waiting && p->alive < p->max_workers && spawn_one_locked(p))
+	while (coming < wanted && p->alive < p->max_workers && spawn_one_locked(p))
 		coming++;
+	p->owed = 0;
 }
