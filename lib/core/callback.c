@@ -30,8 +30,8 @@ struct callback {
 	creel_future *future;     /* once running: a reference */
 	struct callback *deferred_next;
 	uint64_t id;
-	bool called;  /* plain: by its task, which also looks at it */
-	bool running; /* guarded by the hooks' lock */
+	bool called, freed; /* plain: set by its task, which also looks at them */
+	bool running;       /* guarded by the hooks' lock */
 };
 
 static struct callback *callback_of(struct creel__hook *hook)
@@ -79,6 +79,7 @@ static int call_task(creel_task *task, const void *arg, size_t size)
 	struct callback *c = *(struct callback *const *)arg;
 	c->called = true;
 	c->fn(c->future, c->arg);
+	c->freed = true;
 	if (c->free)
 		c->free(c->arg);
 	return 0;
@@ -93,6 +94,8 @@ static void task_ended(void *arg, size_t size, void *ctx)
 	creel_future *f = c->future;
 	if (!c->called)
 		call(c);
+	else if (!c->freed && c->free) /* the callback ended its thread */
+		c->free(c->arg);
 	unlink_called(f, c);
 	dispose(c);
 	creel_future_unref(f);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the regression suites share. Each of them keeps bugs from coming back that the contract suite did
- * not catch; the line at a test says what went wrong. Gates and counts are static: a test runs in a
- * process of its own, where all of them begin at zero.
+ * What the regression suites share. Each of them keeps bugs from coming back that the contract
+ * suite did not catch; the line at a test says what went wrong. Gates and counts are static: a
+ * test runs in a process of its own, where all of them begin at zero.
  */
 #ifndef CREEL_TESTS_REGRESS_H
 #define CREEL_TESTS_REGRESS_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Regressions: callbacks that were lost, freed too early, or of which remove did not tell the truth. */
+/* Regressions: callbacks that were lost, freed too early, or of which remove did not tell the
+ * truth. */
 #include "regress.h"
 
 static struct told told;
@@ -182,11 +183,12 @@ CT_TEST(regress_callbacks, one_that_ends_the_thread_of_its_executor_holds_nothin
 	creel_executor *ex = pool_of(1);
 	creel_future *p = creel_promise_new();
 	uint64_t id = 0;
-	ct_int(creel_future_on_done(p, ex, call_and_exit, &told, NULL, &id), 0);
+	ct_int(creel_future_on_done(p, ex, call_and_exit, &told, note_free, &id), 0);
 	ct_int(creel_future_on_done(p, ex, note_call, &told, NULL, NULL), 0);
 	ct_int(creel_promise_set_move(p, (creel_buffer){data, 1, free_count, &freed}), 0);
 	ct_int(creel_executor_drain(ex, CT_GUARD), 0);
 	ct_int(ct_count_get(&told.called), 2);
+	ct_int(ct_count_get(&told.freed), 1);
 	ct_int(creel_future_remove(p, id), CREEL_CALLBACK_DONE);
 	creel_future_unref(p);
 	ct_int(ct_count_get(&freed), 1);

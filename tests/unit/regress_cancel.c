@@ -66,7 +66,8 @@ static void *cancel_and_close(void *own)
 	return NULL;
 }
 
-/* The shutdown counted it as ended while it was not: the pool could go while the canceller used it. */
+/* The shutdown counted it as ended while it was not: the pool could go while the canceller used
+ * it. */
 CT_TEST(regress_cancel, a_shutdown_that_cancels_waits_for_a_canceller_inside_a_destructor, 0)
 {
 	static struct ct_count taken;
@@ -79,8 +80,8 @@ CT_TEST(regress_cancel, a_shutdown_that_cancels_waits_for_a_canceller_inside_a_d
 	on_thread(&canceller, cancel, pinned.f);
 	ct_count_await(&freeing.started, 1);
 	on_thread(&closer, cancel_and_close, creel_executor_ref(ex));
-	/* The first one is cancelled: so both have been taken out of the queue, and the worker will not see
-	 * them. */
+	/* The first one is cancelled: so both have been taken out of the queue, and the worker
+	 * will not see them. */
 	ct_count_await(&taken, 1);
 	ct_open(&gate.open);
 	ends_with(busy, 0);
@@ -116,8 +117,8 @@ static void note_cancelled(void *ran, size_t size, void *ctx)
 		atomic_store(&cancelling, true);
 }
 
-/* Batches were emptied before the queues: what moved from these to those in between still ran. A race, with
- * no event in the middle: it is won by repeating. */
+/* Batches were emptied before the queues: what moved from these to those in between still ran. A
+ * race, with no event in the middle: it is won by repeating. */
 CT_TEST(regress_cancel, a_shutdown_that_cancels_reaches_what_is_moving_to_a_worker, 0)
 {
 	enum { TASKS = 400 };
@@ -136,7 +137,8 @@ CT_TEST(regress_cancel, a_shutdown_that_cancels_reaches_what_is_moving_to_a_work
 			ct_assert(!ct_guard_over(start));
 		creel_executor_shutdown(ex, CREEL_SHUTDOWN_CANCEL, CREEL_NOW, NULL);
 		close_now(ex);
-		/* When the first is cancelled all have been taken; one may be on its way into the function. */
+		/* When the first is cancelled all have been taken; one may be on its way into the
+		 * function. */
 		ct_assert(atomic_load(&late) <= 1);
 	}
 }
@@ -156,8 +158,8 @@ static void arg_free_waits(void *arg, size_t size, void *ctx)
 	atomic_store(&waits.other_code, creel_future_result(waits.other, CREEL_FOREVER, NULL, 0));
 }
 
-/* A destructor did not count as code that must not block: it waited for ever, and so did everybody who
- * waited for the task. */
+/* A destructor did not count as code that must not block: it waited for ever, and so did
+ * everybody who waited for the task. */
 CT_TEST(regress_cancel, a_destructor_that_waits_is_told_that_it_would_wait_for_ever, 0)
 {
 	creel_submit_options o = {.arg_free = arg_free_waits};

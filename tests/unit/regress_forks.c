@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Regressions: what a forked child does first. A race with a window of a few instructions and no event in
- * it: it is repeated, and CREEL_TEST_SCALE makes that worth more.
+ * Regressions: what a forked child does first. A race with a window of a few instructions and no
+ * event in it: it is repeated, and CREEL_TEST_SCALE makes that worth more.
  */
 #include "regress.h"
 #include "sync/fork.h"
@@ -34,7 +34,8 @@ static void *look(void *arg)
 	return NULL;
 }
 
-/* Forks beside threads that learn only now that they are in a child, as soon as it can see what they saw. */
+/* Forks beside threads that learn only now that they are in a child, as soon as it can see what
+ * they saw. */
 static void child_of_a_child(void)
 {
 	pthread_t thread[THREADS - 1];

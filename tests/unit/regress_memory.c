@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Regressions: no memory, and the future that there is then. It is constant: whatever writes to it dies. */
+/* Regressions: no memory, and the future that there is then. It is constant: whatever writes to
+ * it dies. */
 #include "faults.h"
 #include "regress.h"
 

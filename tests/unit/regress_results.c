@@ -88,7 +88,8 @@ static void free_mine(void *data, size_t size, void *ctx)
 	ct_count_add(&freed, 1);
 }
 
-/* Where malloc() hands out again what was freed last: the place behind the next box. Nobody looks there. */
+/* Where malloc() hands out again what was freed last: the place behind the next box. Nobody looks
+ * there. */
 static void *behind_box(void)
 {
 	void *box = malloc(sizeof(struct creel__box));
@@ -104,8 +105,8 @@ static int return_behind_box(creel_task *task, const void *arg, size_t size)
 	return creel_return_move(task, (creel_buffer){behind_box(), 1, free_mine, &freed});
 }
 
-/* Data of the user's that lies where a copy would lie, right behind the box, was taken for a copy: its
- * free was never called. Where malloc() behaves otherwise this shows nothing. */
+/* Data of the user's that lies where a copy would lie, right behind the box, was taken for a
+ * copy: its free was never called. Where malloc() behaves otherwise this shows nothing. */
 CT_TEST(regress_results, a_moved_buffer_behind_its_box_is_freed_by_its_own_free, 0)
 {
 	creel_executor *ex = creel_inline_new();

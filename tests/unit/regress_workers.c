@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Regressions: workers that come and go. Accepted tasks were left without a worker, or a worker stayed
- * that should have gone. Two calls of libc's are wrapped, so that a test can stop the library there:
- * pthread_attr_init() begins the creation of a thread, pthread_setcancelstate() the end of a worker.
+ * Regressions: workers that come and go. Accepted tasks were left without a worker, or a worker
+ * stayed that should have gone. Two calls of libc's are wrapped, so that a test can stop the
+ * library there: pthread_attr_init() begins the creation of a thread, pthread_setcancelstate()
+ * the end of a worker.
  */
 #include "faults.h"
 #include "regress.h"
@@ -67,8 +68,8 @@ CT_TEST(regress_workers, two_that_end_at_once_leave_one_for_what_is_queued, 0)
 	ct_assert(ct_count_get(&finalizing.started) >= 3);
 }
 
-/* The same when no thread can be had, so that one of the two has to stay: it comes down to the step in which
- * they decide, behind which both stop here. */
+/* The same when no thread can be had, so that one of the two has to stay: it comes down to the
+ * step in which they decide, behind which both stop here. */
 CT_TEST(regress_workers, of_two_that_end_at_once_one_stays_if_no_thread_can_be_had, 0)
 {
 	creel_executor *ex = pool_of(2);
@@ -127,8 +128,8 @@ static void *submit_and_start(void *ex)
 	return NULL;
 }
 
-/* A task that came while the thread was being made relied on it. It was not made, and the worker that
- * slept by then was not told. */
+/* A task that came while the thread was being made relied on it. It was not made, and the worker
+ * that slept by then was not told. */
 CT_TEST(regress_workers, a_thread_that_cannot_be_had_is_no_loss_to_one_that_fell_asleep, 0)
 {
 	pthread_t thread;
@@ -251,7 +252,8 @@ static int add_one(creel_task *task, const void *arg, size_t size)
 	return 0;
 }
 
-/* Nothing ordered the task's writes before a drain that did not have to wait: seen by ThreadSanitizer. */
+/* Nothing ordered the task's writes before a drain that did not have to wait: seen by
+ * ThreadSanitizer. */
 CT_TEST(regress_workers, what_tasks_did_comes_before_the_return_of_drain, 0)
 {
 	unsigned rounds = ct_scaled(300);
