@@ -7,6 +7,8 @@
 #ifndef CREEL_TESTS_FAULTS_H
 #define CREEL_TESTS_FAULTS_H
 
+#include <stdlib.h>
+
 #include "ct.h"
 
 enum {
@@ -25,6 +27,13 @@ unsigned ct_fault_failed(void);
 
 /* How many blocks were allocated and not freed by what is linked here; always 0 without glibc. */
 long ct_live_blocks(void);
+
+/* As the skip of a test: it needs ct_live_blocks(). */
+#ifdef __GLIBC__
+#define CT_NO_BLOCKS 0
+#else
+#define CT_NO_BLOCKS 1
+#endif
 
 /* How often CLOCK_REALTIME, gettimeofday or time were read. */
 unsigned ct_realtime_reads(void);

@@ -47,7 +47,7 @@ CT_TEST(error, long_texts_are_cut, 0)
 	creel__error_unref(e);
 }
 
-CT_TEST(error, is_freed_with_its_last_reference, 0)
+CT_TEST(error, is_freed_with_its_last_reference, CT_NO_BLOCKS)
 {
 	long before = ct_live_blocks();
 	const creel_error *e = creel__error_make(CREEL_KIND_FAILED, 1, NULL, "x");
@@ -194,7 +194,7 @@ CT_TEST(error, without_memory_the_reserve_is_used_once_and_then_a_static_one, 0)
 	creel__error_unref(second);
 }
 
-CT_TEST(error, a_reserve_that_was_dropped_is_gone, 0)
+CT_TEST(error, a_reserve_that_was_dropped_is_gone, CT_NO_BLOCKS)
 {
 	long before = ct_live_blocks();
 	creel__error_fill_reserve();

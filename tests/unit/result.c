@@ -230,7 +230,7 @@ CT_TEST(result, replacing_what_it_is_a_part_of, 0)
 }
 
 /* What fits needs no memory: 32 bytes of argument, and what is left of 48 for the result. */
-CT_TEST(result, small_ones_need_no_memory, 0)
+CT_TEST(result, small_ones_need_no_memory, CT_NO_BLOCKS)
 {
 	static const size_t fits[][2] = {{0, 48}, {1, 32}, {16, 32}, {17, 16}, {32, 16}};
 	creel_executor *ex = creel_inline_new();
