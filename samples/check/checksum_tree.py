@@ -273,7 +273,10 @@ class Report(TreeTest):
         self.assertNotRegex(done.stderr, rb"[\r\x1b]")
 
     def on_terminal(self, *arguments, both):
-        parent, child = pty.openpty()
+        try:
+            parent, child = pty.openpty()
+        except OSError as error:
+            self.skipTest(f"no pseudo-terminal to be had here: {error}")
         with open(self.path(b"output"), "w+b") as file:
             with subprocess.Popen([PROGRAM, *arguments], stdin=subprocess.DEVNULL, stderr=child,
                                   stdout=child if both else file) as process:
