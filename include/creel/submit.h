@@ -23,7 +23,8 @@ typedef struct creel_submit_options {
 	const char *name;
 	/* Destructor of the argument: called once with the pointer and the size that the function
 	 * got (a copy's address when it was copied) and arg_ctx, in this process, after the function
-	 * ended or when it is certain that it never runs. Must not block. */
+	 * ended or when it is certain that it never runs. Must not block,
+	 * nor end its thread. */
 	void (*arg_free)(void *arg, size_t size, void *arg_ctx);
 	void *arg_ctx;
 	/* None defined yet: 0. */

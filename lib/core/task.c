@@ -258,7 +258,9 @@ unsigned creel__task_fail(creel_task *task, const creel_error *error)
 		end(f, CREEL__FAILED);
 		return CREEL__FAILED;
 	}
-	unsigned state = creel__future_peek(f);
+	/* Its waiter counts what it ran, whatever came of that. */
+	unsigned state = creel__future_peek(f) == CREEL__CANCELLED ? CREEL__CANCELLED
+								   : CREEL__RUNNING;
 	creel__error_unref(error);
 	drop_queued(f);
 	return state;

@@ -47,7 +47,7 @@ static bool is_waiting_locked(struct creel__procs *p, const struct creel__proc *
 	const struct creel__slot *slot = creel__slot_of(p, w, i);
 	uint64_t ready = CREEL__SLOT(place->seq, CREEL__SLOT_READY);
 	return place->task && !place->collecting && creel__load(&slot->state, relaxed) == ready &&
-	       !(dead && creel__load(&slot->started, relaxed));
+	       !(dead && creel__load(&slot->began, relaxed) == place->seq);
 }
 
 /* The task that the worker has not started, from the place with the highest number below `below`; it

@@ -141,7 +141,7 @@ static void place_locked(struct creel__procs *p, struct creel__proc *w, creel_fu
 	w->idle_since = 0;
 	set_limit_locked(p, place, limit_of(p, f));
 	creel__store(&slot->asked, 0, relaxed);
-	creel__store(&slot->started, 0, relaxed);
+	creel__store(&slot->began, 0, relaxed);
 	slot->fn = f->fn;
 	slot->arg_len = f->arg_len;
 	slot->limited = place->limit_ns != 0;
@@ -191,7 +191,7 @@ static unsigned oldest_behind_locked(struct creel__procs *p, const struct creel_
 	for (unsigned i = 0; w->used > 1 && i < CREEL__DEPTH; i++) {
 		const struct creel__place *place = &w->place[i];
 		uint64_t state = creel__load(&creel__slot_of(p, w, i)->state, relaxed);
-		if (place->task && place->seq < before &&
+		if (place->task && !place->collecting && place->seq < before &&
 		    state == CREEL__SLOT(place->seq, CREEL__SLOT_READY) &&
 		    (best == CREEL__DEPTH || place->seq < w->place[best].seq))
 			best = i;
@@ -257,6 +257,7 @@ void creel__dispatch_locked(struct creel__procs *p)
 			break;
 		if (!f->fn || is_cancelled(f)) {
 			p->cancelled++;
+			creel__cond_broadcast_locked(&p->changed);
 			creel_future_unref(f);
 			continue;
 		}

@@ -64,6 +64,7 @@ struct creel__slot {
 	struct creel__heap_arg arg;
 	unsigned char in[CREEL__ARG_INLINE];
 	alignas(64) _Atomic(int64_t) started; /* from here on the worker's: when it started */
+	_Atomic(uint64_t) began; /* the number of the last task that it was about to start */
 	int32_t code;
 	uint32_t out;    /* enum creel__out */
 	uint32_t extent; /* its number, for OUT_EXTENT */

@@ -68,8 +68,8 @@ static enum creel__withdrawn withdraw(creel_executor *ex, creel_task *task, bool
 	if (w) {
 		struct creel__slot *slot = creel__slot_of(p, w, i);
 		uint64_t ready = CREEL__SLOT(w->place[i].seq, CREEL__SLOT_READY);
-		bool waits = creel__load(&slot->state, relaxed) == ready;
-		if (!ask)
+		bool waits = !w->place[i].collecting && creel__load(&slot->state, relaxed) == ready;
+		if (!ask && waits)
 			waits = creel__cas(&slot->state, &ready, CREEL__SLOT_EMPTY, relaxed,
 					   relaxed);
 		if (!waits) {
@@ -102,7 +102,8 @@ static void ended(creel_executor *ex)
 {
 	struct creel__procs *p = procs_of(ex);
 	creel__lock_acquire(&p->lock);
-	p->withdrawn--;
+	if (--p->withdrawn == 0)
+		creel__cond_broadcast_locked(&p->changed);
 	if (p->closed && p->withdrawn == 0)
 		creel__kick(p);
 	creel__procs_unlock(p);
@@ -130,9 +131,10 @@ void creel__count_finished(struct creel__procs *p, unsigned n)
 	creel__procs_unlock(p);
 }
 
+/* What cancellers are still at has not ended either. */
 static uint64_t unfinished_locked(const struct creel__procs *p)
 {
-	return p->submitted - p->finished - p->cancelled;
+	return p->submitted - p->finished - p->cancelled + p->withdrawn;
 }
 
 static int drain(creel_executor *ex, creel_deadline deadline)

@@ -277,7 +277,9 @@ static _Noreturn void confess(struct creel__slot *slot, uint64_t found)
 static void serve_slot(struct creel__slot *slot, uint64_t state)
 {
 	uint64_t running = CREEL__SLOT(state >> 8, CREEL__SLOT_RUNNING);
-	creel__store(&slot->started, slot->limited ? creel__now() : 1, relaxed);
+	creel__store(&slot->began, state >> 8, relaxed);
+	if (slot->limited)
+		creel__store(&slot->started, creel__now(), relaxed);
 	/* [SLOT-1] acquire: as in oldest_ready(). It fails if the parent took the task back. */
 	if (!creel__cas(&slot->state, &state, running, acquire, relaxed))
 		return;
