@@ -2,6 +2,7 @@
 /* Promises 15 and 17 where a process pool differs: shutdown with workers that run, die and hang. */
 #include "procs.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
 enum { N = 50 };
@@ -224,5 +225,65 @@ CASE(shutdown, c17_a_broken_pool_drains_and_closes)
 	ct_int(creel_executor_drain(ex, PT_GUARD), 0);
 	ct_int(pt_stats(ex).done, accepted + 1);
 	creel_future_unref(crash);
+	pt_close(ex);
+}
+
+/* The task was dropped while its worker started, and nobody told who waits for that. */
+CASE(shutdown, c17_drain_ends_after_a_cancel_before_there_is_a_worker)
+{
+	for (unsigned i = 0; i < 20; i++) {
+		creel_executor *ex = pt_pool(1);
+		creel_future *f = creel_submit(ex, task_nothing, NULL, 0);
+		int rc = creel_future_cancel(f);
+		ct_assert(rc == CREEL_CANCEL_NOW || rc == CREEL_CANCEL_REQUESTED ||
+			  rc == CREEL_CANCEL_FINAL);
+		ct_int(creel_executor_drain(ex, PT_GUARD), 0);
+		creel_future_unref(f);
+		pt_close(ex);
+	}
+}
+
+struct slow_free {
+	struct ct_count *entered, *left;
+};
+
+/* Longer than it should, so that a drain that does not wait for it is seen. */
+static void free_slowly(void *arg, size_t size, void *ctx)
+{
+	(void)arg;
+	(void)size;
+	struct slow_free *s = ctx;
+	ct_open(s->entered);
+	for (volatile unsigned long i = 0; i < 20000000; i++)
+		;
+	ct_open(s->left);
+}
+
+static void *cancel_it(void *f)
+{
+	(void)creel_future_cancel(f);
+	return NULL;
+}
+
+/* A task counts as ended once its canceller is through with it. */
+CASE(shutdown, c02_drain_waits_for_the_canceller)
+{
+	struct slow_free s = {ct_count_new(), ct_count_new()};
+	struct pt_gated g = pt_gated(1);
+	creel_submit_options o = {.arg_free = free_slowly, .arg_ctx = &s};
+	creel_executor *ex = pt_pool(1);
+	creel_future *blocker = pt_submit_gated(ex, &g);
+	ct_count_await(g.started, 1);
+	creel_future *f = creel_submit_with(ex, task_nothing, NULL, 0, &o);
+	pthread_t canceller;
+	ct_int(pthread_create(&canceller, NULL, cancel_it, f), 0);
+	ct_pass(s.entered);
+	ct_open(g.gate);
+	ct_int(creel_executor_drain(ex, PT_GUARD), 0);
+	ct_int(ct_count_get(s.left), 1);
+	ct_int(pthread_join(canceller, NULL), 0);
+	ct_int(creel_future_state(f), CREEL_FUTURE_CANCELLED);
+	creel_future_unref(f);
+	ct_int(pt_long_drop(blocker), 1);
 	pt_close(ex);
 }

@@ -63,3 +63,55 @@ CT_TEST(regress_broken, on_unhandled_is_told_of_spawned_tasks_that_failed_with_i
 	close_now(ex);
 	ct_int(ct_count_get(&unhandled), 2);
 }
+
+static struct ct_count helped, finish;
+static creel_executor *helping;
+
+static int fail_the_second(void *ctx, unsigned worker, void **ret_local)
+{
+	(void)ctx;
+	(void)ret_local;
+	return worker ? 7 : 0;
+}
+
+static int task_fails(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)arg;
+	(void)size;
+	return -1;
+}
+
+/* Runs a task of its own that fails, and stays until the pool has broken. */
+static int task_helps(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)arg;
+	(void)size;
+	creel_future *f = creel_submit(helping, task_fails, NULL, 0);
+	int rc = creel_future_result(f, CREEL_FOREVER, NULL, 0);
+	creel_future_unref(f);
+	ct_open(&helped);
+	ct_pass(&finish);
+	return rc == CREEL_EFAILED ? 0 : 1;
+}
+
+/* A task that its waiter had run, and that failed, was counted twice: shutdown waited for ever. */
+CT_TEST(regress_broken, what_a_waiter_has_run_is_counted_once, 0)
+{
+	size_t left = 99;
+	helping = creel_thread_pool_new(
+		&(creel_thread_pool_options){.max_workers = 1, .initializer = fail_the_second});
+	creel_future *f = creel_submit(helping, task_helps, NULL, 0);
+	ct_pass(&helped);
+	ct_int(creel_executor_resize(helping, 2), 0);
+	creel_future *g = creel_submit(helping, task_nothing, NULL, 0);
+	ends_with(g, CREEL_EFAILED);
+	ct_open(&finish);
+	ends_with(f, 0);
+	ct_int(creel_executor_drain(helping, CT_GUARD), 0);
+	ct_int(stats_of(helping).pending, 0);
+	ct_int(creel_executor_shutdown(helping, 0, CT_GUARD, &left), 0);
+	ct_int(left, 0);
+	close_now(helping);
+}
