@@ -55,7 +55,7 @@ CREEL_API int creel_future_state(creel_future *f);
  * NULL and size 0, only the outcome is of interest. Returns 0; -ETIMEDOUT (the wait ended, the task
  * goes on); -ECANCELED; CREEL_EFAILED (see creel_future_error()); -EMSGSIZE (the size differs, ask
  * creel_future_view()); -EDEADLK; -EPERM (a future of the
- * parent's, in a forked child). ret is untouched unless 0 is returned.
+ * parent's that is not final, in a forked child); -EINVAL for a NULL future. ret is untouched unless 0 is returned.
  */
 CREEL_API int creel_future_result(creel_future *f, creel_deadline deadline, void *ret, size_t size);
 

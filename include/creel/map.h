@@ -48,7 +48,8 @@ CREEL_API creel_mapping *creel_map_from(creel_executor *ex, creel_fn fn, creel_s
  * 0: with CREEL_KEEP_GOING the future may have failed. CREEL_EMPTY: the end. -ETIMEDOUT: call again.
  * Without CREEL_KEEP_GOING the first item that failed returns CREEL_EFAILED (-ECANCELED if it was
  * cancelled) with its future and index, cancels what is pending, and ends the map: CREEL_EMPTY from
- * then on. A code of the source's, -ENOMEM, -EINVAL (of the constructor's arguments): no future, and
+ * then on. A code of the source's, -EMSGSIZE (it wrote more than it was
+ * given), -ENOMEM, -EINVAL (of the constructor's arguments): no future, and
  * the map has ended. -EDEADLK if it would block in a callback.
  */
 CREEL_API int creel_map_next(creel_mapping *map, creel_deadline deadline, creel_future **ret_future,

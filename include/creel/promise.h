@@ -40,7 +40,8 @@ CREEL_API int creel_promise_set_result(creel_future *promise, const void *data, 
 /* Settles it with the buffer, which is the library's from then on; the caller's if not 0. */
 CREEL_API int creel_promise_set_move(creel_future *promise, creel_buffer buffer);
 
-/* Settles it with a copy of error; kind 0 is taken as CREEL_KIND_FAILED. */
+/* Settles it with a copy of error; kind 0 is taken as CREEL_KIND_FAILED, code 0 as
+ * CREEL_EFAILED. */
 CREEL_API int creel_promise_set_error(creel_future *promise, const creel_error *error);
 
 CREEL_END

@@ -3,7 +3,7 @@
  * Submitting: handing a function with its argument to an executor.
  *
  * ARGUMENTS  size bytes at arg are copied (small ones into the task itself); CREEL_BY_REF as size
- *            passes the pointer. size 0 with arg NULL is no argument. creel_submit_options.arg_free
+ *            passes the pointer (to a process pool: NULL, or one into its shared memory). size 0 with arg NULL is no argument. creel_submit_options.arg_free
  *            hands over what arg is or holds: it runs exactly once, before completion is visible.
  * ATOMIC     Accepted means exactly one completion, rejected means that it never runs.
  * ORDER      What the caller did before submitting happens before the task's function starts.

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Names of return codes. strerrorname_np() is glibc's alone, and the wording of strerror() depends on
- * the locale: the codes that the library itself returns are named here. */
+/* Names of return codes. The wording of strerror() depends on the locale, and strerrorname_np() is
+ * glibc's alone: the codes that the library itself returns are named here, the rest where it can be had. */
 #include <creel/base.h>
 #include <errno.h>
+#include <string.h>
 
 #define NAME(code)                                                                                 \
 	case -(code):                                                                              \
@@ -63,6 +64,10 @@ const char *creel_code_name(int code)
 		NAME(ETIME);
 		NAME(ETIMEDOUT);
 	default:
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 32)
+		if (code < 0 && code > CREEL_EFAILED && strerrorname_np(-code))
+			return strerrorname_np(-code);
+#endif
 		return code < 0 && code > CREEL_EFAILED ? "errno" : "unknown";
 	}
 }

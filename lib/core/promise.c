@@ -120,7 +120,8 @@ int creel_promise_set_error(creel_future *promise, const creel_error *error)
 	int rc = move(promise, CREEL__SETTLING);
 	if (rc)
 		return rc;
-	creel__result_error(promise, creel__error_copy(error, CREEL_KIND_FAILED));
+	const creel_error *copy = creel__error_copy(error, CREEL_KIND_FAILED);
+	creel__result_error(promise, copy->code ? copy : creel__error_recode(copy, CREEL_EFAILED));
 	settle(promise, CREEL__FAILED);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include "procs/pool.h"
 #include "sync/thread.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -43,6 +44,13 @@ static const creel_error *check_counts(const creel_process_pool_options *o)
 	if (o->keep_fds_count > KEEP_MOST || (o->keep_fds_count && !o->keep_fds))
 		return refuse("keep_fds_count", (long long)o->keep_fds_count,
 			      "name at most 64 descriptors in keep_fds");
+	for (size_t i = 0; i < o->keep_fds_count; i++)
+		if (fcntl(o->keep_fds[i], F_GETFD) < 0)
+			return creel__error_make(
+				CREEL_KIND_BROKEN, -EBADF, NULL,
+				"creel_process_pool_new: keep_fds[%zu] is %d, which is "
+				"not an open descriptor",
+				i, o->keep_fds[i]);
 	return NULL;
 }
 
@@ -155,13 +163,14 @@ creel_executor *creel_process_pool_new(const creel_process_pool_options *options
 {
 	static const creel_process_pool_options defaults;
 	const creel_process_pool_options *o = options ? options : &defaults;
+	int saved = errno;
 	const creel_error *error = check(o);
+	errno = saved;
 	if (error)
 		return creel__executor_broken(error);
 	struct creel__procs *p = creel__zalloc(sizeof *p);
 	if (!p)
 		return creel__executor_broken(creel__error_static(CREEL_KIND_NO_MEMORY));
-	int saved = errno;
 	creel__executor_init(&p->base, creel__process_pool_class());
 	apply(p, o);
 	creel_executor *ex = make(p);

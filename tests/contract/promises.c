@@ -380,3 +380,12 @@ CORE_CASE(c07_a_waiter_gets_what_another_thread_promises)
 		creel_future_unref(c.f);
 	}
 }
+
+CORE_CASE(bad_an_error_without_kind_and_code)
+{
+	creel_future *p = creel_promise_new();
+	ct_int(creel_promise_set_error(p, &(creel_error){0}), 0);
+	ct_int(creel_future_error(p)->kind, CREEL_KIND_FAILED);
+	ct_int(creel_future_error(p)->code, CREEL_EFAILED);
+	creel_future_unref(p);
+}

@@ -310,3 +310,14 @@ CASE(refusals, bad_calls_on_futures_and_pools)
 	creel_future_unref(f);
 	pt_close(ex);
 }
+
+CASE(refusals, bad_descriptors_to_keep_that_are_not_open)
+{
+	static const int fds[] = {1, 999};
+	creel_executor *ex = creel_process_pool_new(
+		&(creel_process_pool_options){.keep_fds = fds, .keep_fds_count = 2});
+	const creel_error *e = creel_executor_error(ex);
+	ct_assert(e && e->kind == CREEL_KIND_BROKEN && e->code == -EBADF);
+	ct_assert(strstr(e->message, "keep_fds[1] is 999"));
+	ct_int(creel_executor_close(ex), 0);
+}
