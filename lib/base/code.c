@@ -5,6 +5,12 @@
 #include <errno.h>
 #include <string.h>
 
+#ifdef __GLIBC__
+#if __GLIBC_PREREQ(2, 32)
+#define NAMES_OF_GLIBC
+#endif
+#endif
+
 #define NAME(code)                                                                                 \
 	case -(code):                                                                              \
 		return #code
@@ -64,7 +70,7 @@ const char *creel_code_name(int code)
 		NAME(ETIME);
 		NAME(ETIMEDOUT);
 	default:
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 32)
+#ifdef NAMES_OF_GLIBC
 		if (code < 0 && code > CREEL_EFAILED && strerrorname_np(-code))
 			return strerrorname_np(-code);
 #endif

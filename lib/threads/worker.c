@@ -163,13 +163,15 @@ static void stay_awake(struct creel__pool_worker *w)
 		creel__pool_pass_on(pool);
 }
 
-/* Slept long enough: whether it retires. */
-static bool retire(struct creel__pool_worker *w)
+/* Slept long enough: whether it retires. *ret_later: not now, because it is the last and another one is
+ * starting or work has come. */
+static bool retire(struct creel__pool_worker *w, bool *ret_later)
 {
 	struct creel__pool *pool = w->pool;
 	bool go = false;
 	creel__lock_acquire(&pool->lock);
-	if (w->is_idle && pool->alive > pool->min_workers) {
+	*ret_later = w->is_idle && pool->alive > pool->min_workers;
+	if (*ret_later) {
 		bool last = pool->alive == 1;
 		go = !last || (pool->starting == 0 && creel__pool_try_vacate_locked(pool));
 		if (go) {
@@ -190,10 +192,11 @@ static bool sleep_until_woken(struct creel__pool_worker *w)
 	while (creel__load(&w->woken, acquire) == 0) {
 		if (creel__park(&w->woken, 0, deadline) != -ETIMEDOUT)
 			continue;
-		if (retire(w))
+		bool later;
+		if (retire(w, &later))
 			return false;
-		/* One of those that stay: it need not look at the clock again. */
-		deadline = CREEL_FOREVER;
+		/* One of those that stay need not look at the clock again. */
+		deadline = later ? creel_in_ns(w->pool->idle_ns) : CREEL_FOREVER;
 	}
 	return true;
 }
