@@ -321,10 +321,12 @@ void creel__child_serve(const struct creel__child *c)
 			break;
 		if (fds[0].revents)
 			break;
+		/* Whatever poll() said: a signal that came since must not be read and forgotten. */
 		struct signalfd_siginfo info;
+		bool any = false;
 		while (read(s->signals, &info, sizeof info) > 0)
-			;
-		if (fds[1].revents)
+			any = true;
+		if (any)
 			reap(s);
 		if (fds[2].revents)
 			obey(s);
