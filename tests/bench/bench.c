@@ -6,12 +6,16 @@
  *   w1    one thread submits COUNT empty tasks with futures, then waits for each in turn
  *   w1w   the same with at most 256 in flight
  *   w3n   submit one, wait for it, COUNT times; the waiter may not run it itself
+ *   w3n1  the same, all on one CPU: what the pool does, without what the kernel's choice of CPU costs
  *   w8    what COUNT pending tasks and their futures take of the resident set
- *   idle  CPU time that the process uses in COUNT milliseconds of idleness
+ *   idle  CPU time that the process uses in COUNT milliseconds of idleness, and how often its workers
+ *         wake up meanwhile
  */
 #include "peers.h"
 
+#include <dirent.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,13 +145,27 @@ static void w1w(const struct run *r)
 	printf("w1w %.2f ns/task\n", (now_ns() - start) / (double)r->count);
 }
 
+/* This thread, and those that it starts from now on. */
+static void use_one_cpu(void)
+{
+	cpu_set_t all, one;
+	if (sched_getaffinity(0, sizeof all, &all))
+		give_up("no affinity");
+	CPU_ZERO(&one);
+	for (int i = 0; i < CPU_SETSIZE && !CPU_COUNT(&one); i++)
+		if (CPU_ISSET(i, &all))
+			CPU_SET(i, &one);
+	if (sched_setaffinity(0, sizeof one, &one))
+		give_up("no affinity");
+}
+
 static int by_size(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
 	return (x > y) - (x < y);
 }
 
-static void w3n(const struct run *r)
+static void trips(const struct run *r, const char *name)
 {
 	double *took = touched(r->count, sizeof *took);
 	start_workers(r);
@@ -157,9 +175,19 @@ static void w3n(const struct run *r)
 		took[i] = now_ns() - start;
 	}
 	qsort(took, r->count, sizeof *took, by_size);
-	printf("w3n-p50 %.2f us\n", took[r->count / 2] / 1e3);
-	printf("w3n-p99.9 %.2f us\n", took[r->count - 1 - r->count / 1000] / 1e3);
+	printf("%s-p50 %.2f us\n", name, took[r->count / 2] / 1e3);
+	printf("%s-p99.9 %.2f us\n", name, took[r->count - 1 - r->count / 1000] / 1e3);
 	free(took);
+}
+
+static void w3n(const struct run *r)
+{
+	trips(r, "w3n");
+}
+
+static void w3n1(const struct run *r)
+{
+	trips(r, "w3n1");
 }
 
 static double resident_bytes(void)
@@ -201,14 +229,43 @@ static void rest(unsigned long ms)
 	nanosleep(&t, NULL);
 }
 
+/* How often threads of the process went to sleep of their own will, but for this one: once it has slept, a
+ * thread that does so again has been awake. */
+static unsigned long sleeps_of_others(void)
+{
+	unsigned long sum = 0;
+	DIR *threads = opendir("/proc/self/task");
+	for (struct dirent *d; threads && (d = readdir(threads));) {
+		char path[64], line[128];
+		long tid = strtol(d->d_name, NULL, 10);
+		if (tid == 0 || tid == getpid())
+			continue;
+		snprintf(path, sizeof path, "/proc/self/task/%ld/status", tid);
+		FILE *f = fopen(path, "r");
+		unsigned long n;
+		while (f && fgets(line, sizeof line, f))
+			if (sscanf(line, "voluntary_ctxt_switches: %lu", &n) == 1)
+				sum += n;
+		if (f)
+			fclose(f);
+	}
+	if (threads)
+		closedir(threads);
+	return sum;
+}
+
 /* The workers get a tenth of the time to fall asleep before the measurement begins. */
 static void idle(const struct run *r)
 {
 	start_workers(r);
 	rest(r->count / 10);
+	unsigned long slept = sleeps_of_others();
 	double before = cpu_us();
 	rest(r->count);
-	printf("idle %.2f us/s\n", (cpu_us() - before) * 1000 / (double)r->count);
+	double used = cpu_us() - before;
+	printf("idle %.2f us/s\n", used * 1000 / (double)r->count);
+	printf("idle-wakes %.2f /s\n",
+	       (double)(sleeps_of_others() - slept) * 1000 / (double)r->count);
 }
 
 static const struct workload {
@@ -216,8 +273,8 @@ static const struct workload {
 	void (*measure)(const struct run *r);
 	unsigned long count;
 } workloads[] = {
-	{"w1", w1, 1000000}, {"w1w", w1w, 1000000}, {"w3n", w3n, 10000},
-	{"w8", w8, 1000000}, {"idle", idle, 2000},
+	{"w1", w1, 1000000},   {"w1w", w1w, 1000000}, {"w3n", w3n, 10000},
+	{"w3n1", w3n1, 10000}, {"w8", w8, 1000000},   {"idle", idle, 2000},
 };
 
 static const struct workload *workload_named(const char *name)
@@ -256,6 +313,8 @@ int main(int argc, char **argv)
 			argc == 5 ? strtoul(argv[4], NULL, 10) : w->count};
 	if (r.workers < 1 || r.count < 1)
 		give_up("WORKERS and COUNT start at 1");
+	if (w->measure == w3n1)
+		use_one_cpu();
 	r.peer->open(r.workers);
 	w->measure(&r);
 	r.peer->close();
