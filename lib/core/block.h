@@ -73,7 +73,10 @@ struct creel__heap_arg {
 };
 
 struct creel_future {
-	creel_future *next; /* in the queue that it is in; on a free list; deferred callbacks */
+	union {
+		creel_future *next; /* in its queue; on a free list; deferred callbacks */
+		size_t where; /* a remote task that is with a worker: its executor's note of where */
+	};
 	union {
 		creel_fn fn;       /* until it is called */
 		creel_task *outer; /* while it runs: the task that the thread was running before */

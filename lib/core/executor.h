@@ -29,6 +29,10 @@ struct creel__executor_class {
 	enum creel__withdrawn (*withdraw)(creel_executor *ex, creel_task *task, bool ask);
 	/* Kills a task that has started (and is held). 0, or CREEL_CANCEL_FINAL if it has ended there. */
 	int (*kill)(creel_executor *ex, creel_task *task, int64_t grace_ns);
+	/* Somebody waits for a remote task, which is HELD until creel__future_release(), to be called before
+	 * anything that may block. The executor may have a shorter way to the outcome than the future's word:
+	 * then it waits, until the future is final, the deadline has passed, or that way is closed. */
+	void (*await)(creel_executor *ex, creel_task *task, creel_deadline deadline);
 	/* Whether a function and an argument can be had by the workers: 0, -ENOEXEC, -EFAULT, -ENOSPC. */
 	int (*vet)(creel_executor *ex, creel_fn fn, const void *arg, size_t size);
 	/* Memory for arguments that do not fit in the block, and creel_shared_alloc(). NULL: the heap. */

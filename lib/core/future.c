@@ -164,26 +164,6 @@ int creel__future_may_wait(creel_future *f, creel_deadline deadline)
 	return local->callbacks ? -EDEADLK : 0;
 }
 
-int creel__future_await(creel_future *f, creel_deadline deadline)
-{
-	if (creel__future_is_final(f))
-		return 0;
-	int rc = creel__future_may_wait(f, deadline);
-	if (rc)
-		return creel__future_is_final(f) ? 0 : rc;
-	if (deadline == CREEL_FOREVER && creel__task_help(f))
-		return 0;
-	uint64_t s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
-	while ((s & CREEL__STATE) < CREEL__FINISHED) {
-		rc = creel__park(creel__low_half(&f->state), (uint32_t)s, deadline);
-		/* [FUT-1] acquire: as in creel__future_peek() */
-		s = creel__load(&f->state, acquire);
-		if (rc && (s & CREEL__STATE) < CREEL__FINISHED)
-			return rc;
-	}
-	return creel__future_is_final(f) ? 0 : -ETIMEDOUT;
-}
-
 /* Lets go of a future that is PINNED or HELD: new replaces those bits; whoever waits for it goes on. */
 static void let_go(creel_future *f, uint64_t mask, uint64_t new)
 {
@@ -194,6 +174,47 @@ static void let_go(creel_future *f, uint64_t mask, uint64_t new)
 		;
 	if (old & CREEL__WAITED)
 		creel__unpark_all(creel__low_half(&f->state));
+}
+
+void creel__future_release(creel_future *f)
+{
+	let_go(f, CREEL__HELD, 0);
+}
+
+/* A remote task's executor may let its waiter fetch the outcome. Not where callbacks are to be called. */
+static bool await_remote(creel_future *f, creel_deadline deadline)
+{
+	uint64_t s = creel__load(&f->state, relaxed);
+	do {
+		unsigned state = s & CREEL__STATE;
+		if ((state != CREEL__PENDING && state != CREEL__RUNNING) ||
+		    s & (CREEL__HELD | CREEL__HOOKED))
+			return false;
+	} while (!creel__cas(&f->state, &s, s | CREEL__HELD, relaxed, relaxed));
+	f->executor->class->await(f->executor, (creel_task *)f, deadline);
+	return creel__future_is_final(f);
+}
+
+int creel__future_await(creel_future *f, creel_deadline deadline)
+{
+	if (creel__future_is_final(f))
+		return 0;
+	int rc = creel__future_may_wait(f, deadline);
+	if (rc)
+		return creel__future_is_final(f) ? 0 : rc;
+	if (deadline == CREEL_FOREVER && creel__task_help(f))
+		return 0;
+	if (creel__load(&f->state, relaxed) & CREEL__REMOTE && await_remote(f, deadline))
+		return 0;
+	uint64_t s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
+	while ((s & CREEL__STATE) < CREEL__FINISHED) {
+		rc = creel__park(creel__low_half(&f->state), (uint32_t)s, deadline);
+		/* [FUT-1] acquire: as in creel__future_peek() */
+		s = creel__load(&f->state, acquire);
+		if (rc && (s & CREEL__STATE) < CREEL__FINISHED)
+			return rc;
+	}
+	return creel__future_is_final(f) ? 0 : -ETIMEDOUT;
 }
 
 /* A remote task that is PENDING here may be running there. */

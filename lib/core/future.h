@@ -69,6 +69,9 @@ static inline bool creel__future_is_final(creel_future *f)
 	return creel__future_peek(f) >= CREEL__FINISHED;
 }
 
+/* The end of the hold that class->await() found: the task may end, and its executor go. */
+void creel__future_release(creel_future *f);
+
 /* A future that is final from birth, with an error (takes over the reference). Never NULL. */
 creel_future *creel__future_failed(const creel_error *error);
 

@@ -49,11 +49,15 @@ struct server {
 	struct kid kids[CREEL__PROCS_MAX];
 };
 
-static void reset_signals(void)
+static void default_signals(void)
 {
-	sigset_t none;
 	for (int i = 1; i <= SIGRTMAX; i++)
 		signal(i, SIG_DFL);
+}
+
+static void unblock_signals(void)
+{
+	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -154,7 +158,7 @@ static _Noreturn void be_worker(struct server *server, const struct creel__frame
 	close(c->socket);
 	close(c->owner);
 	close(server->signals);
-	reset_signals();
+	unblock_signals();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != server->pid)
 		_exit(0);
@@ -284,8 +288,7 @@ static void obey(struct server *s)
 static void set_up(struct server *s)
 {
 	sigset_t all, child;
-	for (int i = 1; i <= SIGRTMAX; i++)
-		signal(i, SIG_DFL);
+	default_signals();
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	close_others(s->c);

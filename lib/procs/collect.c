@@ -91,9 +91,8 @@ static const creel_error *take_extent(struct creel__procs *p, struct creel__proc
 	return rc ? no_memory(f) : NULL;
 }
 
-/* The result into the future, which is SETTLING; or the error to end it with. */
-static const creel_error *extract(struct creel__procs *p, struct creel__proc *w, unsigned i,
-				  creel_future *f)
+const creel_error *creel__outcome_take(struct creel__procs *p, struct creel__proc *w, unsigned i,
+				       creel_future *f)
 {
 	const struct creel__slot *slot = creel__slot_of(p, w, i);
 	struct claim claim = read_claim(slot);
@@ -197,7 +196,7 @@ bool creel__collect(struct creel__procs *p)
 	for (unsigned k = 0; k < n; k++) {
 		creel_future *f = &round[k].task->future;
 		creel__task_claim_remote(f);
-		round[k].error = extract(p, round[k].w, round[k].i, f);
+		round[k].error = creel__outcome_take(p, round[k].w, round[k].i, f);
 	}
 	creel__lock_acquire(&p->lock);
 	for (unsigned k = 0; k < n; k++) {

@@ -269,6 +269,11 @@ void creel__worker_died(struct creel__procs *p, struct creel__proc *w, int statu
 {
 	struct creel__place casualties[CREEL__DEPTH];
 	struct creel__control *c = creel__space_control(p->space, creel__proc_index(p, w));
+	creel__lock_acquire(&p->lock);
+	w->gone = true;
+	while (w->fetching)
+		creel__cond_wait(&p->changed, &p->lock, CREEL_FOREVER);
+	creel__procs_unlock(p);
 	/* Nothing changes in its slots any more: what it finished is delivered first. */
 	while (creel__collect(p))
 		;
@@ -278,10 +283,8 @@ void creel__worker_died(struct creel__procs *p, struct creel__proc *w, int statu
 	unsigned n = find_casualties(p, w, casualties);
 	creel__lock_acquire(&p->lock);
 	bury_locked(p, w, n);
-	if (!broken)
-		creel__dispatch_locked(p);
-	creel__cond_broadcast_locked(&p->changed);
 	creel__procs_unlock(p);
+	/* Before a replacement is asked for, which would compete with those who wait for the CPU. */
 	for (unsigned k = 0; k < n; k++) {
 		creel_future *f = &casualties[k].task->future;
 		const creel_error *e = explain(&d, f, &casualties[k]);
@@ -290,8 +293,12 @@ void creel__worker_died(struct creel__procs *p, struct creel__proc *w, int statu
 			broken = broken_by(e);
 		creel__task_end_remote(casualties[k].task, e);
 	}
-	if (n)
-		creel__count_finished(p, n);
+	creel__lock_acquire(&p->lock);
+	p->finished += n;
+	if (!broken)
+		creel__dispatch_locked(p);
+	creel__cond_broadcast_locked(&p->changed);
+	creel__procs_unlock(p);
 	if (broken)
 		creel__procs_break(p, broken);
 	creel__error_unref(broken);

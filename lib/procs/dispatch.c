@@ -90,6 +90,11 @@ void creel__place_clear_locked(struct creel__procs *p, struct creel__proc *w, un
 {
 	if (w->place[i].check_at)
 		p->limited--;
+	if (w->place[i].watched) {
+		struct creel__slot *slot = creel__slot_of(p, w, i);
+		creel__store(&slot->watch, 0, relaxed);
+		creel__unpark_shared(&slot->watch);
+	}
 	w->place[i] = (struct creel__place){0};
 	w->used--;
 }
@@ -97,16 +102,12 @@ void creel__place_clear_locked(struct creel__procs *p, struct creel__proc *w, un
 struct creel__proc *creel__find_locked(struct creel__procs *p, const creel_task *task,
 				       unsigned *ret_i)
 {
-	for (unsigned n = 0; n < p->space->workers; n++) {
-		struct creel__proc *w = &p->procs[n];
-		for (unsigned i = 0; w->used && i < CREEL__DEPTH; i++) {
-			if (w->place[i].task == task) {
-				*ret_i = i;
-				return w;
-			}
-		}
-	}
-	return NULL;
+	/* In the queue the note is a pointer, and may look like a place: not its own, then. */
+	size_t where = task->future.where, n = where / CREEL__DEPTH;
+	*ret_i = where % CREEL__DEPTH;
+	if (n >= p->space->workers || p->procs[n].place[*ret_i].task != task)
+		return NULL;
+	return &p->procs[n];
 }
 
 static int64_t limit_of(struct creel__procs *p, creel_future *f)
@@ -136,11 +137,13 @@ static void place_locked(struct creel__procs *p, struct creel__proc *w, creel_fu
 	struct creel__place *place = &w->place[i];
 	place->task = (creel_task *)f;
 	place->seq = ++p->seq;
+	f->where = (size_t)creel__proc_index(p, w) * CREEL__DEPTH + i;
 	w->used++;
 	w->tasks++;
 	w->idle_since = 0;
 	set_limit_locked(p, place, limit_of(p, f));
 	creel__store(&slot->asked, 0, relaxed);
+	creel__store(&slot->watch, 0, relaxed);
 	creel__store(&slot->began, 0, relaxed);
 	slot->fn = f->fn;
 	slot->arg_len = f->arg_len;
@@ -167,12 +170,13 @@ static bool has_room(struct creel__procs *p, const struct creel__proc *w, unsign
 	       !creel__is_worn_locked(p, w);
 }
 
-/* A worker that runs nothing, or else one that has room behind what it runs. */
+/* A worker that runs nothing, or else one that has room behind what it runs. Always in the same order: under a
+ * light load the first ones stay warm, and the others idle long enough to go. */
 static struct creel__proc *choose_locked(struct creel__procs *p)
 {
 	struct creel__proc *second = NULL;
 	for (unsigned k = 0; k < p->space->workers; k++) {
-		struct creel__proc *w = &p->procs[(p->next_worker + k) % p->space->workers];
+		struct creel__proc *w = &p->procs[k];
 		if (has_room(p, w, 1)) {
 			return w;
 		} else if (has_room(p, w, w->depth) && (!second || w->used < second->used)) {
@@ -262,7 +266,6 @@ void creel__dispatch_locked(struct creel__procs *p)
 			continue;
 		}
 		place_locked(p, w, f);
-		p->next_worker = creel__proc_index(p, w) + 1;
 		creel__wake_worker_locked(p, w);
 	}
 	creel__spawn_locked(p);

@@ -58,6 +58,7 @@ enum creel__out {
 struct creel__slot {
 	alignas(64) _Atomic(uint64_t) state;
 	_Atomic(uint32_t) asked; /* parent: cancel was called */
+	_Atomic(uint32_t) watch; /* parent: 1: a waiter is parked here; its waker clears it */
 	uint8_t arg_len;         /* as in a block; from here on the parent's, while not RUNNING */
 	bool limited;            /* the parent wants to know when it starts */
 	creel_fn fn;

@@ -108,9 +108,9 @@ static void check_ready_locked(struct creel__procs *p, struct creel__proc *w, in
 	} else if (p->alive - p->leaving > p->max_workers ||
 		   (!w->used && is_over_locked(p, w, now))) {
 		retire_locked(p, w, now);
-	} else if (!w->used && p->options.idle_ns != CREEL_NEVER &&
-		   p->alive - p->leaving > p->min_workers) {
-		earliest(wake_at, w->idle_since + p->options.idle_ns);
+	} else if (p->options.idle_ns != CREEL_NEVER && p->alive - p->leaving > p->min_workers) {
+		/* One that is busy may be idle from now on, and its waiter need not tell. */
+		earliest(wake_at, (w->used ? now : w->idle_since) + p->options.idle_ns);
 	}
 }
 
@@ -360,6 +360,8 @@ void *creel__manager(void *procs)
 	dismiss_server(p);
 	creel__error_drop_reserve();
 	creel__lock_acquire(&p->lock);
+	while (p->watchers)
+		creel__cond_wait(&p->changed, &p->lock, CREEL_FOREVER);
 	creel__server_drop_locked(p);
 	p->ended = true;
 	bool last = p->released;

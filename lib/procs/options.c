@@ -152,7 +152,6 @@ static creel_executor *make(struct creel__procs *p)
 	rc = creel__server_start_locked(p);
 	if (rc)
 		return give_up(p, "a fork server", rc);
-	p->oom_kills = creel__count_oom_kills();
 	rc = creel__thread_create(&p->manager, creel__manager, p, 0);
 	if (rc)
 		return give_up(p, "a thread", rc);

@@ -288,6 +288,7 @@ static const struct creel__executor_class process_pool_class = {
 	.submit = submit,
 	.withdraw = withdraw,
 	.kill = kill_task,
+	.await = creel__procs_await,
 	.vet = vet,
 	.shared_alloc = shared_alloc,
 	.shared_free = shared_free,

@@ -8,16 +8,17 @@
  *
  * THREADS  Any thread submits, cancels and kills: under the lock it writes slots itself. One manager
  *          thread collects outcomes, hears of births and deaths from the fork server, and acts on time
- *          limits. Callbacks without an executor run on the manager.
+ *          limits. Callbacks without an executor run on the manager. A thread that waits for one task
+ *          may be woken by the worker and fetch the outcome itself (procs/fetch.c).
  *
  * LOCKS    pool->lock (rank 10): everything below it in struct creel__procs, and the parent's side of
  *          all slots. Futures are never waited for under it: a canceller holds its future PINNED while
  *          it takes the lock.
  *
- * INVARIANT  A task is in exactly one place: the queue; one slot; or the manager's hands, between DONE and
- *          final. Only a task that is RUNNING when its worker dies fails; READY ones go back to the front
- *          of the queue, DONE ones are delivered. A slot is used again only after that, and, if its worker
- *          died, under a new incarnation.
+ * INVARIANT  A task is in exactly one place: the queue; one slot; or, between DONE and final, the hands of
+ *          the manager or of its waiter. Only a task that is RUNNING when its worker dies fails; READY
+ *          ones go back to the front of the queue, DONE ones are delivered. A slot is used again only
+ *          after that, and, if its worker died, under a new incarnation.
  */
 #ifndef CREEL__PROCS_POOL_H
 #define CREEL__PROCS_POOL_H
@@ -43,7 +44,8 @@ struct creel__place {
 	uint64_t seq;
 	int64_t limit_ns, check_at; /* 0: no limit */
 	int kill_kind;              /* CREEL_KIND_...: fenced, why */
-	bool collecting;            /* in the manager's hands */
+	bool collecting;            /* in the hands of the manager, or of its waiter */
+	bool watched;               /* a waiter is parked on the slot */
 };
 
 enum creel__life {
@@ -58,11 +60,13 @@ struct creel__proc {
 	bool retiring; /* gets nothing more, and was told to leave */
 	bool dying;    /* fenced, or told to die */
 	bool late;     /* killed because it did not start in time */
+	bool gone;     /* it is dead: what it left is the manager's */
 	uint32_t incarnation;
 	int32_t pid;
 	int pidfd; /* or -1 */
 	unsigned used, tasks;
-	unsigned depth; /* how many slots it is given */
+	unsigned fetching; /* of used: in the hands of their waiters */
+	unsigned depth;    /* how many slots it is given */
 	int64_t start_by, kill_at, idle_since;
 	struct creel__place place[CREEL__DEPTH];
 };
@@ -93,8 +97,8 @@ struct creel__procs {
 	int leaving;           /* of alive: retiring */
 	uint64_t seq, look_at; /* of the last task sent; when to look for overdue ones */
 	uint32_t incarnation;
-	unsigned limited; /* tasks in slots that have a limit */
-	unsigned next_worker;
+	unsigned limited;   /* tasks in slots that have a limit */
+	unsigned watchers;  /* threads in creel__procs_await(): the pool must not go */
 	unsigned owed;      /* replacements of workers that died in a task */
 	uint64_t oom_kills; /* of the cgroup, when last read */
 	uint64_t submitted, finished, cancelled, started, died, killed, recycled;
@@ -134,6 +138,13 @@ void creel__wake_worker_locked(struct creel__procs *p, const struct creel__proc 
 /* Collects and settles what is DONE; false if there was nothing. Takes the lock. */
 bool creel__collect(struct creel__procs *p);
 bool creel__anything_done(struct creel__procs *p);
+/* The outcome in place i of w, which is in the caller's hands, into its future, which is SETTLING; or
+ * the error to end it with. */
+const creel_error *creel__outcome_take(struct creel__procs *p, struct creel__proc *w, unsigned i,
+				       creel_future *f);
+
+/* fetch.c: a waiter that fetches the outcome itself. */
+void creel__procs_await(creel_executor *ex, creel_task *task, creel_deadline deadline);
 
 /* death.c: kills and deaths. */
 /* Fences a running task and kills its worker; false if it is not running (any more). */

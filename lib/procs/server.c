@@ -2,9 +2,10 @@
 /*
  * The parent's side of the fork server: forking it, asking it for workers, noticing that it is gone.
  *
- * FORK  Twice, so that the server is nobody's child whom the host's wait() could meet; the first child
- *       lives for an instant. stdout and stderr are flushed before, but only where that cannot block: a
- *       thread that holds a stream locks it for as long as it reads or writes.
+ * FORK  Twice, so that the server is nobody's child whom the host's wait() could meet. The first child
+ *       lives for an instant, in the host's memory (vfork), which is so copied once: it forks, sends a
+ *       message if that fails, and exits. stdout and stderr are flushed before, but only where that
+ *       cannot block: a thread that holds a stream locks it for as long as it reads or writes.
  */
 #include "base/clock.h"
 #include "procs/pool.h"
@@ -77,15 +78,18 @@ static int fork_server(struct creel__procs *p, int theirs, int owner)
 	snprintf(c.name, sizeof c.name, "%s", p->name);
 	flush_if_free(stdout);
 	flush_if_free(stderr);
-	pid_t pid = fork();
+	/* The first child has our memory: no handler of the host's must run in it. */
+	sigset_t before;
+	creel__thread_block_signals(&before);
+	pid_t pid = vfork();
 	if (pid == 0)
 		between(&c);
-	if (pid < 0)
-		return -errno;
+	int rc = pid < 0 ? -errno : 0;
 	/* The host's own handler may be faster: then there is nothing to wait for. */
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	return 0;
+	creel__thread_restore_signals(&before);
+	return rc;
 }
 
 int creel__server_start_locked(struct creel__procs *p)
@@ -101,6 +105,9 @@ int creel__server_start_locked(struct creel__procs *p)
 	if (owner >= 0)
 		close(owner);
 	close(ends[1]);
+	/* While it starts: the count that those of the workers' deaths are compared with. */
+	if (rc == 0 && p->incarnation == 0)
+		p->oom_kills = creel__count_oom_kills();
 	if (rc == 0)
 		rc = greet(ends[0], &pidfd);
 	if (rc == 0)

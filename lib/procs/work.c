@@ -291,7 +291,12 @@ static void serve_slot(struct creel__slot *slot, uint64_t state)
 			confess(slot, running);
 		await_death();
 	}
-	ring();
+	/* [BELL-1] seq_cst: the look for a waiter, after the change of state; pairs with the waiter's
+	 * store before it looks. It needs no manager, who needs no bell. */
+	if (creel__load(&slot->watch, seq_cst) && creel__xchg(&slot->watch, 0, seq_cst))
+		creel__unpark_shared(&slot->watch);
+	else
+		ring();
 }
 
 static void sleep_until_woken(void)
@@ -302,7 +307,7 @@ static void sleep_until_woken(void)
 	creel__store(&me.control->sleeping, 1, seq_cst);
 	/* [BELL-1] seq_cst: the last look, at the slots and here */
 	if (!oldest_ready(&state) && !creel__load(&me.control->retire, seq_cst))
-		creel__park_shared(&me.control->sleeping, 1);
+		creel__park_shared(&me.control->sleeping, 1, CREEL_FOREVER);
 	creel__store(&me.control->sleeping, 0, relaxed);
 }
 

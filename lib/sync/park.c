@@ -26,11 +26,23 @@ static struct timespec timespec_of(creel_deadline deadline)
 #include <sys/syscall.h>
 #include <unistd.h>
 
-void creel__park_shared(_Atomic(uint32_t) *word, uint32_t expected)
+/* FUTEX_WAIT_BITSET takes an absolute deadline of CLOCK_MONOTONIC. */
+static int wait_on(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline, int flags)
 {
+	if (deadline <= 0)
+		return -ETIMEDOUT;
 	int saved = errno;
-	syscall(SYS_futex, word, FUTEX_WAIT, expected, NULL, NULL, 0);
+	struct timespec until = timespec_of(deadline);
+	long rc = syscall(SYS_futex, word, FUTEX_WAIT_BITSET | flags, expected,
+			  deadline == CREEL_FOREVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
+	bool late = rc < 0 && errno == ETIMEDOUT;
 	errno = saved;
+	return late ? -ETIMEDOUT : 0;
+}
+
+int creel__park_shared(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline)
+{
+	return wait_on(word, expected, deadline, 0);
 }
 
 void creel__unpark_shared(_Atomic(uint32_t) *word)
@@ -44,18 +56,9 @@ void creel__unpark_shared(_Atomic(uint32_t) *word)
 
 #if defined(__linux__) && !defined(CREEL_PORTABLE_PARKING)
 
-/* FUTEX_WAIT_BITSET takes an absolute deadline of CLOCK_MONOTONIC. */
 int creel__park(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline)
 {
-	if (deadline <= 0)
-		return -ETIMEDOUT;
-	int saved = errno;
-	struct timespec until = timespec_of(deadline);
-	long rc = syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
-			  deadline == CREEL_FOREVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
-	bool late = rc < 0 && errno == ETIMEDOUT;
-	errno = saved;
-	return late ? -ETIMEDOUT : 0;
+	return wait_on(word, expected, deadline, FUTEX_PRIVATE_FLAG);
 }
 
 static void unpark(_Atomic(uint32_t) *word, int count)

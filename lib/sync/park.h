@@ -21,7 +21,7 @@ void creel__unpark_all(_Atomic(uint32_t) *word);
 
 #ifdef __linux__
 /* The same on a word in memory that processes share. Only futexes can. */
-void creel__park_shared(_Atomic(uint32_t) *word, uint32_t expected);
+int creel__park_shared(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline);
 void creel__unpark_shared(_Atomic(uint32_t) *word);
 #endif
 

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Invariant 1 for a thread that waits alone: it is woken by the worker, and fetches the outcome itself.
+ * Whatever happens to the task meanwhile, it hears of it, and nobody else misses anything.
+ */
+#include "procs.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+
+/* A thread that waits for f, and what it found. */
+struct waiter {
+	pthread_t thread;
+	creel_future *f;
+	creel_deadline deadline;
+	_Atomic(int) tid;
+	int rc;
+	long value;
+};
+
+static void *wait_for_it(void *arg)
+{
+	struct waiter *w = arg;
+	w->tid = (int)syscall(SYS_gettid);
+	w->rc = creel_future_result(w->f, w->deadline, &w->value, sizeof w->value);
+	return NULL;
+}
+
+static void waiter_start(struct waiter *w, creel_future *f)
+{
+	*w = (struct waiter){.f = f, .deadline = CREEL_FOREVER};
+	ct_int(pthread_create(&w->thread, NULL, wait_for_it, w), 0);
+	ct_until(w->tid);
+	ct_await_asleep(w->tid);
+}
+
+static int waiter_end(struct waiter *w)
+{
+	ct_int(pthread_join(w->thread, NULL), 0);
+	return w->rc;
+}
+
+/* A pool of one worker, which is up. */
+static creel_executor *pool_of_one(void)
+{
+	creel_executor *ex = pt_pool_with(
+		(creel_process_pool_options){.max_workers = 1, .idle_ns = CREEL_NEVER});
+	pt_works(ex);
+	return ex;
+}
+
+/* A task that runs, and somebody who waits for it. */
+struct scene {
+	creel_executor *ex;
+	struct pt_gated g;
+	creel_future *f;
+	struct waiter w;
+};
+
+static void scene_start(struct scene *s, creel_executor *ex)
+{
+	s->ex = ex;
+	s->g = pt_gated(7);
+	s->g.ids = ct_shared(sizeof *s->g.ids);
+	s->f = pt_submit_gated(ex, &s->g);
+	ct_count_await(s->g.started, 1);
+	waiter_start(&s->w, s->f);
+}
+
+static void scene_end(struct scene *s)
+{
+	creel_future_unref(s->f);
+	pt_works(s->ex);
+	pt_close(s->ex);
+}
+
+static int manager_of(void)
+{
+	int tid;
+	ct_int(ct_threads_named("creel-", &tid, 1), 1);
+	return tid;
+}
+
+CASE(waits, i01_the_manager_sleeps_while_a_waiter_fetches)
+{
+	creel_executor *ex = pool_of_one();
+	int manager = manager_of();
+	ct_await_asleep(manager);
+	long before = ct_thread_status(manager, "voluntary_ctxt_switches");
+	for (unsigned i = 0; i < 20; i++) {
+		struct scene s;
+		scene_start(&s, ex);
+		ct_open(s.g.gate);
+		ct_int(waiter_end(&s.w), 0);
+		ct_int(s.w.value, 7);
+		creel_future_unref(s.f);
+	}
+	ct_int(ct_thread_status(manager, "voluntary_ctxt_switches"), before);
+	ct_int(pt_stats(ex).pending + pt_stats(ex).running, 0);
+	pt_works(ex);
+	pt_close(ex);
+}
+
+CASE(waits, i01_a_waiter_hears_of_the_death_of_the_worker)
+{
+	struct scene s;
+	scene_start(&s, pool_of_one());
+	ct_int(kill(s.g.ids->pid, SIGKILL), 0);
+	ct_int(waiter_end(&s.w), CREEL_EFAILED);
+	ct_int(creel_future_error(s.f)->kind, CREEL_KIND_WORKER_DIED);
+	scene_end(&s);
+}
+
+CASE(waits, i01_a_waiter_hears_of_a_kill)
+{
+	struct scene s;
+	scene_start(&s, pool_of_one());
+	ct_int(creel_future_kill(s.f, 0), CREEL_CANCEL_REQUESTED);
+	ct_int(waiter_end(&s.w), CREEL_EFAILED);
+	ct_int(creel_future_error(s.f)->kind, CREEL_KIND_KILLED);
+	scene_end(&s);
+}
+
+CASE(waits, i01_a_waiter_hears_of_the_death_of_the_fork_server)
+{
+	struct scene s;
+	scene_start(&s, pool_of_one());
+	ct_int(kill(s.g.ids->server, SIGKILL), 0);
+	ct_int(waiter_end(&s.w), CREEL_EFAILED);
+	ct_int(creel_future_error(s.f)->kind, CREEL_KIND_WORKER_DIED);
+	scene_end(&s);
+}
+
+CASE(waits, i01_a_waiter_may_give_up_and_come_again)
+{
+	struct scene s;
+	scene_start(&s, pool_of_one());
+	/* The first to wait has the slot's word; this one has the future's, and both keep their time. */
+	ct_int(creel_future_result(s.f, creel_in_ms(5), NULL, 0), -ETIMEDOUT);
+	ct_open(s.g.gate);
+	ct_int(waiter_end(&s.w), 0);
+	scene_end(&s);
+}
+
+CASE(waits, i01_a_deadline_ends_the_wait_and_the_outcome_comes_through_the_manager)
+{
+	creel_executor *ex = pool_of_one();
+	for (unsigned i = 0; i < 20; i++) {
+		struct pt_gated g = pt_gated(8);
+		struct ct_count *told = ct_count_new();
+		creel_future *f = pt_submit_gated(ex, &g);
+		ct_count_await(g.started, 1);
+		ct_int(creel_future_result(f, creel_in_ns(1000 * i), NULL, 0), -ETIMEDOUT);
+		ct_int(creel_future_result(f, CREEL_NOW, NULL, 0), -ETIMEDOUT);
+		ct_open(g.gate);
+		/* Nobody waits in the pool now: if the worker did not ring, this would not come. */
+		ct_int(creel_future_on_done(f, NULL, done_count, told, NULL, NULL), 0);
+		ct_count_await(told, 1);
+		ct_int(pt_long_drop(f), 8);
+	}
+	pt_close(ex);
+}
+
+static void note_thread(creel_future *f, void *ret_tid)
+{
+	(void)f;
+	*(_Atomic(int) *)ret_tid = (int)syscall(SYS_gettid);
+}
+
+CASE(waits, i01_a_callback_that_comes_while_somebody_waits_runs_on_the_manager)
+{
+	struct scene s;
+	_Atomic(int) tid = 0;
+	scene_start(&s, pool_of_one());
+	int manager = manager_of();
+	ct_int(creel_future_on_done(s.f, NULL, note_thread, &tid, NULL, NULL), 0);
+	ct_open(s.g.gate);
+	ct_int(waiter_end(&s.w), 0);
+	ct_until(tid);
+	ct_int(tid, manager);
+	scene_end(&s);
+}
+
+CASE(waits, i01_all_who_wait_for_one_task_hear_of_its_end)
+{
+	enum { MORE = 3 };
+	struct waiter more[MORE];
+	struct scene s;
+	scene_start(&s, pool_of_one());
+	for (unsigned i = 0; i < MORE; i++)
+		waiter_start(&more[i], s.f);
+	ct_open(s.g.gate);
+	ct_int(waiter_end(&s.w), 0);
+	for (unsigned i = 0; i < MORE; i++) {
+		ct_int(waiter_end(&more[i]), 0);
+		ct_int(more[i].value, 7);
+	}
+	scene_end(&s);
+}
+
+CASE(waits, i01_a_waiter_starts_what_was_queued_meanwhile)
+{
+	enum { N = 40 };
+	struct scene s;
+	creel_future *f[N];
+	scene_start(&s, pool_of_one());
+	struct ct_count *ran = ct_count_new();
+	for (unsigned i = 0; i < N; i++)
+		f[i] = pt_submit_count(s.ex, ran);
+	ct_open(s.g.gate);
+	ct_int(waiter_end(&s.w), 0);
+	for (unsigned i = 0; i < N; i++) {
+		ct_int(pt_outcome(f[i]), 0);
+		creel_future_unref(f[i]);
+	}
+	ct_int(ct_count_get(ran), N);
+	scene_end(&s);
+}
+
+CASE(waits, i01_a_pool_ends_when_the_last_task_was_fetched_by_its_waiter)
+{
+	for (unsigned i = 0; i < 10; i++) {
+		struct scene s;
+		scene_start(&s, pool_of_one());
+		ct_int(creel_executor_shutdown(s.ex, 0, CREEL_NOW, NULL), -ETIMEDOUT);
+		ct_open(s.g.gate);
+		pt_close(s.ex);
+		ct_int(waiter_end(&s.w), 0);
+		creel_future_unref(s.f);
+	}
+}
+
+CASE(waits, c31_a_worker_whose_task_its_waiter_fetched_idles_and_goes)
+{
+	creel_executor *ex = pt_pool_with(
+		(creel_process_pool_options){.max_workers = 1, .idle_ns = 20 * PT_MS});
+	for (unsigned i = 0; i < 5; i++) {
+		struct pt_gated g = pt_gated(9);
+		struct waiter w;
+		creel_future *f = pt_submit_gated(ex, &g);
+		ct_count_await(g.started, 1);
+		waiter_start(&w, f);
+		ct_open(g.gate);
+		ct_int(waiter_end(&w), 0);
+		creel_future_unref(f);
+		ct_until(pt_stats(ex).workers == 0);
+	}
+	pt_close(ex);
+}
+
+/* Light loads use one worker: the other one idles until its time is up. */
+CASE(waits, c31_a_worker_that_is_not_needed_idles_and_goes)
+{
+	creel_executor *ex = pt_pool_with((creel_process_pool_options){
+		.max_workers = 2, .min_workers = 1, .idle_ns = 50 * PT_MS});
+	struct pt_gated a = pt_gated(1), b = pt_gated(2);
+	creel_future *fa = pt_submit_gated(ex, &a), *fb = pt_submit_gated(ex, &b);
+	ct_count_await(a.started, 1);
+	ct_count_await(b.started, 1);
+	ct_open(a.gate);
+	ct_open(b.gate);
+	ct_int(pt_long_drop(fa), 1);
+	ct_int(pt_long_drop(fb), 2);
+	int64_t start = ct_now();
+	while (pt_stats(ex).workers == 2) {
+		long n = 21;
+		ct_assert(!ct_guard_over(start));
+		ct_int(pt_long_drop(creel_submit(ex, task_double, &n, sizeof n)), 42);
+	}
+	pt_close(ex);
+}
