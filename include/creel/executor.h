@@ -7,6 +7,8 @@
  *           executor, creel_executor_error() says why, and what is submitted to it fails with that.
  * FORK      In a forked child of the host, the calls of this header on a pool of the parent return
  *           -EPERM, and references to it may be dropped or forgotten. The child may make its own.
+ * BAD INPUT A NULL executor is -EINVAL from every call that returns a code, but for
+ *           creel_executor_close(). Below stands what else there is.
  */
 #ifndef CREEL_EXECUTOR_H
 #define CREEL_EXECUTOR_H
@@ -76,11 +78,12 @@ CREEL_API int creel_executor_drain(creel_executor *ex, creel_deadline deadline);
 /* Sets the maximum of workers. More come on demand; surplus idle ones go at once, busy ones after
  * their task. -EINVAL if max_workers < 1, -ENOTSUP if the executor has no workers to count,
  * -ENOSPC beyond the places of a process pool (twice its first maximum, at least 16),
- * -ESHUTDOWN after shutdown, -EPERM in a forked child; the size is unchanged then. */
+ * -ESHUTDOWN after shutdown, CREEL_EFAILED if ex is broken, -EPERM in a forked child; the size is
+ * unchanged then. */
 CREEL_API int creel_executor_resize(creel_executor *ex, int max_workers);
 
-/* Fills the first size bytes of *ret_stats (pass sizeof *ret_stats). -EINVAL if NULL or size 0,
- * -EPERM in a forked child; untouched then. */
+/* Fills the first size bytes of *ret_stats (pass sizeof *ret_stats). Returns 0; -EINVAL if ret_stats is
+ * NULL or size 0, -EPERM in a forked child; untouched then. */
 CREEL_API int creel_executor_stats(creel_executor *ex, creel_stats *ret_stats, size_t size);
 
 /*
@@ -90,7 +93,8 @@ CREEL_API int creel_executor_stats(creel_executor *ex, creel_stats *ret_stats, s
  *
  * submit    Takes the task and returns 0: from then on it must, exactly once, call
  *           creel_task_run() or creel_task_reject() on it, on any thread, even within submit itself.
- *           Or returns a negative code: the task is not taken, the submission is rejected with it.
+ *           Or returns a negative code: the task is not taken, the submission is rejected with it
+ *           (with -EINVAL for a positive one).
  *           Called by any thread, several at once; one that had begun may still
  *           come after shutdown.
  * withdraw  Optional. A queued task was cancelled: if it is still queued, unlink it and return 1

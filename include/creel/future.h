@@ -10,6 +10,7 @@
  * BLOCKING Only _result, _view and _take, until their deadline. On a worker, waiting for a task of
  *          the same pool that has not started runs it right there (CREEL_FOREVER only). Waiting
  *          for oneself, or blocking in a callback, is -EDEADLK at once.
+ * BAD INPUT A NULL future is -EINVAL from every call that returns a code.
  */
 #ifndef CREEL_FUTURE_H
 #define CREEL_FUTURE_H
@@ -47,15 +48,15 @@ CREEL_API creel_future *creel_future_ref(creel_future *f);
 /* Drops a reference. Never blocks, never cancels. NULL does nothing. */
 CREEL_API void creel_future_unref(creel_future *f);
 
-/* CREEL_FUTURE_... at this moment. */
+/* CREEL_FUTURE_... at this moment. Does not block. */
 CREEL_API int creel_future_state(creel_future *f);
 
 /*
  * Waits until deadline and copies the result to ret. size must be the size of the result; with ret
  * NULL and size 0, only the outcome is of interest. Returns 0; -ETIMEDOUT (the wait ended, the task
  * goes on); -ECANCELED; CREEL_EFAILED (see creel_future_error()); -EMSGSIZE (the size differs, ask
- * creel_future_view()); -EDEADLK; -EPERM (a future of the
- * parent's that is not final, in a forked child); -EINVAL for a NULL future. ret is untouched unless 0 is returned.
+ * creel_future_view()); -EDEADLK; -EPERM (a future of the parent's that is not final, in a forked
+ * child). ret is untouched unless 0 is returned.
  */
 CREEL_API int creel_future_result(creel_future *f, creel_deadline deadline, void *ret, size_t size);
 
@@ -65,9 +66,9 @@ CREEL_API int creel_future_view(creel_future *f, creel_deadline deadline, const 
 				size_t *ret_size);
 
 /* The same, moving the result out: the caller calls ret_buffer->free, if not NULL, when done with
- * it. Only for the sole holder of the last reference: -EBUSY otherwise (a
- * callback that has not returned holds one), and -ENOMEM, and the result
- * stays. Afterwards the future's result is empty. */
+ * it. Only for the sole holder of the last reference: -EBUSY otherwise (a callback that has not
+ * returned holds one); -ENOMEM, -EINVAL if ret_buffer is NULL; the result stays then. Afterwards the
+ * future's result is empty. */
 CREEL_API int creel_future_take(creel_future *f, creel_deadline deadline, creel_buffer *ret_buffer);
 
 /* Why there is no result: NULL while the future is not final or when it has one. Borrowed: valid
@@ -84,7 +85,7 @@ CREEL_API int creel_future_cancel(creel_future *f);
  * that runs it (CREEL_CANCEL_REQUESTED: the future fails as killed once the death is confirmed, or ends
  * as it would have if it was faster), with SIGTERM first and SIGKILL after grace_ns, or with SIGKILL at
  * once for 0; CREEL_CANCEL_FINAL if it had ended. -ENOTSUP if it runs on an executor that cannot kill:
- * then it is as creel_future_cancel(). Does not block. */
+ * then it is as creel_future_cancel(). -EINVAL if grace_ns is negative. Does not block. */
 CREEL_API int creel_future_kill(creel_future *f, int64_t grace_ns);
 
 /* A callback: f is borrowed for the call. */
@@ -107,7 +108,8 @@ typedef void (*creel_done_fn)(creel_future *f, void *arg);
 CREEL_API int creel_future_on_done(creel_future *f, creel_executor *ex, creel_done_fn fn, void *arg,
 				   void (*free)(void *arg), uint64_t *ret_id);
 
-/* Takes a callback back: CREEL_CALLBACK_REMOVED, _RUNNING or _DONE. Does not wait for a running one. */
+/* Takes a callback back: CREEL_CALLBACK_REMOVED, _RUNNING or _DONE (also for an id that it does not
+ * know). Does not wait for a running one. */
 CREEL_API int creel_future_remove(creel_future *f, uint64_t id);
 
 CREEL_END

@@ -11,8 +11,9 @@
  *   creel_future_cancel()      CANCELLED     asks          nothing      nothing
  *
  * Of two threads that settle at once one wins and the other gets -EALREADY. All of them return
- * -EINVAL for a future that is not a promise, and -ENOMEM with the state unchanged. Callbacks run
- * within the settling call, after the waiters were woken. Any thread; none blocks.
+ * -EINVAL for NULL and for a future that is not a promise, and -ENOMEM with the state unchanged; so do
+ * NULL data of a size that is not 0, and a NULL error, with -EINVAL. Callbacks run within the settling
+ * call, after the waiters were woken. Any thread; none blocks.
  */
 #ifndef CREEL_PROMISE_H
 #define CREEL_PROMISE_H

@@ -49,10 +49,13 @@ CREEL_API CREEL_MUST_USE creel_future *creel_submit_with(creel_executor *ex, cre
 
 /* The same, with the verdict as a return code. Returns 0 and the future in *ret_future, or a
  * negative code, and then nothing has happened: the caller keeps the argument (arg_free has not
- * run), *ret_future is untouched. -EINVAL (a NULL function, unknown flags...), -ENOMEM, -ESHUTDOWN,
- * -EAGAIN (no worker can be had), -EPERM (a forked child), CREEL_EFAILED (the executor is broken); of
- * a process pool also -ENOEXEC (the workers do not have the function), -EFAULT (CREEL_BY_REF outside
- * shared memory), -ENOSPC (over the shared budget). */
+ * run), *ret_future is untouched. -EINVAL (ex, fn or ret_future is NULL; arg is and size is not 0; size
+ * is larger than any object; unknown flags, a negative limit_ns, a reserved field that is not zero:
+ * the error of creel_submit_with() says which), -ENOMEM, -ESHUTDOWN, -EAGAIN (no worker can be had),
+ * -EPERM (a forked child), -ENOTSUP (limit_ns, and ex is no process pool), CREEL_EFAILED (the executor
+ * is broken); of a process pool also -ENOEXEC (the workers do not have the function), -EFAULT
+ * (CREEL_BY_REF outside shared memory), -ENOSPC (over the shared budget); of a custom executor
+ * what its submit returned. */
 CREEL_API int creel_try_submit(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
 			       const creel_submit_options *options, creel_future **ret_future);
 

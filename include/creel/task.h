@@ -11,8 +11,9 @@
 CREEL_BEGIN
 
 /* Makes a copy of size bytes at data the result. A later creel_return...() replaces it; a function
- * that returns other than 0 discards it. Returns 0, or -ENOMEM and the result is what it was before;
- * returned from the function, that code fails the task. */
+ * that returns other than 0 discards it. Returns 0, or -ENOMEM, or -EINVAL (data is NULL and size is
+ * not 0), and the result is what it was before; returned from the function, that code fails the
+ * task. */
 CREEL_API int creel_return(creel_task *task, const void *data, size_t size);
 
 /* Makes size bytes the result and returns where to write them: 64-byte aligned, uninitialised,
@@ -20,7 +21,8 @@ CREEL_API int creel_return(creel_task *task, const void *data, size_t size);
 CREEL_API void *creel_return_reserve(creel_task *task, size_t size);
 
 /* Makes the buffer the result; its free runs when the last reference to the future goes, unless
- * creel_future_take() moves it out. Returns 0, or -ENOMEM: then the caller still owns it. */
+ * creel_future_take() moves it out. Returns 0, or -ENOMEM, or -EINVAL (data is NULL and size is not 0,
+ * or size is larger than any object): then the caller still owns it. */
 CREEL_API int creel_return_move(creel_task *task, creel_buffer buffer);
 
 /* Says why the task fails and returns code, for "return creel_fail(task, -EIO, ...)". A code of 0 is

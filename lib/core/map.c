@@ -11,7 +11,7 @@
 #include <creel/future.h>
 #include <creel/map.h>
 #include <errno.h>
-#include <string.h>
+#include <stdarg.h>
 
 enum {
 	ITEM_DEFAULT = 4096,
@@ -21,6 +21,7 @@ enum {
 
 struct creel_mapping {
 	int end; /* what next says once nothing is in flight: 0 while there may be more items */
+	const creel_error *error; /* why, if something was wrong: a reference */
 	bool is_static, keep_going;
 	creel_executor *ex;
 	creel_fn fn;
@@ -37,12 +38,42 @@ struct creel_mapping {
 
 static creel_mapping no_memory = {.end = -ENOMEM, .is_static = true};
 
-static bool bad_options(const creel_map_options *o)
+/* Ends it because something was wrong. Takes over the reference to the error. */
+static void fail(creel_mapping *map, int code, const creel_error *why)
 {
-	unsigned known = CREEL_ORDERED | CREEL_AS_COMPLETED | CREEL_KEEP_GOING;
+	map->end = code;
+	map->error = why;
+}
+
+static CREEL_PRINTF(1, 2) const creel_error *refuse(const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	const creel_error *e = creel__error_vmake(CREEL_KIND_REJECTED, -EINVAL, NULL, format, args);
+	va_end(args);
+	return e;
+}
+
+/* What is wrong with what every map has, or NULL. */
+static const creel_error *check(const char *call, const creel_executor *ex, creel_fn fn,
+				const creel_map_options *o)
+{
 	unsigned both = CREEL_ORDERED | CREEL_AS_COMPLETED;
-	return o->flags & ~known || (o->flags & both) == both ||
-	       creel__reserved(o->reserved, sizeof o->reserved / sizeof o->reserved[0]);
+	unsigned unknown = o->flags & ~(both | CREEL_KEEP_GOING);
+	if (!ex)
+		return refuse("%s: the executor is NULL", call);
+	if (!fn)
+		return refuse("%s: the function is NULL", call);
+	if (unknown)
+		return refuse("%s: flags has 0x%x, which a map does not know; use CREEL_ORDERED or "
+			      "CREEL_AS_COMPLETED, and CREEL_KEEP_GOING",
+			      call, unknown);
+	if ((o->flags & both) == both)
+		return refuse("%s: flags is 0x%x, both CREEL_ORDERED and CREEL_AS_COMPLETED; "
+			      "use one of them",
+			      call, o->flags);
+	return creel__reserved_error(call, CREEL_KIND_REJECTED, o->reserved,
+				     sizeof o->reserved / sizeof o->reserved[0]);
 }
 
 static size_t default_limit(void)
@@ -51,15 +82,17 @@ static size_t default_limit(void)
 	return limit < IN_FLIGHT_LEAST ? IN_FLIGHT_LEAST : limit;
 }
 
-static creel_mapping *map_new(creel_executor *ex, creel_fn fn, const creel_map_options *options)
+static creel_mapping *map_new(const char *call, creel_executor *ex, creel_fn fn,
+			      const creel_map_options *options)
 {
 	static const creel_map_options defaults;
 	const creel_map_options *o = options ? options : &defaults;
 	creel_mapping *map = creel__zalloc(sizeof *map);
 	if (!map)
 		return &no_memory;
-	if (!ex || !fn || bad_options(o)) {
-		map->end = -EINVAL;
+	const creel_error *wrong = check(call, ex, fn, o);
+	if (wrong) {
+		fail(map, -EINVAL, wrong);
 		return map;
 	}
 	bool as_completed = o->flags & CREEL_AS_COMPLETED;
@@ -74,14 +107,28 @@ static creel_mapping *map_new(creel_executor *ex, creel_fn fn, const creel_map_o
 	return map;
 }
 
+static const creel_error *check_array(const void *base, size_t stride, size_t n)
+{
+	if (n && !base)
+		return refuse("creel_map: base is NULL and n is %zu; use n 0 for no items", n);
+	if (n && !stride)
+		return refuse("creel_map: stride is 0 and n is %zu; pass the size of an item", n);
+	if (stride && n > CREEL__SIZE_MAX / stride)
+		return refuse("creel_map: %zu items of %zu bytes are larger than any object; "
+			      "was a negative number passed as n or stride?",
+			      n, stride);
+	return NULL;
+}
+
 creel_mapping *creel_map(creel_executor *ex, creel_fn fn, const void *base, size_t stride, size_t n,
 			 const creel_map_options *options)
 {
-	creel_mapping *map = map_new(ex, fn, options);
+	creel_mapping *map = map_new("creel_map", ex, fn, options);
 	if (map->end)
 		return map;
-	if ((n && !base) || (stride && n > CREEL__SIZE_MAX / stride) || (n && !stride)) {
-		map->end = -EINVAL;
+	const creel_error *wrong = check_array(base, stride, n);
+	if (wrong) {
+		fail(map, -EINVAL, wrong);
 		return map;
 	}
 	map->base = base;
@@ -93,16 +140,56 @@ creel_mapping *creel_map(creel_executor *ex, creel_fn fn, const void *base, size
 creel_mapping *creel_map_from(creel_executor *ex, creel_fn fn, creel_source_fn source, void *ctx,
 			      const creel_map_options *options)
 {
-	creel_mapping *map = map_new(ex, fn, options);
+	creel_mapping *map = map_new("creel_map_from", ex, fn, options);
 	if (map->end)
 		return map;
 	map->source = source;
 	map->ctx = ctx;
-	if (!source || map->max_item > CREEL__SIZE_MAX)
-		map->end = -EINVAL;
+	if (!source)
+		fail(map, -EINVAL, refuse("creel_map_from: the source is NULL"));
+	else if (map->max_item > CREEL__SIZE_MAX)
+		fail(map, -EINVAL,
+		     refuse("creel_map_from: max_item is %zu, larger than any object; "
+			    "was a negative number passed?",
+			    map->max_item));
 	else if (!(map->item = creel__malloc(map->max_item)))
-		map->end = -ENOMEM;
+		fail(map, -ENOMEM,
+		     creel__error_make(
+			     CREEL_KIND_NO_MEMORY, -ENOMEM, NULL,
+			     "creel_map_from: no memory for an item of max_item %zu bytes",
+			     map->max_item));
 	return map;
+}
+
+const creel_error *creel_map_error(creel_mapping *map)
+{
+	if (!map)
+		return NULL;
+	return map->is_static ? creel__error_static(CREEL_KIND_NO_MEMORY) : map->error;
+}
+
+/* The source said neither that there is an item nor that it is at its end. */
+static void source_failed(creel_mapping *map, int rc, size_t size)
+{
+	int kind = CREEL_KIND_FAILED;
+	if (rc < 0)
+		fail(map, rc,
+		     creel__error_make(kind, rc, NULL,
+				       "creel_map_from: the source ended the map at item %zu with "
+				       "code %d (%s)",
+				       map->index, rc, creel_code_name(rc)));
+	else if (rc > 1)
+		fail(map, -EINVAL,
+		     creel__error_make(kind, -EINVAL, NULL,
+				       "creel_map_from: the source returned %d at item %zu; return "
+				       "1 for an item, 0 at the end, a negative code to fail",
+				       rc, map->index));
+	else
+		fail(map, -EMSGSIZE,
+		     creel__error_make(kind, -EMSGSIZE, NULL,
+				       "creel_map_from: the source gave item %zu %zu bytes, and "
+				       "max_item is %zu; raise creel_map_options.max_item",
+				       map->index, size, map->max_item));
 }
 
 /* The next item; false if there is none: map->end says why. */
@@ -119,10 +206,12 @@ static bool pull(creel_mapping *map, const void **ret_item, size_t *ret_size)
 	}
 	size_t size = map->max_item;
 	int rc = map->source(map->ctx, map->item, &size);
-	if (rc > 0 && size > map->max_item)
-		rc = -EMSGSIZE;
-	if (rc <= 0) {
-		map->end = rc ? rc : CREEL_EMPTY;
+	if (rc == 0) {
+		map->end = CREEL_EMPTY;
+		return false;
+	}
+	if (rc != 1 || size > map->max_item) {
+		source_failed(map, rc, size);
 		return false;
 	}
 	*ret_item = map->item;
@@ -140,7 +229,7 @@ static void fill(creel_mapping *map)
 		int rc = creel_queue_add(map->queue, f, (void *)(uintptr_t)map->index);
 		if (rc) {
 			creel_future_cancel(f);
-			map->end = rc;
+			fail(map, rc, creel__error_static(CREEL_KIND_NO_MEMORY));
 		} else {
 			map->index++;
 			map->in_flight++;
@@ -199,6 +288,7 @@ void creel_map_end(creel_mapping *map)
 		creel__queue_cancel(map->queue);
 	creel_queue_unref(map->queue);
 	creel_executor_unref(map->ex);
+	creel__error_unref(map->error);
 	creel__free(map->item);
 	creel__free(map);
 }

@@ -36,6 +36,7 @@ struct creel_queue {
 	_Atomic(uint32_t) refs;
 	int broken; /* the code that every call returns, or 0 */
 	bool is_static;
+	const creel_error *error; /* why: a reference; NULL in the static one */
 	bool ordered;
 	size_t capacity;
 	uint16_t generation;
@@ -60,6 +61,19 @@ struct entry {
 
 static creel_queue no_memory = {.broken = -ENOMEM, .is_static = true, .fd = -1};
 
+/* What is wrong with the options, or NULL. */
+static const creel_error *check_options(const creel_queue_options *o)
+{
+	unsigned unknown = o->flags & ~(unsigned)CREEL_ORDERED;
+	if (unknown)
+		return creel__error_make(CREEL_KIND_REJECTED, -EINVAL, NULL,
+					 "creel_queue_new: flags has 0x%x, which a queue does not "
+					 "know; use CREEL_ORDERED or 0",
+					 unknown);
+	return creel__reserved_error("creel_queue_new", CREEL_KIND_REJECTED, o->reserved,
+				     sizeof o->reserved / sizeof o->reserved[0]);
+}
+
 creel_queue *creel_queue_new(const creel_queue_options *options)
 {
 	creel_queue *q = creel__zalloc(sizeof *q);
@@ -74,11 +88,16 @@ creel_queue *creel_queue_new(const creel_queue_options *options)
 		return q;
 	q->capacity = options->capacity;
 	q->ordered = options->flags & CREEL_ORDERED;
-	size_t reserved = sizeof options->reserved / sizeof options->reserved[0];
-	if (options->flags & ~(unsigned)CREEL_ORDERED ||
-	    creel__reserved(options->reserved, reserved))
-		q->broken = -EINVAL;
+	q->error = check_options(options);
+	q->broken = q->error ? -EINVAL : 0;
 	return q;
+}
+
+const creel_error *creel_queue_error(creel_queue *q)
+{
+	if (!q || !q->broken)
+		return NULL;
+	return q->error ? q->error : creel__error_static(CREEL_KIND_NO_MEMORY);
 }
 
 creel_queue *creel_queue_ref(creel_queue *q)
@@ -100,6 +119,7 @@ void creel_queue_unref(creel_queue *q)
 	if (q->fd >= 0)
 		close(q->fd);
 #endif
+	creel__error_unref(q->error);
 	creel__free(q);
 }
 

@@ -2,7 +2,9 @@
 /* Promise 11: maps. */
 #include "contract.h"
 
+#include <limits.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -462,31 +464,153 @@ CASE(c11_a_map_on_an_executor_that_was_shut_down_ends_with_an_error, 0)
 	ct_close(ex);
 }
 
-CASE(bad_map_arguments_come_from_next, 0)
+/* It says -EINVAL once, and why in these words. */
+static void is_refused(creel_mapping *map, const char *says)
+{
+	creel_future *f = NULL;
+	size_t index = 5;
+	ct_assert(map != NULL);
+	for (int i = 0; i < 2; i++) {
+		const creel_error *e = creel_map_error(map);
+		if (!e)
+			ct_fail(__FILE__, __LINE__, "a map was made, for which it says \"%s\"",
+				says);
+		ct_int(e->kind, CREEL_KIND_REJECTED);
+		ct_int(e->code, -EINVAL);
+		ct_int(e->err, EINVAL);
+		ct_text(e->message, says);
+		ct_int(creel_map_next(map, CREEL_FOREVER, &f, &index), i ? CREEL_EMPTY : -EINVAL);
+	}
+	ct_assert(f == NULL && index == 5);
+	creel_map_end(map);
+}
+
+CASE(bad_map_arguments_are_named_with_their_value, 0)
 {
 	long items[3] = {1, 2, 3};
 	struct source s = {.end = 3, .allowed = true};
-	creel_map_options bad[3] = {{.flags = 8}, {.flags = 1u << 31}, {0}};
+	creel_map_options bad[3] = {{.flags = 8 | CREEL_KEEP_GOING}, {.flags = 3}, {0}};
+	creel_map_options large = {.max_item = SIZE_MAX};
+	char text[200];
 	creel_executor *ex = ct_executor();
-	bad[2].reserved[0] = 1;
-	creel_mapping *maps[] = {
-		creel_map(ex, NULL, items, sizeof items[0], 3, NULL),
-		creel_map(ex, task_double, NULL, sizeof items[0], 3, NULL),
-		creel_map(ex, task_double, items, SIZE_MAX / 2, 3, NULL),
-		creel_map_from(ex, task_double, NULL, NULL, NULL),
-		creel_map_from(ex, NULL, pull, &s, NULL),
-		creel_map(ex, task_double, items, sizeof items[0], 3, &bad[0]),
-		creel_map(ex, task_double, items, sizeof items[0], 3, &bad[1]),
-		creel_map(ex, task_double, items, sizeof items[0], 3, &bad[2]),
-		creel_map(NULL, task_double, items, sizeof items[0], 3, NULL),
+	bad[2].reserved[2] = 7;
+	is_refused(creel_map(NULL, task_double, items, sizeof items[0], 3, NULL),
+		   "creel_map: the executor is NULL");
+	is_refused(creel_map(ex, NULL, items, sizeof items[0], 3, NULL),
+		   "creel_map: the function is NULL");
+	is_refused(creel_map(ex, task_double, NULL, sizeof items[0], 3, NULL),
+		   "creel_map: base is NULL and n is 3; use n 0 for no items");
+	is_refused(creel_map(ex, task_double, items, 0, 3, NULL),
+		   "creel_map: stride is 0 and n is 3; pass the size of an item");
+	snprintf(text, sizeof text,
+		 "creel_map: 3 items of %zu bytes are larger than any object; "
+		 "was a negative number passed as n or stride?",
+		 SIZE_MAX / 2);
+	is_refused(creel_map(ex, task_double, items, SIZE_MAX / 2, 3, NULL), text);
+	is_refused(creel_map(ex, task_double, items, sizeof items[0], 3, &bad[0]),
+		   "creel_map: flags has 0x8, which a map does not know; use CREEL_ORDERED or "
+		   "CREEL_AS_COMPLETED, and CREEL_KEEP_GOING");
+	is_refused(creel_map(ex, task_double, items, sizeof items[0], 3, &bad[1]),
+		   "creel_map: flags is 0x3, both CREEL_ORDERED and CREEL_AS_COMPLETED; "
+		   "use one of them");
+	is_refused(creel_map(ex, task_double, items, sizeof items[0], 3, &bad[2]),
+		   "creel_map: reserved[2] of the options is 7, not 0; "
+		   "initialise the options with {0} or designated initializers");
+	is_refused(creel_map_from(NULL, task_double, pull, &s, NULL),
+		   "creel_map_from: the executor is NULL");
+	is_refused(creel_map_from(ex, NULL, pull, &s, NULL),
+		   "creel_map_from: the function is NULL");
+	is_refused(creel_map_from(ex, task_double, NULL, NULL, NULL),
+		   "creel_map_from: the source is NULL");
+	snprintf(text, sizeof text,
+		 "creel_map_from: max_item is %zu, larger than any object; "
+		 "was a negative number passed?",
+		 SIZE_MAX);
+	is_refused(creel_map_from(ex, task_double, pull, &s, &large), text);
+	ct_int(s.next, 0);
+	ct_close(ex);
+}
+
+CASE(bad_calls_on_a_map_change_nothing, 0)
+{
+	long item = 4;
+	creel_future *f = NULL;
+	creel_executor *ex = ct_executor();
+	creel_mapping *map = creel_map(ex, task_double, &item, sizeof item, 1, NULL);
+	ct_int(creel_map_next(NULL, CREEL_FOREVER, &f, NULL), -EINVAL);
+	ct_int(creel_map_next(map, CREEL_FOREVER, NULL, NULL), -EINVAL);
+	ct_assert(creel_map_error(map) == NULL && creel_map_error(NULL) == NULL);
+	ct_int(next_value(map, NULL), 8);
+	ct_int(next_code(map), CREEL_EMPTY);
+	/* The end is nothing wrong. */
+	ct_assert(creel_map_error(map) == NULL);
+	creel_map_end(map);
+	ct_close(ex);
+}
+
+/* Gives two items, then does what it is asked to. */
+struct odd_source {
+	long next;
+	int returns;
+	size_t size;
+};
+
+static int pull_oddly(void *ctx, void *item, size_t *size)
+{
+	struct odd_source *s = ctx;
+	if (s->next < 2) {
+		memcpy(item, &s->next, sizeof s->next);
+		*size = sizeof s->next;
+		s->next++;
+		return 1;
+	}
+	s->next++;
+	*size = s->size;
+	return s->returns;
+}
+
+CASE(bad_a_source_that_breaks_the_rules_is_told_which_after_what_came_before, 0)
+{
+	static const struct {
+		int returns;
+		size_t size;
+		int code;
+		const char *says;
+	} bad[] = {
+		{2, 8, -EINVAL,
+		 "creel_map_from: the source returned 2 at item 2; return 1 for an item, 0 at the "
+		 "end, a negative code to fail"},
+		{EIO, 8, -EINVAL,
+		 "creel_map_from: the source returned 5 at item 2; return 1 for an item, 0 at the "
+		 "end, a negative code to fail"},
+		/* Even where it wrote too much. */
+		{INT_MAX, 65, -EINVAL,
+		 "creel_map_from: the source returned 2147483647 at item 2; return 1 for an item, "
+		 "0 at the end, a negative code to fail"},
+		{1, 65, -EMSGSIZE,
+		 "creel_map_from: the source gave item 2 65 bytes, and max_item is 64; raise "
+		 "creel_map_options.max_item"},
+		{-EPROTO, 0, -EPROTO,
+		 "creel_map_from: the source ended the map at item 2 with code -71 (EPROTO)"},
+		{-ETIMEDOUT, 0, -ETIMEDOUT,
+		 "creel_map_from: the source ended the map at item 2 with code -110 (ETIMEDOUT)"},
 	};
-	for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++) {
-		ct_assert(maps[i] != NULL);
-		int rc = next_code(maps[i]);
-		if (rc != -EINVAL)
-			ct_fail(__FILE__, __LINE__, "bad map %zu says %s", i, creel_code_name(rc));
-		ct_int(next_code(maps[i]), CREEL_EMPTY);
-		creel_map_end(maps[i]);
+	creel_executor *ex = ct_executor();
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		struct odd_source s = {0, bad[i].returns, bad[i].size};
+		creel_map_options o = {.max_item = 64};
+		creel_mapping *map = creel_map_from(ex, task_double, pull_oddly, &s, &o);
+		ct_assert(creel_map_error(map) == NULL);
+		for (long item = 0; item < 2; item++)
+			ct_int(next_value(map, NULL), 2 * item);
+		ct_int(next_code(map), bad[i].code);
+		ct_int(creel_map_error(map)->kind, CREEL_KIND_FAILED);
+		ct_int(creel_map_error(map)->code, bad[i].code);
+		ct_text(creel_map_error(map)->message, bad[i].says);
+		ct_int(next_code(map), CREEL_EMPTY);
+		/* Not asked again. */
+		ct_int(s.next, 3);
+		creel_map_end(map);
 	}
 	ct_close(ex);
 }

@@ -103,6 +103,9 @@ static void queue_some(creel_executor *ex)
 	creel_queue *q = creel_queue_new(NULL);
 	int in = 0;
 	ct_assert(q != NULL);
+	const creel_error *e = creel_queue_error(q);
+	ct_int(e ? e->code : 0, creel_queue_wake(q));
+	ct_int(creel_queue_reset(q), e ? -ENOMEM : 0);
 	for (int i = 0; i < 3; i++) {
 		creel_future *f = creel_submit(ex, task_nothing, NULL, 0);
 		int rc = creel_queue_add(q, f, NULL);
@@ -136,10 +139,25 @@ static void map_some(creel_executor *ex)
 		int rc = creel_map_next(map, CT_GUARD, &f, &index);
 		if (f)
 			check_future(f);
+		const creel_error *e = creel_map_error(map);
+		ct_assert(e ? e->code == -ENOMEM : rc != -ENOMEM);
 		if (rc == CREEL_EMPTY || rc == -ENOMEM)
 			break;
 		ct_assert(rc == 0 || rc == CREEL_EFAILED);
 	}
+	creel_map_end(map);
+}
+
+/* What is refused has an error, which takes memory: where there is none, a static one. */
+static void refuse_some(creel_executor *ex)
+{
+	creel_queue *q = creel_queue_new(&(creel_queue_options){.flags = CREEL_KEEP_GOING});
+	creel_mapping *map = creel_map(ex, NULL, NULL, 0, 0, NULL);
+	ct_assert(creel_queue_error(q) && creel_queue_error(q)->message[0] != 0);
+	ct_assert(creel_map_error(map) && creel_map_error(map)->message[0] != 0);
+	int rc = creel_queue_wake(q);
+	ct_assert(rc == -EINVAL || rc == -ENOMEM);
+	creel_queue_unref(q);
 	creel_map_end(map);
 }
 
@@ -183,6 +201,7 @@ static void small_program(creel_executor *ex)
 	wait_for_some(ex);
 	queue_some(ex);
 	map_some(ex);
+	refuse_some(ex);
 	promise_some();
 }
 

@@ -507,12 +507,23 @@ CASE(c10_a_queue_may_go_while_its_tasks_run, CT_ASYNC)
 
 CORE_CASE(bad_queue_options_make_a_broken_queue)
 {
-	creel_queue_options bad[3] = {{.flags = CREEL_AS_COMPLETED}, {.flags = 1u << 31}, {0}};
+	creel_queue_options bad[3] = {
+		{.flags = CREEL_AS_COMPLETED | CREEL_ORDERED}, {.flags = 1u << 31}, {0}};
+	static const char *const says[3] = {
+		"creel_queue_new: flags has 0x2, which a queue does not know; "
+		"use CREEL_ORDERED or 0",
+		"creel_queue_new: flags has 0x80000000, which a queue does not know; "
+		"use CREEL_ORDERED or 0",
+		"creel_queue_new: reserved[3] of the options is 1, not 0; "
+		"initialise the options with {0} or designated initializers"};
 	creel_future *f = settled(1);
 	bad[2].reserved[3] = 1;
 	for (int i = 0; i < 3; i++) {
 		creel_queue *q = creel_queue_new(&bad[i]);
-		ct_assert(q != NULL);
+		ct_assert(q != NULL && creel_queue_error(q) != NULL);
+		ct_int(creel_queue_error(q)->kind, CREEL_KIND_REJECTED);
+		ct_int(creel_queue_error(q)->code, -EINVAL);
+		ct_text(creel_queue_error(q)->message, says[i]);
 		ct_int(creel_queue_add(q, f, NULL), -EINVAL);
 		ct_int(try_take(q, CREEL_FOREVER), -EINVAL);
 		ct_int(creel_queue_fd(q), -EINVAL);
@@ -530,6 +541,8 @@ CORE_CASE(bad_queue_arguments_are_refused)
 {
 	creel_queue *q = creel_queue_new(NULL);
 	creel_future *f = settled(1);
+	ct_assert(creel_queue_error(q) == NULL && creel_queue_error(NULL) == NULL);
+	ct_int(creel_queue_close(NULL), -EINVAL);
 	ct_int(creel_queue_add(q, NULL, NULL), -EINVAL);
 	ct_int(try_take(q, CREEL_NOW), -ETIMEDOUT);
 	ct_int(creel_queue_add(q, f, NULL), 0);
