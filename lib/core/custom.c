@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "core/block.h"
 #include "core/executor.h"
+#include "core/options.h"
 #include "sync/lock.h"
 #include <errno.h>
 #include <stddef.h>
@@ -161,22 +162,29 @@ static const struct creel__executor_class class = {
 	.release = release,
 };
 
-static creel_executor *refuse(const char *what, size_t value)
+/* What is wrong with the operations, or NULL. */
+static const creel_error *check(const creel_executor_ops *ops)
 {
-	return creel__executor_broken(creel__error_make(
-		CREEL_KIND_BROKEN, -EINVAL, NULL, "creel_executor_new: %s (%zu)", what, value));
+	static const char call[] = "creel_executor_new";
+	if (!ops)
+		return creel__error_make(CREEL_KIND_BROKEN, -EINVAL, NULL,
+					 "%s: the operations are NULL", call);
+	if (ops->size < offsetof(creel_executor_ops, withdraw) || ops->size > sizeof *ops)
+		return creel__size_refuse(call, "size of the operations", ops->size,
+					  "set it to sizeof(creel_executor_ops)");
+	if (!ops->submit)
+		return creel__error_make(CREEL_KIND_BROKEN, -EINVAL, NULL,
+					 "%s: submit of the operations is NULL; "
+					 "an executor has to have it",
+					 call);
+	return NULL;
 }
 
 creel_executor *creel_executor_new(const creel_executor_ops *ops, void *self)
 {
-	if (!ops)
-		return refuse("the operations are NULL", 0);
-	if (ops->size < offsetof(creel_executor_ops, withdraw) || ops->size > sizeof *ops)
-		return refuse("size is not one that this library knows; set it to "
-			      "sizeof(creel_executor_ops)",
-			      ops->size);
-	if (!ops->submit)
-		return refuse("the operations lack submit", 0);
+	const creel_error *wrong = check(ops);
+	if (wrong)
+		return creel__executor_broken(wrong);
 	struct custom *c = creel__zalloc(sizeof *c);
 	if (!c)
 		return creel__executor_broken(creel__error_static(CREEL_KIND_NO_MEMORY));

@@ -9,26 +9,6 @@
 #include <errno.h>
 #include <string.h>
 
-const uint64_t *creel__reserved(const uint64_t *words, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (words[i])
-			return &words[i];
-	return NULL;
-}
-
-const creel_error *creel__reserved_error(const char *call, int kind, const uint64_t *words,
-					 size_t n)
-{
-	const uint64_t *word = creel__reserved(words, n);
-	if (!word)
-		return NULL;
-	return creel__error_make(kind, -EINVAL, NULL,
-				 "%s: reserved[%d] of the options is %llu, not 0; "
-				 "initialise the options with {0} or designated initializers",
-				 call, (int)(word - words), (unsigned long long)*word);
-}
-
 void creel__executor_init(creel_executor *ex, const struct creel__executor_class *class)
 {
 	*ex = (creel_executor){.class = class, .generation = creel__fork_generation()};

@@ -79,11 +79,4 @@ bool creel__executor_foreign(const creel_executor *ex);
 /* Whether the calling thread is one on which waiting for ex would be waiting for oneself. */
 bool creel__executor_is_own(const creel_executor *ex);
 
-/* NULL if all n reserved words are zero, else a pointer to the first that is not. */
-const uint64_t *creel__reserved(const uint64_t *words, size_t n);
-
-/* The same as an error of the call that was given them. */
-const creel_error *creel__reserved_error(const char *call, int kind, const uint64_t *words,
-					 size_t n);
-
 #endif

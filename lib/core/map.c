@@ -7,6 +7,7 @@
 #include "base/cpus.h"
 #include "core/executor.h"
 #include "core/future.h"
+#include "core/options.h"
 #include "core/queue.h"
 #include <creel/future.h>
 #include <creel/map.h>
@@ -72,8 +73,8 @@ static const creel_error *check(const char *call, const creel_executor *ex, cree
 		return refuse("%s: flags is 0x%x, both CREEL_ORDERED and CREEL_AS_COMPLETED; "
 			      "use one of them",
 			      call, o->flags);
-	return creel__reserved_error(call, CREEL_KIND_REJECTED, o->reserved,
-				     sizeof o->reserved / sizeof o->reserved[0]);
+	return creel__reserved_refuse(CREEL_KIND_REJECTED, call, o->reserved,
+				      sizeof o->reserved / sizeof o->reserved[0]);
 }
 
 static size_t default_limit(void)

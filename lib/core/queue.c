@@ -21,6 +21,7 @@
 #include "core/executor.h"
 #include "core/future.h"
 #include "core/hook.h"
+#include "core/options.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include "sync/lock.h"
@@ -70,8 +71,8 @@ static const creel_error *check_options(const creel_queue_options *o)
 					 "creel_queue_new: flags has 0x%x, which a queue does not "
 					 "know; use CREEL_ORDERED or 0",
 					 unknown);
-	return creel__reserved_error("creel_queue_new", CREEL_KIND_REJECTED, o->reserved,
-				     sizeof o->reserved / sizeof o->reserved[0]);
+	return creel__reserved_refuse(CREEL_KIND_REJECTED, "creel_queue_new", o->reserved,
+				      sizeof o->reserved / sizeof o->reserved[0]);
 }
 
 creel_queue *creel_queue_new(const creel_queue_options *options)

@@ -10,6 +10,7 @@
 #include "core/executor.h"
 #include "core/future.h"
 #include "core/hook.h"
+#include "core/options.h"
 #include "core/task.h"
 #include "sync/fork.h"
 #include <dlfcn.h>

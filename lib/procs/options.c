@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/cpus.h"
 #include "core/error.h"
+#include "core/options.h"
 #include "procs/pool.h"
 #include "sync/thread.h"
 #include <errno.h>
@@ -21,10 +22,28 @@ enum {
 	KEEP_MOST = 64,
 };
 
+static const char call[] = "creel_process_pool_new";
+
 static const creel_error *refuse(const char *field, long long value, const char *advice)
 {
-	return creel__error_make(CREEL_KIND_BROKEN, -EINVAL, NULL,
-				 "creel_process_pool_new: %s is %lld; %s", field, value, advice);
+	return creel__option_refuse(call, field, value, advice);
+}
+
+static const creel_error *check_keep(const int *fds, size_t n)
+{
+	if (n > KEEP_MOST)
+		return creel__size_refuse(call, "keep_fds_count", n,
+					  "at most 64 descriptors can be kept");
+	if (n && !fds)
+		return creel__size_refuse(call, "keep_fds is NULL and keep_fds_count", n,
+					  "name the descriptors in keep_fds, or use 0");
+	for (size_t i = 0; i < n; i++)
+		if (fcntl(fds[i], F_GETFD) < 0)
+			return creel__error_make(CREEL_KIND_BROKEN, -EBADF, NULL,
+						 "%s: keep_fds[%zu] is %d, which is not an open "
+						 "descriptor; open it before the pool is made",
+						 call, i, fds[i]);
+	return NULL;
 }
 
 static const creel_error *check_counts(const creel_process_pool_options *o)
@@ -33,25 +52,16 @@ static const creel_error *check_counts(const creel_process_pool_options *o)
 		return refuse("max_workers", o->max_workers, "use 0 for the default, or 1 to 256");
 	if (o->min_workers < 0 || o->min_workers > CREEL__PROCS_MAX)
 		return refuse("min_workers", o->min_workers, "use 0 for none, or 1 to 256");
-	if (o->max_workers && o->min_workers > o->max_workers)
-		return refuse("min_workers", o->min_workers, "it must not exceed max_workers");
+	const creel_error *error = creel__workers_refuse(call, o->min_workers, o->max_workers);
+	if (error)
+		return error;
 	if (o->tasks_per_worker < 0)
 		return refuse("tasks_per_worker", o->tasks_per_worker, "use 0 for no limit");
 	if (o->cpu_seconds < 0)
 		return refuse("cpu_seconds", o->cpu_seconds, "use 0 for no limit");
 	if (o->open_files < 0)
 		return refuse("open_files", o->open_files, "use 0 for no limit");
-	if (o->keep_fds_count > KEEP_MOST || (o->keep_fds_count && !o->keep_fds))
-		return refuse("keep_fds_count", (long long)o->keep_fds_count,
-			      "name at most 64 descriptors in keep_fds");
-	for (size_t i = 0; i < o->keep_fds_count; i++)
-		if (fcntl(o->keep_fds[i], F_GETFD) < 0)
-			return creel__error_make(
-				CREEL_KIND_BROKEN, -EBADF, NULL,
-				"creel_process_pool_new: keep_fds[%zu] is %d, which is "
-				"not an open descriptor",
-				i, o->keep_fds[i]);
-	return NULL;
+	return check_keep(o->keep_fds, o->keep_fds_count);
 }
 
 static const creel_error *check(const creel_process_pool_options *o)
@@ -68,11 +78,12 @@ static const creel_error *check(const creel_process_pool_options *o)
 	if (o->start_ns < 0)
 		return refuse("start_ns", o->start_ns, "use 0 for the default");
 	if (o->shared_budget > CREEL__SIZE_MAX / (2 * CREEL__PROCS_MAX))
-		return refuse("shared_budget", (long long)o->shared_budget,
-			      "no machine has that much");
-	if (creel__reserved(o->reserved, sizeof o->reserved / sizeof o->reserved[0]))
-		return refuse("a reserved field", 1, "initialise the options with {0}");
-	return check_counts(o);
+		return creel__size_refuse(call, "shared_budget", o->shared_budget,
+					  "no machine has that much; use 0 for the default, or "
+					  "bytes: was a negative number passed?");
+	const creel_error *error = creel__reserved_refuse(
+		CREEL_KIND_BROKEN, call, o->reserved, sizeof o->reserved / sizeof o->reserved[0]);
+	return error ? error : check_counts(o);
 }
 
 static size_t default_budget(void)
@@ -136,9 +147,9 @@ static int make_descriptors(struct creel__procs *p)
 static creel_executor *give_up(struct creel__procs *p, const char *what, int code)
 {
 	creel__procs_free(p);
-	return creel__executor_broken(creel__error_make(
-		CREEL_KIND_BROKEN, code, NULL, "creel_process_pool_new: %s cannot be had: %s (%s)",
-		what, strerror(-code), creel_code_name(code)));
+	return creel__executor_broken(creel__error_make(CREEL_KIND_BROKEN, code, NULL,
+							"%s: %s cannot be had: %s (%s)", call, what,
+							strerror(-code), creel_code_name(code)));
 }
 
 static creel_executor *make(struct creel__procs *p)

@@ -2,6 +2,7 @@
 /* Making a thread pool: its options checked, its defaults filled in. */
 #include "base/alloc.h"
 #include "base/cpus.h"
+#include "core/options.h"
 #include "sync/thread.h"
 #include "threads/pool.h"
 #include <errno.h>
@@ -10,35 +11,47 @@
 
 #define DEFAULT_IDLE_NS INT64_C(10000000000)
 
+static const char call[] = "creel_thread_pool_new";
+
 static const creel_error *refuse(const char *field, long long value, const char *advice)
 {
-	return creel__error_make(CREEL_KIND_BROKEN, -EINVAL, NULL,
-				 "creel_thread_pool_new: %s is %lld; %s", field, value, advice);
+	return creel__option_refuse(call, field, value, advice);
+}
+
+static const creel_error *check_stack(size_t size)
+{
+	size_t least = creel__thread_min_stack();
+	if (size > CREEL__SIZE_MAX)
+		return creel__size_refuse(call, "stack_size", size,
+					  "that is larger than any object; use 0 for the system's, "
+					  "or bytes: was a negative number passed?");
+	if (size && size < least)
+		return creel__error_make(CREEL_KIND_BROKEN, -EINVAL, NULL,
+					 "%s: stack_size is %zu; use 0 for the system's, "
+					 "or at least %zu bytes",
+					 call, size, least);
+	return NULL;
 }
 
 /* What is wrong with the options, or NULL. */
 static const creel_error *check(const creel_thread_pool_options *o)
 {
-	size_t least = creel__thread_min_stack();
+	const creel_error *error;
 	if (o->max_workers < 0)
 		return refuse("max_workers", o->max_workers, "use 0 for the default, or a count");
 	if (o->min_workers < 0)
 		return refuse("min_workers", o->min_workers, "use 0 for none, or a count");
-	if (o->max_workers && o->min_workers > o->max_workers)
-		return refuse("min_workers", o->min_workers, "it must not exceed max_workers");
+	if ((error = creel__workers_refuse(call, o->min_workers, o->max_workers)))
+		return error;
 	if (o->flags)
-		return refuse("flags", o->flags, "this version knows none");
+		return refuse("flags", o->flags, "this version knows none; use 0");
 	if (o->idle_ns < 0)
 		return refuse("idle_ns", o->idle_ns,
 			      "use 0 for the default, CREEL_NEVER to keep workers");
-	if (o->stack_size && (o->stack_size < least || o->stack_size > CREEL__SIZE_MAX))
-		return creel__error_make(CREEL_KIND_BROKEN, -EINVAL, NULL,
-					 "creel_thread_pool_new: stack_size is %zu; it must be at "
-					 "least %zu bytes here",
-					 o->stack_size, least);
-	if (creel__reserved(o->reserved, sizeof o->reserved / sizeof o->reserved[0]))
-		return refuse("a reserved field", 1, "initialise the options with {0}");
-	return NULL;
+	if ((error = check_stack(o->stack_size)))
+		return error;
+	return creel__reserved_refuse(CREEL_KIND_BROKEN, call, o->reserved,
+				      sizeof o->reserved / sizeof o->reserved[0]);
 }
 
 /* As many as there can be workers at work, a power of two. One worker has one queue, and so one

@@ -5,6 +5,7 @@
  */
 #include "contract.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* An executor that keeps what it gets until the test says what becomes of it. */
@@ -268,13 +269,21 @@ CORE_CASE(bad_operations_make_a_broken_executor_and_self_is_left_alone)
 	large.size = sizeof good + 4096;
 	zero.size = 0;
 	const creel_executor_ops *bad[] = {NULL, &none, &small, &large, &zero};
+	static const char form[] = "creel_executor_new: size of the operations is %zu; "
+				   "set it to sizeof(creel_executor_ops)";
+	static const char *const says[] = {"creel_executor_new: the operations are NULL",
+					   "creel_executor_new: submit of the operations is NULL; "
+					   "an executor has to have it"};
+	char text[200];
 	memset(&s, 0, sizeof s);
 	for (int i = 0; i < 5; i++) {
 		creel_executor *ex = creel_executor_new(bad[i], &s);
 		ct_assert(ex != NULL);
 		ct_assert(creel_executor_error(ex) != NULL);
 		ct_int(creel_executor_error(ex)->code, -EINVAL);
-		ct_assert(creel_executor_error(ex)->message[0] != 0);
+		if (i >= 2)
+			snprintf(text, sizeof text, form, bad[i]->size);
+		ct_text(creel_executor_error(ex)->message, i < 2 ? says[i] : text);
 		creel_future *f = creel_submit(ex, task_nothing, NULL, 0);
 		ct_int(creel_future_error(f)->kind, CREEL_KIND_BROKEN);
 		creel_future_unref(f);

@@ -5,6 +5,8 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
+#include <unistd.h>
 
 static creel_stats stats_of(creel_executor *ex)
 {
@@ -180,37 +182,71 @@ CASE(c14_the_default_size_is_at_least_one_and_at_most_the_cpus, CT_POOL)
 	ct_close(ex);
 }
 
+/* A pool of such options is broken, in these words. */
+static void is_refused(const creel_thread_pool_options *o, const char *says)
+{
+	creel_executor *ex = creel_thread_pool_new(o);
+	ct_assert(ex != NULL);
+	const creel_error *e = creel_executor_error(ex);
+	if (!e)
+		ct_fail(__FILE__, __LINE__, "a pool was made, for which it says \"%s\"", says);
+	ct_int(e->kind, CREEL_KIND_BROKEN);
+	ct_int(e->code, -EINVAL);
+	ct_text(e->message, says);
+	creel_future *f = creel_submit(ex, task_nothing, NULL, 0);
+	ct_int(creel_future_error(f)->kind, CREEL_KIND_BROKEN);
+	ct_text(creel_future_error(f)->message, says);
+	creel_future_unref(f);
+	ct_int(creel_executor_drain(ex, CREEL_FOREVER), 0);
+	ct_close(ex);
+}
+
+#define REFUSED "creel_thread_pool_new: "
+
 CORE_CASE(bad_pool_options_make_a_broken_pool_that_names_field_and_value)
 {
 	static const struct {
 		creel_thread_pool_options o;
-		const char *field, *value;
+		const char *says;
 	} bad[] = {
-		{{.max_workers = -1}, "max_workers", "-1"},
-		{{.max_workers = INT_MIN}, "max_workers", "-2147483648"},
-		{{.min_workers = -7}, "min_workers", "-7"},
-		{{.max_workers = 2, .min_workers = 3}, "min_workers", "3"},
-		{{.flags = 4}, "flags", "4"},
-		{{.stack_size = 1000}, "stack_size", "1000"},
-		{{.idle_ns = -5}, "idle_ns", "-5"},
-		{{.reserved = {0, 0, 1}}, "reserved", ""},
-		{{.reserved = {0, 0, 0, 0, 0, 0, 0, 9}}, "reserved", ""},
+		{{.max_workers = -1}, "max_workers is -1; use 0 for the default, or a count"},
+		{{.max_workers = INT_MIN},
+		 "max_workers is -2147483648; use 0 for the default, or a count"},
+		{{.min_workers = -7}, "min_workers is -7; use 0 for none, or a count"},
+		{{.max_workers = 2, .min_workers = 3},
+		 "min_workers is 3 and max_workers is 2; raise max_workers, or lower min_workers "
+		 "to it"},
+		{{.flags = 4}, "flags is 4; this version knows none; use 0"},
+		{{.flags = UINT_MAX}, "flags is 4294967295; this version knows none; use 0"},
+		{{.idle_ns = -5},
+		 "idle_ns is -5; use 0 for the default, CREEL_NEVER to keep workers"},
+		{{.reserved = {0, 0, 1}},
+		 "reserved[2] of the options is 1, not 0; "
+		 "initialise the options with {0} or designated initializers"},
+		{{.reserved = {0, 0, 0, 0, 0, 0, 0, UINT64_MAX}},
+		 "reserved[7] of the options is 18446744073709551615, not 0; "
+		 "initialise the options with {0} or designated initializers"},
 	};
+	char says[200];
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-		creel_executor *ex = creel_thread_pool_new(&bad[i].o);
-		ct_assert(ex != NULL);
-		const creel_error *e = creel_executor_error(ex);
-		ct_assert(e != NULL);
-		ct_int(e->code, -EINVAL);
-		ct_has(e->message, bad[i].field);
-		ct_has(e->message, bad[i].value);
-		creel_future *f = creel_submit(ex, task_nothing, NULL, 0);
-		ct_int(creel_future_error(f)->kind, CREEL_KIND_BROKEN);
-		ct_has(creel_future_error(f)->message, bad[i].field);
-		creel_future_unref(f);
-		ct_int(creel_executor_drain(ex, CREEL_FOREVER), 0);
-		ct_close(ex);
+		snprintf(says, sizeof says, REFUSED "%s", bad[i].says);
+		is_refused(&bad[i].o, says);
 	}
+}
+
+CORE_CASE(bad_sizes_of_stacks_are_named_and_what_they_may_be)
+{
+	long least = sysconf(_SC_THREAD_STACK_MIN);
+	char says[200];
+	snprintf(says, sizeof says,
+		 REFUSED "stack_size is %ld; use 0 for the system's, or at least %ld bytes",
+		 least - 1, least);
+	is_refused(&(creel_thread_pool_options){.stack_size = (size_t)least - 1}, says);
+	snprintf(says, sizeof says,
+		 REFUSED "stack_size is %zu; that is larger than any object; use 0 for the "
+			 "system's, or bytes: was a negative number passed?",
+		 SIZE_MAX);
+	is_refused(&(creel_thread_pool_options){.stack_size = SIZE_MAX}, says);
 }
 
 /* Promise 18. */
