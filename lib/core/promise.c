@@ -72,6 +72,19 @@ static void settle(creel_future *p, unsigned final)
 	creel__future_settle(p, final, 1);
 }
 
+/* Settles it with the box, or frees that. No box: there was no memory. */
+static int settle_with(creel_future *p, struct creel__box *box)
+{
+	int rc = box ? move(p, CREEL__SETTLING) : -ENOMEM;
+	if (rc) {
+		creel__free(box);
+		return rc;
+	}
+	creel__result_set_box(p, box);
+	settle(p, CREEL__FINISHED);
+	return 0;
+}
+
 int creel_promise_set_result(creel_future *promise, const void *data, size_t size)
 {
 	if (!data && size)
@@ -84,15 +97,7 @@ int creel_promise_set_result(creel_future *promise, const void *data, size_t siz
 		settle(promise, CREEL__FINISHED);
 		return 0;
 	}
-	struct creel__box *box = creel__box_new(NULL, data, size);
-	int rc = box ? move(promise, CREEL__SETTLING) : -ENOMEM;
-	if (rc) {
-		creel__free(box);
-		return rc;
-	}
-	creel__result_set_box(promise, box);
-	settle(promise, CREEL__FINISHED);
-	return 0;
+	return settle_with(promise, creel__box_new(NULL, data, size));
 }
 
 int creel_promise_set_move(creel_future *promise, creel_buffer buffer)
@@ -100,17 +105,9 @@ int creel_promise_set_move(creel_future *promise, creel_buffer buffer)
 	if (!buffer.data && buffer.size)
 		return -EINVAL;
 	struct creel__box *box = creel__malloc(sizeof *box);
-	if (!box)
-		return -ENOMEM;
-	int rc = move(promise, CREEL__SETTLING);
-	if (rc) {
-		creel__free(box);
-		return rc;
-	}
-	*box = (struct creel__box){.buffer = buffer};
-	creel__result_set_box(promise, box);
-	settle(promise, CREEL__FINISHED);
-	return 0;
+	if (box)
+		*box = (struct creel__box){.buffer = buffer};
+	return settle_with(promise, box);
 }
 
 int creel_promise_set_error(creel_future *promise, const creel_error *error)

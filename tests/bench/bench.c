@@ -2,6 +2,7 @@
 /*
  * One measurement in one process: bench WORKLOAD PEER WORKERS [COUNT]. What is printed: the name, the
  * value and the unit of each figure, a line each. Repetitions, pairing and tables are tests/bench/run's.
+ * bench --peers lists the peers.
  *
  *   w1    one thread submits COUNT empty tasks with futures, then waits for each in turn
  *   w1w   the same with at most 256 in flight
@@ -11,6 +12,7 @@
  *   idle  CPU time that the process uses in COUNT milliseconds of idleness, and how often its workers
  *         wake up meanwhile
  */
+#include "measure.h"
 #include "peers.h"
 
 #include <dirent.h>
@@ -33,18 +35,6 @@ static const struct peer *const peers[] = {
 	&peer_glib,
 #endif
 };
-
-struct run {
-	const struct peer *peer;
-	unsigned workers;
-	unsigned long count;
-};
-
-_Noreturn void give_up(const char *what)
-{
-	fprintf(stderr, "bench: %s\n", what);
-	exit(1);
-}
 
 static pthread_mutex_t gate_mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t gate_changed = PTHREAD_COND_INITIALIZER;
@@ -75,23 +65,6 @@ void gate_open(void)
 	gate_is_open = 1;
 	pthread_cond_broadcast(&gate_changed);
 	pthread_mutex_unlock(&gate_mutex);
-}
-
-static double now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-/* Memory that has been touched, so that its pages are not what is measured. */
-static void *touched(size_t n, size_t size)
-{
-	void *p = malloc(n * size + 1);
-	if (!p)
-		give_up("no memory");
-	memset(p, 1, n * size + 1);
-	return p;
 }
 
 /* Has every worker start, run something, and wait before the gate; returns the futures. */
@@ -159,12 +132,6 @@ static void use_one_cpu(void)
 		give_up("no affinity");
 }
 
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
 static void trips(const struct run *r, const char *name)
 {
 	double *took = touched(r->count, sizeof *took);
@@ -174,7 +141,7 @@ static void trips(const struct run *r, const char *name)
 		r->peer->wait(r->peer->submit(WORK_EMPTY));
 		took[i] = now_ns() - start;
 	}
-	qsort(took, r->count, sizeof *took, by_size);
+	sort(took, r->count);
 	printf("%s-p50 %.2f us\n", name, took[r->count / 2] / 1e3);
 	printf("%s-p99.9 %.2f us\n", name, took[r->count - 1 - r->count / 1000] / 1e3);
 	free(took);
@@ -268,22 +235,10 @@ static void idle(const struct run *r)
 	       (double)(sleeps_of_others() - slept) * 1000 / (double)r->count);
 }
 
-static const struct workload {
-	const char *name;
-	void (*measure)(const struct run *r);
-	unsigned long count;
-} workloads[] = {
+static const struct workload workloads[] = {
 	{"w1", w1, 1000000},   {"w1w", w1w, 1000000}, {"w3n", w3n, 10000},
 	{"w3n1", w3n1, 10000}, {"w8", w8, 1000000},   {"idle", idle, 2000},
 };
-
-static const struct workload *workload_named(const char *name)
-{
-	for (size_t i = 0; i < sizeof workloads / sizeof workloads[0]; i++)
-		if (strcmp(workloads[i].name, name) == 0)
-			return &workloads[i];
-	give_up("no such workload");
-}
 
 static const struct peer *peer_named(const char *name)
 {
@@ -304,15 +259,10 @@ int main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "--peers") == 0)
 		return list_peers();
-	if (argc != 4 && argc != 5) {
-		fprintf(stderr, "usage: bench WORKLOAD PEER WORKERS [COUNT] | bench --peers\n");
-		return 2;
-	}
-	const struct workload *w = workload_named(argv[1]);
-	struct run r = {peer_named(argv[2]), (unsigned)strtoul(argv[3], NULL, 10),
-			argc == 5 ? strtoul(argv[4], NULL, 10) : w->count};
-	if (r.workers < 1 || r.count < 1)
-		give_up("WORKERS and COUNT start at 1");
+	struct run r;
+	const struct workload *w = read_arguments(argc, argv, workloads,
+						  sizeof workloads / sizeof workloads[0], &r);
+	r.peer = peer_named(argv[2]);
 	if (w->measure == w3n1)
 		use_one_cpu();
 	r.peer->open(r.workers);

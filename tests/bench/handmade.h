@@ -7,6 +7,7 @@
 #ifndef CREEL_BENCH_HANDMADE_H
 #define CREEL_BENCH_HANDMADE_H
 
+#include "measure.h"
 #include "peers.h"
 
 #include <limits.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* creel: the waiter is no worker, so it may not run the task itself (helping: none). */
+#include "measure.h"
 #include "peers.h"
 
 #include <creel/creel.h>

@@ -34,7 +34,4 @@ void gate_enter(void);
 void gate_await(unsigned n);
 void gate_open(void);
 
-/* Says what is wrong and ends the program. */
-_Noreturn void give_up(const char *what);
-
 #endif

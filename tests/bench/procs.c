@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One measurement of a process pool in one process: procs WORKLOAD PEER WORKERS [COUNT]. It prints
- * the name, the value and the unit of each figure, a line each; procs_peers.py does the same for
+ * the name, the value and the unit of each figure, a line each; peers.py does the same for
  * Python's pools. Repetitions, pairing and tables are procs_table.py's.
  *
  *   rate   COUNT empty tasks with futures are submitted, then each is waited for
@@ -13,6 +13,7 @@
  *          the first has failed, and until the second, or one submitted after it failed too, has a
  *          result
  */
+#include "measure.h"
 #include "procs.h"
 
 #include <errno.h>
@@ -23,24 +24,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { LOAD = 1 << 20, WARM = 2000 };
 
-static const struct procs_peer *const peers[] = {&procs_creel, &procs_creel_in_place, &procs_fork};
-
-struct run {
-	const struct procs_peer *peer;
-	unsigned workers;
-	unsigned long count;
-};
-
-_Noreturn void give_up(const char *what)
-{
-	fprintf(stderr, "procs: %s\n", what);
-	exit(1);
-}
+static const struct peer *const peers[] = {&procs_creel, &procs_creel_in_place, &procs_fork};
 
 _Noreturn void procs_hang(const char *fifo)
 {
@@ -52,31 +40,9 @@ _Noreturn void procs_hang(const char *fifo)
 		pause();
 }
 
-static double now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static void *touched(size_t size)
-{
-	void *p = malloc(size + 1);
-	if (!p)
-		give_up("no memory");
-	memset(p, 1, size + 1);
-	return p;
-}
-
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
 static double median(double *values, unsigned long n)
 {
-	qsort(values, n, sizeof *values, by_size);
+	sort(values, n);
 	return values[n / 2];
 }
 
@@ -98,7 +64,7 @@ static void empty_tasks(const struct run *r, void **futures, unsigned long n)
 
 static void open_warm(const struct run *r)
 {
-	void **futures = touched(WARM * sizeof *futures);
+	void **futures = touched(WARM, sizeof *futures);
 	r->peer->open(r->workers);
 	empty_tasks(r, futures, r->count < WARM ? r->count : WARM);
 	free(futures);
@@ -106,7 +72,7 @@ static void open_warm(const struct run *r)
 
 static void rate(const struct run *r)
 {
-	void **futures = touched(r->count * sizeof *futures);
+	void **futures = touched(r->count, sizeof *futures);
 	open_warm(r);
 	double start = now_ns();
 	empty_tasks(r, futures, r->count);
@@ -116,7 +82,7 @@ static void rate(const struct run *r)
 
 static void trip(const struct run *r)
 {
-	double *took = touched(r->count * sizeof *took);
+	double *took = touched(r->count, sizeof *took);
 	open_warm(r);
 	for (unsigned long i = 0; i < r->count; i++) {
 		double start = now_ns();
@@ -156,7 +122,7 @@ static void echo_tasks(const struct run *r, unsigned char *data, unsigned long n
 
 static void load(const struct run *r)
 {
-	unsigned char *data = touched(LOAD);
+	unsigned char *data = touched(LOAD, 1);
 	unsigned window = r->count < PROCS_WINDOW ? (unsigned)r->count : PROCS_WINDOW;
 	open_warm(r);
 	echo_tasks(r, data, 2ul * window, window);
@@ -168,8 +134,8 @@ static void load(const struct run *r)
 
 static void round_trip(const struct run *r)
 {
-	unsigned char *data = touched(LOAD);
-	double *took = touched(r->count * sizeof *took);
+	unsigned char *data = touched(LOAD, 1);
+	double *took = touched(r->count, sizeof *took);
 	open_warm(r);
 	echo_tasks(r, data, PROCS_WINDOW, 1);
 	for (unsigned long i = 0; i < r->count; i++) {
@@ -219,7 +185,7 @@ static void kill_one(const struct run *r, struct killing *k)
 static void kill_workers(const struct run *r)
 {
 	struct killing k = {.folder = "/tmp/creel-bench-XXXXXX"};
-	double *error = touched(r->count * sizeof *error), *next = touched(r->count * sizeof *next);
+	double *error = touched(r->count, sizeof *error), *next = touched(r->count, sizeof *next);
 	if (!mkdtemp(k.folder))
 		give_up("no folder for the FIFO");
 	snprintf(k.fifo, sizeof k.fifo, "%s/fifo", k.folder);
@@ -243,24 +209,12 @@ static void kill_workers(const struct run *r)
 	free(next);
 }
 
-static const struct workload {
-	const char *name;
-	void (*measure)(const struct run *r);
-	unsigned long count;
-} workloads[] = {
+static const struct workload workloads[] = {
 	{"rate", rate, 300000},     {"trip", trip, 10000}, {"load", load, 1000},
 	{"round", round_trip, 500}, {"start", start, 1},   {"kill", kill_workers, 9},
 };
 
-static const struct workload *workload_named(const char *name)
-{
-	for (size_t i = 0; i < sizeof workloads / sizeof workloads[0]; i++)
-		if (strcmp(workloads[i].name, name) == 0)
-			return &workloads[i];
-	give_up("no such workload");
-}
-
-static const struct procs_peer *peer_named(const char *name)
+static const struct peer *peer_named(const char *name)
 {
 	for (size_t i = 0; i < sizeof peers / sizeof peers[0]; i++)
 		if (strcmp(peers[i]->name, name) == 0)
@@ -270,15 +224,10 @@ static const struct procs_peer *peer_named(const char *name)
 
 int main(int argc, char **argv)
 {
-	if (argc != 4 && argc != 5) {
-		fprintf(stderr, "usage: procs WORKLOAD PEER WORKERS [COUNT]\n");
-		return 2;
-	}
-	const struct workload *w = workload_named(argv[1]);
-	struct run r = {peer_named(argv[2]), (unsigned)strtoul(argv[3], NULL, 10),
-			argc == 5 ? strtoul(argv[4], NULL, 10) : w->count};
-	if (r.workers < 1 || r.count < 1)
-		give_up("WORKERS and COUNT start at 1");
+	struct run r;
+	const struct workload *w = read_arguments(argc, argv, workloads,
+						  sizeof workloads / sizeof workloads[0], &r);
+	r.peer = peer_named(argv[2]);
 	w->measure(&r);
 	r.peer->close();
 	return 0;

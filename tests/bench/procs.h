@@ -20,7 +20,7 @@ struct seen {
 	unsigned char first, last;
 };
 
-struct procs_peer {
+struct peer {
 	const char *name;
 	void (*open)(unsigned workers);
 	/* Submits one task; returns its future. arg may be used again at once. */
@@ -31,12 +31,9 @@ struct procs_peer {
 	void (*close)(void);
 };
 
-extern const struct procs_peer procs_creel, procs_creel_in_place, procs_fork;
+extern const struct peer procs_creel, procs_creel_in_place, procs_fork;
 
 /* JOB_HANG, after its argument was read. */
 _Noreturn void procs_hang(const char *fifo);
-
-/* Says what is wrong and ends the program. */
-_Noreturn void give_up(const char *what);
 
 #endif

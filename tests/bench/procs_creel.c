@@ -4,6 +4,7 @@
  * creel_future_view()); its argument is passed by value (one copy, by creel_submit()), or in place:
  * the program made it in shared memory, and only its ends are written for each task.
  */
+#include "measure.h"
 #include "procs.h"
 
 #include <creel/creel.h>
@@ -73,7 +74,7 @@ static void close_pool(void)
 		give_up("the pool does not close");
 }
 
-const struct procs_peer procs_creel = {"creel", open_pool, submit, wait_for, close_pool};
+const struct peer procs_creel = {"creel", open_pool, submit, wait_for, close_pool};
 
 /* Arguments in shared memory, one for each task in flight. */
 struct argument {
@@ -120,5 +121,5 @@ static void close_in_place(void)
 	close_pool();
 }
 
-const struct procs_peer procs_creel_in_place = {"creel-in-place", open_pool, submit_in_place,
-						wait_for, close_in_place};
+const struct peer procs_creel_in_place = {"creel-in-place", open_pool, submit_in_place, wait_for,
+					  close_in_place};

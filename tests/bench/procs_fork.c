@@ -9,6 +9,7 @@
  * its end of the socket closes, the oldest of its requests was running and failed, the others are
  * sent again.
  */
+#include "measure.h"
 #include "procs.h"
 
 #include <errno.h>
@@ -266,4 +267,4 @@ static bool wait_for(void *future, struct seen *ret_seen)
 	return !failed;
 }
 
-const struct procs_peer procs_fork = {"fork", open_pool, submit, wait_for, close_pool};
+const struct peer procs_fork = {"fork", open_pool, submit, wait_for, close_pool};

@@ -98,38 +98,6 @@ unsigned ct_width(void)
 	return (unsigned)CPU_COUNT(&cpus);
 }
 
-void ct_close(creel_executor *ex)
-{
-	ct_int(creel_executor_close(ex), 0);
-}
-
-int ct_outcome(creel_future *f)
-{
-	int rc = creel_future_result(f, CT_GUARD, NULL, 0);
-	if (rc == -ETIMEDOUT)
-		ct_fail(__FILE__, __LINE__, "a future never became final");
-	return rc;
-}
-
-long ct_long(creel_future *f)
-{
-	long value = -1;
-	ct_int(creel_future_result(f, CT_GUARD, &value, sizeof value), 0);
-	return value;
-}
-
-long ct_long_drop(creel_future *f)
-{
-	long value = ct_long(f);
-	creel_future_unref(f);
-	return value;
-}
-
-void ct_await_running(creel_future *f)
-{
-	ct_until(creel_future_state(f) != CREEL_FUTURE_PENDING);
-}
-
 void ct_hold(struct ct_hold *h, creel_executor *ex)
 {
 	ct_hold_n(h, ex, ct_width());
@@ -195,48 +163,15 @@ void *ct_thread_join(struct ct_thread *t)
 	return result;
 }
 
-int task_nothing(creel_task *task, const void *arg, size_t size)
-{
-	(void)task;
-	(void)arg;
-	(void)size;
-	return 0;
-}
-
 int task_same(creel_task *task, const void *arg, size_t size)
 {
 	return size == sizeof(long) ? creel_return(task, arg, size) : -EMSGSIZE;
-}
-
-int task_double(creel_task *task, const void *arg, size_t size)
-{
-	(void)size;
-	long value = 2 * *(const long *)arg;
-	return creel_return(task, &value, sizeof value);
-}
-
-int task_echo(creel_task *task, const void *arg, size_t size)
-{
-	return creel_return(task, arg, size);
 }
 
 int task_fail(creel_task *task, const void *arg, size_t size)
 {
 	(void)size;
 	return creel_fail(task, *(const int *)arg, "on purpose");
-}
-
-int task_count(creel_task *task, const void *arg, size_t size)
-{
-	(void)size;
-	struct ct_count *const *counter = arg;
-	long value = (long)ct_count_add(*counter, 1);
-	return creel_return(task, &value, sizeof value);
-}
-
-creel_future *ct_submit_count(creel_executor *ex, struct ct_count *counter)
-{
-	return creel_submit(ex, task_count, &counter, sizeof counter);
 }
 
 int task_gated(creel_task *task, const void *arg, size_t size)
@@ -268,29 +203,4 @@ creel_future *ct_submit_log(creel_executor *ex, struct ct_log *log, long value)
 {
 	struct ct_logged logged = {log, value};
 	return creel_submit(ex, task_log, &logged, sizeof logged);
-}
-
-void done_count(creel_future *f, void *arg)
-{
-	(void)f;
-	ct_count_add(arg, 1);
-}
-
-void free_count(void *arg)
-{
-	ct_count_add(arg, 1);
-}
-
-void arg_free_count(void *arg, size_t size, void *ctx)
-{
-	(void)arg;
-	(void)size;
-	ct_count_add(ctx, 1);
-}
-
-void buffer_free_count(void *data, size_t size, void *ctx)
-{
-	(void)data;
-	(void)size;
-	ct_count_add(ctx, 1);
 }

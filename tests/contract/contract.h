@@ -17,6 +17,7 @@
 #include "ct.h"
 #include "faults.h"
 #include "shared.h"
+#include "tasks.h"
 
 #include <creel/creel.h>
 #include <errno.h>
@@ -98,19 +99,6 @@ creel_executor *ct_pool(creel_thread_pool_options options);
 bool ct_is(int flags);
 /* As many tasks as can run at once, at most; 0 if they run within submit. */
 unsigned ct_width(void);
-/* Closes, and insists that it worked. */
-void ct_close(creel_executor *ex);
-
-#define CT_GUARD creel_in_ms(CT_GUARD_MS)
-
-/* Waits for the end of f: what creel_future_result() says of it. */
-int ct_outcome(creel_future *f);
-/* Waits for a result of type long. */
-long ct_long(creel_future *f);
-/* ct_long(), and drops the reference. */
-long ct_long_drop(creel_future *f);
-/* Waits until a task has been started. */
-void ct_await_running(creel_future *f);
 
 /* Keeps every worker busy, so that what is submitted later stays pending. */
 struct ct_hold {
@@ -129,19 +117,10 @@ struct ct_thread *ct_thread_start(void *(*fn)(void *arg), void *arg);
 int ct_thread_id(struct ct_thread *t);
 void *ct_thread_join(struct ct_thread *t);
 
-/* Tasks. */
-int task_nothing(creel_task *task, const void *arg, size_t size);
-/* long -> long: the same, doubled. */
+/* Tasks, beside those of support/tasks.h. long -> long: the same. */
 int task_same(creel_task *task, const void *arg, size_t size);
-int task_double(creel_task *task, const void *arg, size_t size);
-/* Any bytes -> the same bytes. */
-int task_echo(creel_task *task, const void *arg, size_t size);
 /* int -> fails with that code and the message "on purpose". */
 int task_fail(creel_task *task, const void *arg, size_t size);
-
-/* Counts *counter up and returns the number it got. */
-int task_count(creel_task *task, const void *arg, size_t size);
-creel_future *ct_submit_count(creel_executor *ex, struct ct_count *counter);
 
 /* Says that it started, waits for the gate, returns value. */
 struct ct_gated {
@@ -159,11 +138,5 @@ struct ct_logged {
 };
 int task_log(creel_task *task, const void *arg, size_t size);
 creel_future *ct_submit_log(creel_executor *ex, struct ct_log *log, long value);
-
-/* Callbacks and destructors: count a struct ct_count up. */
-void done_count(creel_future *f, void *arg);
-void free_count(void *arg);
-void arg_free_count(void *arg, size_t size, void *ctx);
-void buffer_free_count(void *data, size_t size, void *ctx);
 
 #endif

@@ -186,34 +186,35 @@ static void check_whole(const struct model_object *o, const volatile void *p, co
 		race(p, pc, what, "wrote", o->whole_writer);
 }
 
-static void plain_read(const volatile void *p, const void *pc)
+/* What reads and writes look at alike; NULL if no cell belongs to the place. */
+static struct cell *plain_use(const volatile void *p, const void *pc, const char *what)
 {
-	check_whole(model_use(p, pc), p, pc, "reads");
+	check_whole(model_use(p, pc), p, pc, what);
 	if (model_tracing && p == model_watched)
-		model_trace(p, pc, "reads");
+		model_trace(p, pc, what);
 	size_t place = model_order_place(p);
 	if (place == SIZE_MAX)
-		return;
+		return NULL;
 	struct cell *c = &cells[place];
-	const struct model_clock *mine = &model_clocks[model_current];
-	if (c->wrote > mine->of[c->writer])
-		race(p, pc, "reads", "wrote", (int)c->writer);
-	c->read[model_current] = mine->of[model_current];
+	if (c->wrote > model_clocks[model_current].of[c->writer])
+		race(p, pc, what, "wrote", (int)c->writer);
+	return c;
+}
+
+static void plain_read(const volatile void *p, const void *pc)
+{
+	struct cell *c = plain_use(p, pc, "reads");
+	if (c)
+		c->read[model_current] = model_clocks[model_current].of[model_current];
 }
 
 static void plain_write(const volatile void *p, size_t size, const void *pc)
 {
 	model_history_forget(p, size);
-	check_whole(model_use(p, pc), p, pc, "writes");
-	if (model_tracing && p == model_watched)
-		model_trace(p, pc, "writes");
-	size_t place = model_order_place(p);
-	if (place == SIZE_MAX)
+	struct cell *c = plain_use(p, pc, "writes");
+	if (!c)
 		return;
-	struct cell *c = &cells[place];
 	const struct model_clock *mine = &model_clocks[model_current];
-	if (c->wrote > mine->of[c->writer])
-		race(p, pc, "writes", "wrote", (int)c->writer);
 	for (int i = 0; i < model_thread_count; i++)
 		if (c->read[i] > mine->of[i])
 			race(p, pc, "writes", "read", i);

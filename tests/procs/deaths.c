@@ -52,7 +52,7 @@ CASE(deaths, c25_i05_every_cause_fails_its_task_and_says_what_it_was)
 	creel_stats s = pt_stats(ex);
 	ct_int(s.died, CAUSES);
 	ct_int(s.killed, 0);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 CASE(deaths, c25_i05_a_worker_killed_from_outside_is_not_said_to_be_killed_by_the_pool)
@@ -72,7 +72,7 @@ CASE(deaths, c25_i05_a_worker_killed_from_outside_is_not_said_to_be_killed_by_th
 	creel_future_unref(f);
 	pt_await_gone(fd);
 	pt_works(ex);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 CASE(deaths, c25_i02_queued_tasks_run_and_none_runs_twice)
@@ -85,18 +85,18 @@ CASE(deaths, c25_i02_queued_tasks_run_and_none_runs_twice)
 		ran[i] = ct_count_new();
 		f[i] = i % 10 == 3 ? pt_submit_crash(ex, causes[i / 10 % CAUSES].how, "crash", NULL,
 						     ran[i])
-				   : pt_submit_count(ex, ran[i]);
+				   : ct_submit_count(ex, ran[i]);
 	}
 	for (unsigned i = 0; i < N; i++) {
 		if (i % 10 == 3)
-			ct_int(pt_outcome(f[i]), CREEL_EFAILED);
+			ct_int(ct_outcome(f[i]), CREEL_EFAILED);
 		else
-			ct_int(pt_long(f[i]), 1);
+			ct_int(ct_long(f[i]), 1);
 		creel_future_unref(f[i]);
 	}
 	for (unsigned i = 0; i < N; i++)
 		ct_int(ct_count_get(ran[i]), 1);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 /* What waits in the slots of a worker that dies runs elsewhere, in its turn. */
@@ -111,16 +111,16 @@ CASE(deaths, c25_i02_what_waits_behind_a_task_whose_worker_dies_runs_elsewhere)
 		creel_future *first = pt_submit_gated(ex, &g);
 		ct_count_await(g.started, 1);
 		for (unsigned i = 0; i < N; i++)
-			f[i] = pt_submit_count(ex, ran[i] = ct_count_new());
+			f[i] = ct_submit_count(ex, ran[i] = ct_count_new());
 		int fd = pt_pidfd(g.ids->pid);
 		pt_kill(fd, SIGKILL);
 		ct_int(pt_failure(first, CREEL_KIND_WORKER_DIED)->pid, g.ids->pid);
 		creel_future_unref(first);
 		for (unsigned i = 0; i < N; i++)
-			ct_int(pt_long_drop(f[i]), 1);
+			ct_int(ct_long_drop(f[i]), 1);
 		pt_await_gone(fd);
 	}
-	pt_close(ex);
+	ct_close(ex);
 }
 
 static void block_manager(creel_future *f, void *arg)
@@ -153,7 +153,7 @@ CASE(deaths, c25_i04_a_result_from_before_the_death_is_delivered_intact)
 		ct_open(hold.gate);
 		const void *view;
 		size_t size;
-		ct_int(pt_outcome(a), 0);
+		ct_int(ct_outcome(a), 0);
 		ct_int(creel_future_view(a, CREEL_NOW, &view, &size), 0);
 		ct_int(size, sizes[n]);
 		ct_assert(size == 0 || memcmp(view, data, size) == 0);
@@ -164,7 +164,7 @@ CASE(deaths, c25_i04_a_result_from_before_the_death_is_delivered_intact)
 		creel_future_unref(holder);
 		free(data);
 	}
-	pt_close(ex);
+	ct_close(ex);
 }
 
 /* One that stops itself, and one that hangs: a limit ends them. */
@@ -183,7 +183,7 @@ CASE(deaths, c25_i06_tasks_that_stop_or_hang_are_ended_by_the_limit)
 		creel_future_unref(f);
 	}
 	ct_int(pt_stats(ex).killed, 2);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 CASE(deaths, c25_a_crash_loop_is_slowed_down_and_the_pool_survives_it)
@@ -200,7 +200,7 @@ CASE(deaths, c25_a_crash_loop_is_slowed_down_and_the_pool_survives_it)
 	ct_assert(ct_now() - start > 50 * PT_MS);
 	pt_works(ex);
 	ct_int(pt_stats(ex).died, N);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 CASE(deaths, c25_a_flag_makes_the_first_death_break_the_pool)
@@ -215,21 +215,21 @@ CASE(deaths, c25_a_flag_makes_the_first_death_break_the_pool)
 	creel_future *crash = pt_submit_crash(ex, PT_ABORT, "breaker", NULL, NULL);
 	creel_future *queued[8];
 	for (unsigned i = 0; i < 8; i++)
-		queued[i] = pt_submit_count(ex, ran);
+		queued[i] = ct_submit_count(ex, ran);
 	ct_open(g.gate);
-	ct_int(pt_long_drop(first), 0);
+	ct_int(ct_long_drop(first), 0);
 	ct_int(pt_failure(crash, CREEL_KIND_WORKER_DIED)->signal, SIGABRT);
 	for (unsigned i = 0; i < 8; i++) {
 		pt_failure(queued[i], CREEL_KIND_BROKEN);
 		creel_future_unref(queued[i]);
 	}
 	ct_assert(creel_executor_error(ex) != NULL);
-	creel_future *late = pt_submit_count(ex, ran);
+	creel_future *late = ct_submit_count(ex, ran);
 	pt_failure(late, CREEL_KIND_BROKEN);
 	creel_future_unref(late);
 	creel_future_unref(crash);
 	ct_int(ct_count_get(ran), 0);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 CASE(deaths, c25_the_argument_is_given_back_once_when_the_worker_dies)
@@ -247,7 +247,7 @@ CASE(deaths, c25_the_argument_is_given_back_once_when_the_worker_dies)
 		ct_int(ct_count_get(freed), 1);
 		creel_future_unref(f);
 	}
-	pt_close(ex);
+	ct_close(ex);
 }
 
 static void unhandled(void *ctx, const creel_error *e)
@@ -264,7 +264,7 @@ CASE(deaths, c25_a_death_that_nobody_looks_at_goes_to_the_hook)
 	struct pt_crash crash = {PT_ABORT, NULL, NULL};
 	ct_int(creel_spawn(ex, task_crash, &crash, sizeof crash, NULL), 0);
 	ct_count_await(told, 1);
-	pt_close(ex);
+	ct_close(ex);
 	ct_int(ct_count_get(told), 1);
 }
 
@@ -291,5 +291,5 @@ CASE(deaths, c25_a_task_that_fails_by_itself_keeps_its_worker_and_its_words)
 	ct_text(e->task, "deep");
 	ct_int(pt_ids(ex).pid, before.pid);
 	creel_future_unref(f);
-	pt_close(ex);
+	ct_close(ex);
 }

@@ -66,7 +66,7 @@ CASE(host, c32_workers_keep_only_the_standard_descriptors_the_pool_s_and_those_n
 	keep[0] = keep[1] = keep[2] = -1;
 	creel_future *f = creel_submit(ex, task_fds, NULL, 0);
 	const void *view = NULL;
-	ct_int(pt_outcome(f), 0);
+	ct_int(ct_outcome(f), 0);
 	ct_int(creel_future_view(f, CREEL_NOW, &view, NULL), 0);
 	const struct fds *seen = view;
 	unsigned standard = 0, kept = 0, own = 0;
@@ -85,7 +85,7 @@ CASE(host, c32_workers_keep_only_the_standard_descriptors_the_pool_s_and_those_n
 	ct_int(kept, 2);
 	ct_assert(own <= 2);
 	creel_future_unref(f);
-	pt_close(ex);
+	ct_close(ex);
 	for (unsigned i = 0; i < INHERITED; i++)
 		close(open_ones[i]);
 	if (high >= 0)
@@ -99,14 +99,14 @@ CASE(host, c32_workers_have_what_was_open_when_the_pool_was_made)
 	int late = open("/dev/zero", O_RDONLY);
 	creel_future *f = creel_submit(ex, task_fds, NULL, 0);
 	const void *view = NULL;
-	ct_int(pt_outcome(f), 0);
+	ct_int(ct_outcome(f), 0);
 	ct_int(creel_future_view(f, CREEL_NOW, &view, NULL), 0);
 	const struct fds *seen = view;
 	for (unsigned i = 0; i < seen->n; i++)
 		ct_assert(strcmp(seen->of[i].target, "/dev/zero") != 0);
 	creel_future_unref(f);
 	close(late);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 static int task_signals(creel_task *task, const void *arg, size_t size)
@@ -147,7 +147,7 @@ CASE(host, c32_masks_and_dispositions_are_reset_in_workers)
 	sigprocmask(SIG_BLOCK, &mask, &old);
 	creel_executor *ex = pt_pool(1);
 	creel_future *f = creel_submit(ex, task_signals, NULL, 0);
-	if (pt_outcome(f))
+	if (ct_outcome(f))
 		ct_fail(__FILE__, __LINE__, "%s", creel_future_error(f)->message);
 	creel_future_unref(f);
 	/* SIGTERM works: the host had it blocked. */
@@ -157,7 +157,7 @@ CASE(host, c32_masks_and_dispositions_are_reset_in_workers)
 	ct_int(creel_future_kill(f, 3600000 * PT_MS), CREEL_CANCEL_REQUESTED);
 	ct_int(pt_failure(f, CREEL_KIND_KILLED)->signal, SIGTERM);
 	creel_future_unref(f);
-	pt_close(ex);
+	ct_close(ex);
 	/* The host's own are as they were. */
 	struct sigaction is;
 	for (unsigned i = 0; i < 4; i++) {
@@ -183,7 +183,7 @@ static void use_a_pool(void)
 	pt_kill(server, SIGKILL);
 	pt_await_gone(server);
 	pt_works(ex);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 static _Atomic int collected;
@@ -254,8 +254,8 @@ CASE(host, c34_i10_wait_ends_while_a_pool_lives)
 	ct_int(errno, ECHILD);
 	ct_int(own, 3);
 	ct_open(g.gate);
-	ct_int(pt_long_drop(f), 1);
-	pt_close(ex);
+	ct_int(ct_long_drop(f), 1);
+	ct_close(ex);
 }
 
 CASE(host, i08_everything_comes_back_pool_after_pool)
@@ -274,5 +274,5 @@ CASE(host, c32_the_server_and_the_workers_are_in_groups_of_their_own)
 	struct pt_ids ids = pt_ids(ex);
 	ct_int(getpgid(ids.pid), ids.pid);
 	ct_int(getpgid(ids.server), ids.server);
-	pt_close(ex);
+	ct_close(ex);
 }

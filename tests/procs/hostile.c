@@ -258,18 +258,18 @@ static void misbehave(creel_executor *ex, enum deed deed, unsigned seed)
 					    &(creel_submit_options){.limit_ns = 2000 * PT_MS});
 	for (unsigned i = 0; i < BEHIND; i++)
 		behind[i] = creel_submit(ex, task_nothing, NULL, 0);
-	(void)pt_outcome(f);
+	(void)ct_outcome(f);
 	for (unsigned i = 0; i < BEHIND; i++) {
-		(void)pt_outcome(behind[i]);
+		(void)ct_outcome(behind[i]);
 		creel_future_unref(behind[i]);
 	}
 	ct_int(creel_future_state(w), CREEL_FUTURE_RUNNING);
 	ct_open(witness.gate);
-	ct_int(pt_long_drop(w), 42);
+	ct_int(ct_long_drop(w), 42);
 	for (unsigned i = 0; i < OTHERS; i++)
-		others[i] = pt_submit_count(ex, ran[i] = ct_count_new());
+		others[i] = ct_submit_count(ex, ran[i] = ct_count_new());
 	for (unsigned i = 0; i < OTHERS; i++)
-		ct_int(pt_long_drop(others[i]), 1);
+		ct_int(ct_long_drop(others[i]), 1);
 	ct_assert(creel_executor_error(ex) == NULL);
 	creel_future_unref(f);
 }
@@ -280,7 +280,7 @@ static void misbehave_all(unsigned first, unsigned last, unsigned rounds)
 	for (unsigned deed = first; deed <= last; deed++)
 		for (unsigned seed = 0; seed < rounds; seed++)
 			misbehave(ex, (enum deed)deed, seed);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 CASE(hostile, c35_i12_garbage_in_its_own_slot)
@@ -310,7 +310,7 @@ CASE(hostile, c35_i12_a_task_that_claims_not_to_have_started_ends_all_the_same)
 		ct_fail(__FILE__, __LINE__, "it ran %u times, and goes on", ct_count_get(o.done));
 	creel_future_unref(f);
 	pt_works(ex);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 CASE(hostile, c35_i12_outcomes_that_cannot_be)
@@ -341,7 +341,7 @@ CASE(hostile, c35_nonsense_is_called_nonsense)
 		/* It was killed. */
 		ct_assert(pt_ids(ex).pid != before.pid);
 	}
-	pt_close(ex);
+	ct_close(ex);
 }
 
 struct ringing {
@@ -378,7 +378,7 @@ CASE(hostile, c35_i12_a_worker_that_clears_the_bell_holds_up_nobody_else)
 	ct_open(r.gate);
 	/* It may have silenced its own end: that comes with the news of others. */
 	ct_until((pt_works(ex), creel_future_state(f) == CREEL_FUTURE_FINISHED));
-	ct_int(pt_outcome(f), 0);
+	ct_int(ct_outcome(f), 0);
 	creel_future_unref(f);
-	pt_close(ex);
+	ct_close(ex);
 }

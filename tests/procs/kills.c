@@ -21,14 +21,14 @@ CASE(kills, c26_what_waits_behind_a_long_task_is_run_by_an_idle_worker)
 		struct pt_gated g = pt_gated(10);
 		creel_future *lengthy = pt_submit_gated(ex, &g);
 		for (unsigned i = 0; i < 3; i++)
-			f[i] = pt_submit_count(ex, ran);
+			f[i] = ct_submit_count(ex, ran);
 		for (unsigned i = 0; i < 3; i++) {
-			ct_assert(pt_long(f[i]) >= 1);
+			ct_assert(ct_long(f[i]) >= 1);
 			creel_future_unref(f[i]);
 		}
 		ct_open(g.gate);
-		ct_int(pt_long_drop(lengthy), 10);
-		pt_close(ex);
+		ct_int(ct_long_drop(lengthy), 10);
+		ct_close(ex);
 	}
 }
 
@@ -44,15 +44,15 @@ CASE(kills, c26_tasks_are_taken_back_from_behind_when_another_worker_idles)
 		ct_count_await(a.started, 1);
 		ct_count_await(b.started, 1);
 		for (unsigned i = 0; i < N; i++)
-			f[i] = pt_submit_count(ex, ran[i] = ct_count_new());
+			f[i] = ct_submit_count(ex, ran[i] = ct_count_new());
 		ct_open((round & 1 ? &a : &b)->gate);
 		for (unsigned i = 0; i < N; i++)
-			ct_int(pt_long_drop(f[i]), 1);
+			ct_int(ct_long_drop(f[i]), 1);
 		ct_open((round & 1 ? &b : &a)->gate);
-		ct_int(pt_long_drop(fa), 1);
-		ct_int(pt_long_drop(fb), 2);
+		ct_int(ct_long_drop(fa), 1);
+		ct_int(ct_long_drop(fb), 2);
 	}
-	pt_close(ex);
+	ct_close(ex);
 }
 
 CASE(kills, c26_only_what_runs_counts_as_running_and_all_else_can_be_cancelled)
@@ -65,7 +65,7 @@ CASE(kills, c26_only_what_runs_counts_as_running_and_all_else_can_be_cancelled)
 	creel_future *running = pt_submit_gated(ex, &g);
 	ct_count_await(g.started, 1);
 	for (unsigned i = 0; i < N; i++)
-		f[i] = pt_submit_count(ex, ran);
+		f[i] = ct_submit_count(ex, ran);
 	ct_int(creel_future_state(running), CREEL_FUTURE_RUNNING);
 	creel_stats s = pt_stats(ex);
 	ct_int(s.running, 1);
@@ -75,11 +75,11 @@ CASE(kills, c26_only_what_runs_counts_as_running_and_all_else_can_be_cancelled)
 		ct_int(creel_future_cancel(f[i]), CREEL_CANCEL_NOW);
 		ct_int(creel_future_state(f[i]), CREEL_FUTURE_CANCELLED);
 		ct_int(creel_future_cancel(f[i]), CREEL_CANCEL_NOW);
-		ct_int(pt_outcome(f[i]), -ECANCELED);
+		ct_int(ct_outcome(f[i]), -ECANCELED);
 	}
 	ct_open(g.gate);
-	ct_int(pt_long_drop(running), 1);
-	ct_int(creel_executor_drain(ex, PT_GUARD), 0);
+	ct_int(ct_long_drop(running), 1);
+	ct_int(creel_executor_drain(ex, CT_GUARD), 0);
 	s = pt_stats(ex);
 	ct_int(s.done, N + 1);
 	ct_int(s.cancelled, N);
@@ -88,7 +88,7 @@ CASE(kills, c26_only_what_runs_counts_as_running_and_all_else_can_be_cancelled)
 	ct_int(ct_count_get(ran), 0);
 	for (unsigned i = 0; i < N; i++)
 		creel_future_unref(f[i]);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 static int task_until_cancelled(creel_task *task, const void *arg, size_t size)
@@ -117,7 +117,7 @@ CASE(kills, c26_a_running_task_sees_that_it_was_cancelled_and_the_next_does_not)
 		creel_future_unref(f);
 	}
 	ct_int(pt_stats(ex).died, 0);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 CASE(kills, c27_the_limit_of_a_task_goes_before_that_of_the_pool)
@@ -133,8 +133,8 @@ CASE(kills, c27_the_limit_of_a_task_goes_before_that_of_the_pool)
 	ct_has(e->message, "0.100 s");
 	creel_future_unref(hung);
 	ct_open(g.gate);
-	ct_int(pt_long_drop(patient), 3);
-	pt_close(ex);
+	ct_int(ct_long_drop(patient), 3);
+	ct_close(ex);
 	ex = pt_pool(1);
 	struct pt_crash crash = {PT_HANG, NULL, NULL};
 	creel_future *f = creel_submit_with(
@@ -142,7 +142,7 @@ CASE(kills, c27_the_limit_of_a_task_goes_before_that_of_the_pool)
 		&(creel_submit_options){.limit_ns = 50 * PT_MS, .name = "own"});
 	ct_text(pt_failure(f, CREEL_KIND_TIMED_OUT)->task, "own");
 	creel_future_unref(f);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 static int task_rest(creel_task *task, const void *arg, size_t size)
@@ -162,10 +162,10 @@ CASE(kills, c27_the_limit_runs_from_the_start_of_the_task)
 	creel_future *a = creel_submit(ex, task_rest, &first, sizeof first);
 	creel_future *b = creel_submit_with(ex, task_count, &ran, sizeof ran,
 					    &(creel_submit_options){.limit_ns = 2000 * PT_MS});
-	ct_int(pt_outcome(a), 0);
-	ct_int(pt_long_drop(b), 1);
+	ct_int(ct_outcome(a), 0);
+	ct_int(ct_long_drop(b), 1);
 	creel_future_unref(a);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 static struct ct_count *terms;
@@ -215,7 +215,7 @@ CASE(kills, c27_a_limit_with_grace_sends_sigterm_first)
 	ct_int(ct_count_get(polite.terms), 1);
 	creel_future_unref(f);
 	pt_works(ex);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 CASE(kills, c27_who_ignores_sigterm_gets_sigkill_after_the_grace)
@@ -227,7 +227,7 @@ CASE(kills, c27_who_ignores_sigterm_gets_sigkill_after_the_grace)
 	ct_int(pt_failure(f, CREEL_KIND_TIMED_OUT)->signal, SIGKILL);
 	ct_int(ct_count_get(stubborn.terms), 1);
 	creel_future_unref(f);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 /* Limits of about the duration: whatever happens to those, their neighbours have no part in it. */
@@ -245,11 +245,11 @@ CASE(kills, c27_i03_a_limit_never_hits_another_task)
 				ex, task_rest, &ms, sizeof ms,
 				&(creel_submit_options){.limit_ns = (15 + (int)i * 2) * PT_MS /
 								    10});
-			g[i] = pt_submit_count(ex, ran[i] = ct_count_new());
+			g[i] = ct_submit_count(ex, ran[i] = ct_count_new());
 		}
 		for (unsigned i = 0; i < N; i++) {
-			ct_int(pt_long_drop(g[i]), 1);
-			if (pt_outcome(f[i])) {
+			ct_int(ct_long_drop(g[i]), 1);
+			if (ct_outcome(f[i])) {
 				pt_failure(f[i], CREEL_KIND_TIMED_OUT);
 				timed_out++;
 			}
@@ -257,11 +257,11 @@ CASE(kills, c27_i03_a_limit_never_hits_another_task)
 		}
 		/* The arena is finite. */
 		if (round % 100 == 99)
-			ct_int(creel_executor_drain(ex, PT_GUARD), 0);
+			ct_int(creel_executor_drain(ex, CT_GUARD), 0);
 	}
 	ct_int(pt_stats(ex).killed, timed_out);
 	ct_int(pt_stats(ex).died, timed_out);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 CASE(kills, c28_kill_in_every_state)
@@ -273,7 +273,7 @@ CASE(kills, c28_kill_in_every_state)
 	ct_count_await(g.started, 1);
 	creel_future *f[6];
 	for (unsigned i = 0; i < 6; i++)
-		f[i] = pt_submit_count(ex, ran);
+		f[i] = ct_submit_count(ex, ran);
 	/* The first waits in the worker's slots, the last in the queue. */
 	ct_int(creel_future_kill(f[0], 0), CREEL_CANCEL_NOW);
 	ct_int(creel_future_kill(f[5], 0), CREEL_CANCEL_NOW);
@@ -287,7 +287,7 @@ CASE(kills, c28_kill_in_every_state)
 	ct_has(e->message, "on request");
 	ct_int(creel_future_kill(running, 0), CREEL_CANCEL_FINAL);
 	for (unsigned i = 1; i < 5; i++)
-		ct_int(pt_outcome(f[i]), 0);
+		ct_int(ct_outcome(f[i]), 0);
 	ct_int(creel_future_kill(f[1], 0), CREEL_CANCEL_FINAL);
 	ct_int(ct_count_get(ran), 4);
 	creel_stats s = pt_stats(ex);
@@ -296,7 +296,7 @@ CASE(kills, c28_kill_in_every_state)
 	for (unsigned i = 0; i < 6; i++)
 		creel_future_unref(f[i]);
 	creel_future_unref(running);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 CASE(kills, c28_kill_with_grace_and_once_more_without)
@@ -316,7 +316,7 @@ CASE(kills, c28_kill_with_grace_and_once_more_without)
 	ct_int(pt_failure(b, CREEL_KIND_KILLED)->signal, SIGKILL);
 	creel_future_unref(a);
 	creel_future_unref(b);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 CASE(kills, c28_elsewhere_there_is_nothing_to_kill)
@@ -326,17 +326,17 @@ CASE(kills, c28_elsewhere_there_is_nothing_to_kill)
 	creel_future *f = pt_submit_gated(ex, &g);
 	ct_count_await(g.started, 1);
 	struct ct_count *ran = ct_count_new();
-	creel_future *pending = pt_submit_count(ex, ran);
+	creel_future *pending = ct_submit_count(ex, ran);
 	ct_int(creel_future_kill(pending, 0), CREEL_CANCEL_NOW);
 	ct_int(creel_future_kill(f, 0), -ENOTSUP);
 	ct_open(g.gate);
-	ct_int(pt_long_drop(f), 1);
+	ct_int(ct_long_drop(f), 1);
 	creel_future_unref(pending);
 	creel_future *limited = creel_submit_with(ex, task_nothing, NULL, 0,
 						  &(creel_submit_options){.limit_ns = 1});
 	ct_int(pt_failure(limited, CREEL_KIND_REJECTED)->code, -ENOTSUP);
 	creel_future_unref(limited);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 /* Kills that race with the end of their tasks: a result or a kill, and nobody else is hurt. */
@@ -347,23 +347,23 @@ CASE(kills, c28_i03_a_kill_that_comes_too_late_kills_nobody)
 	struct ct_count *ran = ct_count_new();
 	unsigned killed = 0;
 	for (unsigned round = 0; round < ct_scaled(ROUNDS); round++) {
-		creel_future *f = pt_submit_count(ex, ran), *other = pt_submit_count(ex, ran);
+		creel_future *f = ct_submit_count(ex, ran), *other = ct_submit_count(ex, ran);
 		for (volatile unsigned spin = 0; spin < round % 50 * 200; spin++)
 			;
 		int rc = creel_future_kill(f, 0);
-		int outcome = pt_outcome(f);
+		int outcome = ct_outcome(f);
 		if (rc == CREEL_CANCEL_NOW)
 			ct_int(outcome, -ECANCELED);
 		else if (rc == CREEL_CANCEL_FINAL)
 			ct_int(outcome, 0);
 		else if (outcome)
 			pt_failure(f, CREEL_KIND_KILLED), killed++;
-		ct_int(pt_outcome(other), 0);
+		ct_int(ct_outcome(other), 0);
 		creel_future_unref(f);
 		creel_future_unref(other);
 	}
 	ct_int(pt_stats(ex).killed, killed);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 CASE(kills, bad_a_negative_limit_is_refused)
@@ -375,5 +375,5 @@ CASE(kills, bad_a_negative_limit_is_refused)
 	ct_int(e->code, -EINVAL);
 	ct_has(e->message, "-5");
 	creel_future_unref(f);
-	pt_close(ex);
+	ct_close(ex);
 }

@@ -21,7 +21,7 @@ static void release(struct pt_gated *g, creel_future **f, unsigned n)
 {
 	ct_open(g->gate);
 	for (unsigned i = 0; i < n; i++)
-		ct_int(pt_long_drop(f[i]), g->value);
+		ct_int(ct_long_drop(f[i]), g->value);
 }
 
 CASE(lives, c13_workers_start_on_demand_and_idle_ones_are_used_first)
@@ -37,7 +37,7 @@ CASE(lives, c13_workers_start_on_demand_and_idle_ones_are_used_first)
 	busy(ex, 4, &g, f);
 	ct_int(pt_stats(ex).workers, 4);
 	release(&g, f, 4);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 CASE(lives, c31_idle_workers_retire_down_to_the_minimum)
@@ -52,12 +52,12 @@ CASE(lives, c31_idle_workers_retire_down_to_the_minimum)
 	struct pt_ids last = pt_ids(ex);
 	ct_int(pt_ids(ex).pid, last.pid);
 	ct_int(pt_stats(ex).died, 0);
-	pt_close(ex);
+	ct_close(ex);
 	ex = pt_pool_with((creel_process_pool_options){.max_workers = 2, .idle_ns = 20 * PT_MS});
 	pt_works(ex);
 	ct_until(pt_stats(ex).workers == 0);
 	pt_works(ex);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 CASE(lives, c31_resize_up_and_down)
@@ -83,7 +83,7 @@ CASE(lives, c31_resize_up_and_down)
 	ct_int(creel_executor_resize(ex, -3), -EINVAL);
 	pt_works(ex);
 	ct_int(pt_stats(ex).died, 0);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 /* How often a process was given the CPU of its own will. */
@@ -126,7 +126,7 @@ CASE(lives, c22_i14_nobody_wakes_up_in_an_idle_pool)
 		ct_assert(after[0] >= 0 && after[1] >= 0 && after[2] >= 0);
 	} while (memcmp(before, after, sizeof before) != 0);
 	pt_works(ex);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 CASE(lives, c31_bursts_with_idle_moments_in_between)
@@ -139,5 +139,5 @@ CASE(lives, c31_bursts_with_idle_moments_in_between)
 		nanosleep(&moment, NULL);
 	}
 	ct_int(pt_stats(ex).died, 0);
-	pt_close(ex);
+	ct_close(ex);
 }

@@ -56,12 +56,12 @@ CASE(nesting, i15_children_of_a_task_in_its_group_die_with_it)
 			ct_int(creel_future_kill(f, 0), CREEL_CANCEL_REQUESTED);
 		else
 			pt_kill(worker, way == 1 ? SIGKILL : SIGSEGV);
-		ct_int(pt_outcome(f), CREEL_EFAILED);
+		ct_int(ct_outcome(f), CREEL_EFAILED);
 		pt_await_gone(worker);
 		pt_await_gone(child);
 		creel_future_unref(f);
 	}
-	pt_close(ex);
+	ct_close(ex);
 }
 
 /* The task is over and its child is not: at the latest it goes when its worker does. */
@@ -70,10 +70,10 @@ CASE(nesting, i15_children_that_outlive_their_task_go_with_the_worker)
 	creel_executor *ex = pt_pool(1);
 	struct family fam = family(false, false);
 	creel_future *f = creel_submit(ex, task_has_a_child, &fam, sizeof fam);
-	ct_int(pt_outcome(f), 0);
+	ct_int(ct_outcome(f), 0);
 	int child = pt_pidfd(fam.ids[1].pid);
 	creel_future_unref(f);
-	pt_close(ex);
+	ct_close(ex);
 	pt_await_gone(child);
 }
 
@@ -88,7 +88,7 @@ CASE(nesting, i15_a_grandchild_in_its_own_session_goes_with_the_pool)
 	pt_failure(f, CREEL_KIND_KILLED);
 	creel_future_unref(f);
 	pt_works(ex);
-	pt_close(ex);
+	ct_close(ex);
 	pt_await_gone(child);
 }
 
@@ -139,12 +139,12 @@ CASE(nesting, i13_a_child_that_returns_from_the_task_is_no_second_worker)
 	for (unsigned i = 0; i < 10; i++) {
 		struct ct_count *ran = ct_count_new();
 		creel_future *f = creel_submit(ex, task_forks_and_both_return, &ran, sizeof ran);
-		ct_int(pt_long_drop(f), 100);
+		ct_int(ct_long_drop(f), 100);
 		ct_int(ct_count_get(ran), 2);
-		ct_int(pt_long_drop(pt_submit_count(ex, ran)), 3);
+		ct_int(ct_long_drop(ct_submit_count(ex, ran)), 3);
 	}
 	ct_int(pt_ids(ex).pid, before.pid);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 /* The worker does not wait: parent and child come back at the same time. */
@@ -162,8 +162,8 @@ CASE(nesting, i13_the_child_s_result_never_takes_the_place_of_the_worker_s)
 {
 	creel_executor *ex = pt_pool(2);
 	for (unsigned i = 0; i < ct_scaled(60); i++)
-		ct_int(pt_long_drop(creel_submit(ex, task_forks_and_forgets, NULL, 0)), 0);
-	pt_close(ex);
+		ct_int(ct_long_drop(creel_submit(ex, task_forks_and_forgets, NULL, 0)), 0);
+	ct_close(ex);
 }
 
 CASE(nesting, i13_two_pools_do_not_meet)
@@ -181,11 +181,11 @@ CASE(nesting, i13_two_pools_do_not_meet)
 	pt_failure(f, CREEL_KIND_WORKER_DIED);
 	pt_await_gone(server);
 	ct_open(h.gate);
-	ct_int(pt_long_drop(k), 2);
+	ct_int(ct_long_drop(k), 2);
 	creel_future_unref(f);
-	pt_close(a);
+	ct_close(a);
 	pt_works(b);
-	pt_close(b);
+	ct_close(b);
 }
 
 /* With the first gone before the second, and the other way round, and many. */
@@ -196,23 +196,19 @@ CASE(nesting, i13_pools_come_and_go_in_any_order)
 		ex[i] = pt_pool(1 + (int)i % 2);
 	for (unsigned i = 0; i < 6; i++)
 		pt_works(ex[i]);
-	pt_close(ex[2]);
-	pt_close(ex[0]);
+	ct_close(ex[2]);
+	ct_close(ex[0]);
 	pt_works(ex[1]);
-	pt_close(ex[5]);
+	ct_close(ex[5]);
 	pt_works(ex[3]);
-	pt_close(ex[1]);
-	pt_close(ex[3]);
-	pt_close(ex[4]);
+	ct_close(ex[1]);
+	ct_close(ex[3]);
+	ct_close(ex[4]);
 }
 
-static int task_uses_threads(creel_task *task, const void *arg, size_t size)
+/* In a task: ten small tasks of another pool, whose results come to 90, and a large one. */
+static int use(creel_task *task, creel_executor *inner)
 {
-	(void)arg;
-	(void)size;
-	creel_executor *inner = creel_thread_pool_new(
-		&(creel_thread_pool_options){.max_workers = 2});
-	TASK(!creel_executor_error(inner));
 	long sum = 0;
 	creel_future *f[10];
 	for (long i = 0; i < 10; i++)
@@ -223,24 +219,34 @@ static int task_uses_threads(creel_task *task, const void *arg, size_t size)
 		sum += value;
 		creel_future_unref(f[i]);
 	}
-	/* Large results of its own pool's tasks, too. */
 	unsigned char *data = calloc(1, 50000);
 	creel_future *large = creel_submit(inner, task_echo, data, 50000);
 	size_t have = 0;
 	TASK(creel_future_view(large, CREEL_FOREVER, NULL, &have) == 0 && have == 50000);
 	creel_future_unref(large);
 	free(data);
-	TASK(creel_executor_close(inner) == 0);
 	return creel_return(task, &sum, sizeof sum);
+}
+
+static int task_uses_threads(creel_task *task, const void *arg, size_t size)
+{
+	(void)arg;
+	(void)size;
+	creel_executor *inner = creel_thread_pool_new(
+		&(creel_thread_pool_options){.max_workers = 2});
+	TASK(!creel_executor_error(inner));
+	int rc = use(task, inner);
+	TASK(creel_executor_close(inner) == 0);
+	return rc;
 }
 
 CASE(nesting, c34_a_thread_pool_in_a_task)
 {
 	creel_executor *ex = pt_pool(2);
 	for (unsigned i = 0; i < 6; i++)
-		ct_int(pt_long_drop(creel_submit(ex, task_uses_threads, NULL, 0)), 90);
+		ct_int(ct_long_drop(creel_submit(ex, task_uses_threads, NULL, 0)), 90);
 	ct_int(pt_stats(ex).died, 0);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 static int task_uses_processes(creel_task *task, const void *arg, size_t size)
@@ -252,36 +258,21 @@ static int task_uses_processes(creel_task *task, const void *arg, size_t size)
 	const creel_error *e = creel_executor_error(inner);
 	if (e)
 		return creel_fail(task, e->code, "%s", e->message);
-	long sum = 0;
-	creel_future *f[10];
-	for (long i = 0; i < 10; i++)
-		f[i] = creel_submit(inner, task_double, &i, sizeof i);
 	creel_future *crash = pt_submit_crash(inner, PT_KILL, NULL, NULL, NULL);
-	for (unsigned i = 0; i < 10; i++) {
-		long value;
-		TASK(creel_future_result(f[i], CREEL_FOREVER, &value, sizeof value) == 0);
-		sum += value;
-		creel_future_unref(f[i]);
-	}
+	int rc = use(task, inner);
 	TASK(creel_future_result(crash, CREEL_FOREVER, NULL, 0) == CREEL_EFAILED);
 	creel_future_unref(crash);
-	unsigned char *data = calloc(1, 50000);
-	creel_future *large = creel_submit(inner, task_echo, data, 50000);
-	size_t have = 0;
-	TASK(creel_future_view(large, CREEL_FOREVER, NULL, &have) == 0 && have == 50000);
-	creel_future_unref(large);
-	free(data);
 	TASK(creel_executor_close(inner) == 0);
-	return creel_return(task, &sum, sizeof sum);
+	return rc;
 }
 
 CASE(nesting, c34_a_process_pool_in_a_task)
 {
 	creel_executor *ex = pt_pool(2);
 	for (unsigned i = 0; i < 4; i++)
-		ct_int(pt_long_drop(creel_submit(ex, task_uses_processes, NULL, 0)), 90);
+		ct_int(ct_long_drop(creel_submit(ex, task_uses_processes, NULL, 0)), 90);
 	ct_int(pt_stats(ex).died, 0);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 static int task_leaves_a_pool_open(creel_task *task, const void *arg, size_t size)
@@ -306,7 +297,7 @@ CASE(nesting, i09_a_pool_in_a_task_ends_with_its_worker)
 	ct_count_await(g.started, 1);
 	pt_failure(f, CREEL_KIND_WORKER_DIED);
 	creel_future_unref(f);
-	pt_close(ex);
+	ct_close(ex);
 	ct_int(orphans_await(pt_mark(), 10000), 0);
 }
 
@@ -355,14 +346,14 @@ CASE(nesting, c34_futures_of_a_task_s_own_outlive_it)
 	for (unsigned i = 0; i < 6; i++) {
 		creel_executor *ex = pt_pool(1);
 		creel_future *f = creel_submit(ex, task_keeps_a_future, &some[i], sizeof some[i]);
-		ct_int(pt_outcome(f), 0);
+		ct_int(ct_outcome(f), 0);
 		creel_future_unref(f);
 		f = creel_submit(ex, task_reads_the_future, &some[i], sizeof some[i]);
-		if (pt_outcome(f))
+		if (ct_outcome(f))
 			ct_fail(__FILE__, __LINE__, "%zu bytes: %s", some[i],
 				creel_future_error(f)->message);
 		creel_future_unref(f);
-		pt_close(ex);
+		ct_close(ex);
 	}
 }
 
@@ -404,10 +395,10 @@ CASE(nesting, c12_a_pool_s_handle_inside_its_own_worker_is_refused)
 		.max_workers = 1, .initializer = find_own_pool, .ctx = handle});
 	*handle = ex;
 	creel_future *f = creel_submit(ex, task_uses_its_own_pool, NULL, 0);
-	if (pt_outcome(f))
+	if (ct_outcome(f))
 		ct_fail(__FILE__, __LINE__, "%s", creel_future_error(f)->message);
 	creel_future_unref(f);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 struct inherited {
@@ -457,18 +448,18 @@ CASE(nesting, c23_a_forked_child_of_the_host_is_refused_and_exits_clean)
 	struct inherited in = {ex, pt_submit_gated(ex, &g),
 			       creel_submit(ex, task_double, &six, sizeof six),
 			       creel_shared_alloc(ex, 64), false};
-	ct_int(pt_long(in.ended), 12);
+	ct_int(ct_long(in.ended), 12);
 	ct_count_await(g.started, 1);
 	for (unsigned i = 0; i < 2; i++) {
 		in.by_exit = i;
 		ct_int(pt_host(use_what_was_inherited, &in), 0);
 	}
 	ct_open(g.gate);
-	ct_int(pt_long_drop(in.pending), 1);
+	ct_int(ct_long_drop(in.pending), 1);
 	creel_future_unref(in.ended);
 	creel_shared_free(ex, in.shared);
 	pt_works(ex);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 static void cancel_and_kill(void *arg)
@@ -483,12 +474,12 @@ CASE(nesting, c23_a_forked_child_cannot_end_the_parent_s_tasks)
 {
 	creel_executor *ex = pt_pool(1);
 	struct pt_gated g = pt_gated(1);
-	creel_future *f = pt_submit_gated(ex, &g), *waiting = pt_submit_count(ex, g.gate);
+	creel_future *f = pt_submit_gated(ex, &g), *waiting = ct_submit_count(ex, g.gate);
 	ct_count_await(g.started, 1);
 	ct_int(pt_host(cancel_and_kill, f), 0);
 	ct_int(pt_host(cancel_and_kill, waiting), 0);
 	ct_open(g.gate);
-	ct_int(pt_long_drop(f), 1);
-	ct_int(pt_long_drop(waiting), 2);
-	pt_close(ex);
+	ct_int(ct_long_drop(f), 1);
+	ct_int(ct_long_drop(waiting), 2);
+	ct_close(ex);
 }

@@ -43,7 +43,7 @@ static void check_answer(creel_future *f, size_t size)
 {
 	const void *data = &data;
 	size_t have = 1;
-	if (pt_outcome(f))
+	if (ct_outcome(f))
 		ct_fail(__FILE__, __LINE__, "%zu bytes: %s", size, creel_future_error(f)->message);
 	ct_int(creel_future_view(f, CREEL_NOW, &data, &have), 0);
 	ct_int(have, size);
@@ -66,7 +66,7 @@ CASE(payloads, c29_arguments_and_results_of_every_size_arrive)
 		check_answer(f, sizes[i]);
 	}
 	free(data);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 CASE(payloads, c29_sixty_four_mebibytes_there_and_back)
@@ -77,7 +77,7 @@ CASE(payloads, c29_sixty_four_mebibytes_there_and_back)
 	creel_future *f = creel_submit(ex, task_answer, data, 64 * MIB);
 	free(data);
 	check_answer(f, 64 * MIB);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 /* Many large ones at once, before anybody reads: neither side waits for the other. */
@@ -93,7 +93,7 @@ CASE(payloads, c29_large_payloads_both_ways_block_nobody)
 	for (unsigned i = N; i-- > 0;)
 		check_answer(f[i], 2 * MIB);
 	free(data);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 /* What the worker's memory had in it before must not show: the same places, again and again. */
@@ -106,7 +106,7 @@ CASE(payloads, c29_the_same_places_are_used_again)
 	for (unsigned i = 0; i < 100; i++)
 		check_answer(creel_submit(ex, task_answer, data, MIB - i * 5000), MIB - i * 5000);
 	free(data);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 struct ways {
@@ -187,7 +187,7 @@ CASE(payloads, c29_every_way_to_return_and_to_replace)
 		}
 	}
 	/* A buffer that was moved is freed in the worker, when its bytes are on their way. */
-	pt_close(ex);
+	ct_close(ex);
 	ct_int(ct_count_get(moved_freed), moved);
 }
 
@@ -212,7 +212,7 @@ CASE(payloads, c29_reserved_memory_is_aligned_and_reserving_again_costs_nothing)
 		creel_future *f = creel_submit(ex, task_aligned, NULL, 0);
 		check_answer(f, 0);
 	}
-	pt_close(ex);
+	ct_close(ex);
 }
 
 static int task_nth(creel_task *task, const void *arg, size_t size)
@@ -235,14 +235,14 @@ CASE(payloads, c29_hundreds_of_views_stay_intact_even_after_close)
 	for (unsigned i = 0; i < N; i++)
 		f[i] = creel_submit(ex, task_nth, &i, sizeof i);
 	for (unsigned i = 0; i < N; i++) {
-		if (pt_outcome(f[i]))
+		if (ct_outcome(f[i]))
 			ct_fail(__FILE__, __LINE__, "view %u: %s", i,
 				creel_future_error(f[i])->message);
 		ct_int(creel_future_view(f[i], CREEL_NOW, &view[i], NULL), 0);
 	}
 	for (unsigned i = 0; i < N; i++)
 		ct_assert(is_filled(view[i], 20000, i));
-	pt_close(ex);
+	ct_close(ex);
 	for (unsigned i = 0; i < N; i++) {
 		ct_assert(is_filled(view[i], 20000, i));
 		creel_future_unref(f[i]);
@@ -257,7 +257,7 @@ CASE(payloads, c29_a_view_outlives_the_worker_that_wrote_it)
 	const void *view[5];
 	for (unsigned i = 0; i < 5; i++) {
 		f[i] = creel_submit(ex, task_nth, &i, sizeof i);
-		ct_int(pt_outcome(f[i]), 0);
+		ct_int(ct_outcome(f[i]), 0);
 		ct_int(creel_future_view(f[i], CREEL_NOW, &view[i], NULL), 0);
 		creel_future *crash = pt_submit_crash(ex, PT_KILL, NULL, NULL, NULL);
 		pt_failure(crash, CREEL_KIND_WORKER_DIED);
@@ -267,7 +267,7 @@ CASE(payloads, c29_a_view_outlives_the_worker_that_wrote_it)
 		ct_assert(is_filled(view[i], 20000, i));
 	for (unsigned i = 0; i < 5; i++)
 		creel_future_unref(f[i]);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 CASE(payloads, c29_a_result_can_be_moved_out_and_outlives_the_pool)
@@ -280,13 +280,13 @@ CASE(payloads, c29_a_result_can_be_moved_out_and_outlives_the_pool)
 	for (unsigned i = 0; i < 5; i++) {
 		creel_future *f = creel_submit(ex, task_answer, some[i] ? data : NULL, some[i]);
 		creel_future *other = creel_future_ref(f);
-		ct_int(creel_future_take(f, PT_GUARD, &b[i]), -EBUSY);
+		ct_int(creel_future_take(f, CT_GUARD, &b[i]), -EBUSY);
 		creel_future_unref(other);
 		/* The executor's own reference goes an instant after the end. */
-		ct_until(creel_future_take(f, PT_GUARD, &b[i]) == 0);
+		ct_until(creel_future_take(f, CT_GUARD, &b[i]) == 0);
 		creel_future_unref(f);
 	}
-	pt_close(ex);
+	ct_close(ex);
 	for (unsigned i = 0; i < 5; i++) {
 		ct_int(b[i].size, some[i]);
 		ct_assert(is_filled(b[i].data, b[i].size, 2));
@@ -316,7 +316,7 @@ CASE(payloads, c29_an_argument_over_the_budget_is_refused)
 	creel_future_unref(f);
 	free(data);
 	pt_works(ex);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 /* Each fits, all together do not: the last is refused, and fits once the others have gone. */
@@ -334,13 +334,13 @@ CASE(payloads, c29_arguments_that_together_exceed_the_budget_are_refused)
 		ct_assert(++n < 8);
 	ct_int(n, 4);
 	ct_open(g.gate);
-	ct_int(pt_long_drop(hold), 1);
+	ct_int(ct_long_drop(hold), 1);
 	for (unsigned i = 0; i < n; i++)
 		check_answer(f[i], MIB / 4);
-	ct_int(creel_executor_drain(ex, PT_GUARD), 0);
+	ct_int(creel_executor_drain(ex, CT_GUARD), 0);
 	check_answer(creel_submit(ex, task_answer, data, MIB / 4), MIB / 4);
 	free(data);
-	pt_close(ex);
+	ct_close(ex);
 	ct_int(rc, -ENOSPC);
 }
 
@@ -369,13 +369,13 @@ CASE(payloads, c29_a_result_over_the_budget_fails_that_task)
 		(creel_process_pool_options){.max_workers = 1, .shared_budget = MIB});
 	for (int way = 0; way < 3; way++) {
 		creel_future *f = creel_submit(ex, task_over_budget, &way, sizeof way);
-		ct_int(pt_outcome(f), CREEL_EFAILED);
+		ct_int(ct_outcome(f), CREEL_EFAILED);
 		ct_int(creel_future_error(f)->code, codes[way]);
 		creel_future_unref(f);
 	}
 	pt_works(ex);
 	ct_int(pt_stats(ex).died, 0);
-	pt_close(ex);
+	ct_close(ex);
 	ct_int(ct_count_get(moved_freed), 1);
 }
 
@@ -398,16 +398,16 @@ CASE(payloads, c29_views_that_are_held_use_up_the_budget)
 	creel_future *f[3];
 	for (unsigned i = 0; i < 3; i++) {
 		f[i] = creel_submit(ex, task_half, NULL, 0);
-		ct_int(pt_outcome(f[i]), i < 2 ? 0 : CREEL_EFAILED);
+		ct_int(ct_outcome(f[i]), i < 2 ? 0 : CREEL_EFAILED);
 	}
 	ct_int(creel_future_error(f[2])->code, -ENOSPC);
 	creel_future_unref(f[0]);
 	creel_future_unref(f[2]);
 	f[0] = creel_submit(ex, task_half, NULL, 0);
-	ct_int(pt_outcome(f[0]), 0);
+	ct_int(ct_outcome(f[0]), 0);
 	creel_future_unref(f[0]);
 	creel_future_unref(f[1]);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 struct picture {
@@ -438,7 +438,7 @@ CASE(payloads, c29_shared_memory_is_at_one_address_and_worked_on_in_place)
 	fill(pixels, MIB, 1);
 	creel_future *f = creel_submit(ex, task_invert, p, CREEL_BY_REF);
 	void *same = NULL;
-	ct_int(creel_future_result(f, PT_GUARD, &same, sizeof same), 0);
+	ct_int(creel_future_result(f, CT_GUARD, &same, sizeof same), 0);
 	ct_assert(same == p);
 	for (size_t i = 0; i < MIB; i++)
 		ct_assert(pixels[i] == (unsigned char)~byte_at(i, 1));
@@ -446,7 +446,7 @@ CASE(payloads, c29_shared_memory_is_at_one_address_and_worked_on_in_place)
 	creel_shared_free(ex, p);
 	creel_shared_free(ex, pixels);
 	creel_shared_free(ex, NULL);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 static int task_null(creel_task *task, const void *arg, size_t size)
@@ -475,12 +475,12 @@ CASE(payloads, c30_pointers_outside_shared_memory_are_refused)
 		creel_future_unref(g);
 	}
 	f = creel_submit(ex, task_null, NULL, CREEL_BY_REF);
-	ct_int(pt_outcome(f), 0);
+	ct_int(ct_outcome(f), 0);
 	creel_future_unref(f);
 	creel_shared_free(other, theirs);
 	free(heap);
-	pt_close(other);
-	pt_close(ex);
+	ct_close(other);
+	ct_close(ex);
 }
 
 CASE(payloads, c29_shared_memory_over_the_budget_is_null_and_elsewhere_it_is_the_heap)
@@ -505,12 +505,12 @@ CASE(payloads, c29_shared_memory_over_the_budget_is_null_and_elsewhere_it_is_the
 	void *whole = creel_shared_alloc(ex, MIB);
 	ct_assert(whole != NULL);
 	creel_shared_free(ex, whole);
-	pt_close(ex);
+	ct_close(ex);
 	ex = creel_thread_pool_new(NULL);
 	void *heap = creel_shared_alloc(ex, 100);
 	ct_assert(heap && (uintptr_t)heap % 64 == 0);
 	creel_shared_free(ex, heap);
-	pt_close(ex);
+	ct_close(ex);
 	ex = creel_process_pool_new(&(creel_process_pool_options){.max_workers = -1});
 	ct_assert(creel_shared_alloc(ex, 100) == NULL);
 	creel_executor_unref(ex);

@@ -19,7 +19,7 @@ __attribute__((constructor)) static void remember_process(void)
 	test_process = getpid();
 }
 
-#if PT_ASAN
+#if CT_ASAN
 /* Leaks are looked for in the test's own process: a worker or host that calls exit() has the memory of
  * threads that it does not have. */
 int __lsan_is_turned_off(void);
@@ -64,11 +64,6 @@ creel_executor *pt_pool(int max_workers)
 	return pt_pool_with((creel_process_pool_options){.max_workers = max_workers});
 }
 
-void pt_close(creel_executor *ex)
-{
-	ct_int(creel_executor_close(ex), 0);
-}
-
 creel_stats pt_stats(creel_executor *ex)
 {
 	creel_stats s;
@@ -76,34 +71,9 @@ creel_stats pt_stats(creel_executor *ex)
 	return s;
 }
 
-int pt_outcome(creel_future *f)
-{
-	int rc = creel_future_result(f, PT_GUARD, NULL, 0);
-	if (rc == -ETIMEDOUT)
-		ct_fail(__FILE__, __LINE__, "a future never became final");
-	return rc;
-}
-
-long pt_long(creel_future *f)
-{
-	long value = -1;
-	int rc = creel_future_result(f, PT_GUARD, &value, sizeof value);
-	if (rc == CREEL_EFAILED)
-		ct_fail(__FILE__, __LINE__, "failed: %s", creel_future_error(f)->message);
-	ct_int(rc, 0);
-	return value;
-}
-
-long pt_long_drop(creel_future *f)
-{
-	long value = pt_long(f);
-	creel_future_unref(f);
-	return value;
-}
-
 const creel_error *pt_failure(creel_future *f, int kind)
 {
-	ct_int(pt_outcome(f), CREEL_EFAILED);
+	ct_int(ct_outcome(f), CREEL_EFAILED);
 	const creel_error *e = creel_future_error(f);
 	ct_assert(e != NULL);
 	if (e->kind != kind)
@@ -112,18 +82,13 @@ const creel_error *pt_failure(creel_future *f, int kind)
 	return e;
 }
 
-void pt_await_running(creel_future *f)
-{
-	ct_until(creel_future_state(f) != CREEL_FUTURE_PENDING);
-}
-
 void pt_works(creel_executor *ex)
 {
 	creel_future *f[8];
 	for (long i = 0; i < 8; i++)
 		f[i] = creel_submit(ex, task_double, &i, sizeof i);
 	for (long i = 0; i < 8; i++)
-		ct_int(pt_long_drop(f[i]), 2 * i);
+		ct_int(ct_long_drop(f[i]), 2 * i);
 }
 
 int pt_pidfd(pid_t pid)
@@ -194,42 +159,9 @@ struct pt_ids pt_ids(creel_executor *ex)
 {
 	struct pt_ids ids;
 	creel_future *f = creel_submit(ex, task_ids, NULL, 0);
-	ct_int(creel_future_result(f, PT_GUARD, &ids, sizeof ids), 0);
+	ct_int(creel_future_result(f, CT_GUARD, &ids, sizeof ids), 0);
 	creel_future_unref(f);
 	return ids;
-}
-
-int task_nothing(creel_task *task, const void *arg, size_t size)
-{
-	(void)task;
-	(void)arg;
-	(void)size;
-	return 0;
-}
-
-int task_double(creel_task *task, const void *arg, size_t size)
-{
-	(void)size;
-	long value = 2 * *(const long *)arg;
-	return creel_return(task, &value, sizeof value);
-}
-
-int task_echo(creel_task *task, const void *arg, size_t size)
-{
-	return creel_return(task, arg, size);
-}
-
-int task_count(creel_task *task, const void *arg, size_t size)
-{
-	(void)size;
-	struct ct_count *const *counter = arg;
-	long value = (long)ct_count_add(*counter, 1);
-	return creel_return(task, &value, sizeof value);
-}
-
-creel_future *pt_submit_count(creel_executor *ex, struct ct_count *counter)
-{
-	return creel_submit(ex, task_count, &counter, sizeof counter);
 }
 
 int task_gated(creel_task *task, const void *arg, size_t size)
@@ -316,17 +248,4 @@ creel_future *pt_submit_crash(creel_executor *ex, enum pt_how how, const char *n
 	struct pt_crash crash = {how, ids, ran};
 	return creel_submit_with(ex, task_crash, &crash, sizeof crash,
 				 &(creel_submit_options){.name = name});
-}
-
-void done_count(creel_future *f, void *counter)
-{
-	(void)f;
-	ct_count_add(counter, 1);
-}
-
-void arg_free_count(void *arg, size_t size, void *counter)
-{
-	(void)arg;
-	(void)size;
-	ct_count_add(counter, 1);
 }

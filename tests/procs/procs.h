@@ -14,6 +14,7 @@
 #include "census.h"
 #include "ct.h"
 #include "shared.h"
+#include "tasks.h"
 
 #include <creel/creel.h>
 #include <errno.h>
@@ -21,19 +22,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define PT_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define PT_ASAN 1
-#endif
-#endif
-#ifndef PT_ASAN
-#define PT_ASAN 0
-#endif
-
 #define PT_MS INT64_C(1000000)
-#define PT_GUARD creel_in_ms(CT_GUARD_MS)
 
 #define CASE_OFF(suite, name, off)                                                                 \
 	static void case_##name(void);                                                             \
@@ -49,21 +38,13 @@ void pt_case(void (*run)(void));
 /* The mark of the arena: see orphans.h. */
 unsigned long pt_mark(void);
 
-/* Pools: sound ones, and their end. */
+/* Sound pools. */
 creel_executor *pt_pool_with(creel_process_pool_options options);
 creel_executor *pt_pool(int max_workers);
-void pt_close(creel_executor *ex);
 creel_stats pt_stats(creel_executor *ex);
 
-/* Waits for the end of f under the guard: what creel_future_result() says of it. */
-int pt_outcome(creel_future *f);
-/* Waits for a result of type long. With _drop the reference goes. */
-long pt_long(creel_future *f);
-long pt_long_drop(creel_future *f);
 /* Waits for a failure of that kind. */
 const creel_error *pt_failure(creel_future *f, int kind);
-/* Waits until the task runs. */
-void pt_await_running(creel_future *f);
 /* Shows that the pool works: some tasks, with their right results. */
 void pt_works(creel_executor *ex);
 
@@ -102,16 +83,6 @@ struct pt_ids {
 int task_ids(creel_task *task, const void *arg, size_t size);
 struct pt_ids pt_ids(creel_executor *ex);
 
-/* Tasks. */
-int task_nothing(creel_task *task, const void *arg, size_t size);
-/* long -> long: the same, doubled. */
-int task_double(creel_task *task, const void *arg, size_t size);
-/* Any bytes -> the same bytes. */
-int task_echo(creel_task *task, const void *arg, size_t size);
-/* struct ct_count * -> counts it up. */
-int task_count(creel_task *task, const void *arg, size_t size);
-creel_future *pt_submit_count(creel_executor *ex, struct ct_count *counter);
-
 /* Reports its pid, says that it started, waits for the gate, returns value. */
 struct pt_gated {
 	struct ct_count *started, *gate;
@@ -147,8 +118,5 @@ struct pt_crash {
 int task_crash(creel_task *task, const void *arg, size_t size);
 creel_future *pt_submit_crash(creel_executor *ex, enum pt_how how, const char *name,
 			      struct pt_ids *ids, struct ct_count *ran);
-
-void done_count(creel_future *f, void *counter);
-void arg_free_count(void *arg, size_t size, void *counter);
 
 #endif

@@ -82,7 +82,7 @@ static void each_fails(unsigned kind)
 	unsigned n = 0;
 	bool failed;
 	/* Caches of the library and of libc are filled. */
-	pt_close(pt_pool(1));
+	ct_close(pt_pool(1));
 	ct_census_take(&before);
 	do {
 		n++;
@@ -97,7 +97,7 @@ static void each_fails(unsigned kind)
 			ct_assert(failed);
 			ct_assert(e->message[0] != 0);
 			creel_future *f = creel_submit(ex, task_nothing, NULL, 0);
-			ct_int(pt_outcome(f), CREEL_EFAILED);
+			ct_int(ct_outcome(f), CREEL_EFAILED);
 			creel_future_unref(f);
 		}
 		ct_int(creel_executor_close(ex), 0);
@@ -106,7 +106,7 @@ static void each_fails(unsigned kind)
 	ct_assert(n > 1);
 	creel_executor *ex = pt_pool(1);
 	pt_works(ex);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 CASE(refusals, bad_no_memory_for_a_pool)
@@ -188,7 +188,7 @@ CASE(refusals, bad_no_descriptors_left_for_a_worker)
 	while ((fill[filled] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
 		ct_assert(++filled < 1023);
 	struct ct_count *ran = ct_count_new();
-	creel_future *f = pt_submit_count(ex, ran);
+	creel_future *f = ct_submit_count(ex, ran);
 	/* An end of its own, or an end when there are descriptors: it gets time for the first. */
 	int rc = creel_future_result(f, creel_in_ms(2000), NULL, 0);
 	while (filled)
@@ -201,7 +201,7 @@ CASE(refusals, bad_no_descriptors_left_for_a_worker)
 	ct_assert(rc == 0 || creel_future_error(f)->message[0] != 0);
 	ct_int(ct_count_get(ran), rc == 0);
 	creel_future_unref(f);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 /* A host of a user who may have so many processes and threads. */
@@ -237,9 +237,9 @@ static void poor_host(void *arg)
 	creel_future *f[4];
 	unsigned good = 0;
 	for (unsigned i = 0; i < 4; i++)
-		f[i] = pt_submit_count(ex, p->ran);
+		f[i] = ct_submit_count(ex, p->ran);
 	for (unsigned i = 0; i < 4; i++) {
-		int rc = creel_future_result(f[i], PT_GUARD, NULL, 0);
+		int rc = creel_future_result(f[i], CT_GUARD, NULL, 0);
 		HOST(rc == 0 || rc == CREEL_EFAILED);
 		e = creel_future_error(f[i]);
 		HOST(rc == 0 || (e->kind == CREEL_KIND_BROKEN && strstr(e->message, "limit")));
@@ -253,7 +253,7 @@ static void poor_host(void *arg)
 	_exit(good ? 12 : 11);
 }
 
-CASE_OFF(refusals, bad_fork_is_refused, PT_ASAN)
+CASE_OFF(refusals, bad_fork_is_refused, CT_ASAN)
 {
 	if (getuid() != 0)
 		ct_skip("only root can become somebody else");
@@ -288,13 +288,13 @@ static void cramped_host(void *arg)
 		_exit(10);
 	}
 	creel_future *f = creel_submit(ex, task_double, &six, sizeof six);
-	HOST(creel_future_result(f, PT_GUARD, &value, sizeof value) == 0 && value == 12);
+	HOST(creel_future_result(f, CT_GUARD, &value, sizeof value) == 0 && value == 12);
 	creel_future_unref(f);
 	HOST(creel_executor_close(ex) == 0);
 	_exit(12);
 }
 
-CASE_OFF(refusals, bad_address_space_is_rationed, PT_ASAN)
+CASE_OFF(refusals, bad_address_space_is_rationed, CT_ASAN)
 {
 	rlim_t sizes[] = {(rlim_t)4 << 30, (rlim_t)1 << 30, (rlim_t)400 << 20};
 	for (unsigned i = 0; i < 3; i++) {
@@ -313,10 +313,10 @@ CASE(refusals, bad_limits_that_cannot_be_set_leave_the_worker_as_it_is_or_say_so
 	creel_executor *ex = pt_pool_with((creel_process_pool_options){
 		.max_workers = 1, .open_files = INT32_MAX, .nice = 1000});
 	creel_future *f = creel_submit(ex, task_nothing, NULL, 0);
-	int rc = pt_outcome(f);
+	int rc = ct_outcome(f);
 	ct_assert(rc == 0 || creel_future_error(f)->kind == CREEL_KIND_BROKEN);
 	creel_future_unref(f);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 CASE(refusals, bad_calls_on_futures_and_pools)
@@ -332,9 +332,9 @@ CASE(refusals, bad_calls_on_futures_and_pools)
 	ct_int(creel_future_kill(NULL, 0), -EINVAL);
 	f = creel_submit(ex, task_nothing, NULL, 0);
 	ct_int(creel_future_kill(f, -1), -EINVAL);
-	ct_int(pt_outcome(f), 0);
+	ct_int(ct_outcome(f), 0);
 	creel_future_unref(f);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 CASE(refusals, bad_descriptors_to_keep_that_are_not_open)

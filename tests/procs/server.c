@@ -18,7 +18,7 @@ CASE(server, i01_the_pool_recovers_from_the_death_of_its_server)
 		for (unsigned i = 0; i < 2; i++)
 			held[i] = pt_submit_gated(ex, &g[i]);
 		for (unsigned i = 0; i < N; i++)
-			f[i] = pt_submit_count(ex, ran[i] = ct_count_new());
+			f[i] = ct_submit_count(ex, ran[i] = ct_count_new());
 		ct_count_await(g[0].started, 1);
 		ct_count_await(g[1].started, 1);
 		int server = pt_pidfd(g[0].ids->server), worker = pt_pidfd(g[1].ids->pid);
@@ -30,12 +30,12 @@ CASE(server, i01_the_pool_recovers_from_the_death_of_its_server)
 			creel_future_unref(held[i]);
 		}
 		for (unsigned i = 0; i < N; i++)
-			ct_int(pt_long_drop(f[i]), 1);
+			ct_int(ct_long_drop(f[i]), 1);
 		pt_await_gone(server);
 		pt_await_gone(worker);
 	}
 	ct_assert(creel_executor_error(ex) == NULL);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 /* Nothing runs, and nobody submits: it is noticed all the same, and what comes later works. */
@@ -49,7 +49,7 @@ CASE(server, i01_a_server_that_dies_while_the_pool_is_idle)
 	pt_await_gone(worker);
 	pt_works(ex);
 	ct_assert(pt_ids(ex).server != ids.server);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 /* Each time before there was a result: that cannot go on for ever. */
@@ -65,14 +65,14 @@ CASE(server, i07_a_server_that_dies_each_time_breaks_the_pool)
 			pt_kill(server, SIGKILL);
 			pt_await_gone(server);
 		}
-		ct_int(pt_outcome(f), CREEL_EFAILED);
+		ct_int(ct_outcome(f), CREEL_EFAILED);
 		creel_future_unref(f);
 	}
 	creel_future *f = creel_submit(ex, task_nothing, NULL, 0);
 	pt_failure(f, CREEL_KIND_BROKEN);
 	creel_future_unref(f);
 	ct_has(creel_executor_error(ex)->message, "fork server");
-	pt_close(ex);
+	ct_close(ex);
 }
 
 CASE(server, i01_the_server_dies_while_the_pool_shuts_down)
@@ -80,7 +80,7 @@ CASE(server, i01_the_server_dies_while_the_pool_shuts_down)
 	creel_executor *ex = pt_pool(1);
 	struct ct_count *ran = ct_count_new();
 	struct pt_gated g = pt_gated(1);
-	creel_future *held = pt_submit_gated(ex, &g), *f = pt_submit_count(ex, ran);
+	creel_future *held = pt_submit_gated(ex, &g), *f = ct_submit_count(ex, ran);
 	ct_count_await(g.started, 1);
 	size_t left = 0;
 	ct_int(creel_executor_shutdown(ex, 0, CREEL_NOW, &left), -ETIMEDOUT);
@@ -88,10 +88,10 @@ CASE(server, i01_the_server_dies_while_the_pool_shuts_down)
 	int server = pt_pidfd(g.ids->server);
 	pt_kill(server, SIGKILL);
 	pt_failure(held, CREEL_KIND_WORKER_DIED);
-	ct_int(pt_long_drop(f), 1);
+	ct_int(ct_long_drop(f), 1);
 	pt_await_gone(server);
 	creel_future_unref(held);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 struct doomed {
@@ -183,5 +183,5 @@ CASE(server, c25_no_zombies_stay_with_the_server)
 		ct_assert(access(path, F_OK) < 0 && errno == ENOENT);
 		creel_future_unref(f);
 	}
-	pt_close(ex);
+	ct_close(ex);
 }

@@ -13,8 +13,8 @@ CASE(shutdown, c17_fifty_queued_tasks_all_finish)
 	struct ct_count *ran = ct_count_new();
 	creel_future *f[N];
 	for (unsigned i = 0; i < N; i++)
-		f[i] = pt_submit_count(ex, ran);
-	pt_close(ex);
+		f[i] = ct_submit_count(ex, ran);
+	ct_close(ex);
 	ct_int(ct_count_get(ran), N);
 	for (unsigned i = 0; i < N; i++) {
 		ct_int(creel_future_result(f[i], CREEL_NOW, NULL, 0), 0);
@@ -28,10 +28,10 @@ CASE(shutdown, c17_dropping_the_last_reference_still_finishes_them)
 	struct ct_count *ran = ct_count_new();
 	creel_future *f[N];
 	for (unsigned i = 0; i < N; i++)
-		f[i] = pt_submit_count(ex, ran);
+		f[i] = ct_submit_count(ex, ran);
 	creel_executor_unref(ex);
 	for (unsigned i = 0; i < N; i++) {
-		ct_int(pt_outcome(f[i]), 0);
+		ct_int(ct_outcome(f[i]), 0);
 		creel_future_unref(f[i]);
 	}
 	ct_int(ct_count_get(ran), N);
@@ -40,7 +40,7 @@ CASE(shutdown, c17_dropping_the_last_reference_still_finishes_them)
 CASE(shutdown, c17_a_pool_that_never_ran_anything)
 {
 	for (unsigned i = 0; i < 10; i++)
-		pt_close(pt_pool(1));
+		ct_close(pt_pool(1));
 	creel_executor_unref(pt_pool(1));
 }
 
@@ -49,7 +49,7 @@ CASE(shutdown, c17_with_a_deadline_it_says_what_is_left)
 	creel_executor *ex = pt_pool(1);
 	struct pt_gated g = pt_gated(1);
 	struct ct_count *ran = ct_count_new();
-	creel_future *held = pt_submit_gated(ex, &g), *f = pt_submit_count(ex, ran);
+	creel_future *held = pt_submit_gated(ex, &g), *f = ct_submit_count(ex, ran);
 	ct_count_await(g.started, 1);
 	size_t left = 77;
 	ct_int(creel_executor_shutdown(ex, 7, CREEL_FOREVER, &left), -EINVAL);
@@ -58,7 +58,7 @@ CASE(shutdown, c17_with_a_deadline_it_says_what_is_left)
 	ct_int(left, 2);
 	ct_int(creel_executor_shutdown(ex, 0, creel_in_ms(20), &left), -ETIMEDOUT);
 	ct_int(left, 2);
-	creel_future *late = pt_submit_count(ex, ran);
+	creel_future *late = ct_submit_count(ex, ran);
 	ct_int(pt_failure(late, CREEL_KIND_SHUT_DOWN)->code, -ESHUTDOWN);
 	creel_future_unref(late);
 	ct_int(creel_executor_resize(ex, 2), -ESHUTDOWN);
@@ -66,9 +66,9 @@ CASE(shutdown, c17_with_a_deadline_it_says_what_is_left)
 	ct_int(creel_executor_shutdown(ex, 0, CREEL_FOREVER, &left), 0);
 	ct_int(left, 0);
 	ct_int(creel_executor_shutdown(ex, 0, CREEL_NOW, &left), 0);
-	ct_int(pt_long_drop(held), 1);
-	ct_int(pt_long_drop(f), 1);
-	pt_close(ex);
+	ct_int(ct_long_drop(held), 1);
+	ct_int(ct_long_drop(f), 1);
+	ct_close(ex);
 }
 
 CASE(shutdown, c17_cancelling_cancels_what_has_not_started)
@@ -94,9 +94,9 @@ CASE(shutdown, c17_cancelling_cancels_what_has_not_started)
 	ct_int(ct_count_get(told), N);
 	ct_int(ct_count_get(freed), N);
 	ct_open(g.gate);
-	ct_int(pt_long_drop(held), 1);
+	ct_int(ct_long_drop(held), 1);
 	ct_int(ct_count_get(ran), 0);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 CASE(shutdown, c17_cancelling_may_be_asked_for_later)
@@ -104,17 +104,17 @@ CASE(shutdown, c17_cancelling_may_be_asked_for_later)
 	creel_executor *ex = pt_pool(1);
 	struct pt_gated g = pt_gated(1);
 	struct ct_count *ran = ct_count_new();
-	creel_future *held = pt_submit_gated(ex, &g), *f = pt_submit_count(ex, ran);
+	creel_future *held = pt_submit_gated(ex, &g), *f = ct_submit_count(ex, ran);
 	ct_count_await(g.started, 1);
 	size_t left = 0;
 	ct_int(creel_executor_shutdown(ex, 0, CREEL_NOW, NULL), -ETIMEDOUT);
 	ct_int(creel_executor_shutdown(ex, CREEL_SHUTDOWN_CANCEL, CREEL_NOW, &left), -ETIMEDOUT);
 	ct_int(left, 1);
-	ct_int(pt_outcome(f), -ECANCELED);
+	ct_int(ct_outcome(f), -ECANCELED);
 	creel_future_unref(f);
 	ct_open(g.gate);
-	ct_int(pt_long_drop(held), 1);
-	pt_close(ex);
+	ct_int(ct_long_drop(held), 1);
+	ct_close(ex);
 }
 
 struct closing {
@@ -138,14 +138,14 @@ CASE(shutdown, c17_close_in_a_callback_does_not_wait)
 	struct ct_count *ran = ct_count_new();
 	struct pt_gated g = pt_gated(1);
 	struct closing c = {ex, 0, 0, ct_count_new()};
-	creel_future *f = pt_submit_gated(ex, &g), *next = pt_submit_count(ex, ran);
+	creel_future *f = pt_submit_gated(ex, &g), *next = ct_submit_count(ex, ran);
 	ct_int(creel_future_on_done(f, NULL, close_in_callback, &c, NULL, NULL), 0);
 	ct_open(g.gate);
 	ct_pass(c.over);
 	ct_int(atomic_load(&c.rc), -EDEADLK);
 	ct_int(atomic_load(&c.drained), -EDEADLK);
-	ct_int(pt_long_drop(f), 1);
-	ct_int(pt_long_drop(next), 1);
+	ct_int(ct_long_drop(f), 1);
+	ct_int(ct_long_drop(next), 1);
 }
 
 CASE(shutdown, c17_shutdown_while_workers_die)
@@ -155,8 +155,8 @@ CASE(shutdown, c17_shutdown_while_workers_die)
 	creel_future *f[N];
 	for (unsigned i = 0; i < N; i++)
 		f[i] = i % 10 == 5 ? pt_submit_crash(ex, PT_KILL, NULL, NULL, ran)
-				   : pt_submit_count(ex, ran);
-	pt_close(ex);
+				   : ct_submit_count(ex, ran);
+	ct_close(ex);
 	ct_int(ct_count_get(ran), N);
 	for (unsigned i = 0; i < N; i++) {
 		ct_int(creel_future_result(f[i], CREEL_NOW, NULL, 0),
@@ -171,7 +171,7 @@ CASE(shutdown, c17_close_waits_for_the_limit_of_what_hangs)
 	creel_executor *ex = pt_pool_with(
 		(creel_process_pool_options){.max_workers = 1, .limit_ns = 100 * PT_MS});
 	creel_future *f = pt_submit_crash(ex, PT_HANG, NULL, NULL, NULL);
-	pt_close(ex);
+	ct_close(ex);
 	pt_failure(f, CREEL_KIND_TIMED_OUT);
 	creel_future_unref(f);
 }
@@ -189,7 +189,7 @@ CASE(shutdown, c17_drain_waits_for_everything_and_the_pool_goes_on)
 		ct_int(creel_spawn(ex, task_count, &ran, sizeof ran, NULL), 0);
 	creel_future *crash = pt_submit_crash(ex, PT_ABORT, NULL, NULL, NULL);
 	ct_open(g.gate);
-	ct_int(creel_executor_drain(ex, PT_GUARD), 0);
+	ct_int(creel_executor_drain(ex, CT_GUARD), 0);
 	ct_int(ct_count_get(ran), N);
 	ct_int(creel_future_state(crash), CREEL_FUTURE_FINISHED);
 	creel_stats s = pt_stats(ex);
@@ -200,7 +200,7 @@ CASE(shutdown, c17_drain_waits_for_everything_and_the_pool_goes_on)
 	creel_future_unref(held);
 	creel_future_unref(crash);
 	pt_works(ex);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 /* A broken pool closes like any other, and counts what it failed. */
@@ -219,13 +219,13 @@ CASE(shutdown, c17_a_broken_pool_drains_and_closes)
 	pt_failure(crash, CREEL_KIND_WORKER_DIED);
 	for (unsigned i = 0; i < N; i++) {
 		if (f[i])
-			(void)pt_outcome(f[i]);
+			(void)ct_outcome(f[i]);
 		creel_future_unref(f[i]);
 	}
-	ct_int(creel_executor_drain(ex, PT_GUARD), 0);
+	ct_int(creel_executor_drain(ex, CT_GUARD), 0);
 	ct_int(pt_stats(ex).done, accepted + 1);
 	creel_future_unref(crash);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 /* The task was dropped while its worker started, and nobody told who waits for that. */
@@ -237,9 +237,9 @@ CASE(shutdown, c17_drain_ends_after_a_cancel_before_there_is_a_worker)
 		int rc = creel_future_cancel(f);
 		ct_assert(rc == CREEL_CANCEL_NOW || rc == CREEL_CANCEL_REQUESTED ||
 			  rc == CREEL_CANCEL_FINAL);
-		ct_int(creel_executor_drain(ex, PT_GUARD), 0);
+		ct_int(creel_executor_drain(ex, CT_GUARD), 0);
 		creel_future_unref(f);
-		pt_close(ex);
+		ct_close(ex);
 	}
 }
 
@@ -279,11 +279,11 @@ CASE(shutdown, c02_drain_waits_for_the_canceller)
 	ct_int(pthread_create(&canceller, NULL, cancel_it, f), 0);
 	ct_pass(s.entered);
 	ct_open(g.gate);
-	ct_int(creel_executor_drain(ex, PT_GUARD), 0);
+	ct_int(creel_executor_drain(ex, CT_GUARD), 0);
 	ct_int(ct_count_get(s.left), 1);
 	ct_int(pthread_join(canceller, NULL), 0);
 	ct_int(creel_future_state(f), CREEL_FUTURE_CANCELLED);
 	creel_future_unref(f);
-	ct_int(pt_long_drop(blocker), 1);
-	pt_close(ex);
+	ct_int(ct_long_drop(blocker), 1);
+	ct_close(ex);
 }

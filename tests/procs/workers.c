@@ -78,9 +78,9 @@ CASE(workers, c31_the_initializer_s_state_belongs_to_the_worker)
 	struct lives *l = lives_new();
 	creel_executor *ex = pt_pool_with(with_lives(l, 1));
 	for (long i = 0; i < 5; i++)
-		ct_int(pt_long_drop(creel_submit(ex, task_local, NULL, 0)), 4711 + i);
+		ct_int(ct_long_drop(creel_submit(ex, task_local, NULL, 0)), 4711 + i);
 	ct_int(ct_count_get(l->initialized), 1);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 CASE(workers, c31_the_finalizer_runs_once_in_every_worker_at_close)
@@ -94,8 +94,8 @@ CASE(workers, c31_the_finalizer_runs_once_in_every_worker_at_close)
 	ct_count_await(g.started, 3);
 	ct_open(g.gate);
 	for (unsigned i = 0; i < 3; i++)
-		ct_int(pt_long_drop(f[i]), 1);
-	pt_close(ex);
+		ct_int(ct_long_drop(f[i]), 1);
+	ct_close(ex);
 	ct_int(ct_count_get(l->initialized), 3);
 	ct_int(ct_count_get(l->finalized), 3);
 }
@@ -115,7 +115,7 @@ CASE(workers, c31_a_worker_is_replaced_after_its_tasks)
 	}
 	ct_until(pt_stats(ex).recycled == 4);
 	ct_int(pt_stats(ex).died, 0);
-	pt_close(ex);
+	ct_close(ex);
 	ct_int(ct_count_get(l->initialized), 4);
 	ct_int(ct_count_get(l->finalized), 4);
 }
@@ -129,14 +129,14 @@ CASE(workers, c31_i13_one_task_a_worker_under_load)
 	struct ct_count *ran[N];
 	creel_future *f[N];
 	for (unsigned i = 0; i < N; i++)
-		f[i] = pt_submit_count(ex, ran[i] = ct_count_new());
+		f[i] = ct_submit_count(ex, ran[i] = ct_count_new());
 	for (unsigned i = 0; i < N; i++)
-		ct_int(pt_long_drop(f[i]), 1);
+		ct_int(ct_long_drop(f[i]), 1);
 	ct_until(pt_stats(ex).workers == 0);
 	ct_int(pt_stats(ex).recycled, N);
 	ct_int(pt_stats(ex).started, N);
 	ct_int(pt_stats(ex).died, 0);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 static int task_rest(creel_task *task, const void *arg, size_t size)
@@ -156,10 +156,10 @@ CASE(workers, c31_a_long_last_task_of_a_worker_is_let_finish)
 		(creel_process_pool_options){.max_workers = 1, .tasks_per_worker = 1});
 	long seconds = 11;
 	creel_future *f = creel_submit(ex, task_rest, &seconds, sizeof seconds);
-	if (pt_outcome(f))
+	if (ct_outcome(f))
 		ct_fail(__FILE__, __LINE__, "%s", creel_future_error(f)->message);
 	creel_future_unref(f);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 CASE(workers, c31_i07_an_initializer_that_fails_breaks_the_pool_with_its_code)
@@ -181,7 +181,7 @@ CASE(workers, c31_i07_an_initializer_that_fails_breaks_the_pool_with_its_code)
 	creel_future *late = creel_submit(ex, task_nothing, NULL, 0);
 	pt_failure(late, CREEL_KIND_BROKEN);
 	creel_future_unref(late);
-	pt_close(ex);
+	ct_close(ex);
 	ct_int(ct_count_get(l->finalized), 0);
 }
 
@@ -197,7 +197,7 @@ static void broken_by_deaths(enum pt_how how, int64_t start_ns, const char *why)
 	const creel_error *e = pt_failure(f, CREEL_KIND_BROKEN);
 	ct_has(e->message, why);
 	creel_future_unref(f);
-	pt_close(ex);
+	ct_close(ex);
 	/* Nobody starts a fourth when the third has failed. */
 	ct_int(ct_count_get(l->initialized), 3);
 }
@@ -223,10 +223,10 @@ CASE(workers, c31_i07_two_workers_that_do_not_start_are_no_reason_to_give_up)
 	l->bad = 2;
 	creel_executor *ex = pt_pool_with(with_lives(l, 1));
 	creel_future *f = creel_submit(ex, task_nothing, NULL, 0);
-	ct_int(pt_outcome(f), 0);
+	ct_int(ct_outcome(f), 0);
 	creel_future_unref(f);
 	ct_assert(creel_executor_error(ex) == NULL);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 /* One that works at first and fails later breaks the pool then; what was done stays done. */
@@ -243,7 +243,7 @@ CASE(workers, c31_a_replacement_whose_initializer_fails_breaks_the_pool)
 	creel_future *f = creel_submit(ex, task_nothing, NULL, 0);
 	ct_int(pt_failure(f, CREEL_KIND_BROKEN)->code, 12345);
 	creel_future_unref(f);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 static void *volatile leak;
@@ -261,20 +261,20 @@ static int task_leak(creel_task *task, const void *arg, size_t size)
 	return creel_return(task, &ids, sizeof ids);
 }
 
-CASE_OFF(workers, c31_a_worker_that_grew_is_recycled_and_counted, PT_ASAN)
+CASE_OFF(workers, c31_a_worker_that_grew_is_recycled_and_counted, CT_ASAN)
 {
 	creel_executor *ex = pt_pool_with(
 		(creel_process_pool_options){.max_workers = 1, .recycle_bytes = (size_t)64 << 20});
 	struct pt_ids before = pt_ids(ex), during;
 	ct_int(pt_ids(ex).pid, before.pid);
 	creel_future *f = creel_submit(ex, task_leak, NULL, 0);
-	ct_int(creel_future_result(f, PT_GUARD, &during, sizeof during), 0);
+	ct_int(creel_future_result(f, CT_GUARD, &during, sizeof during), 0);
 	ct_int(during.pid, before.pid);
 	creel_future_unref(f);
 	ct_until(pt_stats(ex).recycled == 1);
 	ct_assert(pt_ids(ex).pid != before.pid);
 	ct_int(pt_stats(ex).died, 0);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 static int task_eat(creel_task *task, const void *arg, size_t size)
@@ -290,7 +290,7 @@ static int task_eat(creel_task *task, const void *arg, size_t size)
 	return creel_fail(task, -ENOMEM, "as it should be");
 }
 
-CASE_OFF(workers, c31_i06_a_task_that_eats_memory_meets_the_limit, PT_ASAN)
+CASE_OFF(workers, c31_i06_a_task_that_eats_memory_meets_the_limit, CT_ASAN)
 {
 	creel_executor *ex = pt_pool_with(
 		(creel_process_pool_options){.max_workers = 1, .memory_limit = (size_t)256 << 20});
@@ -299,7 +299,7 @@ CASE_OFF(workers, c31_i06_a_task_that_eats_memory_meets_the_limit, PT_ASAN)
 		ct_int(pt_failure(f, CREEL_KIND_NO_MEMORY)->code, -ENOMEM);
 		creel_future_unref(f);
 	}
-	pt_close(ex);
+	ct_close(ex);
 }
 
 static int task_spin(creel_task *task, const void *arg, size_t size)
@@ -322,7 +322,7 @@ CASE(workers, c31_a_task_that_spins_meets_the_limit_of_cpu_time)
 	ct_has(e->message, "CPU time");
 	creel_future_unref(f);
 	pt_works(ex);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 struct seen {
@@ -351,13 +351,13 @@ CASE(workers, c31_descriptors_and_niceness)
 	struct seen s;
 	int own = getpriority(PRIO_PROCESS, 0);
 	creel_future *f = creel_submit(ex, task_limits, NULL, 0);
-	if (pt_outcome(f))
+	if (ct_outcome(f))
 		ct_fail(__FILE__, __LINE__, "%s", creel_future_error(f)->message);
 	ct_int(creel_future_result(f, CREEL_NOW, &s, sizeof s), 0);
 	ct_assert(s.files > 10 && s.files < 20);
 	ct_int(s.nice, own + 3 > 19 ? 19 : own + 3);
 	creel_future_unref(f);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 static int task_name(creel_task *task, const void *arg, size_t size)
@@ -377,8 +377,8 @@ CASE(workers, c31_workers_are_named)
 	creel_executor *ex = pt_pool_with(
 		(creel_process_pool_options){.max_workers = 1, .name = "painter"});
 	creel_future *f = creel_submit(ex, task_name, NULL, 0);
-	ct_int(creel_future_result(f, PT_GUARD, text, sizeof text), 0);
+	ct_int(creel_future_result(f, CT_GUARD, text, sizeof text), 0);
 	ct_has(text, "painter");
 	creel_future_unref(f);
-	pt_close(ex);
+	ct_close(ex);
 }

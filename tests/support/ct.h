@@ -21,6 +21,18 @@
 #endif
 #define CT_TEST_SECONDS (CT_GUARD_MS / 1000.0 * 1.5)
 
+/* 1 under AddressSanitizer, else 0. */
+#if defined(__SANITIZE_ADDRESS__)
+#define CT_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define CT_ASAN 1
+#endif
+#endif
+#ifndef CT_ASAN
+#define CT_ASAN 0
+#endif
+
 #ifdef CREEL_PLAIN_RUNNER
 struct ct_test {
 	const char *suite;

@@ -8,18 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Under AddressSanitizer each block is a piece of heap: nothing is recycled. */
-#if defined(__SANITIZE_ADDRESS__)
-#define PLAIN_HEAP 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define PLAIN_HEAP 1
-#endif
-#endif
-#ifndef PLAIN_HEAP
-#define PLAIN_HEAP 0
-#endif
-
 enum {
 	MANY = 5000,
 	A_SLAB = 64 * 1024 / 96, /* blocks */
@@ -98,7 +86,8 @@ CT_TEST(block, no_two_overlap, 0)
 }
 
 /* A thread frees what another allocated; when it ends its magazines are there for the first. */
-CT_TEST(block, what_another_thread_freed_comes_back, PLAIN_HEAP)
+/* Under AddressSanitizer each block is a piece of heap: nothing is recycled. */
+CT_TEST(block, what_another_thread_freed_comes_back, CT_ASAN)
 {
 	allocate(blocks);
 	in_thread(free_all, blocks);

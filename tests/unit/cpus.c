@@ -156,43 +156,43 @@ CT_TEST(cpus, in_a_container_the_quota_stands_at_the_mount_point, 0)
 	ct_int(counted(), 5);
 }
 
+/* What is counted with this quota in a folder of version 1; a period of NULL: no such file. */
+static int with_cfs(const char *groups, const char *folder, const char *quota, const char *period)
+{
+	char name[256];
+	make_root(groups);
+	snprintf(name, sizeof name, "/sys/fs/cgroup/cpu%s/cpu.cfs_quota_us", folder);
+	put(name, quota);
+	snprintf(name, sizeof name, "/sys/fs/cgroup/cpu%s/cpu.cfs_period_us", folder);
+	if (period)
+		put(name, period);
+	return counted();
+}
+
 CT_TEST(cpus, the_quota_of_version_1_is_found, 0)
 {
-	make_root("12:memory:/m\n4:cpu,cpuacct:/docker/x\n1:name=systemd:/\n");
-	put("/sys/fs/cgroup/cpu/docker/x/cpu.cfs_quota_us", "150000\n");
-	put("/sys/fs/cgroup/cpu/docker/x/cpu.cfs_period_us", "50000\n");
-	ct_int(counted(), 3);
+	static const char groups[] = "12:memory:/m\n4:cpu,cpuacct:/docker/x\n1:name=systemd:/\n";
+	ct_int(with_cfs(groups, "/docker/x", "150000\n", "50000\n"), 3);
 }
 
 CT_TEST(cpus, version_1_says_minus_1_for_none, 0)
 {
-	make_root("4:cpu:/x\n");
-	put("/sys/fs/cgroup/cpu/x/cpu.cfs_quota_us", "-1\n");
-	put("/sys/fs/cgroup/cpu/x/cpu.cfs_period_us", "100000\n");
-	ct_int(counted(), 64);
+	ct_int(with_cfs("4:cpu:/x\n", "/x", "-1\n", "100000\n"), 64);
 }
 
 CT_TEST(cpus, version_1_without_a_period_has_the_usual_one, 0)
 {
-	make_root("4:cpuacct,cpu:/x\n");
-	put("/sys/fs/cgroup/cpu/x/cpu.cfs_quota_us", "600000\n");
-	ct_int(counted(), 6);
+	ct_int(with_cfs("4:cpuacct,cpu:/x\n", "/x", "600000\n", NULL), 6);
 }
 
 CT_TEST(cpus, version_1_looks_upwards_too, 0)
 {
-	make_root("4:cpu,cpuacct:/docker/x\n");
-	put("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "200000\n");
-	put("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
-	ct_int(counted(), 2);
+	ct_int(with_cfs("4:cpu,cpuacct:/docker/x\n", "", "200000\n", "100000\n"), 2);
 }
 
 CT_TEST(cpus, only_the_cpu_controller_counts, 0)
 {
-	make_root("4:cpuset,cpuacct:/x\n");
-	put("/sys/fs/cgroup/cpu/x/cpu.cfs_quota_us", "100000\n");
-	put("/sys/fs/cgroup/cpu/x/cpu.cfs_period_us", "100000\n");
-	ct_int(counted(), 64);
+	ct_int(with_cfs("4:cpuset,cpuacct:/x\n", "/x", "100000\n", "100000\n"), 64);
 }
 
 CT_TEST(cpus, a_hybrid_system_has_both, 0)
