@@ -44,7 +44,7 @@ static void start_one(struct creel__pool *pool)
 	if (creel__worker_start(pool, true) == 0)
 		return;
 	creel__lock_acquire(&pool->lock);
-	pool->starting--;
+	creel__worker_started_locked(pool);
 	pool->waking = false;
 	pool->no_more_threads = true;
 	creel__pool_update_need_locked(pool);

@@ -76,6 +76,7 @@ struct creel__pool {
 	int max_workers, min_workers, alive, starting, leaving;
 	bool waking;          /* shown in need */
 	bool no_more_threads; /* the system refused one; until a worker idles or goes */
+	bool put_off;         /* the last worker stays only because another one is starting */
 	bool closed, broken, released;
 	struct creel__list roster, idle, zombies;
 	unsigned idle_count, initializing;
@@ -111,5 +112,7 @@ void creel__pool_kick_locked(struct creel__pool *pool, struct creel__pool_worker
 
 /* worker.c */
 int creel__worker_start(struct creel__pool *pool, bool waking);
+/* One that was starting is alive, or does not come. */
+void creel__worker_started_locked(struct creel__pool *pool);
 
 #endif

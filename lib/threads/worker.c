@@ -163,16 +163,17 @@ static void stay_awake(struct creel__pool_worker *w)
 		creel__pool_pass_on(pool);
 }
 
-/* Slept long enough: whether it retires. *ret_later: not now, because it is the last and another one is
- * starting or work has come. */
-static bool retire(struct creel__pool_worker *w, bool *ret_later)
+/* Slept long enough: whether it retires. If not, it need not look at the clock again: what changes that
+ * wakes it. The last one goes only once all queues are empty, and whoever filled one wakes it; and not while
+ * another one is starting, which wakes it when it is there or does not come. */
+static bool retire(struct creel__pool_worker *w)
 {
 	struct creel__pool *pool = w->pool;
 	bool go = false;
 	creel__lock_acquire(&pool->lock);
-	*ret_later = w->is_idle && pool->alive > pool->min_workers;
-	if (*ret_later) {
+	if (w->is_idle && pool->alive > pool->min_workers) {
 		bool last = pool->alive == 1;
+		pool->put_off = last && pool->starting > 0;
 		go = !last || (pool->starting == 0 && creel__pool_try_vacate_locked(pool));
 		if (go) {
 			leave_idle_locked(w);
@@ -192,11 +193,9 @@ static bool sleep_until_woken(struct creel__pool_worker *w)
 	while (creel__load(&w->woken, acquire) == 0) {
 		if (creel__park(&w->woken, 0, deadline) != -ETIMEDOUT)
 			continue;
-		bool later;
-		if (retire(w, &later))
+		if (retire(w))
 			return false;
-		/* One of those that stay need not look at the clock again. */
-		deadline = later ? creel_in_ns(w->pool->idle_ns) : CREEL_FOREVER;
+		deadline = CREEL_FOREVER;
 	}
 	return true;
 }
@@ -252,6 +251,16 @@ static void serve(struct creel__pool_worker *w, creel_task *task)
 	}
 }
 
+void creel__worker_started_locked(struct creel__pool *pool)
+{
+	pool->starting--;
+	/* Its idle time begins anew. */
+	if (pool->put_off && !creel__list_is_empty(&pool->idle))
+		creel__pool_kick_locked(
+			pool, creel__of(pool->idle.next, struct creel__pool_worker, idle));
+	pool->put_off = false;
+}
+
 static void begin(struct creel__pool_worker *w)
 {
 	struct creel__pool *pool = w->pool;
@@ -260,9 +269,9 @@ static void begin(struct creel__pool_worker *w)
 	creel__thread_set_name(pool->name, w->base.index);
 	creel__error_fill_reserve();
 	creel__lock_acquire(&pool->lock);
-	pool->starting--;
 	pool->alive++;
 	pool->started++;
+	creel__worker_started_locked(pool);
 	if (pool->alive > pool->max_workers)
 		creel__store(&pool->attention, 1, relaxed);
 	creel__list_append(&pool->roster, &w->roster);

@@ -117,6 +117,11 @@ BUGS = {
         'threads/worker.c',
         'go = !last || (pool->starting == 0 && creel__pool_try_vacate_locked(pool));',
         'go = !last || pool->starting == 0;'),
+    # The last worker waits for one that is starting, and is not told that it came.
+    'forgets who put it off': (
+        'threads/worker.c',
+        'if (pool->put_off && !creel__list_is_empty(&pool->idle))',
+        'if (pool->closed && !creel__list_is_empty(&pool->idle))'),
     # A worker that is being started does not count.
     'forgets who is starting': (
         'threads/pool.c',

@@ -133,6 +133,42 @@ static void retires_at_the_end(void)
 	model_check(finalized[1] == 1);
 }
 
+static struct model_gate nobody_sleeps;
+
+static void tell_when_nobody_sleeps(void *ctx, void *local)
+{
+	creel_stats stats;
+	(void)ctx;
+	(void)local;
+	model_check(creel_executor_stats(pool, &stats, sizeof stats) == 0);
+	if (stats.idle == 0)
+		model_gate_open(&nobody_sleeps);
+}
+
+/* The first one's time is up while the second is starting: it is told when that one is there, or is not
+ * to be had. Else it sleeps for ever, and nobody opens the gate. */
+static void put_off(void)
+{
+	nobody_sleeps.open = 0;
+	pool = creel_thread_pool_new(&(creel_thread_pool_options){
+		.max_workers = 2, .idle_ns = 1000, .finalizer = tell_when_nobody_sleeps});
+	model_name(pool, "pool");
+	creel_future *f[2];
+	int n = 0;
+	for (int i = 0; i < 2; i++) {
+		int code = creel_try_submit(pool, task, &i, sizeof i, NULL, &f[n]);
+		model_check(code == 0 || (code == -EAGAIN && model_refused_threads() > 0));
+		n += code == 0;
+	}
+	for (int i = 0; i < n; i++) {
+		model_check(creel_future_result(f[i], CREEL_FOREVER, NULL, 0) == 0);
+		creel_future_unref(f[i]);
+	}
+	if (n)
+		model_gate_wait(&nobody_sleeps);
+	model_check(creel_executor_close(pool) == 0);
+}
+
 const struct model_scenario model_scenarios[] = {
 	{"the last worker retires", last_retires, .preemptions = 2, .spurious = 1,
 	 .early_timeouts = 1},
@@ -143,6 +179,9 @@ const struct model_scenario model_scenarios[] = {
 	{"one of two retires", one_of_two_retires, .preemptions = 1, .spurious = 0,
 	 .early_timeouts = 1, .cpus = 1},
 	{"two shards", two_shards, .preemptions = 1, .spurious = 0, .early_timeouts = 1, .cpus = 2},
+	{"put off", put_off, .preemptions = 2, .early_timeouts = 1, .cpus = 1},
+	{"put off for one that cannot be had", put_off, .preemptions = 2, .early_timeouts = 1,
+	 .thread_failures = 1, .cpus = 1},
 	{"retires at the end", retires_at_the_end, .preemptions = 2, .spurious = 1,
 	 .early_timeouts = 1},
 	{"the last retires, old values", last_retires, .preemptions = 1, .early_timeouts = 1,

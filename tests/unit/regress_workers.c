@@ -149,6 +149,57 @@ CT_TEST(regress_workers, a_thread_that_cannot_be_had_is_no_loss_to_one_that_fell
 	close_now(ex);
 }
 
+/* Waits until the thread has not been on a CPU for many looks. */
+static void await_rest(int tid)
+{
+	long last = -1;
+	unsigned same = 0;
+	int64_t start = ct_now();
+	while (same < 100) {
+		ct_assert(!ct_guard_over(start));
+		ct_breathe();
+		long switches = ct_thread_status(tid, "voluntary_ctxt_switches") +
+				ct_thread_status(tid, "nonvoluntary_ctxt_switches");
+		same = switches == last ? same + 1 : 0;
+		last = switches;
+	}
+}
+
+/* The idle time of the last worker is up while another one is being started, with this code. */
+static void put_off_until(int code)
+{
+	pthread_t thread;
+	int tid;
+	creel_executor *ex = creel_thread_pool_new(&(creel_thread_pool_options){
+		.max_workers = 2, .idle_ns = 100000, .name = "put-off"});
+	creel_future *busy = hold(ex, &gate);
+	atomic_store(&creation_code, code);
+	on_thread(&thread, submit_and_start, ex);
+	ct_count_await(&creation.started, 1);
+	ct_int(ct_threads_named("put-off", &tid, 1), 1);
+	ct_open(&gate.open);
+	ends_with(busy, 0);
+	await_rest(tid);
+	ct_int(stats_of(ex).workers, 1);
+	ct_open(&creation.open);
+	pthread_join(thread, NULL);
+	ends_with(submitted, 0);
+	ct_until(stats_of(ex).workers == 0);
+	ct_int(stats_of(ex).started, code ? 1 : 2);
+	close_now(ex);
+}
+
+/* It looked at the clock again each idle time, however short that was. */
+CT_TEST(regress_workers, a_last_one_that_may_not_go_yet_rests_until_the_other_one_is_there, 0)
+{
+	put_off_until(0);
+}
+
+CT_TEST(regress_workers, a_last_one_that_may_not_go_yet_rests_until_the_other_one_cannot_come, 0)
+{
+	put_off_until(EAGAIN);
+}
+
 /* It was in no count that the resize looked at, and stayed as long as there was work. */
 CT_TEST(regress_workers, one_that_starts_while_the_maximum_shrinks_goes_after_one_task, 0)
 {
