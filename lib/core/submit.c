@@ -15,6 +15,7 @@
 #include "sync/fork.h"
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* What is submitted: the arguments of the public calls, on their way. */
@@ -156,41 +157,51 @@ static const char *name_of(const struct submission *s)
 	return s->options ? s->options->name : NULL;
 }
 
+static const creel_error *explain_options(const creel_submit_options *o)
+{
+	int kind = CREEL_KIND_REJECTED;
+	const uint64_t *word = creel__reserved(o->reserved, sizeof o->reserved / sizeof *word);
+	if (o->limit_ns < 0)
+		return creel__error_make(kind, -EINVAL, o->name,
+					 "submit: limit_ns is %lld; use 0 for none, or a duration",
+					 (long long)o->limit_ns);
+	if (o->flags)
+		return creel__error_make(kind, -EINVAL, o->name,
+					 "submit: flags of creel_submit_options is 0x%x; "
+					 "this version knows none; use 0",
+					 o->flags);
+	if (word)
+		return creel__error_make(kind, -EINVAL, o->name,
+					 "submit: reserved[%d] of creel_submit_options is %llu, "
+					 "not 0; initialise the options with {0} or designated "
+					 "initializers",
+					 (int)(word - o->reserved), (unsigned long long)*word);
+	return NULL;
+}
+
 static const creel_error *explain_invalid(const struct submission *s)
 {
-	const creel_submit_options *o = s->options;
 	const char *name = name_of(s);
 	int kind = CREEL_KIND_REJECTED;
 	if (!s->ex)
 		return creel__error_make(kind, -EINVAL, name, "submit: the executor is NULL");
 	if (!s->fn)
 		return creel__error_make(kind, -EINVAL, name, "submit: the function is NULL");
-	if (!s->arg && s->size)
-		return creel__error_make(kind, -EINVAL, name,
-					 "submit: the argument is NULL but its size is %zu; "
-					 "pass size 0 for no argument",
-					 s->size);
-	if (s->size > CREEL__SIZE_MAX && s->size != CREEL_BY_REF)
+	if (s->size != CREEL_BY_REF && s->size > CREEL__SIZE_MAX)
 		return creel__error_make(
 			kind, -EINVAL, name,
 			"submit: an argument of %zu bytes is larger than any object; "
 			"was a negative number passed as its size?",
 			s->size);
-	if (o && o->limit_ns < 0)
+	if (s->size != CREEL_BY_REF && !s->arg && s->size)
 		return creel__error_make(kind, -EINVAL, name,
-					 "submit: limit_ns is %lld; use 0 for none, or a duration",
-					 (long long)o->limit_ns);
-	if (o && o->flags)
-		return creel__error_make(kind, -EINVAL, name,
-					 "submit: unknown flags 0x%x in creel_submit_options; "
-					 "this version knows none",
-					 o->flags);
-	if (!o || !creel__reserved(o->reserved, sizeof o->reserved / sizeof o->reserved[0]))
-		return creel__error_make(kind, -EINVAL, name,
-					 "submit: the executor refused the task as invalid");
-	return creel__error_make(kind, -EINVAL, name,
-				 "submit: creel_submit_options.reserved is not zero; "
-				 "initialise the struct with {0} or designated initializers");
+					 "submit: the argument is NULL but its size is %zu; "
+					 "pass size 0 for no argument",
+					 s->size);
+	const creel_error *e = s->options ? explain_options(s->options) : NULL;
+	return e ? e
+		 : creel__error_make(kind, -EINVAL, name,
+				     "submit: the executor refused the task as invalid");
 }
 
 static const creel_error *explain_function(creel_fn fn, const char *name)
@@ -207,70 +218,79 @@ static const creel_error *explain_function(creel_fn fn, const char *name)
 				 slash ? slash + 1 : "in no library");
 }
 
+/* What the executor is broken by lies beneath. */
+static const creel_error *explain_broken(const struct submission *s)
+{
+	/* [EX-1] acquire: the error is complete; pairs with the release in
+	 * creel__executor_set_error() */
+	const creel_error *why = creel__load(&s->ex->error, acquire);
+	const creel_error *e = creel__error_make(
+		CREEL_KIND_BROKEN, why ? why->code : CREEL_EFAILED, name_of(s), "%s",
+		why ? why->message : "submit: the executor refused the task");
+	creel__error_set_cause(e, creel__error_ref(why));
+	return e;
+}
+
+/* What a custom executor returned: what it means by that, only it knows. */
+static bool is_users_own(const struct submission *s, int code)
+{
+	bool custom = s->ex->task_flags & CREEL__COUNTED;
+	bool limited = s->options && s->options->limit_ns;
+	return custom && code != -ENOMEM && code != -ESHUTDOWN && !(code == -ENOTSUP && limited);
+}
+
+/* The codes that say all. What %s stands for is the size of the argument, of -EFAULT its address. */
+static const struct reason {
+	int code, kind;
+	const char *format;
+} reasons[] = {
+	{-ENOMEM, CREEL_KIND_NO_MEMORY, "submit: no memory for a task with %s bytes of argument"},
+	{-ESHUTDOWN, CREEL_KIND_SHUT_DOWN,
+	 "submit: the executor has been shut down; "
+	 "submit before creel_executor_shutdown() or _close()"},
+	{-EPERM, CREEL_KIND_REJECTED,
+	 "submit: this is a forked child and the pool is its parent's; "
+	 "make a pool of its own after the fork"},
+	{-ENOTSUP, CREEL_KIND_REJECTED,
+	 "submit: limit_ns needs a process pool: a thread cannot be stopped from outside"},
+	{-EFAULT, CREEL_KIND_NOT_TRANSFERABLE,
+	 "submit: the pointer %s is not in the pool's shared memory; "
+	 "pass the value, or memory of creel_shared_alloc()"},
+	{-ENOSPC, CREEL_KIND_REJECTED,
+	 "submit: an argument of %s bytes does not fit in the pool's shared_budget"},
+	{-EAGAIN, CREEL_KIND_REJECTED,
+	 "submit: the system gives the pool no thread to run it; "
+	 "raise the limits on threads or memory, or try again later"},
+};
+
+static const creel_error *explain_code(const struct submission *s, int code)
+{
+	char value[32];
+	if (code == -EFAULT)
+		snprintf(value, sizeof value, "%p", s->arg);
+	else
+		snprintf(value, sizeof value, "%zu", s->size == CREEL_BY_REF ? 0 : s->size);
+	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
+		if (reasons[i].code == code && !is_users_own(s, code))
+			return creel__error_make(reasons[i].kind, code, name_of(s),
+						 reasons[i].format, value);
+	return creel__error_make(CREEL_KIND_REJECTED, code, name_of(s),
+				 "submit: the executor refused the task with code %d (%s)", code,
+				 creel_code_name(code));
+}
+
 /* The error for a rejection. Its hook is the executor's, so that a dropped rejection is not silent. */
 static const creel_error *explain(const struct submission *s, int code)
 {
-	const char *name = name_of(s);
 	const creel_error *e;
-	switch (code) {
-	case -EINVAL:
+	if (code == -EINVAL)
 		e = explain_invalid(s);
-		break;
-	case -ENOMEM:
-		e = creel__error_make(CREEL_KIND_NO_MEMORY, code, name,
-				      "submit: no memory for a task with %zu bytes of argument",
-				      s->size == CREEL_BY_REF ? 0 : s->size);
-		break;
-	case -ESHUTDOWN:
-		e = creel__error_make(CREEL_KIND_SHUT_DOWN, code, name,
-				      "submit: the executor has been shut down; "
-				      "submit before creel_executor_shutdown() or _close()");
-		break;
-	case -EPERM:
-		e = creel__error_make(
-			CREEL_KIND_REJECTED, code, name,
-			"submit: this is a forked child and the pool is its parent's; "
-			"make a pool of its own after the fork");
-		break;
-	case CREEL_EFAILED: {
-		/* [EX-1] acquire: the error is complete; pairs with the release in
-		 * creel__executor_set_error() */
-		const creel_error *why = creel__load(&s->ex->error, acquire);
-		e = creel__error_make(CREEL_KIND_BROKEN, why ? why->code : code, name, "%s",
-				      why ? why->message : "submit: the executor refused the task");
-		creel__error_set_cause(e, creel__error_ref(why));
-		break;
-	}
-	case -ENOTSUP:
-		e = creel__error_make(CREEL_KIND_REJECTED, code, name,
-				      "submit: limit_ns needs a process pool: "
-				      "a thread cannot be stopped from outside");
-		break;
-	case -ENOEXEC:
-		e = explain_function(s->fn, name);
-		break;
-	case -EFAULT:
-		e = creel__error_make(CREEL_KIND_NOT_TRANSFERABLE, code, name,
-				      "submit: the pointer %p is not in the pool's shared memory; "
-				      "pass the value, or memory of creel_shared_alloc()",
-				      s->arg);
-		break;
-	case -ENOSPC:
-		e = creel__error_make(CREEL_KIND_REJECTED, code, name,
-				      "submit: an argument of %zu bytes does not fit in the pool's "
-				      "shared_budget",
-				      s->size);
-		break;
-	case -EAGAIN:
-		e = creel__error_make(CREEL_KIND_REJECTED, code, name,
-				      "submit: the system gives the pool no thread to run it; "
-				      "raise the limits on threads or memory, or try again later");
-		break;
-	default:
-		e = creel__error_make(CREEL_KIND_REJECTED, code, name,
-				      "submit: the executor refused the task with code %d (%s)",
-				      code, creel_code_name(code));
-	}
+	else if (code == CREEL_EFAILED)
+		e = explain_broken(s);
+	else if (code == -ENOEXEC && !is_users_own(s, code))
+		e = explain_function(s->fn, name_of(s));
+	else
+		e = explain_code(s, code);
 	if (s->ex)
 		creel__error_set_unhandled(e, s->ex->unhandled);
 	return e;

@@ -2,11 +2,12 @@
 /* What submissions, results, callbacks and counts get for bad input, and the rules that hold everywhere. */
 #include "contract.h"
 
+#include <stdio.h>
 #include <string.h>
 
-/* Every way of submitting it is refused, in the words of the parameter that is wrong. */
+/* Every way of submitting it is refused, in these words. */
 static void refuse(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
-		   const creel_submit_options *o, const char *named)
+		   const creel_submit_options *o, const char *says)
 {
 	creel_future *none = NULL;
 	ct_int(creel_try_submit(ex, fn, arg, size, o, &none), -EINVAL);
@@ -16,7 +17,7 @@ static void refuse(creel_executor *ex, creel_fn fn, const void *arg, size_t size
 	ct_int(creel_future_state(f), CREEL_FUTURE_FINISHED);
 	ct_int(creel_future_error(f)->kind, CREEL_KIND_REJECTED);
 	ct_int(creel_future_error(f)->code, -EINVAL);
-	ct_has(creel_future_error(f)->message, named);
+	ct_text(creel_future_error(f)->message, says);
 	creel_future_unref(f);
 	ct_int(creel_spawn(ex, fn, arg, size, o), -EINVAL);
 }
@@ -26,8 +27,8 @@ CASE(bad_a_submission_without_a_function_is_rejected, 0)
 	struct ct_count *freed = ct_count_new();
 	creel_submit_options o = {.arg_free = arg_free_count, .arg_ctx = freed};
 	creel_executor *ex = ct_executor();
-	refuse(ex, NULL, NULL, 0, NULL, "function");
-	refuse(ex, NULL, &freed, sizeof freed, &o, "function");
+	refuse(ex, NULL, NULL, 0, NULL, "submit: the function is NULL");
+	refuse(ex, NULL, &freed, sizeof freed, &o, "submit: the function is NULL");
 	/* creel_submit_with() and creel_spawn() freed it, creel_try_submit() did not. */
 	ct_int(ct_count_get(freed), 2);
 	ct_close(ex);
@@ -37,26 +38,46 @@ CASE(bad_sizes_that_overflow_are_rejected, 0)
 {
 	char byte = 0;
 	creel_executor *ex = ct_executor();
-	refuse(ex, task_nothing, &byte, SIZE_MAX - 1, NULL, "size");
-	refuse(ex, task_nothing, &byte, SIZE_MAX - 16, NULL, "size");
-	refuse(ex, task_nothing, &byte, SIZE_MAX - 128, NULL, "size");
-	refuse(ex, task_nothing, &byte, SIZE_MAX / 2 + 1, NULL, "size");
-	refuse(ex, task_nothing, NULL, 8, NULL, "8");
+	static const size_t sizes[] = {SIZE_MAX - 1, SIZE_MAX - 16, SIZE_MAX - 128,
+				       SIZE_MAX / 2 + 1};
+	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+		char says[200];
+		snprintf(says, sizeof says,
+			 "submit: an argument of %zu bytes is larger than any object; "
+			 "was a negative number passed as its size?",
+			 sizes[i]);
+		refuse(ex, task_nothing, &byte, sizes[i], NULL, says);
+		refuse(ex, task_nothing, NULL, sizes[i], NULL, says);
+	}
+	refuse(ex, task_nothing, NULL, 8, NULL,
+	       "submit: the argument is NULL but its size is 8; pass size 0 for no argument");
 	ct_close(ex);
 }
 
 CASE(bad_submit_flags_and_reserved_fields_are_rejected, 0)
 {
 	creel_executor *ex = ct_executor();
+	char says[200];
 	for (int bit = 0; bit < 32; bit += 31) {
 		creel_submit_options o = {.flags = 1u << bit};
-		refuse(ex, task_nothing, NULL, 0, &o, "flags");
+		snprintf(says, sizeof says,
+			 "submit: flags of creel_submit_options is 0x%x; this version knows none; "
+			 "use 0",
+			 o.flags);
+		refuse(ex, task_nothing, NULL, 0, &o, says);
 	}
 	for (size_t i = 0; i < sizeof((creel_submit_options *)0)->reserved / 8; i++) {
 		creel_submit_options o = {0};
-		o.reserved[i] = 1;
-		refuse(ex, task_nothing, NULL, 0, &o, "reserved");
+		o.reserved[i] = 2 + i;
+		snprintf(says, sizeof says,
+			 "submit: reserved[%zu] of creel_submit_options is %zu, not 0; initialise "
+			 "the options with {0} or designated initializers",
+			 i, 2 + i);
+		refuse(ex, task_nothing, NULL, 0, &o, says);
 	}
+	creel_submit_options negative = {.limit_ns = -7};
+	refuse(ex, task_nothing, NULL, 0, &negative,
+	       "submit: limit_ns is -7; use 0 for none, or a duration");
 	ct_close(ex);
 }
 
@@ -71,7 +92,8 @@ CASE(bad_a_time_limit_where_nobody_can_be_killed_is_rejected, CT_INPROC)
 	creel_future *f = creel_submit_with(ex, task_count, &ran, sizeof ran, &o);
 	ct_int(creel_future_error(f)->kind, CREEL_KIND_REJECTED);
 	ct_int(creel_future_error(f)->code, -ENOTSUP);
-	ct_has(creel_future_error(f)->message, "limit_ns");
+	ct_text(creel_future_error(f)->message,
+		"submit: limit_ns needs a process pool: a thread cannot be stopped from outside");
 	creel_future_unref(f);
 	ct_close(ex);
 	ct_int(ct_count_get(ran), 0);
@@ -80,7 +102,7 @@ CASE(bad_a_time_limit_where_nobody_can_be_killed_is_rejected, CT_INPROC)
 CORE_CASE(bad_no_executor_at_all_is_rejected_and_harmless)
 {
 	struct ct_count *ran = ct_count_new();
-	refuse(NULL, task_count, &ran, sizeof ran, NULL, "executor");
+	refuse(NULL, task_count, &ran, sizeof ran, NULL, "submit: the executor is NULL");
 	ct_assert(creel_executor_ref(NULL) == NULL);
 	creel_executor_unref(NULL);
 	ct_int(creel_executor_close(NULL), 0);

@@ -60,6 +60,26 @@ CT_TEST(regress_submit, one_refused_with_a_code_of_the_users_keeps_it, 0)
 	is_refused(-123456, -123456, CREEL_KIND_REJECTED);
 }
 
+/* The text was that of a pool which gives this code: that there is no thread, no shared memory... */
+CT_TEST(regress_submit, one_refused_with_a_code_of_the_pools_has_no_text_of_theirs, 0)
+{
+	static const int codes[] = {-EAGAIN, -ENOEXEC, -EFAULT, -ENOSPC, -ENOTSUP, -EPERM};
+	for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
+		is_refused(codes[i], codes[i], CREEL_KIND_REJECTED);
+}
+
+/* Without an argument: a pointer passed by reference may be NULL. */
+CT_TEST(regress_submit, a_null_by_reference_is_not_what_was_invalid, 0)
+{
+	int code = -EINVAL;
+	creel_executor *ex = creel_executor_new(
+		&(creel_executor_ops){.size = sizeof(creel_executor_ops), .submit = refuse}, &code);
+	creel_future *f = creel_submit(ex, task_nothing, NULL, CREEL_BY_REF);
+	ct_text(creel_future_error(f)->message, "submit: the executor refused the task as invalid");
+	creel_future_unref(f);
+	close_now(ex);
+}
+
 /* A callback whose executor refuses it like that comes on the completing thread. */
 CT_TEST(regress_submit, a_callback_refused_with_any_code_is_called_after_all, 0)
 {
