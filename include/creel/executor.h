@@ -53,8 +53,9 @@ CREEL_API const creel_error *creel_executor_error(creel_executor *ex);
 /*
  * Shuts down, waits until everything accepted has ended and the workers are gone, and drops the
  * caller's reference: the end of "with". Returns 0. From a worker of the executor or from a
- * callback it shuts down and drops the reference but does not wait, and says -EDEADLK. In a forked
- * child: -EPERM, the reference is dropped. Close pools before the main thread ends by pthread_exit():
+ * callback it shuts down and drops the reference but does not wait, and says -EDEADLK: always, whether
+ * something was left or not, and of a broken executor too. In a forked child: -EPERM, the reference
+ * is dropped. Close pools before the main thread ends by pthread_exit():
  * creel's threads block signals, and would go on without it. Idempotent for several holders, each with its own
  * reference. NULL does nothing.
  */

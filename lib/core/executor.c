@@ -94,7 +94,11 @@ int creel_executor_close(creel_executor *ex)
 {
 	if (!ex)
 		return 0;
+	bool own = creel__executor_is_own(ex);
 	int rc = creel_executor_shutdown(ex, 0, CREEL_FOREVER, NULL);
+	/* Also if there was nothing to wait for just now: the code tells who called, not who was faster. */
+	if (rc == 0 && own)
+		rc = -EDEADLK;
 	if (rc == 0 && ex->class->join)
 		ex->class->join(ex);
 	creel_executor_unref(ex);

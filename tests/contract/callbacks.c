@@ -292,6 +292,50 @@ CASE(c05_a_callback_may_shut_the_executor_down_but_not_wait_for_it, CT_ASYNC)
 	ct_int(ct_count_get(ran), 1);
 }
 
+/* What it says depends on where it is called, not on what happens to be left: here nothing ever was. */
+static void closed_in_a_callback(creel_executor *ex)
+{
+	struct closing c = {creel_executor_ref(ex), ct_count_new(), 1, 1, 1};
+	creel_future *f = creel_promise_new();
+	ct_int(creel_future_on_done(f, NULL, shut_down_and_close, &c, NULL, NULL), 0);
+	ct_int(creel_promise_set_result(f, NULL, 0), 0);
+	ct_int(ct_count_get(c.said), 1);
+	ct_int(c.drain_rc, -EDEADLK);
+	/* Of shutdown it does: a process pool has a fork server to wait for, the others have nothing. */
+	ct_assert(c.shutdown_rc == 0 || c.shutdown_rc == -EDEADLK);
+	ct_int(c.close_rc, -EDEADLK);
+	creel_future_unref(f);
+	creel_future *late = creel_submit(ex, task_nothing, NULL, 0);
+	ct_int(ct_outcome(late), CREEL_EFAILED);
+	creel_future_unref(late);
+	ct_close(ex);
+}
+
+CASE(c17_close_in_a_callback_says_that_it_did_not_wait_whatever_is_left, 0)
+{
+	closed_in_a_callback(ct_executor());
+}
+
+CORE_CASE(c17_close_of_a_broken_executor_in_a_callback_says_the_same)
+{
+	closed_in_a_callback(
+		creel_thread_pool_new(&(creel_thread_pool_options){.max_workers = -1}));
+	closed_in_a_callback(creel_executor_new(NULL, NULL));
+}
+
+/* Right where the inline executor has just run the task, or the worker of a pool. */
+CASE(c17_close_in_the_callback_of_the_last_task_says_the_same, CT_INPROC)
+{
+	struct ct_count *ran = ct_count_new();
+	struct closing c = {ct_executor(), ct_count_new(), 1, 1, 1};
+	creel_future *f = ct_submit_count(c.ex, ran);
+	ct_int(creel_future_on_done(f, NULL, shut_down_and_close, &c, NULL, NULL), 0);
+	ct_count_await(c.said, 1);
+	ct_int(c.drain_rc, -EDEADLK);
+	ct_int(c.close_rc, -EDEADLK);
+	ct_int(ct_long_drop(f), 1);
+}
+
 struct blocking {
 	creel_executor *ex;
 	creel_future *never;
