@@ -72,7 +72,7 @@ static void scene_end(struct scene *s)
 {
 	creel_future_unref(s->f);
 	pt_works(s->ex);
-	pt_close(s->ex);
+	ct_close(s->ex);
 }
 
 static int manager_of(void)
@@ -99,7 +99,7 @@ CASE(waits, i01_the_manager_sleeps_while_a_waiter_fetches)
 	ct_int(ct_thread_status(manager, "voluntary_ctxt_switches"), before);
 	ct_int(pt_stats(ex).pending + pt_stats(ex).running, 0);
 	pt_works(ex);
-	pt_close(ex);
+	ct_close(ex);
 }
 
 CASE(waits, i01_a_waiter_hears_of_the_death_of_the_worker)
@@ -157,9 +157,9 @@ CASE(waits, i01_a_deadline_ends_the_wait_and_the_outcome_comes_through_the_manag
 		/* Nobody waits in the pool now: if the worker did not ring, this would not come. */
 		ct_int(creel_future_on_done(f, NULL, done_count, told, NULL, NULL), 0);
 		ct_count_await(told, 1);
-		ct_int(pt_long_drop(f), 8);
+		ct_int(ct_long_drop(f), 8);
 	}
-	pt_close(ex);
+	ct_close(ex);
 }
 
 static void note_thread(creel_future *f, void *ret_tid)
@@ -207,11 +207,11 @@ CASE(waits, i01_a_waiter_starts_what_was_queued_meanwhile)
 	scene_start(&s, pool_of_one());
 	struct ct_count *ran = ct_count_new();
 	for (unsigned i = 0; i < N; i++)
-		f[i] = pt_submit_count(s.ex, ran);
+		f[i] = ct_submit_count(s.ex, ran);
 	ct_open(s.g.gate);
 	ct_int(waiter_end(&s.w), 0);
 	for (unsigned i = 0; i < N; i++) {
-		ct_int(pt_outcome(f[i]), 0);
+		ct_int(ct_outcome(f[i]), 0);
 		creel_future_unref(f[i]);
 	}
 	ct_int(ct_count_get(ran), N);
@@ -225,7 +225,7 @@ CASE(waits, i01_a_pool_ends_when_the_last_task_was_fetched_by_its_waiter)
 		scene_start(&s, pool_of_one());
 		ct_int(creel_executor_shutdown(s.ex, 0, CREEL_NOW, NULL), -ETIMEDOUT);
 		ct_open(s.g.gate);
-		pt_close(s.ex);
+		ct_close(s.ex);
 		ct_int(waiter_end(&s.w), 0);
 		creel_future_unref(s.f);
 	}
@@ -246,7 +246,7 @@ CASE(waits, c31_a_worker_whose_task_its_waiter_fetched_idles_and_goes)
 		creel_future_unref(f);
 		ct_until(pt_stats(ex).workers == 0);
 	}
-	pt_close(ex);
+	ct_close(ex);
 }
 
 /* Light loads use one worker: the other one idles until its time is up. */
@@ -260,13 +260,13 @@ CASE(waits, c31_a_worker_that_is_not_needed_idles_and_goes)
 	ct_count_await(b.started, 1);
 	ct_open(a.gate);
 	ct_open(b.gate);
-	ct_int(pt_long_drop(fa), 1);
-	ct_int(pt_long_drop(fb), 2);
+	ct_int(ct_long_drop(fa), 1);
+	ct_int(ct_long_drop(fb), 2);
 	int64_t start = ct_now();
 	while (pt_stats(ex).workers == 2) {
 		long n = 21;
 		ct_assert(!ct_guard_over(start));
-		ct_int(pt_long_drop(creel_submit(ex, task_double, &n, sizeof n)), 42);
+		ct_int(ct_long_drop(creel_submit(ex, task_double, &n, sizeof n)), 42);
 	}
-	pt_close(ex);
+	ct_close(ex);
 }
