@@ -3,7 +3,7 @@
 
 usage: readme.py --self-test | SOURCE BUILD MESON...
 
-A complete program is a ```c block with a main(). The ```text (or ```output) block after it, before
+A complete program is a ```c block (in doc/ also ```cpp) with a main(). The ```text (or ```output) block after it, before
 the next program, is what it prints, and must be there. It is built with plain cc against the shared
 and the static library and with what pkg-config says, and so it is by every line of a ```sh block
 that starts with "cc " and names a .c file (with the prefix of the installed tree).
@@ -21,15 +21,15 @@ from installed import Installed, installed, run
 BLOCK = re.compile(r'^```(\w*)[^\n]*\n(.*?)^```', re.M | re.S)
 
 
-def programs(text):
-    """(line, source, output or None) of each complete program."""
+def programs(text, languages=('c',)):
+    """(line, language, source, output or None) of each complete program."""
     found = []
     for match in BLOCK.finditer(text):
         language, body = match.group(1), match.group(2)
-        if language == 'c' and re.search(r'\bmain\s*\(', body):
-            found.append([lint.line_of(text, match.start()), body, None])
-        elif language in ('text', 'output') and found and found[-1][2] is None:
-            found[-1][2] = body
+        if language in languages and re.search(r'\bmain\s*\(', body):
+            found.append([lint.line_of(text, match.start()), language, body, None])
+        elif language in ('text', 'output') and found and found[-1][3] is None:
+            found[-1][3] = body
     return [tuple(f) for f in found]
 
 
@@ -59,10 +59,10 @@ def compile_commands(tree, readme):
         yield 'README.md:%d' % line, command.replace('/usr/local/', tree.prefix + '/')
 
 
-def build_and_run(tree, what, command, source):
-    """Returns (what it printed, None) or (None, the problem)."""
+def build_and_run(tree, what, command, source, name='it.c'):
+    """The source in a file of that name. Returns (what it printed, None) or (None, the problem)."""
     with tempfile.TemporaryDirectory(prefix='creel-readme-') as work:
-        with open(os.path.join(work, 'it.c'), 'w', encoding='utf-8') as f:
+        with open(os.path.join(work, name), 'w', encoding='utf-8') as f:
             f.write(source)
         rc, said = run(['sh', '-ec', command], cwd=work, env=tree.env)
         if rc:
@@ -83,7 +83,7 @@ def check_readme(root, tree):
     problems, found = [], programs(text)
     if not found:
         problems.append('README.md:1: no complete program')
-    for line, source, output in found:
+    for line, _, source, output in found:
         where = 'README.md:%d' % line
         if output is None:
             problems.append('%s: no ```text block says what it prints' % where)
