@@ -191,7 +191,7 @@ static struct cell *plain_use(const volatile void *p, const void *pc, const char
 {
 	check_whole(model_use(p, pc), p, pc, what);
 	if (model_tracing && p == model_watched)
-		model_trace(p, pc, what);
+		model_trace(p, pc, "%s", what);
 	size_t place = model_order_place(p);
 	if (place == SIZE_MAX)
 		return NULL;
