@@ -159,12 +159,12 @@ static _Noreturn void be_worker(struct server *server, const struct creel__frame
 	close(c->owner);
 	close(server->signals);
 	unblock_signals();
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (getppid() != server->pid)
 		_exit(0);
 	setpgid(0, 0);
-	prctl(PR_SET_CHILD_SUBREAPER, 0);
-	prctl(PR_SET_NAME, c->name);
+	prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
+	prctl(PR_SET_NAME, c->name, 0, 0, 0);
 	raise_oom_score();
 	drop_mappings(c->space, order->worker);
 	apply_limits(&c->options);
@@ -294,9 +294,9 @@ static void set_up(struct server *s)
 	close_others(s->c);
 	purge_stdio();
 	setpgid(0, 0);
-	prctl(PR_SET_PDEATHSIG, 0);
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	prctl(PR_SET_NAME, "creel-server");
+	prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	prctl(PR_SET_NAME, "creel-server", 0, 0, 0);
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	s->signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
