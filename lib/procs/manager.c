@@ -212,6 +212,10 @@ static void server_lost(struct creel__procs *p)
 		;
 	siginfo_t info;
 	waitid(P_PIDFD, (id_t)p->server_pidfd, &info, WEXITED);
+	/* From here on nobody orders a worker: whoever has a place below had it before. */
+	creel__lock_acquire(&p->lock);
+	creel__server_drop_locked(p);
+	creel__procs_unlock(p);
 	for (unsigned i = 0; i < p->space->workers; i++) {
 		struct creel__proc *w = &p->procs[i];
 		if (w->life == CREEL__NOBODY)
@@ -231,7 +235,6 @@ static void server_lost(struct creel__procs *p)
 		creel__worker_died(p, w, -1);
 	}
 	creel__lock_acquire(&p->lock);
-	creel__server_drop_locked(p);
 	bool anew = (!p->closed || p->queued) && ++p->servers_lost < CREEL__SERVERS_LOST;
 	int rc = anew ? creel__server_start_locked(p) : 0;
 	bool broken = rc || (!anew && (!p->closed || p->queued));

@@ -3,8 +3,10 @@
 #include "procs.h"
 #include "orphans.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 CASE(server, i01_the_pool_recovers_from_the_death_of_its_server)
@@ -50,6 +52,74 @@ CASE(server, i01_a_server_that_dies_while_the_pool_is_idle)
 	pt_works(ex);
 	ct_assert(pt_ids(ex).server != ids.server);
 	ct_close(ex);
+}
+
+/* While it is set, whoever sends to a server that is gone rests before hearing so. */
+static _Atomic bool slow_to_hear;
+
+ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
+
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	ssize_t n = __real_sendmsg(fd, message, flags);
+	int saved = errno;
+	if (n < 0 && atomic_load(&slow_to_hear))
+		ct_breathe();
+	errno = saved;
+	return n;
+}
+
+/* Holds the manager up, which runs it. */
+static void pass_gate(creel_future *f, void *gate)
+{
+	(void)f;
+	ct_pass(gate);
+}
+
+/* The pool's only worker is dead, and its server as well, when gate opens and the manager may see it. */
+static void kill_all_behind(creel_executor *ex, struct ct_count *gate)
+{
+	struct pt_ids ids;
+	char path[64];
+	creel_future *f = creel_submit(ex, task_ids, NULL, 0);
+	ct_int(creel_future_on_done(f, NULL, pass_gate, gate, NULL, NULL), 0);
+	ct_int(creel_future_result(f, PT_GUARD, &ids, sizeof ids), 0);
+	creel_future_unref(f);
+	int worker = pt_pidfd(ids.pid), server = pt_pidfd(ids.server);
+	pt_kill(worker, SIGKILL);
+	pt_await_gone(worker);
+	snprintf(path, sizeof path, "/proc/%d", (int)ids.pid);
+	ct_until(access(path, F_OK) < 0);
+	pt_kill(server, SIGKILL);
+	pt_await_gone(server);
+}
+
+/* Whoever submits orders workers, in vain, while the manager buries those there were. It must bury nobody
+ * else, or the count of workers is wrong: one too many remains, or the pool waits for one that is not. */
+CASE(server, i01_the_server_dies_while_workers_are_ordered)
+{
+	enum { N = 40 };
+	creel_future *f[N];
+	for (unsigned round = 0; round < ct_scaled(8); round++) {
+		struct ct_count *gate = ct_count_new();
+		creel_executor *ex = pt_pool(2);
+		kill_all_behind(ex, gate);
+		atomic_store(&slow_to_hear, true);
+		for (unsigned i = 0; i < N; i++) {
+			f[i] = creel_submit(ex, task_nothing, NULL, 0);
+			if (i == N / 4)
+				ct_open(gate);
+			ct_breathe();
+		}
+		atomic_store(&slow_to_hear, false);
+		for (unsigned i = 0; i < N; i++) {
+			ct_int(pt_outcome(f[i]), 0);
+			creel_future_unref(f[i]);
+		}
+		ct_assert(pt_stats(ex).workers <= 2);
+		pt_close(ex);
+	}
 }
 
 /* Each time before there was a result: that cannot go on for ever. */
