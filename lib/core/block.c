@@ -12,8 +12,8 @@
  *            The depot and its slabs are the part of the threads' caches that is shared. The only
  *            other process-wide state is the fork generation and the key for the ends of threads.
  *
- * Under AddressSanitizer and in the model each block is a piece of heap of its own, so that a use
- * after free is seen.
+ * Under AddressSanitizer, memcheck and in the model each block is a piece of heap of its own, so that
+ * a use after free is seen.
  */
 #include "core/block.h"
 #include "base/alloc.h"
@@ -22,7 +22,7 @@
 #include "sync/local.h"
 #include "sync/lock.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(CREEL_MODEL)
+#if defined(__SANITIZE_ADDRESS__) || defined(CREEL_MODEL) || defined(CREEL_MEMCHECK)
 #define PLAIN_HEAP 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)

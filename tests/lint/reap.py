@@ -8,6 +8,9 @@ The default test setup of the build puts this in front of every test. It fails t
 - a sanitizer reported anything, in the program or in any process below it: Criterion hides such
   reports, and a forked child's reach nobody. They go to files, which must not exist afterwards,
   or, from gcc's UBSan beside ASan, which heeds no log_path, to standard error, which is searched;
+- with CREEL_MEMCHECK in the environment, which a memcheck build sets: valgrind, under which compiled
+  programs then run, said anything of the program or of any process below it, but for the deaths by
+  signals that some tests are about;
 - the program ends and leaves processes behind. This process is a subreaper: they become its
   children, get a moment to finish, and are then killed. They are killed as well when the test
   runner's time limit ends this process.
@@ -40,6 +43,18 @@ SANITIZERS = {
 }
 REPORT = re.compile(r'^\S+:\d+:\d+: runtime error: .*|^(?:==\d+==\s*)?(?:ERROR|WARNING): '
                     r'\w+Sanitizer:.*', re.M)
+
+# -q: an empty log is a good one. Threads take turns, as tests wait for each other in loops. What libc
+# does on being asked to free everything flushes streams, as no exit() of a worker may. Leaks are looked
+# for when a program asks for it: see tests/support/memcheck.c.
+MEMCHECK = ['valgrind', '-q', '--tool=memcheck', '--vgdb=no', '--fair-sched=try',
+            '--run-libc-freeres=no', '--run-cxx-freeres=no', '--num-callers=30',
+            '--leak-check=no', '--show-leak-kinds=definite', '--errors-for-leak-kinds=definite',
+            '--suppressions='
+            + os.path.join(os.path.dirname(os.path.abspath(__file__)), 'memcheck.supp')]
+# One file for all: with %p in its name each forked process would open another, among its descriptors.
+MEMCHECK_LOG = 'memcheck'
+DEATH = re.compile(r'Process terminating with default action of signal \d+')
 
 
 class Ended(Exception):
@@ -197,6 +212,34 @@ def count(status, tap, said, complaints):
     return passed, failed, skipped
 
 
+def memcheck(command, reports):
+    """The same command under valgrind, which writes a log of it and of all that it forks."""
+    return MEMCHECK + ['--log-file=' + os.path.join(reports, MEMCHECK_LOG), *command]
+
+
+def memcheck_said(text):
+    """The reports in a log, each once, however many processes made it. How a process died is none."""
+    said = {}
+    for line in text.splitlines():
+        process, plain = re.match(r'[=*-]{2}(\d+)[=*-]{2} ?(.*)|', line).groups(default=line)
+        said.setdefault(process, []).append(plain)
+    reports = {}
+    for lines in said.values():
+        for report in re.split(r'\n\s*\n', '\n'.join(lines)):
+            if report.strip() and not DEATH.match(report.strip()):
+                reports.setdefault(re.sub(r'0x[0-9A-F]+', '', report), report.strip())
+    return '\n\n'.join(reports.values())
+
+
+def report_in(path):
+    """What a file that a sanitizer or valgrind left says; None if it is no report."""
+    text = read(path)
+    if os.path.basename(path) == MEMCHECK_LOG:
+        said = memcheck_said(text)
+        return 'memcheck report:\n' + said if said else None
+    return 'sanitizer report:\n' + (text or '(empty)')
+
+
 def read(path):
     try:
         with open(path, encoding='utf-8', errors='replace') as f:
@@ -209,7 +252,10 @@ def run(command, work):
     """Runs it. Returns its status and the problems that it would not have told."""
     reports, problems = os.path.join(work, 'reports'), []
     os.mkdir(reports)
-    env = environment(reports, os.path.join(work, 'tap'), is_program(command[0]))
+    program = is_program(command[0])
+    env = environment(reports, os.path.join(work, 'tap'), program)
+    if program and os.environ.get('CREEL_MEMCHECK'):
+        command = memcheck(command, reports)
     # Files, not pipes: what is left behind might hold a pipe open for ever.
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     output, errors = (os.open(os.path.join(work, n), flags, 0o600) for n in ('output', 'errors'))
@@ -227,8 +273,8 @@ def run(command, work):
         status = 1
         clear_away(0)
         problems.append('ended by %s, the time limit' % reason)
-    for name in sorted(os.listdir(reports)):
-        problems.append('sanitizer report:\n' + (read(os.path.join(reports, name)) or '(empty)'))
+    found = [report_in(os.path.join(reports, name)) for name in sorted(os.listdir(reports))]
+    problems += filter(None, found)
     problems += ['reported: ' + r for r in REPORT.findall(read(os.path.join(work, 'errors')))]
     if status < 0:
         problems.append('killed by signal %d' % -status)

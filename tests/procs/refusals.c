@@ -133,7 +133,7 @@ static unsigned open_fds(void)
 }
 
 /* With room for no descriptor, for one, for two...: until the pool works. */
-CASE(refusals, bad_no_descriptors_left_for_a_pool)
+CASE_OFF(refusals, bad_no_descriptors_left_for_a_pool, CT_MEMCHECK)
 {
 	struct ct_census before;
 	struct rlimit old, limit;

@@ -84,7 +84,7 @@ static void kill_all_behind(creel_executor *ex, struct ct_count *gate)
 	char path[64];
 	creel_future *f = creel_submit(ex, task_ids, NULL, 0);
 	ct_int(creel_future_on_done(f, NULL, pass_gate, gate, NULL, NULL), 0);
-	ct_int(creel_future_result(f, PT_GUARD, &ids, sizeof ids), 0);
+	ct_int(creel_future_result(f, CT_GUARD, &ids, sizeof ids), 0);
 	creel_future_unref(f);
 	int worker = pt_pidfd(ids.pid), server = pt_pidfd(ids.server);
 	pt_kill(worker, SIGKILL);
@@ -114,11 +114,11 @@ CASE(server, i01_the_server_dies_while_workers_are_ordered)
 		}
 		atomic_store(&slow_to_hear, false);
 		for (unsigned i = 0; i < N; i++) {
-			ct_int(pt_outcome(f[i]), 0);
+			ct_int(ct_outcome(f[i]), 0);
 			creel_future_unref(f[i]);
 		}
 		ct_assert(pt_stats(ex).workers <= 2);
-		pt_close(ex);
+		ct_close(ex);
 	}
 }
 

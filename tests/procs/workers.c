@@ -198,8 +198,9 @@ static void broken_by_deaths(enum pt_how how, int64_t start_ns, const char *why)
 	ct_has(e->message, why);
 	creel_future_unref(f);
 	ct_close(ex);
-	/* Nobody starts a fourth when the third has failed. */
-	ct_int(ct_count_get(l->initialized), 3);
+	/* Nobody starts a fourth when the third has failed. In too little time not all get that far. */
+	unsigned initialized = ct_count_get(l->initialized);
+	ct_assert(initialized == 3 || (start_ns && initialized < 3));
 }
 
 CASE(workers, c31_i07_an_initializer_that_crashes_three_times_breaks_the_pool)
@@ -290,7 +291,7 @@ static int task_eat(creel_task *task, const void *arg, size_t size)
 	return creel_fail(task, -ENOMEM, "as it should be");
 }
 
-CASE_OFF(workers, c31_i06_a_task_that_eats_memory_meets_the_limit, CT_ASAN)
+CASE_OFF(workers, c31_i06_a_task_that_eats_memory_meets_the_limit, CT_ASAN || CT_MEMCHECK)
 {
 	creel_executor *ex = pt_pool_with(
 		(creel_process_pool_options){.max_workers = 1, .memory_limit = (size_t)256 << 20});
@@ -344,7 +345,7 @@ static int task_limits(creel_task *task, const void *arg, size_t size)
 	return creel_return(task, &s, sizeof s);
 }
 
-CASE(workers, c31_descriptors_and_niceness)
+CASE_OFF(workers, c31_descriptors_and_niceness, CT_MEMCHECK)
 {
 	creel_executor *ex = pt_pool_with(
 		(creel_process_pool_options){.max_workers = 1, .open_files = 20, .nice = 3});

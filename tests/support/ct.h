@@ -60,6 +60,13 @@ void ct_register(struct ct_test *test);
 	Test(suite_, name_, .disabled = (off_), .timeout = CT_TEST_SECONDS)
 #endif
 
+/* Whether valgrind is under the tests, which makes believe of limits and answers some calls itself. */
+#ifdef CREEL_MEMCHECK
+#define CT_MEMCHECK 1
+#else
+#define CT_MEMCHECK 0
+#endif
+
 #define CT_PRINTF(string, first) __attribute__((__format__(__printf__, string, first)))
 
 /* Ends the test as failed, with the place and what happened. */

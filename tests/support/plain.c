@@ -8,6 +8,7 @@
  *	--tap=FILE       the results once more, as Criterion writes them
  */
 #include "ct.h"
+#include "memcheck.h"
 
 #include <fnmatch.h>
 #include <signal.h>
@@ -66,6 +67,7 @@ static int run_forked(const struct ct_test *test, const sigset_t *chld)
 		sigprocmask(SIG_UNBLOCK, chld, NULL);
 		test->run();
 		fflush(NULL);
+		ct_look_for_leaks();
 		_exit(0);
 	}
 	if (child < 0)

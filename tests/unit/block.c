@@ -87,7 +87,7 @@ CT_TEST(block, no_two_overlap, 0)
 
 /* A thread frees what another allocated; when it ends its magazines are there for the first. */
 /* Under AddressSanitizer each block is a piece of heap: nothing is recycled. */
-CT_TEST(block, what_another_thread_freed_comes_back, CT_ASAN)
+CT_TEST(block, what_another_thread_freed_comes_back, CT_ASAN || CT_MEMCHECK)
 {
 	allocate(blocks);
 	in_thread(free_all, blocks);
