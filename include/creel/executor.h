@@ -76,7 +76,7 @@ CREEL_API int creel_executor_shutdown(creel_executor *ex, unsigned flags, creel_
  * -EDEADLK (on a worker of ex, or in a callback), -EPERM in a forked child. */
 CREEL_API int creel_executor_drain(creel_executor *ex, creel_deadline deadline);
 
-/* Sets the maximum of workers. More come on demand; surplus idle ones go at once, busy ones after
+/* Sets the maximum of workers; the minimum that the pool was made with holds as far as that allows. More come on demand; surplus idle ones go at once, busy ones after
  * their task. -EINVAL if max_workers < 1, -ENOTSUP if the executor has no workers to count,
  * -ENOSPC beyond the places of a process pool (twice its first maximum, at least 16),
  * -ESHUTDOWN after shutdown, CREEL_EFAILED if ex is broken, -EPERM in a forked child; the size is

@@ -77,7 +77,8 @@ typedef struct creel_process_pool_options {
 	/* A worker whose resident memory exceeds so many bytes after a task is replaced. 0: never. */
 	size_t recycle_bytes;
 	/* Limits of each worker; 0: as the host. Private data in bytes (RLIMIT_DATA), seconds of CPU
-	 * time (RLIMIT_CPU), open descriptors (RLIMIT_NOFILE); nice is added. */
+	 * time (RLIMIT_CPU), open descriptors (RLIMIT_NOFILE); nice is added. One that the system
+	 * refuses breaks the pool when its first worker starts; the error has the value. */
 	size_t memory_limit;
 	int cpu_seconds, open_files, nice;
 	/* Descriptors that workers keep beside 0, 1 and 2. Copied. */

@@ -62,8 +62,8 @@ CREEL_API int creel_queue_submit(creel_queue *q, creel_executor *ex, creel_fn fn
 
 /* Takes the next future, waiting until deadline, and gives its reference to the caller; ret_tag may
  * be NULL. Returns 0; -ETIMEDOUT; CREEL_EMPTY once the queue is closed and everything was taken;
- * -EAGAIN after creel_queue_wake(); -EDEADLK if it would block in a callback; -EPERM if it would
- * block in a forked child; -EINVAL if ret_future is NULL. The outputs are untouched unless it is 0. */
+ * -EAGAIN after creel_queue_wake(); -EDEADLK if it would block in a callback; -EPERM in a
+ * forked child; -EINVAL if ret_future is NULL. The outputs are untouched unless it is 0. */
 CREEL_API int creel_queue_take(creel_queue *q, creel_deadline deadline, creel_future **ret_future,
 			       void **ret_tag);
 

@@ -27,7 +27,8 @@ CREEL_API int creel_return_move(creel_task *task, creel_buffer buffer);
 
 /* Says why the task fails and returns code, for "return creel_fail(task, -EIO, ...)". A code of 0 is
  * taken as CREEL_EFAILED. The message is cut to about 200 bytes. A negative errno also becomes the
- * error's err. Needs no memory to succeed: without any, the code survives and the text is static. */
+ * error's err. Needs no memory to succeed: each worker keeps enough for one error, and fills it up before each
+ * task; without any the error is CREEL_EFAILED with a static text. */
 CREEL_API int creel_fail(creel_task *task, int code, const char *format, ...) CREEL_PRINTF(3, 4);
 
 /* Whether somebody called creel_future_cancel() since the task started. */
@@ -36,7 +37,8 @@ CREEL_API bool creel_task_cancelled(const creel_task *task);
 /* What the worker's initializer stored: per-worker state. NULL without one. */
 CREEL_API void *creel_task_local(creel_task *task);
 
-/* The number of the worker that runs the task, from 0, never used twice in a pool; UINT_MAX on an
+/* The number of the worker that runs the task, from 0, never used twice in a pool, though some may be
+ * left out; UINT_MAX on an
  * executor without workers. */
 CREEL_API unsigned creel_task_worker(creel_task *task);
 

@@ -38,6 +38,12 @@
 #define CREEL__UNUSED
 #endif
 
+/* Older compilers only warn of these in C, and a wrong type would run. */
+#if defined(__GNUC__) && !defined(__cplusplus)
+#pragma GCC diagnostic error "-Wint-conversion"
+#pragma GCC diagnostic error "-Wincompatible-pointer-types"
+#endif
+
 #define CREEL__TYPED_CALLS(name, R, A)                                                             \
 	CREEL__UNUSED static creel_future *name##_submit(creel_executor *ex, A arg)                \
 	{                                                                                          \

@@ -16,6 +16,7 @@
 #include "core/hook.h"
 #include "core/submit.h"
 #include "core/task.h"
+#include "sync/fork.h"
 #include "sync/local.h"
 #include <creel/future.h>
 #include <errno.h>
@@ -31,6 +32,7 @@ struct callback {
 	struct callback *deferred_next;
 	uint64_t id;
 	bool called, freed; /* plain: set by its task, which also looks at them */
+	bool listed;        /* plain: set before it is in the list */
 	bool running;       /* guarded by the hooks' lock */
 };
 
@@ -63,7 +65,7 @@ static void dispose(struct callback *c)
 /* It stays in the list until it was called, so that creel_future_remove() tells the truth. */
 static void unlink_called(creel_future *f, struct callback *c)
 {
-	if (creel__load(&f->state, relaxed) & CREEL__STATIC)
+	if (!c->listed)
 		return;
 	creel__hooks_lock(f);
 	if (c->hook.next)
@@ -264,6 +266,7 @@ static bool listen(creel_future *f, struct callback *c, uint64_t *ret_id)
 	uint64_t old = creel__or(&f->state, CREEL__HOOKED, acquire);
 	bool listening = (old & CREEL__STATE) < CREEL__FINISHED;
 	if (listening) {
+		c->listed = true;
 		c->id = ++f->hook_ids;
 		if (ret_id)
 			*ret_id = c->id;
@@ -280,6 +283,9 @@ int creel_future_on_done(creel_future *f, creel_executor *ex, creel_done_fn fn, 
 		return -EINVAL;
 	if (ex && ex->task_flags & CREEL__REMOTE)
 		return -ENOTSUP;
+	if (f->generation && f->generation != creel__fork_generation() &&
+	    !creel__future_is_final(f))
+		return -EPERM;
 	struct callback *c = creel__zalloc(sizeof *c);
 	if (!c)
 		return -ENOMEM;

@@ -169,7 +169,8 @@ static const creel_error *check(const creel_executor_ops *ops)
 	if (!ops)
 		return creel__error_make(CREEL_KIND_BROKEN, -EINVAL, NULL,
 					 "%s: the operations are NULL", call);
-	if (ops->size < offsetof(creel_executor_ops, withdraw) || ops->size > sizeof *ops)
+	if (ops->size < offsetof(creel_executor_ops, withdraw) || ops->size > sizeof *ops ||
+	    ops->size % sizeof(void *))
 		return creel__size_refuse(call, "size of the operations", ops->size,
 					  "set it to sizeof(creel_executor_ops)");
 	if (!ops->submit)

@@ -31,7 +31,8 @@ struct creel__executor_class {
 	int (*kill)(creel_executor *ex, creel_task *task, int64_t grace_ns);
 	/* Somebody waits for a remote task, which is HELD until creel__future_release(), to be called before
 	 * anything that may block. The executor may have a shorter way to the outcome than the future's word:
-	 * then it waits, until the future is final, the deadline has passed, or that way is closed. */
+	 * then it waits, until the future is final, the deadline has passed, or that way is closed. No function of
+	 * the user's runs on that thread: the task has no hooks so far, and no destructor of its argument. */
 	void (*await)(creel_executor *ex, creel_task *task, creel_deadline deadline);
 	/* Whether a function and an argument can be had by the workers: 0, -ENOEXEC, -EFAULT, -ENOSPC. */
 	int (*vet)(creel_executor *ex, creel_fn fn, const void *arg, size_t size);

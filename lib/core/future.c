@@ -78,11 +78,13 @@ void creel_future_unref(creel_future *f)
  * looks. The word is then no longer ours: unparking uses its address only, and somebody who sleeps at the
  * same address by then wakes for nothing. With hooks we keep a reference while they are told.
  */
-void creel__future_settle(creel_future *f, unsigned final, unsigned drop)
+static bool settle(creel_future *f, unsigned final, unsigned drop, bool hooked_as_well)
 {
 	uint64_t old = creel__load(&f->state, relaxed), new;
 	do {
 		new = (old & ~(uint64_t)CREEL__STATE) | final;
+		if (old & CREEL__HOOKED && !hooked_as_well)
+			return false;
 		if (old & CREEL__HOOKED)
 			new = (new | CREEL__TELLING) + (1 - drop) * CREEL__REF;
 		else
@@ -93,12 +95,23 @@ void creel__future_settle(creel_future *f, unsigned final, unsigned drop)
 	} while (!creel__cas(&f->state, &old, new, acq_rel, relaxed));
 	if (!(old & CREEL__HOOKED) && new / CREEL__REF == 0) {
 		free_block(f);
-		return;
+		return true;
 	}
 	if (old & CREEL__WAITED)
 		creel__unpark_all(creel__low_half(&f->state));
 	if (old & CREEL__HOOKED)
 		creel__hooks_run(f);
+	return true;
+}
+
+void creel__future_settle(creel_future *f, unsigned final, unsigned drop)
+{
+	(void)settle(f, final, drop, true);
+}
+
+bool creel__future_settle_unhooked(creel_future *f, unsigned final)
+{
+	return settle(f, final, 1, false);
 }
 
 void creel__future_drop(creel_future *f, uint64_t flag)
@@ -181,10 +194,14 @@ void creel__future_release(creel_future *f)
 	let_go(f, CREEL__HELD, 0);
 }
 
-/* A remote task's executor may let its waiter fetch the outcome. Not where callbacks are to be called. */
+/* A remote task's executor may let its waiter fetch the outcome. Not where there are functions to be called: they
+ * may need a lock that the waiter holds. */
 static bool await_remote(creel_future *f, creel_deadline deadline)
 {
+	struct creel__options *options = creel__options_of(f);
 	uint64_t s = creel__load(&f->state, relaxed);
+	if (options && options->arg_free)
+		return false;
 	do {
 		unsigned state = s & CREEL__STATE;
 		if ((state != CREEL__PENDING && state != CREEL__RUNNING) ||
@@ -309,7 +326,7 @@ int creel_future_cancel(creel_future *f)
 {
 	if (!f)
 		return -EINVAL;
-	if (creel__load(&f->state, relaxed) & CREEL__REMOTE && is_foreign(f))
+	if (is_foreign(f) && !creel__future_is_final(f))
 		return -EPERM;
 	/* [FUT-1] acquire: whoever is told that it is final sees the result, here and below; pairs with
 	 * the release in creel__future_settle() */
@@ -320,7 +337,8 @@ int creel_future_cancel(creel_future *f)
 			return state == CREEL__CANCELLED ? CREEL_CANCEL_NOW : CREEL_CANCEL_FINAL;
 		if (state == CREEL__PINNED)
 			return CREEL_CANCEL_NOW;
-		if (s & CREEL__HELD && state == CREEL__PENDING) {
+		if (s & CREEL__HELD &&
+		    (state == CREEL__PENDING || (state == CREEL__RUNNING && !(s & CREEL__ASKED)))) {
 			await_held(f);
 			/* [FUT-1] acquire: as above */
 			s = creel__load(&f->state, acquire);

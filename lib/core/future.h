@@ -41,6 +41,9 @@ const creel_error *creel__result_get_error(creel_future *f); /* NULL if there is
  */
 void creel__future_settle(creel_future *f, unsigned final, unsigned drop);
 
+/* The same, with its reference, unless it has hooks to be told: then false, and nothing has happened. */
+bool creel__future_settle_unhooked(creel_future *f, unsigned final);
+
 /* The internal listeners have been told: the end of TELLING, and perhaps of the teller's reference. */
 void creel__future_told(creel_future *f, unsigned drop);
 

@@ -108,9 +108,15 @@ creel_queue *creel_queue_ref(creel_queue *q)
 	return q;
 }
 
+/* In a forked child its lock may be held by a thread that is not there. */
+static bool is_foreign(const creel_queue *q)
+{
+	return q->generation && q->generation != creel__fork_generation();
+}
+
 void creel_queue_unref(creel_queue *q)
 {
-	if (!q || q->is_static)
+	if (!q || q->is_static || is_foreign(q))
 		return;
 	/* [QUEUE-1] acq_rel: the last one frees after everybody's use; pairs with itself */
 	if (creel__sub(&q->refs, 1, acq_rel) > 1)
@@ -126,7 +132,9 @@ void creel_queue_unref(creel_queue *q)
 
 static int check(const creel_queue *q)
 {
-	return q ? q->broken : -EINVAL;
+	if (!q || q->broken)
+		return q ? q->broken : -EINVAL;
+	return is_foreign(q) ? -EPERM : 0;
 }
 
 static struct entry *first_locked(creel_queue *q)
@@ -295,12 +303,10 @@ static int try_take_locked(creel_queue *q, struct entry **ret_entry)
 }
 
 /* Why a take that would have to wait may not. */
-static int may_wait(const creel_queue *q, creel_deadline deadline)
+static int may_wait(creel_deadline deadline)
 {
 	if (creel__deadline_passed(deadline))
 		return -ETIMEDOUT;
-	if (q->generation != creel__fork_generation())
-		return -EPERM;
 	return creel__self()->callbacks ? -EDEADLK : 0;
 }
 
@@ -313,7 +319,7 @@ int creel_queue_take(creel_queue *q, creel_deadline deadline, creel_future **ret
 	struct entry *e = NULL;
 	creel__lock_acquire(&q->lock);
 	while ((rc = try_take_locked(q, &e)) == 1) {
-		rc = may_wait(q, deadline);
+		rc = may_wait(deadline);
 		if (rc)
 			break;
 		creel__cond_wait(&q->takeable, &q->lock, deadline);

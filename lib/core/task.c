@@ -137,6 +137,24 @@ void creel__task_end_remote(creel_task *task, const creel_error *error)
 		end(&task->future, CREEL__FINISHED);
 }
 
+bool creel__task_end_fetched(creel_task *task, const creel_error *error)
+{
+	creel_future *f = &task->future;
+	if (error) {
+		creel__error_set_unhandled(error, f->executor->unhandled);
+		creel__result_error(f, error);
+	}
+	/* With nothing of the user's to be called: class->await() saw to that. */
+	creel__argument_free(f);
+	return creel__future_settle_unhooked(f, error ? CREEL__FAILED : CREEL__FINISHED);
+}
+
+void creel__task_end_hooked(creel_task *task)
+{
+	creel_future *f = &task->future;
+	end(f, creel__result_get_error(f) ? CREEL__FAILED : CREEL__FINISHED);
+}
+
 /* The function returned a code other than 0. What creel_fail() said is kept. */
 static const creel_error *failure(creel_future *f, int code)
 {
@@ -199,6 +217,7 @@ void creel__task_exited(const creel_task *last)
 
 static void run_counted(struct creel__worker *worker, creel_task *task)
 {
+	creel__error_fill_reserve();
 	creel__bump(&worker->begun, 1);
 	creel__task_run_claimed(task);
 	/* [COUNT-1] release: who sees the count sees what the task did; pairs with the acquire in the
@@ -242,7 +261,8 @@ bool creel__task_cancel(creel_task *task)
 bool creel__task_help(creel_future *f)
 {
 	struct creel__worker *worker = creel__self()->worker;
-	if (!worker || f->executor != worker->executor)
+	/* Only a task helps: in the initializer, and in the finalizer, there is no state for it. */
+	if (!worker || !creel__self()->task || f->executor != worker->executor)
 		return false;
 	if (!creel__task_claim(f, CREEL__RUNNING | CREEL__HELPED | CREEL__QUEUED))
 		return false;

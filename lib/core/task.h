@@ -53,6 +53,11 @@ int creel__task_call(creel_task *task);
 void creel__task_claim_remote(creel_future *f);
 void creel__task_end_remote(creel_task *task, const creel_error *error);
 
+/* Ends a remote task on a thread that waits for it, where no function of the user's may be called: false if there
+ * is one to call. Then whoever may call it ends the task with creel__task_end_hooked(). */
+bool creel__task_end_fetched(creel_task *task, const creel_error *error);
+void creel__task_end_hooked(creel_task *task);
+
 /* Frees a copied argument, without its destructor. */
 void creel__argument_free(creel_future *f);
 

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "core/future.h"
 #include "core/hook.h"
+#include "sync/local.h"
 #include "sync/park.h"
 #include <creel/wait.h>
 #include <errno.h>
@@ -67,6 +68,10 @@ static bool holds(creel_future *const *futures, size_t n, int mode)
 static int wait_all(creel_future *const *futures, size_t n, creel_deadline deadline)
 {
 	int rc = 0;
+	/* Before the first wait: none of the others could end this one. */
+	for (size_t i = 0; i < n && creel__self()->task; i++)
+		if (creel__future_is_own(futures[i]))
+			return -EDEADLK;
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = creel__future_await(futures[i], deadline);
 	return rc;

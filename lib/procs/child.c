@@ -109,24 +109,33 @@ static void close_others(const struct creel__child *c)
 	close_between(from, INT_MAX);
 }
 
-static void set_limit(int which, rlim_t value)
+static int set_limit(int which, rlim_t soft, rlim_t hard)
 {
-	if (value)
-		setrlimit(which, &(struct rlimit){value, value});
+	return soft && setrlimit(which, &(struct rlimit){soft, hard}) < 0 ? errno : 0;
 }
 
-static void apply_limits(const creel_process_pool_options *o)
+static int add_nice(int n)
 {
-	set_limit(RLIMIT_DATA, o->memory_limit);
-	/* SIGXCPU first, which says why; at the hard limit it would be SIGKILL. */
-	if (o->cpu_seconds)
-		setrlimit(RLIMIT_CPU,
-			  &(struct rlimit){(rlim_t)o->cpu_seconds, (rlim_t)o->cpu_seconds + 1});
-	set_limit(RLIMIT_NOFILE, (rlim_t)o->open_files);
-	if (o->nice) {
-		errno = 0;
-		if (nice(o->nice) < 0 && errno)
-			errno = 0;
+	errno = 0;
+	return n && nice(n) < 0 ? errno : 0;
+}
+
+/* If one cannot be set, the worker ends with what says so. */
+static void apply_limits(const creel_process_pool_options *o, struct creel__control *c)
+{
+	rlim_t seconds = (rlim_t)o->cpu_seconds, files = (rlim_t)o->open_files;
+	const int codes[] = {
+		[CREEL__LIMIT_MEMORY] = set_limit(RLIMIT_DATA, o->memory_limit, o->memory_limit),
+		/* SIGXCPU first, which says why; at the hard limit it would be SIGKILL. */
+		[CREEL__LIMIT_CPU] = set_limit(RLIMIT_CPU, seconds, seconds + 1),
+		[CREEL__LIMIT_FILES] = set_limit(RLIMIT_NOFILE, files, files),
+		[CREEL__LIMIT_NICE] = add_nice(o->nice),
+	};
+	for (int i = 0; i < (int)(sizeof codes / sizeof codes[0]); i++) {
+		if (codes[i]) {
+			creel__store(&c->init_code, -codes[i], relaxed);
+			_exit(CREEL__EXIT_LIMIT_FAILED + i);
+		}
 	}
 }
 
@@ -167,7 +176,7 @@ static _Noreturn void be_worker(struct server *server, const struct creel__frame
 	prctl(PR_SET_NAME, c->name, 0, 0, 0);
 	raise_oom_score();
 	drop_mappings(c->space, order->worker);
-	apply_limits(&c->options);
+	apply_limits(&c->options, creel__space_control(c->space, order->worker));
 	creel__work(c, order->worker, order->incarnation);
 }
 

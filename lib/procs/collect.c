@@ -58,12 +58,12 @@ static const creel_error *no_memory(creel_future *f)
 				 "the task ended, but there was no memory for its result");
 }
 
-static const creel_error *take_error(const struct creel__slot *slot, int code, creel_future *f)
+static const creel_error *take_error(const struct creel__slot *slot, int code, int kind,
+				     creel_future *f)
 {
 	char message[CREEL__OUT];
 	memcpy(message, slot->out_data, sizeof message);
 	message[sizeof message - 1] = 0;
-	int kind = code == -ENOMEM ? CREEL_KIND_NO_MEMORY : CREEL_KIND_FAILED;
 	return creel__error_make(kind, code ? code : CREEL_EFAILED, creel__task_name(f), "%s",
 				 message);
 }
@@ -104,7 +104,9 @@ const creel_error *creel__outcome_take(struct creel__procs *p, struct creel__pro
 	case CREEL__OUT_EXTENT:
 		return take_extent(p, w, &claim, f);
 	case CREEL__OUT_ERROR:
-		return take_error(slot, claim.code, f);
+		return take_error(slot, claim.code, CREEL_KIND_FAILED, f);
+	case CREEL__OUT_NO_MEMORY:
+		return take_error(slot, claim.code, CREEL_KIND_NO_MEMORY, f);
 	default:
 		return corrupt(p, w, f);
 	}

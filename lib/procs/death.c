@@ -221,6 +221,23 @@ static void bury_locked(struct creel__procs *p, struct creel__proc *w, unsigned 
 	*w = (struct creel__proc){.pidfd = -1};
 }
 
+static const creel_error *explain_limit(const creel_process_pool_options *o, int limit, int code)
+{
+	static const char *const names[] = {[CREEL__LIMIT_MEMORY] = "memory_limit",
+					    [CREEL__LIMIT_CPU] = "cpu_seconds",
+					    [CREEL__LIMIT_FILES] = "open_files",
+					    [CREEL__LIMIT_NICE] = "nice"};
+	const long long values[] = {[CREEL__LIMIT_MEMORY] = (long long)o->memory_limit,
+				    [CREEL__LIMIT_CPU] = o->cpu_seconds,
+				    [CREEL__LIMIT_FILES] = o->open_files,
+				    [CREEL__LIMIT_NICE] = o->nice};
+	return creel__error_make(CREEL_KIND_BROKEN, code, NULL,
+				 "a worker cannot set its %s to %lld: %s (%s); ask for what the "
+				 "system grants this user",
+				 names[limit], values[limit], strerror(-code),
+				 creel_code_name(code));
+}
+
 /* A worker that never became ready: whether that breaks the pool, and why. */
 static const creel_error *why_broken(struct creel__procs *p, const struct creel__proc *w,
 				     int status, int init_code)
@@ -228,6 +245,11 @@ static const creel_error *why_broken(struct creel__procs *p, const struct creel_
 	if (w->life != CREEL__STARTING || w->retiring)
 		return NULL;
 	unsigned number = w->incarnation - 1;
+	int limit = status >= 0 && WIFEXITED(status)
+			    ? WEXITSTATUS(status) - CREEL__EXIT_LIMIT_FAILED
+			    : -1;
+	if (init_code && limit >= 0 && limit < CREEL__LIMITS)
+		return explain_limit(&p->options, limit, init_code);
 	if (init_code && status >= 0 && WIFEXITED(status))
 		return creel__error_make(
 			CREEL_KIND_BROKEN, init_code, NULL,

@@ -8,6 +8,9 @@
  * for another reason (the worker died, the task was taken back, the manager was faster) wakes the waiter
  * as well; it then waits as for any future. The word is the worker's to spoil: only 1 is slept on.
  *
+ * No function of the user's is called here: the waiter may hold a lock that it needs. A future that got a
+ * callback meanwhile is handed to the manager, at the last moment with its outcome (p->handed).
+ *
  * An outcome is in one pair of hands: place->collecting, set under the lock. A worker that died is
  * buried only when no waiter has one of its outcomes in hand (fetching); the pool goes only when no
  * thread is in here (watchers).
@@ -87,8 +90,8 @@ static bool unwatch_locked(const struct watch *watch)
 	return true;
 }
 
-/* From DONE to final, as the manager does it in creel__collect(). */
-static void fetch(const struct watch *watch)
+/* From DONE to final, as the manager does it in creel__collect(). False: it is the manager's to end. */
+static bool fetch(const struct watch *watch)
 {
 	struct creel__procs *p = watch->p;
 	creel_future *f = &watch->task->future;
@@ -108,7 +111,15 @@ static void fetch(const struct watch *watch)
 	/* A death that waits for us to be through. */
 	creel__cond_broadcast_locked(&p->changed);
 	creel__procs_unlock(p);
-	creel__task_end_remote(watch->task, error);
+	return creel__task_end_fetched(watch->task, error);
+}
+
+/* A callback came at the last moment. */
+static void hand_over_locked(struct creel__procs *p, creel_task *task)
+{
+	task->future.next = p->handed;
+	p->handed = &task->future;
+	creel__kick(p);
 }
 
 void creel__procs_await(creel_executor *ex, creel_task *task, creel_deadline deadline)
@@ -128,11 +139,15 @@ void creel__procs_await(creel_executor *ex, creel_task *task, creel_deadline dea
 	bool mine = unwatch_locked(&watch);
 	if (mine) {
 		creel__procs_unlock(p);
-		fetch(&watch);
+		bool ended = fetch(&watch);
 		creel__lock_acquire(&p->lock);
-		p->finished++;
+		p->finished += ended;
+		if (!ended)
+			hand_over_locked(p, task);
 	}
 	p->watchers--;
+	if (p->closed)
+		creel__kick(p);
 	creel__cond_broadcast_locked(&p->changed);
 	creel__procs_unlock(p);
 }

@@ -52,7 +52,8 @@ enum creel__slot_state {
 enum creel__out {
 	CREEL__OUT_INLINE,
 	CREEL__OUT_EXTENT,
-	CREEL__OUT_ERROR, /* the message is inline */
+	CREEL__OUT_ERROR,     /* the message is inline */
+	CREEL__OUT_NO_MEMORY, /* the same, and the task is not to blame */
 };
 
 struct creel__slot {

@@ -303,12 +303,30 @@ static void say_sleeping_locked(struct creel__procs *p, uint32_t sleeps)
 				     seq_cst);
 }
 
+/* What waiters have fetched, and must not end themselves. */
+static void end_handed(struct creel__procs *p)
+{
+	creel__lock_acquire(&p->lock);
+	creel_future *list = p->handed;
+	p->handed = NULL;
+	creel__procs_unlock(p);
+	unsigned n = 0;
+	for (; list; n++) {
+		creel_future *f = list;
+		list = f->next;
+		creel__task_end_hooked((creel_task *)f);
+	}
+	if (n)
+		creel__count_finished(p, n);
+}
+
 /* One round; false when the pool has come to its end. */
 static bool turn(struct creel__procs *p)
 {
 	bool news;
 	while (creel__collect(p))
 		;
+	end_handed(p);
 	creel__lock_acquire(&p->lock);
 	bool stuck = p->broken && p->queued && p->alive == 0;
 	creel__procs_unlock(p);
@@ -317,7 +335,8 @@ static bool turn(struct creel__procs *p)
 		creel__procs_break(p, creel_executor_error(&p->base));
 	creel__lock_acquire(&p->lock);
 	int64_t wake_at = check_time_locked(p);
-	bool over = p->closed && p->queued == 0 && p->alive == 0 && p->withdrawn == 0;
+	bool over = p->closed && p->queued == 0 && p->alive == 0 && p->withdrawn == 0 &&
+		    p->watchers == 0 && !p->handed;
 	p->sleeping = true;
 	p->wake_at = wake_at;
 	say_sleeping_locked(p, 1);
@@ -363,8 +382,6 @@ void *creel__manager(void *procs)
 	dismiss_server(p);
 	creel__error_drop_reserve();
 	creel__lock_acquire(&p->lock);
-	while (p->watchers)
-		creel__cond_wait(&p->changed, &p->lock, CREEL_FOREVER);
 	creel__server_drop_locked(p);
 	p->ended = true;
 	bool last = p->released;

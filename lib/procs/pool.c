@@ -215,6 +215,7 @@ static int resize(creel_executor *ex, int max_workers)
 		rc = -ENOSPC;
 	} else {
 		p->max_workers = max_workers;
+		p->min_workers = p->options.min_workers;
 		if (p->min_workers > max_workers)
 			p->min_workers = max_workers;
 		creel__dispatch_locked(p);

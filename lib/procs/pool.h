@@ -92,6 +92,7 @@ struct creel__procs {
 	bool sleeping; /* the manager, with the deadline below */
 	int64_t wake_at;
 	creel_future *first, *last; /* the queue */
+	creel_future *handed; /* SETTLING, with their outcome, and with callbacks for the manager */
 	size_t queued;
 	size_t withdrawn;      /* tasks that cancellers are at, and that need the pool */
 	int leaving;           /* of alive: retiring */

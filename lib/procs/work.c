@@ -146,6 +146,7 @@ static void write_result(struct creel__slot *slot, creel_future *f)
 	void *copy = own ? NULL : alloc_extent(size);
 	if (!own && !copy) {
 		write_error(slot, -ENOSPC, "the result does not fit in the pool's shared_budget");
+		slot->out = CREEL__OUT_NO_MEMORY;
 		return;
 	}
 	if (copy)
@@ -192,6 +193,7 @@ static void run(struct creel__slot *slot)
 	creel_future *f = creel__block_new(CREEL__REF | CREEL__RUNNING);
 	if (!f) {
 		write_error(slot, -ENOMEM, "the worker has no memory to run the task");
+		slot->out = CREEL__OUT_NO_MEMORY;
 		return;
 	}
 	f->fn = slot->fn;

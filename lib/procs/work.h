@@ -9,7 +9,13 @@
 _Noreturn void creel__work(const struct creel__child *c, unsigned worker, uint32_t incarnation);
 
 enum {
-	CREEL__EXIT_INIT_FAILED = 111, /* init_code says how */
+	CREEL__EXIT_INIT_FAILED = 111,  /* init_code says how */
+	CREEL__EXIT_LIMIT_FAILED = 112, /* likewise; and from here on which limit: */
+	CREEL__LIMIT_MEMORY = 0,
+	CREEL__LIMIT_CPU,
+	CREEL__LIMIT_FILES,
+	CREEL__LIMIT_NICE,
+	CREEL__LIMITS,
 };
 
 #endif

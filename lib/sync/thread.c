@@ -21,7 +21,7 @@ static void worker_mask(sigset_t *ret_set)
 int creel__thread_create(pthread_t *ret_thread, creel__thread_fn fn, void *arg, size_t stack_size)
 {
 	pthread_attr_t attributes;
-	int rc = pthread_attr_init(&attributes);
+	int saved = errno, rc = pthread_attr_init(&attributes);
 	if (rc)
 		return -rc;
 	if (stack_size)
@@ -34,6 +34,7 @@ int creel__thread_create(pthread_t *ret_thread, creel__thread_fn fn, void *arg, 
 		pthread_sigmask(SIG_SETMASK, &old, NULL);
 	}
 	pthread_attr_destroy(&attributes);
+	errno = saved;
 	return -rc;
 }
 

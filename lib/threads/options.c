@@ -68,7 +68,7 @@ static unsigned shards_for(int workers)
 
 static void apply(struct creel__pool *pool, const creel_thread_pool_options *o)
 {
-	pool->min_workers = o->min_workers;
+	pool->min_workers = pool->min_asked = o->min_workers;
 	pool->max_workers = o->max_workers ? o->max_workers : creel__cpus(NULL);
 	if (pool->max_workers < pool->min_workers)
 		pool->max_workers = pool->min_workers;

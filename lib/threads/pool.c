@@ -332,8 +332,7 @@ static int resize(creel_executor *ex, int max_workers)
 		rc = -ESHUTDOWN;
 	} else {
 		pool->max_workers = max_workers;
-		if (pool->min_workers > max_workers)
-			pool->min_workers = max_workers;
+		pool->min_workers = max_workers < pool->min_asked ? max_workers : pool->min_asked;
 		creel__store(&pool->sharers, (unsigned)max_workers, relaxed);
 		pool->no_more_threads = false;
 		int surplus = pool->alive - max_workers;

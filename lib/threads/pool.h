@@ -60,6 +60,7 @@ struct creel__pool {
 	unsigned shards;
 	size_t stack_size;
 	int64_t idle_ns;
+	int min_asked;
 	char name[16];
 	int (*initializer)(void *ctx, unsigned worker, void **ret_local);
 	void (*finalizer)(void *ctx, void *local);
