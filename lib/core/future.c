@@ -234,11 +234,24 @@ int creel__future_await(creel_future *f, creel_deadline deadline)
 	return creel__future_is_final(f) ? 0 : -ETIMEDOUT;
 }
 
+/* Somebody asks the executor about it, with a lock and not longer. */
+static void await_held(creel_future *f)
+{
+	uint64_t s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
+	if (s & CREEL__HELD)
+		creel__park(creel__low_half(&f->state), (uint32_t)s, CREEL_FOREVER);
+}
+
 /* A remote task that is PENDING here may be running there. */
 static void refresh(creel_future *f)
 {
 	uint64_t s = creel__load(&f->state, relaxed);
-	while ((s & (CREEL__STATE | CREEL__HELD)) == CREEL__PENDING) {
+	while ((s & CREEL__STATE) == CREEL__PENDING) {
+		if (s & CREEL__HELD) {
+			await_held(f);
+			s = creel__load(&f->state, relaxed);
+			continue;
+		}
 		if (!creel__cas(&f->state, &s, s | CREEL__HELD, relaxed, relaxed))
 			continue;
 		creel_executor *ex = f->executor;
@@ -246,14 +259,6 @@ static void refresh(creel_future *f)
 		let_go(f, CREEL__HELD, started ? CREEL__RUNNING : CREEL__PENDING);
 		return;
 	}
-}
-
-/* Somebody asks the executor about it, with a lock and not longer. */
-static void await_held(creel_future *f)
-{
-	uint64_t s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
-	if (s & CREEL__HELD)
-		creel__park(creel__low_half(&f->state), (uint32_t)s, CREEL_FOREVER);
 }
 
 /* In a forked child the executor is another process's. */
@@ -337,6 +342,7 @@ int creel_future_cancel(creel_future *f)
 			return state == CREEL__CANCELLED ? CREEL_CANCEL_NOW : CREEL_CANCEL_FINAL;
 		if (state == CREEL__PINNED)
 			return CREEL_CANCEL_NOW;
+		/* Held by one who waits or looks; not by one who asks it to stop already. */
 		if (s & CREEL__HELD &&
 		    (state == CREEL__PENDING || (state == CREEL__RUNNING && !(s & CREEL__ASKED)))) {
 			await_held(f);

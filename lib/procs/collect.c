@@ -80,7 +80,7 @@ static const creel_error *take_extent(struct creel__procs *p, struct creel__proc
 	const volatile struct creel__extent *e = &creel__space_control(s, worker)->extents[number];
 	uint64_t offset = e->offset;
 	if (offset > s->budget || size > s->budget - offset ||
-	    creel__load(&s->held[worker * CREEL__EXTENTS + number], relaxed))
+	    creel__xchg(&s->held[worker * CREEL__EXTENTS + number], 1, relaxed))
 		return corrupt(p, w, f);
 	creel_buffer buffer = creel__space_hold(s, worker, number, offset, size);
 	bool copy = size <= COPIED ||
@@ -183,7 +183,7 @@ bool creel__anything_done(struct creel__procs *p)
 			      w->incarnation;
 		for (unsigned i = 0; !any && w->used && i < CREEL__DEPTH; i++) {
 			/* [SLOT-2] [BELL-1] seq_cst: the same */
-			any = w->place[i].task &&
+			any = w->place[i].task && !w->place[i].collecting &&
 			      creel__load(&creel__slot_of(p, w, i)->state, seq_cst) ==
 				      CREEL__SLOT(w->place[i].seq, CREEL__SLOT_DONE);
 		}

@@ -29,7 +29,9 @@
 
 void creel__kill_worker_locked(struct creel__procs *p, struct creel__proc *w, int64_t grace_ns)
 {
-	(void)p;
+	/* Dead already: worker_died() reads what is known of it, without the lock. */
+	if (w->gone)
+		return;
 	w->dying = true;
 	w->kill_at = grace_ns ? creel_in_ns(grace_ns) : CREEL_NOW;
 	if (w->pidfd >= 0)
@@ -81,8 +83,9 @@ bool creel__fence_locked(struct creel__procs *p, struct creel__proc *w, unsigned
 	struct creel__place *place = &w->place[i];
 	uint64_t running = CREEL__SLOT(place->seq, CREEL__SLOT_RUNNING);
 	/* Relaxed: it decides between the worker's DONE and this; neither side's data is used. */
-	if (w->dying || !creel__cas(&creel__slot_of(p, w, i)->state, &running,
-				    CREEL__SLOT(place->seq, CREEL__SLOT_KILL), relaxed, relaxed))
+	if (w->dying || w->gone ||
+	    !creel__cas(&creel__slot_of(p, w, i)->state, &running,
+			CREEL__SLOT(place->seq, CREEL__SLOT_KILL), relaxed, relaxed))
 		return false;
 	place->kill_kind = kind;
 	p->killed++;
@@ -303,18 +306,24 @@ void creel__worker_died(struct creel__procs *p, struct creel__proc *w, int statu
 	const creel_error *broken = why_broken(p, w, status, creel__load(&c->init_code, relaxed));
 	d.out_of_memory = killed_for_memory(p, w, status);
 	unsigned n = find_casualties(p, w, casualties);
-	creel__lock_acquire(&p->lock);
-	bury_locked(p, w, n);
-	creel__procs_unlock(p);
-	/* Before a replacement is asked for, which would compete with those who wait for the CPU. */
+	const creel_error *errors[CREEL__DEPTH];
 	for (unsigned k = 0; k < n; k++) {
-		creel_future *f = &casualties[k].task->future;
-		const creel_error *e = explain(&d, f, &casualties[k]);
+		errors[k] = explain(&d, &casualties[k].task->future, &casualties[k]);
 		if (!broken && !casualties[k].kill_kind &&
 		    p->options.flags & CREEL_PROCESS_BREAK_ON_DEATH)
-			broken = broken_by(e);
-		creel__task_end_remote(casualties[k].task, e);
+			broken = broken_by(errors[k]);
 	}
+	/* Broken first: whoever hears of the death finds the pool so. */
+	if (broken)
+		creel__executor_set_error(&p->base, creel__error_ref(broken));
+	creel__lock_acquire(&p->lock);
+	bury_locked(p, w, n);
+	if (broken)
+		p->closed = p->broken = true;
+	creel__procs_unlock(p);
+	/* Before a replacement is asked for, which would compete with those who wait for the CPU. */
+	for (unsigned k = 0; k < n; k++)
+		creel__task_end_remote(casualties[k].task, errors[k]);
 	creel__lock_acquire(&p->lock);
 	p->finished += n;
 	if (!broken)

@@ -161,13 +161,14 @@ bool creel__is_worn_locked(struct creel__procs *p, const struct creel__proc *w)
 {
 	const struct creel__control *c = creel__space_control(p->space, creel__proc_index(p, w));
 	int most = p->options.tasks_per_worker;
-	return (most && w->tasks >= (unsigned)most) || creel__load(&c->outgrown, relaxed);
+	return (most && w->tasks >= (unsigned)most) ||
+	       (p->options.recycle_bytes && creel__load(&c->outgrown, relaxed));
 }
 
 static bool has_room(struct creel__procs *p, const struct creel__proc *w, unsigned depth)
 {
-	return w->life == CREEL__READY && !w->retiring && !w->dying && w->used < depth &&
-	       !creel__is_worn_locked(p, w);
+	return w->life == CREEL__READY && !w->retiring && !w->dying && !w->gone &&
+	       w->used < depth && !creel__is_worn_locked(p, w);
 }
 
 /* A worker that runs nothing, or else one that has room behind what it runs. Always in the same order: under a

@@ -3,10 +3,12 @@
  * A thread that waits for one task, which is with a worker that has no other: the worker wakes it, and
  * it fetches the outcome itself. The manager is spared: the round trip is two wake-ups and not three.
  *
- * The waiter parks on the slot's watch word, in shared memory. It says so (watch = 1) and looks at the
- * state once more; the worker changes the state and looks at watch [BELL-1]. Whoever empties the place
- * for another reason (the worker died, the task was taken back, the manager was faster) wakes the waiter
- * as well; it then waits as for any future. The word is the worker's to spoil: only 1 is slept on.
+ * The waiter parks on the slot's watch word, in shared memory. It writes the task's mark there and looks
+ * at the state once more; the worker changes the state and looks for the mark [BELL-1]. Whoever empties
+ * the place for another reason (the worker died, the task was taken back, the manager was faster) wakes
+ * the waiter as well; it then waits as for any future. The mark is the task's own, so that one who comes
+ * to sleep late does not sleep for the next task of the slot, and what else the worker may write there is
+ * not slept on.
  *
  * No function of the user's is called here: the waiter may hold a lock that it needs. A future that got a
  * callback meanwhile is handed to the manager, at the last moment with its outcome (p->handed).
@@ -54,7 +56,7 @@ static bool watch_locked(struct watch *watch)
 	p->watchers++;
 	/* [BELL-1] seq_cst: said before the look in is_under_way(); pairs with the worker's look for a
 	 * waiter after its step to DONE */
-	creel__store(&watch->slot->watch, 1, seq_cst);
+	creel__store(&watch->slot->watch, CREEL__WATCH(watch->seq), seq_cst);
 	return true;
 }
 
@@ -90,6 +92,19 @@ static bool unwatch_locked(const struct watch *watch)
 	return true;
 }
 
+/* Whether the manager has to look at a worker whose outcome it did not bring itself. */
+static bool concerns_manager_locked(struct creel__procs *p, struct creel__proc *w)
+{
+	if (p->closed || p->alive - p->leaving > p->max_workers || w->retiring ||
+	    creel__is_worn_locked(p, w))
+		return true;
+	if (w->used || p->options.idle_ns == CREEL_NEVER || p->alive - p->leaving <= p->min_workers)
+		return false;
+	/* It mostly has a look ahead in mind already: see check_ready_locked(). */
+	w->idle_since = creel__now();
+	return p->sleeping && creel_in_ns(p->options.idle_ns) < p->wake_at;
+}
+
 /* From DONE to final, as the manager does it in creel__collect(). False: it is the manager's to end. */
 static bool fetch(const struct watch *watch)
 {
@@ -103,10 +118,7 @@ static bool fetch(const struct watch *watch)
 	watch->w->fetching--;
 	p->servers_lost = p->crashes = 0;
 	creel__dispatch_locked(p);
-	/* The manager looks at idle workers in time; these it would not see. */
-	if (p->options.idle_ns != CREEL_NEVER && !watch->w->used)
-		watch->w->idle_since = creel__now();
-	if (p->closed || p->alive - p->leaving > p->max_workers)
+	if (concerns_manager_locked(p, watch->w))
 		creel__kick(p);
 	/* A death that waits for us to be through. */
 	creel__cond_broadcast_locked(&p->changed);
@@ -132,8 +144,9 @@ void creel__procs_await(creel_executor *ex, creel_task *task, creel_deadline dea
 	creel__future_release(&task->future);
 	if (!watching)
 		return;
-	while (is_under_way(&watch) && creel__load(&watch.slot->watch, relaxed) == 1)
-		if (creel__park_shared(&watch.slot->watch, 1, deadline))
+	uint32_t mark = CREEL__WATCH(watch.seq);
+	while (is_under_way(&watch) && creel__load(&watch.slot->watch, relaxed) == mark)
+		if (creel__park_shared(&watch.slot->watch, mark, deadline))
 			break;
 	creel__lock_acquire(&p->lock);
 	bool mine = unwatch_locked(&watch);

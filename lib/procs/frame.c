@@ -36,10 +36,14 @@ int creel__frame_send(int socket, const struct creel__frame *frame, int fd)
 		memcpy(CMSG_DATA(c), &fd, sizeof fd);
 	}
 	ssize_t n;
+	int saved = errno;
+	/* Not sendmsg(), where a thread of the host's can be cancelled: it holds the lock. */
 	do
-		n = sendmsg(socket, &h, MSG_NOSIGNAL);
+		n = syscall(SYS_sendmsg, socket, &h, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : 0;
+	int rc = n < 0 ? -errno : 0;
+	errno = saved;
+	return rc;
 }
 
 int creel__frame_receive(int socket, struct creel__frame *ret_frame, int *ret_fd, int flags)
@@ -70,5 +74,7 @@ int creel__pidfd_open(pid_t pid)
 
 int creel__pidfd_kill(int pidfd, int signal)
 {
-	return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+	int saved = errno, rc = (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+	errno = saved;
+	return rc;
 }

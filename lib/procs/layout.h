@@ -48,6 +48,8 @@ enum creel__slot_state {
 };
 
 #define CREEL__SLOT(seq, s) ((uint64_t)(seq) << 8 | (uint64_t)(s))
+/* What a waiter for that task writes into watch, and sleeps on: never 0, and never another task's. */
+#define CREEL__WATCH(seq) ((uint32_t)(seq) << 1 | 1u)
 
 enum creel__out {
 	CREEL__OUT_INLINE,
@@ -59,9 +61,10 @@ enum creel__out {
 struct creel__slot {
 	alignas(64) _Atomic(uint64_t) state;
 	_Atomic(uint32_t) asked; /* parent: cancel was called */
-	_Atomic(uint32_t) watch; /* parent: 1: a waiter is parked here; its waker clears it */
-	uint8_t arg_len;         /* as in a block; from here on the parent's, while not RUNNING */
-	bool limited;            /* the parent wants to know when it starts */
+	_Atomic(uint32_t)
+		watch;   /* parent: CREEL__WATCH: its waiter is parked here; its waker clears it */
+	uint8_t arg_len; /* as in a block; from here on the parent's, while not RUNNING */
+	bool limited;    /* the parent wants to know when it starts */
 	creel_fn fn;
 	struct creel__heap_arg arg;
 	unsigned char in[CREEL__ARG_INLINE];

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #define LEAVE_NS INT64_C(10000000000) /* for a finalizer, before the worker is killed */
+#define LOOK_NS INT64_C(1000000000)   /* at busy workers, at most so often */
 #define FORK_RETRY_NS INT64_C(20000000)
 
 #ifndef P_PIDFD
@@ -109,8 +110,13 @@ static void check_ready_locked(struct creel__procs *p, struct creel__proc *w, in
 		   (!w->used && is_over_locked(p, w, now))) {
 		retire_locked(p, w, now);
 	} else if (p->options.idle_ns != CREEL_NEVER && p->alive - p->leaving > p->min_workers) {
-		/* One that is busy may be idle from now on, and its waiter need not tell. */
-		earliest(wake_at, (w->used ? now : w->idle_since) + p->options.idle_ns);
+		int64_t idle = p->options.idle_ns;
+		/* A busy one may idle from now on, by its waiter's hand. With this look ahead the
+		 * waiter need not tell, unless the idle time is short. */
+		if (w->used)
+			earliest(wake_at, now + (idle > LOOK_NS ? idle : LOOK_NS));
+		else
+			earliest(wake_at, w->idle_since + idle);
 	}
 }
 
@@ -251,6 +257,12 @@ static void server_lost(struct creel__procs *p)
 	creel__error_unref(e);
 }
 
+static bool server_is_dead(struct creel__procs *p)
+{
+	struct pollfd gone = {.fd = p->server_pidfd, .events = POLLIN};
+	return poll(&gone, 1, 0) > 0;
+}
+
 /* News from the server; false once it is gone. */
 static bool hear(struct creel__procs *p)
 {
@@ -350,7 +362,9 @@ static bool turn(struct creel__procs *p)
 	say_sleeping_locked(p, 0);
 	p->sleeping = false;
 	creel__procs_unlock(p);
-	if (news && !hear(p))
+	/* Asked first: what it had said before it died is heard first. */
+	bool lost = news && server_is_dead(p);
+	if (news && (!hear(p) || lost))
 		server_lost(p);
 	return true;
 }

@@ -2,10 +2,9 @@
 /*
  * The parent's side of the fork server: forking it, asking it for workers, noticing that it is gone.
  *
- * FORK  Twice, so that the server is nobody's child whom the host's wait() could meet. The first child
- *       lives for an instant, in the host's memory (vfork), which is so copied once: it forks, sends a
- *       message if that fails, and exits. stdout and stderr are flushed before, but only where that
- *       cannot block: a thread that holds a stream locks it for as long as it reads or writes.
+ * FORK  Twice, so that the server is nobody's child whom the host's wait() could meet; the first child
+ *       lives for an instant. stdout and stderr are flushed before, but only where that cannot block: a
+ *       thread that holds a stream locks it for as long as it reads or writes.
  */
 #include "base/clock.h"
 #include "procs/pool.h"
@@ -14,6 +13,7 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,7 +21,8 @@ void creel__kick(struct creel__procs *p)
 {
 	uint64_t one = 1;
 	int saved = errno;
-	if (write(p->bell, &one, sizeof one) < 0)
+	/* Not write(), where a thread of the host's can be cancelled: we hold the lock. */
+	if (syscall(SYS_write, p->bell, &one, sizeof one) < 0)
 		errno = saved;
 }
 
@@ -78,18 +79,15 @@ static int fork_server(struct creel__procs *p, int theirs, int owner)
 	snprintf(c.name, sizeof c.name, "%s", p->name);
 	flush_if_free(stdout);
 	flush_if_free(stderr);
-	/* The first child has our memory: no handler of the host's must run in it. */
-	sigset_t before;
-	creel__thread_block_signals(&before);
-	pid_t pid = vfork();
+	pid_t pid = fork();
 	if (pid == 0)
 		between(&c);
-	int rc = pid < 0 ? -errno : 0;
+	if (pid < 0)
+		return -errno;
 	/* The host's own handler may be faster: then there is nothing to wait for. */
-	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	creel__thread_restore_signals(&before);
-	return rc;
+	return 0;
 }
 
 int creel__server_start_locked(struct creel__procs *p)
@@ -112,6 +110,9 @@ int creel__server_start_locked(struct creel__procs *p)
 		rc = greet(ends[0], &pidfd);
 	if (rc == 0)
 		rc = watch(p, ends[0]);
+	/* The socket may stay open without it: in a child that the host forked meanwhile. */
+	if (rc == 0)
+		rc = watch(p, pidfd);
 	if (rc) {
 		close(ends[0]);
 		if (pidfd >= 0)
@@ -131,8 +132,10 @@ void creel__server_drop_locked(struct creel__procs *p)
 		epoll_ctl(p->epoll, EPOLL_CTL_DEL, p->socket, NULL);
 		close(p->socket);
 	}
-	if (p->server_pidfd >= 0)
+	if (p->server_pidfd >= 0) {
+		epoll_ctl(p->epoll, EPOLL_CTL_DEL, p->server_pidfd, NULL);
 		close(p->server_pidfd);
+	}
 	p->socket = p->server_pidfd = -1;
 }
 

@@ -293,9 +293,12 @@ static void serve_slot(struct creel__slot *slot, uint64_t state)
 			confess(slot, running);
 		await_death();
 	}
+	uint32_t mark = CREEL__WATCH(running >> 8);
 	/* [BELL-1] seq_cst: the look for a waiter, after the change of state; pairs with the waiter's
 	 * store before it looks. It needs no manager, who needs no bell. */
-	if (creel__load(&slot->watch, seq_cst) && creel__xchg(&slot->watch, 0, seq_cst))
+	bool awaited = creel__load(&slot->watch, seq_cst) == mark;
+	/* [BELL-1] seq_cst: it has not gone meanwhile, and left the outcome to the manager */
+	if (awaited && creel__cas(&slot->watch, &mark, 0, seq_cst, relaxed))
 		creel__unpark_shared(&slot->watch);
 	else
 		ring();

@@ -38,18 +38,6 @@ int creel__thread_create(pthread_t *ret_thread, creel__thread_fn fn, void *arg, 
 	return -rc;
 }
 
-void creel__thread_block_signals(sigset_t *ret_before)
-{
-	sigset_t all;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, ret_before);
-}
-
-void creel__thread_restore_signals(const sigset_t *before)
-{
-	pthread_sigmask(SIG_SETMASK, before, NULL);
-}
-
 pthread_t creel__thread_self(void)
 {
 	return pthread_self();

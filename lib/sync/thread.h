@@ -4,7 +4,6 @@
 #define CREEL__SYNC_THREAD_H
 
 #include <pthread.h>
-#include <signal.h>
 #include <stddef.h>
 
 typedef void *(*creel__thread_fn)(void *arg);
@@ -28,10 +27,6 @@ void creel__thread_guard(void (*run)(void *arg), void (*ended)(void *arg), void 
 
 /* The calling thread cannot be cancelled from here on. */
 void creel__thread_no_cancel(void);
-
-/* Blocks all signals in the calling thread, and back. */
-void creel__thread_block_signals(sigset_t *ret_before);
-void creel__thread_restore_signals(const sigset_t *before);
 
 /* The least stack that a thread can have. */
 size_t creel__thread_min_stack(void);
