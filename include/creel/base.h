@@ -73,7 +73,8 @@ enum {
 	CREEL_EMPTY = -4097,
 };
 
-/* A region of memory that changes hands. free(data, size, ctx) gets rid of it; NULL: nothing to do. */
+/* A region of memory that changes hands. free(data, size, ctx) gets rid of it; NULL:
+ * nothing to do. */
 typedef struct creel_buffer {
 	void *data;
 	size_t size;

@@ -42,7 +42,8 @@ typedef struct creel_error {
 } creel_error;
 
 /* The i-th error beneath this one (what a retry saw, what an aggregate covers, why a pool broke);
- * NULL past the last. Borrowed from e, which must be an error of the library's, or NULL. Does not block. */
+ * NULL past the last. Borrowed from e, which must be an error of the library's, or NULL. Does not
+ * block. */
 CREEL_API const creel_error *creel_error_cause(const creel_error *e, size_t i);
 
 /* The name of a kind: "failed", "worker died"; static, never NULL. */

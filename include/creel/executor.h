@@ -53,11 +53,11 @@ CREEL_API const creel_error *creel_executor_error(creel_executor *ex);
 /*
  * Shuts down, waits until everything accepted has ended and the workers are gone, and drops the
  * caller's reference: the end of "with". Returns 0. From a worker of the executor or from a
- * callback it shuts down and drops the reference but does not wait, and says -EDEADLK: always, whether
- * something was left or not, and of a broken executor too. In a forked child: -EPERM, the reference
- * is dropped. Close pools before the main thread ends by pthread_exit():
- * creel's threads block signals, and would go on without it. Idempotent for several holders, each with its own
- * reference. NULL does nothing.
+ * callback it shuts down and drops the reference but does not wait, and says -EDEADLK: always,
+ * whether something was left or not, and of a broken executor too. In a forked child: -EPERM, the
+ * reference is dropped. Close pools before the main thread ends by pthread_exit():
+ * creel's threads block signals, and would go on without it. Idempotent for several holders, each
+ * with its own reference. NULL does nothing.
  */
 CREEL_API int creel_executor_close(creel_executor *ex);
 
@@ -76,15 +76,15 @@ CREEL_API int creel_executor_shutdown(creel_executor *ex, unsigned flags, creel_
  * -EDEADLK (on a worker of ex, or in a callback), -EPERM in a forked child. */
 CREEL_API int creel_executor_drain(creel_executor *ex, creel_deadline deadline);
 
-/* Sets the maximum of workers; the minimum that the pool was made with holds as far as that allows. More come on demand; surplus idle ones go at once, busy ones after
- * their task. -EINVAL if max_workers < 1, -ENOTSUP if the executor has no workers to count,
- * -ENOSPC beyond the places of a process pool (twice its first maximum, at least 16),
- * -ESHUTDOWN after shutdown, CREEL_EFAILED if ex is broken, -EPERM in a forked child; the size is
- * unchanged then. */
+/* Sets the maximum of workers; the minimum that the pool was made with holds as far as that allows.
+ * More come on demand; surplus idle ones go at once, busy ones after their task. -EINVAL if
+ * max_workers < 1, -ENOTSUP if the executor has no workers to count, -ENOSPC beyond the places of a
+ * process pool (twice its first maximum, at least 16), -ESHUTDOWN after shutdown, CREEL_EFAILED if
+ * ex is broken, -EPERM in a forked child; the size is unchanged then. */
 CREEL_API int creel_executor_resize(creel_executor *ex, int max_workers);
 
-/* Fills the first size bytes of *ret_stats (pass sizeof *ret_stats). Returns 0; -EINVAL if ret_stats is
- * NULL or size 0, -EPERM in a forked child; untouched then. */
+/* Fills the first size bytes of *ret_stats (pass sizeof *ret_stats). Returns 0; -EINVAL if
+ * ret_stats is NULL or size 0, -EPERM in a forked child; untouched then. */
 CREEL_API int creel_executor_stats(creel_executor *ex, creel_stats *ret_stats, size_t size);
 
 /*
@@ -93,17 +93,17 @@ CREEL_API int creel_executor_stats(creel_executor *ex, creel_stats *ret_stats, s
  * creel_task_run() is called.
  *
  * submit    Takes the task and returns 0: from then on it must, exactly once, call
- *           creel_task_run() or creel_task_reject() on it, on any thread, even within submit itself.
- *           Or returns a negative code: the task is not taken, the submission is rejected with it
- *           (with -EINVAL for a positive one).
+ *           creel_task_run() or creel_task_reject() on it, on any thread, even within submit
+ *           itself. Or returns a negative code: the task is not taken, the submission is rejected
+ *           with it (with -EINVAL for a positive one).
  *           Called by any thread, several at once; one that had begun may still
  *           come after shutdown.
  * withdraw  Optional. A queued task was cancelled: if it is still queued, unlink it and return 1
  *           (the library drops it); otherwise return 0 (creel_task_run() will find it cancelled and
  *           return at once). While it runs, creel_task_run() of that task waits: so do not hold,
  *           while calling creel_task_run(), a lock that withdraw takes.
- * shutdown  Optional. Nothing will be submitted any more; with CREEL_SHUTDOWN_CANCEL, creel_task_run()
- *           cancels instead of running. flags as in creel_executor_shutdown().
+ * shutdown  Optional. Nothing will be submitted any more; with CREEL_SHUTDOWN_CANCEL,
+ *           creel_task_run() cancels instead of running. flags as in creel_executor_shutdown().
  *           Called once for each new set of flags; must not wait.
  * destroy   Optional. All tasks ended and the last reference went: free self. May be called on the
  *           thread that ended the last task.

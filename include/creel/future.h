@@ -67,8 +67,8 @@ CREEL_API int creel_future_view(creel_future *f, creel_deadline deadline, const 
 
 /* The same, moving the result out: the caller calls ret_buffer->free, if not NULL, when done with
  * it. Only for the sole holder of the last reference: -EBUSY otherwise (a callback that has not
- * returned holds one); -ENOMEM, -EINVAL if ret_buffer is NULL; the result stays then. Afterwards the
- * future's result is empty. */
+ * returned holds one); -ENOMEM, -EINVAL if ret_buffer is NULL; the result stays then. Afterwards
+ * the future's result is empty. */
 CREEL_API int creel_future_take(creel_future *f, creel_deadline deadline, creel_buffer *ret_buffer);
 
 /* Why there is no result: NULL while the future is not final or when it has one. Borrowed: valid
@@ -76,34 +76,34 @@ CREEL_API int creel_future_take(creel_future *f, creel_deadline deadline, creel_
 CREEL_API const creel_error *creel_future_error(creel_future *f);
 
 /* Asks that it not run: CREEL_CANCEL_NOW, _REQUESTED or _FINAL. A pending one completes within this
- * call, its callbacks run on the caller; a second canceller that comes while the first is at it gets
- * CREEL_CANCEL_NOW an instant before it is final. -EPERM, as from creel_future_kill(), in a forked child
- * for a future of the parent's that is not final. Does not block. */
+ * call, its callbacks run on the caller; a second canceller that comes while the first is at it
+ * gets CREEL_CANCEL_NOW an instant before it is final. -EPERM, as from creel_future_kill(), in a
+ * forked child for a future of the parent's that is not final. Does not block. */
 CREEL_API int creel_future_cancel(creel_future *f);
 
-/* Ends it, wherever it is: cancels it if it has not started (CREEL_CANCEL_NOW); kills the worker process
- * that runs it (CREEL_CANCEL_REQUESTED: the future fails as killed once the death is confirmed, or ends
- * as it would have if it was faster), with SIGTERM first and SIGKILL after grace_ns, or with SIGKILL at
- * once for 0; CREEL_CANCEL_FINAL if it had ended. -ENOTSUP if it runs on an executor that cannot kill:
- * then it is as creel_future_cancel(). -EINVAL if grace_ns is negative. Does not block. */
+/* Ends it, wherever it is: cancels it if it has not started (CREEL_CANCEL_NOW); kills the worker
+ * process that runs it (CREEL_CANCEL_REQUESTED: the future fails as killed once the death is
+ * confirmed, or ends as it would have if it was faster), with SIGTERM first and SIGKILL after
+ * grace_ns, or with SIGKILL at once for 0; CREEL_CANCEL_FINAL if it had ended. -ENOTSUP if it runs
+ * on an executor that cannot kill: then it is as creel_future_cancel(). -EINVAL if grace_ns is
+ * negative. Does not block. */
 CREEL_API int creel_future_kill(creel_future *f, int64_t grace_ns);
 
 /* A callback: f is borrowed for the call. */
 typedef void (*creel_done_fn)(creel_future *f, void *arg);
 
 /*
- * Calls fn(f, arg) once when f is final, then free(arg) unless free is NULL. Callbacks of a future run
- * in the order of registration and with no lock held: on the thread that completes it (a worker, a
- * canceller, whoever settles the promise), or at once on the caller if it is final already; with ex, as
- * a task of ex, of which a reference is held until then (if ex refuses it, on the completing thread
- * after all). One that completes another future does not nest: that future's callbacks run after
- * it returned. Without ex a callback must not block; it must not
- * end its thread. It may drop references (the last one included),
- * add callbacks, submit, shut pools down.
- * ret_id, if not NULL, gets the name for creel_future_remove(): never 0, or 0 if it was called at once.
- * Returns 0; -EINVAL if f or fn is NULL, -ENOTSUP if ex is a process pool (the callback is the host's),
- * -ENOMEM, -EPERM in a forked child for a future of the parent's that is not final: then fn will not be
- * called and arg remains the caller's.
+ * Calls fn(f, arg) once when f is final, then free(arg) unless free is NULL. Callbacks of a future
+ * run in the order of registration and with no lock held: on the thread that completes it (a
+ * worker, a canceller, whoever settles the promise), or at once on the caller if it is final
+ * already; with ex, as a task of ex, of which a reference is held until then (if ex refuses it, on
+ * the completing thread after all). One that completes another future does not nest: that future's
+ * callbacks run after it returned. Without ex a callback must not block; it must not end its
+ * thread. It may drop references (the last one included), add callbacks, submit, shut pools down.
+ * ret_id, if not NULL, gets the name for creel_future_remove(): never 0, or 0 if it was called at
+ * once. Returns 0; -EINVAL if f or fn is NULL, -ENOTSUP if ex is a process pool (the callback is
+ * the host's), -ENOMEM, -EPERM in a forked child for a future of the parent's that is not final:
+ * then fn will not be called and arg remains the caller's.
  */
 CREEL_API int creel_future_on_done(creel_future *f, creel_executor *ex, creel_done_fn fn, void *arg,
 				   void (*free)(void *arg), uint64_t *ret_id);

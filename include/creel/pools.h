@@ -28,7 +28,8 @@ typedef struct creel_thread_pool_options {
 	size_t stack_size;
 	/* A worker idle for so many nanoseconds retires. Default 10 s; CREEL_NEVER keeps it. */
 	int64_t idle_ns;
-	/* Workers are named "<name>-<number>", cut to what the system takes. Default "creel". Copied. */
+	/* Workers are named "<name>-<number>", cut to what the system takes.
+	 * Default "creel". Copied. */
 	const char *name;
 	/* Runs first on every worker: what it stores in *ret_local is creel_task_local() for the
 	 * tasks of that worker. worker counts from 0 and is never used twice. A return other than 0
@@ -48,8 +49,9 @@ typedef struct creel_thread_pool_options {
 
 /*
  * A pool of threads. Workers start on demand, idle ones are used first, nothing spins and nothing
- * runs while it is idle. Workers block all signals but SEGV, BUS, FPE, ILL, TRAP, SYS, ABRT and PROF.
- * Never NULL; ends with creel_executor_close(). The options are copied. No thread is started here.
+ * runs while it is idle. Workers block all signals but SEGV, BUS, FPE, ILL, TRAP, SYS, ABRT and
+ * PROF. Never NULL; ends with creel_executor_close(). The options are copied. No thread is started
+ * here.
  */
 CREEL_API creel_executor *creel_thread_pool_new(const creel_thread_pool_options *options);
 
@@ -64,27 +66,30 @@ typedef struct creel_process_pool_options {
 	int tasks_per_worker;
 	/* A worker idle for so long retires. Default 60 s; CREEL_NEVER keeps it. */
 	int64_t idle_ns;
-	/* The longest that a task may run, unless creel_submit_options.limit_ns says otherwise; then its
-	 * worker is killed. 0: no limit. */
+	/* The longest that a task may run, unless creel_submit_options.limit_ns says otherwise;
+	 * then its worker is killed. 0: no limit. */
 	int64_t limit_ns;
 	/* Between SIGTERM and SIGKILL when a limit has passed. 0: SIGKILL at once. */
 	int64_t grace_ns;
 	/* The longest that a worker may take to start, its initializer included. Default 60 s. */
 	int64_t start_ns;
 	/* At most so many bytes of arguments on their way and of creel_shared_alloc() together, and
-	 * of the results of one worker that are held. Default: a quarter of the machine's memory. */
+	 * of the results of one worker that are held. Default: a quarter of the machine's
+	 * memory. */
 	size_t shared_budget;
-	/* A worker whose resident memory exceeds so many bytes after a task is replaced. 0: never. */
+	/* A worker whose resident memory exceeds so many bytes after a task is replaced.
+	 * 0: never. */
 	size_t recycle_bytes;
-	/* Limits of each worker; 0: as the host. Private data in bytes (RLIMIT_DATA), seconds of CPU
-	 * time (RLIMIT_CPU), open descriptors (RLIMIT_NOFILE); nice is added. One that the system
-	 * refuses breaks the pool when its first worker starts; the error has the value. */
+	/* Limits of each worker; 0: as the host. Private data in bytes (RLIMIT_DATA), seconds of
+	 * CPU time (RLIMIT_CPU), open descriptors (RLIMIT_NOFILE); nice is added. One that the
+	 * system refuses breaks the pool when its first worker starts; the error has the value. */
 	size_t memory_limit;
 	int cpu_seconds, open_files, nice;
 	/* Descriptors that workers keep beside 0, 1 and 2. Copied. */
 	const int *keep_fds;
 	size_t keep_fds_count;
-	/* The process's name in ps and top, cut to what the system takes. Default "creel". Copied. */
+	/* The process's name in ps and top, cut to what the system takes.
+	 * Default "creel". Copied. */
 	const char *name;
 	/* As for threads, in each worker process. A code other than 0 breaks the pool; so do three
 	 * workers in a row that die, or take too long, before they are ready. */
@@ -103,12 +108,13 @@ enum {
 };
 
 /*
- * A pool of processes: a task that crashes, hangs or leaks costs one future and nothing else. Linux only.
+ * A pool of processes: a task that crashes, hangs or leaks costs one future and nothing
+ * else. Linux only.
  *
- * FORK   This call forks a server, of which workers are forked on demand: they have what the host had
- *        at this moment, functions and global data included. Create the pool early, while the host
- *        is small and has no other threads. What a task calls must not need a lock that another thread
- *        of the host held at that moment (malloc and stdio are safe).
+ * FORK   This call forks a server, of which workers are forked on demand: they have what the host
+ *        had at this moment, functions and global data included. Create the pool early, while the
+ *        host is small and has no other threads. What a task calls must not need a lock that
+ *        another thread of the host held at that moment (malloc and stdio are safe).
  * ERRORS A worker's death fails the one task that it ran: kind worker died (signal), exited
  *        (exit_status), timed out or killed, with pid. Everything else goes on in other workers.
  * Never NULL: what cannot be had is a broken executor. The options are copied.

@@ -11,9 +11,9 @@
  *   creel_future_cancel()      CANCELLED     asks          nothing      nothing
  *
  * Of two threads that settle at once one wins and the other gets -EALREADY. All of them return
- * -EINVAL for NULL and for a future that is not a promise, and -ENOMEM with the state unchanged; so do
- * NULL data of a size that is not 0, and a NULL error, with -EINVAL. Callbacks run within the settling
- * call, after the waiters were woken. Any thread; none blocks.
+ * -EINVAL for NULL and for a future that is not a promise, and -ENOMEM with the state unchanged; so
+ * do NULL data of a size that is not 0, and a NULL error, with -EINVAL. Callbacks run within the
+ * settling call, after the waiters were woken. Any thread; none blocks.
  */
 #ifndef CREEL_PROMISE_H
 #define CREEL_PROMISE_H
@@ -23,13 +23,13 @@
 
 CREEL_BEGIN
 
-/* A pending promise with one reference, for the caller. Whoever settles it and whoever reads it each
- * need a reference while they use it. Out of memory: a future that has already failed; settling it
- * says -EALREADY. */
+/* A pending promise with one reference, for the caller. Whoever settles it and whoever reads it
+ * each need a reference while they use it. Out of memory: a future that has already failed;
+ * settling it says -EALREADY. */
 CREEL_API creel_future *creel_promise_new(void);
 
-/* Starts the work: from here on cancelling is only a request (creel_promise_cancelled()). -ECANCELED
- * if it was cancelled before: do not do the work. */
+/* Starts the work: from here on cancelling is only a request (creel_promise_cancelled()).
+ * -ECANCELED if it was cancelled before: do not do the work. */
 CREEL_API int creel_promise_set_running_or_notify_cancel(creel_future *promise);
 
 /* Whether somebody asked to cancel it. */

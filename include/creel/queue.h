@@ -7,8 +7,8 @@
  * THREADS    Any thread may call any of these, several at once; nobody may use a queue whose last
  *            reference went.
  * ORDER      What a future's task did happens before the take that returns it.
- * BAD INPUT  A NULL queue is -EINVAL. A broken one gives each call its code, -EINVAL or -ENOMEM, and
- *            creel_queue_error() says what was wrong. Below stands what else there is.
+ * BAD INPUT  A NULL queue is -EINVAL. A broken one gives each call its code, -EINVAL or -ENOMEM,
+ *            and creel_queue_error() says what was wrong. Below stands what else there is.
  */
 #ifndef CREEL_QUEUE_H
 #define CREEL_QUEUE_H
@@ -39,8 +39,8 @@ typedef struct creel_queue_options {
  * reserved field that is not zero (-EINVAL), or without memory (-ENOMEM), it is a broken one. */
 CREEL_API creel_queue *creel_queue_new(const creel_queue_options *options);
 
-/* Why the queue is broken: which option, its value, what to do; NULL while it is not, and for a NULL
- * queue. Borrowed: valid while q is referenced. Does not block. */
+/* Why the queue is broken: which option, its value, what to do; NULL while it is not, and for a
+ * NULL queue. Borrowed: valid while q is referenced. Does not block. */
 CREEL_API const creel_error *creel_queue_error(creel_queue *q);
 
 /* Another reference; returns q. NULL gives NULL. */
@@ -55,8 +55,9 @@ CREEL_API void creel_queue_unref(creel_queue *q);
  * -ESHUTDOWN (closed), -EINVAL (f is NULL), -ENOMEM; nothing was added then. Does not block. */
 CREEL_API int creel_queue_add(creel_queue *q, creel_future *f, void *tag);
 
-/* Submits and adds in one step: the queue owns the only reference. Returns what creel_queue_add() or
- * creel_try_submit() would; if not 0, nothing was submitted and the caller keeps the argument. */
+/* Submits and adds in one step: the queue owns the only reference. Returns what
+ * creel_queue_add() or creel_try_submit() would; if not 0, nothing was submitted and the
+ * caller keeps the argument. */
 CREEL_API int creel_queue_submit(creel_queue *q, creel_executor *ex, creel_fn fn, const void *arg,
 				 size_t size, const creel_submit_options *options, void *tag);
 
@@ -69,7 +70,8 @@ CREEL_API int creel_queue_take(creel_queue *q, creel_deadline deadline, creel_fu
 
 /* A descriptor that polls readable exactly while take would return without waiting; for poll, epoll
  * and event loops. Made by the first call and owned by the queue: do not read, write or close it.
- * Or a negative code: what eventfd() failed with (-EMFILE, -ENFILE...), -ENOTSUP where there is none. */
+ * Or a negative code: what eventfd() failed with (-EMFILE, -ENFILE...), -ENOTSUP where there is
+ * none. */
 CREEL_API int creel_queue_fd(creel_queue *q);
 
 /* Makes one take, the one that waits now or the next one, return -EAGAIN. Several before it are

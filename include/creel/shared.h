@@ -8,11 +8,11 @@
 CREEL_BEGIN
 
 /*
- * size bytes, 64-byte aligned, contents undefined: in a process pool's shared memory, to be passed to
- * tasks with CREEL_BY_REF and worked on in place; on any other executor from the heap. NULL if there is
- * none (the budget of a process pool is creel_process_pool_options.shared_budget), in a forked child,
- * or on a broken executor. Belongs to the caller, who frees it before the executor is closed and after
- * the tasks that use it ended. Any thread of the host; tasks cannot call it.
+ * size bytes, 64-byte aligned, contents undefined: in a process pool's shared memory, to be passed
+ * to tasks with CREEL_BY_REF and worked on in place; on any other executor from the heap. NULL if
+ * there is none (the budget of a process pool is creel_process_pool_options.shared_budget), in a
+ * forked child, or on a broken executor. Belongs to the caller, who frees it before the executor is
+ * closed and after the tasks that use it ended. Any thread of the host; tasks cannot call it.
  */
 CREEL_API void *creel_shared_alloc(creel_executor *ex, size_t size);
 

@@ -11,8 +11,8 @@
 CREEL_BEGIN
 
 /* Makes a copy of size bytes at data the result. A later creel_return...() replaces it; a function
- * that returns other than 0 discards it. Returns 0, or -ENOMEM, or -EINVAL (data is NULL and size is
- * not 0), and the result is what it was before; returned from the function, that code fails the
+ * that returns other than 0 discards it. Returns 0, or -ENOMEM, or -EINVAL (data is NULL and size
+ * is not 0), and the result is what it was before; returned from the function, that code fails the
  * task. */
 CREEL_API int creel_return(creel_task *task, const void *data, size_t size);
 
@@ -21,14 +21,14 @@ CREEL_API int creel_return(creel_task *task, const void *data, size_t size);
 CREEL_API void *creel_return_reserve(creel_task *task, size_t size);
 
 /* Makes the buffer the result; its free runs when the last reference to the future goes, unless
- * creel_future_take() moves it out. Returns 0, or -ENOMEM, or -EINVAL (data is NULL and size is not 0,
- * or size is larger than any object): then the caller still owns it. */
+ * creel_future_take() moves it out. Returns 0, or -ENOMEM, or -EINVAL (data is NULL and size is not
+ * 0, or size is larger than any object): then the caller still owns it. */
 CREEL_API int creel_return_move(creel_task *task, creel_buffer buffer);
 
-/* Says why the task fails and returns code, for "return creel_fail(task, -EIO, ...)". A code of 0 is
- * taken as CREEL_EFAILED. The message is cut to about 200 bytes. A negative errno also becomes the
- * error's err. Needs no memory to succeed: each worker keeps enough for one error, and fills it up before each
- * task; without any the error is CREEL_EFAILED with a static text. */
+/* Says why the task fails and returns code, for "return creel_fail(task, -EIO, ...)". A code of 0
+ * is taken as CREEL_EFAILED. The message is cut to about 200 bytes. A negative errno also becomes
+ * the error's err. Needs no memory to succeed: each worker keeps enough for one error, and fills it
+ * up before each task; without any the error is CREEL_EFAILED with a static text. */
 CREEL_API int creel_fail(creel_task *task, int code, const char *format, ...) CREEL_PRINTF(3, 4);
 
 /* Whether somebody called creel_future_cancel() since the task started. */
@@ -37,9 +37,8 @@ CREEL_API bool creel_task_cancelled(const creel_task *task);
 /* What the worker's initializer stored: per-worker state. NULL without one. */
 CREEL_API void *creel_task_local(creel_task *task);
 
-/* The number of the worker that runs the task, from 0, never used twice in a pool, though some may be
- * left out; UINT_MAX on an
- * executor without workers. */
+/* The number of the worker that runs the task, from 0, never used twice in a pool, though some may
+ * be left out; UINT_MAX on an executor without workers. */
 CREEL_API unsigned creel_task_worker(creel_task *task);
 
 /* The innermost task that the calling thread runs; NULL outside of one. */

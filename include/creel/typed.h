@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The typed layer: one macro line makes submit, map and result calls of a plain C function, checked by
- * the compiler.
+ * The typed layer: one macro line makes submit, map and result calls of a plain C function,
+ * checked by the compiler.
  *
  *	static long square(long n) { return n * n; }
  *	CREEL_TYPED(square, long, long);                // name, result, argument
@@ -12,20 +12,22 @@
  *
  * CREEL_TYPED(name, R, A)       for  R name(A)
  * CREEL_TYPED_TASK(name, R, A)  for  int name(creel_task *task, const A *arg, R *ret_result), which
- *                               can fail and see that it was cancelled. *ret_result is a result only
- *                               when it returns 0.
+ *                               can fail and see that it was cancelled. *ret_result is a
+ *                               result only when it returns 0.
  *
  * Both define, as static functions:
  *
  *	creel_future *name_submit(creel_executor *ex, A arg);
  *	int name_result(creel_future *f, creel_deadline deadline, R *ret_result);
- *	creel_mapping *name_map(creel_executor *ex, const A *items, size_t n, const creel_map_options *o);
- *	int name_map_next(creel_mapping *map, creel_deadline deadline, R *ret_result, size_t *ret_index);
+ *	creel_mapping *name_map(creel_executor *ex, const A *items, size_t n,
+ *				const creel_map_options *o);
+ *	int name_map_next(creel_mapping *map, creel_deadline deadline, R *ret_result,
+ *			  size_t *ret_index);
  *
  * name_map_next() returns what creel_map_next() does; with CREEL_KEEP_GOING a failed item returns
- * what creel_future_result() says of it, with its index, and the map goes on. R and A are values: they
- * are copied, may be structs, and for a process pool must hold no pointers into private memory.
- * Works in C11 and in C++.
+ * what creel_future_result() says of it, with its index, and the map goes on. R and A are values:
+ * they are copied, may be structs, and for a process pool must hold no pointers into private
+ * memory. Works in C11 and in C++.
  */
 #ifndef CREEL_TYPED_H
 #define CREEL_TYPED_H

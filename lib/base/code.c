@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Names of return codes. The wording of strerror() depends on the locale, and strerrorname_np() is
- * glibc's alone: the codes that the library itself returns are named here, the rest where it can be had. */
+ * glibc's alone: the codes that the library itself returns are named here, the rest where it can be
+ * had. */
 #include <creel/base.h>
 #include <errno.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counting CPUs: sched_getaffinity(2), and the CPU bandwidth of the process's cgroup and all above it,
- * version 2 (cpu.max) and version 1 (cpu.cfs_quota_us, cpu.cfs_period_us). A quota of half a CPU is one
- * worker, never none. Read when a pool is made, not again.
+ * Counting CPUs: sched_getaffinity(2), and the CPU bandwidth of the process's cgroup and all above
+ * it, version 2 (cpu.max) and version 1 (cpu.cfs_quota_us, cpu.cfs_period_us). A quota of half a
+ * CPU is one worker, never none. Read when a pool is made, not again.
  */
 #include "base/cpus.h"
 #include <errno.h>

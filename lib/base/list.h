@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Circular doubly linked lists: the nodes stand in what they link, the list is a node of its own. */
+/* Circular doubly linked lists: the nodes stand in what they link,
+ * the list is a node of its own. */
 #ifndef CREEL__BASE_LIST_H
 #define CREEL__BASE_LIST_H
 

@@ -2,18 +2,19 @@
 /*
  * Recycling of blocks.
  *
- * ALGORITHM  Magazines and depot (Bonwick and Adams, "Magazines and Vmem", USENIX 2001): each thread
- *            keeps up to two magazines of MAGAZINE blocks, allocates and frees without atomics, and
- *            trades whole magazines with the depot. What the depot has not is cut from slabs.
- *            Slabs are never given back: the memory of the busiest moment stays, to be used again.
+ * ALGORITHM  Magazines and depot (Bonwick and Adams, "Magazines and Vmem", USENIX 2001): each
+ *            thread keeps up to two magazines of MAGAZINE blocks, allocates and frees without
+ *            atomics, and trades whole magazines with the depot. What the depot has not is
+ *            cut from slabs. Slabs are never given back: the memory of the busiest moment
+ *            stays, to be used again.
  * LOCKS      depot.lock (rank 90, a leaf): everything in depot.
  * FORK       In a child the depot's lock may be held by a thread that is not there: on the first
  *            use after a fork the child starts with an empty depot and leaves the old one alone.
  *            The depot and its slabs are the part of the threads' caches that is shared. The only
  *            other process-wide state is the fork generation and the key for the ends of threads.
  *
- * Under AddressSanitizer, memcheck and in the model each block is a piece of heap of its own, so that
- * a use after free is seen.
+ * Under AddressSanitizer, memcheck and in the model each block is a piece of heap of its own, so
+ * that a use after free is seen.
  */
 #include "core/block.h"
 #include "base/alloc.h"
@@ -134,8 +135,8 @@ static bool new_slab(struct creel__local *local)
 	return true;
 }
 
-/* The rest of its slab and its magazines go to the depot. A magazine that is not full is as good as one:
- * the list says how long it is. */
+/* The rest of its slab and its magazines go to the depot. A magazine that is not full is as good as
+ * one: the list says how long it is. */
 static void give_all(struct creel__local *local)
 {
 	while (local->slab_end - local->slab >= (ptrdiff_t)sizeof(creel_future)) {

@@ -15,13 +15,13 @@
  *   The last three are final. All that a result consists of is plain data: written only by whoever
  *   moved the word to RUNNING, SETTLING or PINNED, read only after the word was seen final.
  *
- * REMOTE    The tasks of a process pool run where this word is not. A worker's slot says whether one has
- *           started, and whoever wants to know (state, cancel, kill) asks the executor: with the
- *           future PINNED, or HELD once it is known to be RUNNING, so that it cannot end, and the
- *           executor cannot go, in the meantime.
+ * REMOTE    The tasks of a process pool run where this word is not. A worker's slot says whether
+ *           one has started, and whoever wants to know (state, cancel, kill) asks the executor:
+ *           with the future PINNED, or HELD once it is known to be RUNNING, so that it cannot end,
+ *           and the executor cannot go, in the meantime.
  *
- * REFERENCES  One for each holder of the future; one for the executor, from submission until the task
- *             has ended or the executor has found it cancelled.
+ * REFERENCES  One for each holder of the future; one for the executor, from submission until the
+ *             task has ended or the executor has found it cancelled.
  */
 #ifndef CREEL__CORE_BLOCK_H
 #define CREEL__CORE_BLOCK_H
@@ -75,7 +75,8 @@ struct creel__heap_arg {
 struct creel_future {
 	union {
 		creel_future *next; /* in its queue; on a free list; deferred callbacks */
-		size_t where; /* a remote task that is with a worker: its executor's note of where */
+		/* A remote task that is with a worker: its executor's note of where. */
+		size_t where;
 	};
 	union {
 		creel_fn fn;       /* until it is called */

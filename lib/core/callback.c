@@ -2,13 +2,14 @@
 /*
  * Callbacks.
  *
- * A callback is a hook without notify. Whoever makes the future final tells the internal listeners under
- * the hooks' lock and then takes the callbacks one by one: it marks the first as running under the lock,
- * calls it with no lock held, unlinks it, marks the next. A marked callback cannot be removed.
+ * A callback is a hook without notify. Whoever makes the future final tells the internal
+ * listeners under the hooks' lock and then takes the callbacks one by one: it marks the first as
+ * running under the lock, calls it with no lock held, unlinks it, marks the next. A marked
+ * callback cannot be removed.
  *
- * NESTING  A callback that completes another future does not call that one's callbacks: the future is
- *          put on the thread's list, and the outermost level goes through the list. A chain of any
- *          length needs the stack of one callback.
+ * NESTING  A callback that completes another future does not call that one's callbacks: the future
+ *          is put on the thread's list, and the outermost level goes through the list. A chain of
+ *          any length needs the stack of one callback.
  */
 #include "base/alloc.h"
 #include "core/executor.h"
@@ -87,7 +88,8 @@ static int call_task(creel_task *task, const void *arg, size_t size)
 	return 0;
 }
 
-/* The destructor of that task's argument: one that was cancelled, or failed, is called here after all. */
+/* The destructor of that task's argument: one that was cancelled, or failed,
+ * is called here after all. */
 static void task_ended(void *arg, size_t size, void *ctx)
 {
 	(void)arg;
@@ -165,9 +167,9 @@ static struct callback *mark_behind(creel_future *f, struct callback *c)
 	return marked;
 }
 
-/* Calls all callbacks of a future; c is the first, marked. Takes over a reference to f. A callback that
- * goes to an executor may come and go before the next is looked for, so that is marked first; on this
- * thread it is looked for afterwards: this one may add or remove some. */
+/* Calls all callbacks of a future; c is the first, marked. Takes over a reference to f. A callback
+ * that goes to an executor may come and go before the next is looked for, so that is marked first;
+ * on this thread it is looked for afterwards: this one may add or remove some. */
 static void run_all(creel_future *f, struct callback *c)
 {
 	while (c) {

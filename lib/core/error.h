@@ -18,9 +18,9 @@ struct creel__unhandled {
 };
 
 /*
- * A new error with one reference. Without memory it takes the thread's reserve (struct creel__local),
- * and without that it is the static error of the kind, in which code and text are general. task may be
- * NULL. Preserves errno.
+ * A new error with one reference. Without memory it takes the thread's reserve (struct
+ * creel__local), and without that it is the static error of the kind, in which code and text are
+ * general. task may be NULL. Preserves errno.
  */
 const creel_error *creel__error_make(int kind, int code, const char *task, const char *format, ...)
 	CREEL_PRINTF(4, 5);
@@ -40,8 +40,8 @@ const creel_error *creel__error_static(int kind);
 /* The same error under another code; it must not have been published yet. */
 const creel_error *creel__error_recode(const creel_error *e, int code);
 
-/* Sets what is told when the error goes unread, and what lies beneath it (takes over the reference).
- * Both before it is published; static errors take neither. */
+/* Sets what is told when the error goes unread, and what lies beneath it (takes over the
+ * reference). Both before it is published; static errors take neither. */
 void creel__error_set_unhandled(const creel_error *e, struct creel__unhandled unhandled);
 void creel__error_set_cause(const creel_error *e, const creel_error *cause);
 void creel__error_tell(const creel_error *e);

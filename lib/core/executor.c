@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What all executors share: references, errors, and the calls that every class answers in its way. */
+/* What all executors share: references, errors, and the calls that every class
+ * answers in its way. */
 #include "core/executor.h"
 #include "base/alloc.h"
 #include "core/task.h"
@@ -62,7 +63,8 @@ void creel_executor_unref(creel_executor *ex)
 {
 	if (!ex || ex->is_static || creel__executor_foreign(ex))
 		return;
-	/* [EX-2] acq_rel: whoever drops the last one comes after everybody's use; pairs with itself */
+	/* [EX-2] acq_rel: whoever drops the last one comes after everybody's use;
+	 * pairs with itself */
 	if (creel__sub(&ex->refs, 1, acq_rel) == 1)
 		ex->class->release(ex);
 }
@@ -96,7 +98,8 @@ int creel_executor_close(creel_executor *ex)
 		return 0;
 	bool own = creel__executor_is_own(ex);
 	int rc = creel_executor_shutdown(ex, 0, CREEL_FOREVER, NULL);
-	/* Also if there was nothing to wait for just now: the code tells who called, not who was faster. */
+	/* Also if there was nothing to wait for just now: the code tells who called,
+	 * not who was faster. */
 	if (rc == 0 && own)
 		rc = -EDEADLK;
 	if (rc == 0 && ex->class->join)

@@ -10,10 +10,10 @@
 #include <creel/executor.h>
 
 /*
- * The operations of an executor, called with a valid executor of this process. Semantics and codes as
- * in creel/executor.h. submit returns 0 once it has the task, and then the executor's reference is its
- * own; if not 0 the task is untouched. may_wait is false where waiting would be for oneself: then
- * shutdown and drain return -EDEADLK instead of waiting.
+ * The operations of an executor, called with a valid executor of this process. Semantics and codes
+ * as in creel/executor.h. submit returns 0 once it has the task, and then the executor's reference
+ * is its own; if not 0 the task is untouched. may_wait is false where waiting would be for oneself:
+ * then shutdown and drain return -EDEADLK instead of waiting.
  */
 enum creel__withdrawn {
 	CREEL__NOT_THERE, /* unknown, or still queued: it will be found cancelled */
@@ -24,19 +24,23 @@ enum creel__withdrawn {
 struct creel__executor_class {
 	const char *name;
 	int (*submit)(creel_executor *ex, creel_task *task);
-	/* A pending task is being cancelled, or (ask) somebody only wants to know whether it has started.
-	 * Called with the future pinned. */
+	/* A pending task is being cancelled, or (ask) somebody only wants to know whether it has
+	 * started. Called with the future pinned. */
 	enum creel__withdrawn (*withdraw)(creel_executor *ex, creel_task *task, bool ask);
-	/* Kills a task that has started (and is held). 0, or CREEL_CANCEL_FINAL if it has ended there. */
+	/* Kills a task that has started (and is held). 0, or CREEL_CANCEL_FINAL if it
+	 * has ended there. */
 	int (*kill)(creel_executor *ex, creel_task *task, int64_t grace_ns);
-	/* Somebody waits for a remote task, which is HELD until creel__future_release(), to be called before
-	 * anything that may block. The executor may have a shorter way to the outcome than the future's word:
-	 * then it waits, until the future is final, the deadline has passed, or that way is closed. No function of
-	 * the user's runs on that thread: the task has no hooks so far, and no destructor of its argument. */
+	/* Somebody waits for a remote task, which is HELD until creel__future_release(), to be
+	 * called before anything that may block. The executor may have a shorter way to the outcome
+	 * than the future's word: then it waits, until the future is final, the deadline has
+	 * passed, or that way is closed. No function of the user's runs on that thread: the task
+	 * has no hooks so far, and no destructor of its argument. */
 	void (*await)(creel_executor *ex, creel_task *task, creel_deadline deadline);
-	/* Whether a function and an argument can be had by the workers: 0, -ENOEXEC, -EFAULT, -ENOSPC. */
+	/* Whether a function and an argument can be had by the workers: 0, -ENOEXEC,
+	 * -EFAULT, -ENOSPC. */
 	int (*vet)(creel_executor *ex, creel_fn fn, const void *arg, size_t size);
-	/* Memory for arguments that do not fit in the block, and creel_shared_alloc(). NULL: the heap. */
+	/* Memory for arguments that do not fit in the block, and creel_shared_alloc(). NULL:
+	 * the heap. */
 	void *(*shared_alloc)(creel_executor *ex, size_t size);
 	void (*shared_free)(creel_executor *ex, void *p);
 	int (*shutdown)(creel_executor *ex, unsigned flags, creel_deadline deadline, bool may_wait,

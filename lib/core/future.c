@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Futures: references, results, the step to a final state, waiting for it, cancelling. The state word
- * is explained in core/block.h.
+ * Futures: references, results, the step to a final state, waiting for it, cancelling. The state
+ * word is explained in core/block.h.
  */
 #include "core/future.h"
 #include "base/alloc.h"
@@ -55,8 +55,8 @@ void creel_future_unref(creel_future *f)
 {
 	if (!f)
 		return;
-	/* [FUT-3] acquire: a sole holder sees what the others did before they let go; pairs with the
-	 * releases below and in creel__future_settle() */
+	/* [FUT-3] acquire: a sole holder sees what the others did before they let go; pairs with
+	 * the releases below and in creel__future_settle() */
 	uint64_t s = creel__load(&f->state, acquire);
 	if (s & CREEL__STATIC)
 		return;
@@ -74,9 +74,10 @@ void creel_future_unref(creel_future *f)
 }
 
 /*
- * Without hooks the reference goes with the step itself, so that who waited may be the sole holder when it
- * looks. The word is then no longer ours: unparking uses its address only, and somebody who sleeps at the
- * same address by then wakes for nothing. With hooks we keep a reference while they are told.
+ * Without hooks the reference goes with the step itself, so that who waited may be the sole
+ * holder when it looks. The word is then no longer ours: unparking uses its address only, and
+ * somebody who sleeps at the same address by then wakes for nothing. With hooks we keep a
+ * reference while they are told.
  */
 static bool settle(creel_future *f, unsigned final, unsigned drop, bool hooked_as_well)
 {
@@ -177,12 +178,13 @@ int creel__future_may_wait(creel_future *f, creel_deadline deadline)
 	return local->callbacks ? -EDEADLK : 0;
 }
 
-/* Lets go of a future that is PINNED or HELD: new replaces those bits; whoever waits for it goes on. */
+/* Lets go of a future that is PINNED or HELD: new replaces those bits;
+ * whoever waits for it goes on. */
 static void let_go(creel_future *f, uint64_t mask, uint64_t new)
 {
 	uint64_t old = creel__load(&f->state, relaxed);
-	/* [PIN-1] release: we are through with the executor; pairs with the acquires of those who then
-	 * end the task (creel__task_claim(), creel__task_claim_remote()) */
+	/* [PIN-1] release: we are through with the executor; pairs with the acquires of those who
+	 * then end the task (creel__task_claim(), creel__task_claim_remote()) */
 	while (!creel__cas(&f->state, &old, (old & ~mask) | new, release, relaxed))
 		;
 	if (old & CREEL__WAITED)
@@ -194,8 +196,8 @@ void creel__future_release(creel_future *f)
 	let_go(f, CREEL__HELD, 0);
 }
 
-/* A remote task's executor may let its waiter fetch the outcome. Not where there are functions to be called: they
- * may need a lock that the waiter holds. */
+/* A remote task's executor may let its waiter fetch the outcome. Not where there are functions to
+ * be called: they may need a lock that the waiter holds. */
 static bool await_remote(creel_future *f, creel_deadline deadline)
 {
 	struct creel__options *options = creel__options_of(f);
@@ -333,8 +335,8 @@ int creel_future_cancel(creel_future *f)
 		return -EINVAL;
 	if (is_foreign(f) && !creel__future_is_final(f))
 		return -EPERM;
-	/* [FUT-1] acquire: whoever is told that it is final sees the result, here and below; pairs with
-	 * the release in creel__future_settle() */
+	/* [FUT-1] acquire: whoever is told that it is final sees the result, here and below; pairs
+	 * with the release in creel__future_settle() */
 	uint64_t s = creel__load(&f->state, acquire);
 	for (;;) {
 		unsigned state = s & CREEL__STATE;

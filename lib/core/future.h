@@ -19,10 +19,12 @@ struct creel__result_space {
 	void (*free)(void *data, size_t size, void *ctx);
 };
 
-/* A box for the result of f (or NULL) with a copy of size bytes at data, or with room for them if data is NULL; NULL without memory. */
+/* A box for the result of f (or NULL) with a copy of size bytes at data, or with room for them if
+ * data is NULL; NULL without memory. */
 struct creel__box *creel__box_new(const creel_future *f, const void *data, size_t size);
 
-/* Writers of the result: whoever has the future RUNNING or SETTLING. Each replaces what was there. */
+/* Writers of the result: whoever has the future RUNNING or SETTLING.
+ * Each replaces what was there. */
 int creel__result_copy(creel_future *f, const void *data, size_t size);
 void *creel__result_reserve(creel_future *f, size_t size);
 int creel__result_move(creel_future *f, creel_buffer buffer);
@@ -35,16 +37,18 @@ void creel__result_keep(creel_future *f, const void *area, size_t size);
 const creel_error *creel__result_get_error(creel_future *f); /* NULL if there is none */
 
 /*
- * Makes the future final: CREEL__FINISHED, _FAILED or _CANCELLED; wakes those who wait, tells hooks,
- * drops `drop` references (0 or 1) of the caller's. The caller is the one that moved it to RUNNING,
- * SETTLING or PINNED; its result is complete.
+ * Makes the future final: CREEL__FINISHED, _FAILED or _CANCELLED; wakes those who wait, tells
+ * hooks, drops `drop` references (0 or 1) of the caller's. The caller is the one that moved it to
+ * RUNNING, SETTLING or PINNED; its result is complete.
  */
 void creel__future_settle(creel_future *f, unsigned final, unsigned drop);
 
-/* The same, with its reference, unless it has hooks to be told: then false, and nothing has happened. */
+/* The same, with its reference, unless it has hooks to be told: then false,
+ * and nothing has happened. */
 bool creel__future_settle_unhooked(creel_future *f, unsigned final);
 
-/* The internal listeners have been told: the end of TELLING, and perhaps of the teller's reference. */
+/* The internal listeners have been told: the end of TELLING, and perhaps of the
+ * teller's reference. */
 void creel__future_told(creel_future *f, unsigned drop);
 
 /* Waits until they have: then no reference of the teller's is left, unless there are callbacks. */
@@ -53,8 +57,8 @@ void creel__future_await_told(creel_future *f);
 /* Runs the argument's destructor, if it has one, and frees a copied argument. */
 void creel__argument_drop(creel_future *f);
 
-/* 0 if the calling thread may park until deadline for a future that is not final, else the code that
- * says why not: -EDEADLK, -EPERM, -ETIMEDOUT. */
+/* 0 if the calling thread may park until deadline for a future that is not final, else the code
+ * that says why not: -EDEADLK, -EPERM, -ETIMEDOUT. */
 int creel__future_may_wait(creel_future *f, creel_deadline deadline);
 
 /* Waits until the future is final. 0, -ETIMEDOUT, -EDEADLK, -EPERM. */
@@ -81,7 +85,8 @@ creel_future *creel__future_failed(const creel_error *error);
 /* Whether the calling thread runs the future's task, right now or further out. */
 bool creel__future_is_own(const creel_future *f);
 
-/* core/callback.c: tells the hooks of a future that has just become final. Takes over a reference. */
+/* core/callback.c: tells the hooks of a future that has just become final.
+ * Takes over a reference. */
 void creel__hooks_run(creel_future *f);
 
 /* core/callback.c: around user code that must not block. What it completes is told afterwards. */

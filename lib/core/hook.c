@@ -123,7 +123,8 @@ bool creel__hooks_leave(creel_future *f, struct creel__hook *hook)
 	return in;
 }
 
-/* The first hook never changes while the future lives, but it is found from the last, which does. */
+/* The first hook never changes while the future lives, but it is found from the last,
+ * which does. */
 struct creel__options *creel__options_of(creel_future *f)
 {
 	if (!(creel__load(&f->state, relaxed) & CREEL__OPTIONS))

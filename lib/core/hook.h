@@ -2,15 +2,15 @@
 /*
  * Hooks: what hangs on a future. Its options, and who wants to hear of its end.
  *
- * The word creel_future.hooks is a circular doubly linked list, named by its last node, and a lock in
- * its two lowest bits (as in WebKit's WTF::Lock: held, and somebody parked). Rank 20; under it only the
- * locks of those who listen (a queue, 30; a wait, 30).
+ * The word creel_future.hooks is a circular doubly linked list, named by its last node, and a lock
+ * in its two lowest bits (as in WebKit's WTF::Lock: held, and somebody parked). Rank 20; under it
+ * only the locks of those who listen (a queue, 30; a wait, 30).
  *
  * COMPLETION  Whoever makes a future final with HOOKED set takes the lock, tells the internal
- *             listeners (notify) under it, and then calls the callbacks in order with no lock held. A
- *             listener is added with the lock held and HOOKED set before that happens, or sees the
- *             future final. So a listener that finds its node unlinked while it holds the lock knows
- *             that it was told, and that the teller is through with it.
+ *             listeners (notify) under it, and then calls the callbacks in order with no lock held.
+ *             A listener is added with the lock held and HOOKED set before that happens, or sees
+ *             the future final. So a listener that finds its node unlinked while it holds the lock
+ *             knows that it was told, and that the teller is through with it.
  */
 #ifndef CREEL__CORE_HOOK_H
 #define CREEL__CORE_HOOK_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Maps: a completion queue, ordered or not, that is kept filled from an array or a source while results
- * are taken from it. Everything happens on the thread that calls creel_map_next().
+ * Maps: a completion queue, ordered or not, that is kept filled from an array or a source while
+ * results are taken from it. Everything happens on the thread that calls creel_map_next().
  */
 #include "base/alloc.h"
 #include "base/cpus.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is wrong with options, in words: which field, its value, what to do. All with -EINVAL; call is the
- * constructor that was given them. */
+/* What is wrong with options, in words: which field, its value, what to do. All with -EINVAL; call
+ * is the constructor that was given them. */
 #ifndef CREEL__CORE_OPTIONS_H
 #define CREEL__CORE_OPTIONS_H
 

@@ -5,14 +5,14 @@
  *        reserve          link                notify                take
  *   add ---------> count -------> waiting list -------> ready list ------> caller
  *
- * An entry is a hook on its future. It starts listening before it is linked, so that a completion in
- * between only marks it ready; only linked entries are seen by take and reset. An ordered queue keeps
- * its entries in the waiting list and takes the first once that is ready.
+ * An entry is a hook on its future. It starts listening before it is linked, so that a completion
+ * in between only marks it ready; only linked entries are seen by take and reset. An ordered queue
+ * keeps its entries in the waiting list and takes the first once that is ready.
  *
- * LOCKS  A future's hooks (rank 20), then queue.lock (rank 30): everything below it and the fields of
- *        linked entries. Nothing else is locked under it.
- * DESCRIPTOR  An eventfd that holds 1 exactly while take would not wait; changed under the lock, with
- *        the state that it shows.
+ * LOCKS  A future's hooks (rank 20), then queue.lock (rank 30): everything below it and the fields
+ *        of linked entries. Nothing else is locked under it.
+ * DESCRIPTOR  An eventfd that holds 1 exactly while take would not wait; changed under the lock,
+ *        with the state that it shows.
  */
 #include "core/queue.h"
 #include "base/alloc.h"

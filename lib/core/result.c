@@ -4,8 +4,8 @@
  *
  * The payload holds the argument first and the result behind it, at the next multiple of 16: an
  * argument of up to 32 bytes, a pointer to a larger one, then what is left for the result, at least
- * enough for a pointer. The result is written while the task runs and read when the state is final; the
- * state word orders the two.
+ * enough for a pointer. The result is written while the task runs and read when the state is final;
+ * the state word orders the two.
  */
 #include "base/alloc.h"
 #include "core/future.h"

@@ -2,8 +2,8 @@
 /*
  * Submitting: check, make the block, hand it over.
  *
- * Nothing is explained before something is wrong: the checks give a code, and only a caller that needs
- * the failed future has the message made from it.
+ * Nothing is explained before something is wrong: the checks give a code, and only a caller that
+ * needs the failed future has the message made from it.
  */
 #include "core/submit.h"
 #include "base/alloc.h"
@@ -239,7 +239,8 @@ static bool is_users_own(const struct submission *s, int code)
 	return custom && code != -ENOMEM && code != -ESHUTDOWN && !(code == -ENOTSUP && limited);
 }
 
-/* The codes that say all. What %s stands for is the size of the argument, of -EFAULT its address. */
+/* The codes that say all. What %s stands for is the size of the argument,
+ * of -EFAULT its address. */
 static const struct reason {
 	int code, kind;
 	const char *format;
@@ -279,7 +280,8 @@ static const creel_error *explain_code(const struct submission *s, int code)
 				 creel_code_name(code));
 }
 
-/* The error for a rejection. Its hook is the executor's, so that a dropped rejection is not silent. */
+/* The error for a rejection. Its hook is the executor's, so that a dropped rejection
+ * is not silent. */
 static const creel_error *explain(const struct submission *s, int code)
 {
 	const creel_error *e;

@@ -6,7 +6,8 @@
 #include "core/block.h"
 #include <creel/submit.h>
 
-/* A pending task with a copy of the argument and one reference, the executor's. NULL without memory. */
+/* A pending task with a copy of the argument and one reference, the executor's.
+ * NULL without memory. */
 creel_task *creel__task_new(creel_executor *ex, creel_fn fn, const void *arg, size_t size);
 
 /* Hands a task to an executor. 0, or a code: then the task is untouched and still the caller's. */

@@ -3,8 +3,9 @@
  * Tasks: claiming, running, ending, and what their functions may call.
  *
  * Whoever moves the state word from PENDING to RUNNING runs the task: a worker that takes it from a
- * queue, or a worker of the same pool that waits for it (creel__task_help()). A task that was run by
- * its waiter is still in the queue, with the executor's reference; whoever finds it there drops it.
+ * queue, or a worker of the same pool that waits for it (creel__task_help()). A task that was run
+ * by its waiter is still in the queue, with the executor's reference; whoever finds it there drops
+ * it.
  */
 #include "core/task.h"
 #include "base/alloc.h"
@@ -77,9 +78,10 @@ bool creel__task_claim(creel_future *f, unsigned state)
 	for (;;) {
 		unsigned now = s & CREEL__STATE;
 		if (now == CREEL__PENDING && !(s & CREEL__HELD)) {
-			/* [PIN-1] acquire: whoever had it pinned is through with the executor; pairs
-			 * with the release in let_go() of core/future.c. What the task is about came
-			 * with the pointer to it, from the queue or from the caller's hands. */
+			/* [PIN-1] acquire: whoever had it pinned is through with the
+			 * executor; pairs with the release in let_go() of core/future.c. What
+			 * the task is about came with the pointer to it, from the queue or
+			 * from the caller's hands. */
 			if (creel__cas(&f->state, &s, s | state, acquire, relaxed))
 				return true;
 		} else if (now == CREEL__PINNED || now == CREEL__PENDING) {
@@ -220,8 +222,8 @@ static void run_counted(struct creel__worker *worker, creel_task *task)
 	creel__error_fill_reserve();
 	creel__bump(&worker->begun, 1);
 	creel__task_run_claimed(task);
-	/* [COUNT-1] release: who sees the count sees what the task did; pairs with the acquire in the
-	 * pool's totals_locked() */
+	/* [COUNT-1] release: who sees the count sees what the task did; pairs with the acquire in
+	 * the pool's totals_locked() */
 	creel__store(&worker->ended, creel__load(&worker->ended, relaxed) + 1, release);
 }
 

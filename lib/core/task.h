@@ -20,41 +20,43 @@ struct creel__heap_arg *creel__heap_arg(creel_future *f);
 /* The pointer and size that the function gets. */
 void creel__argument(creel_future *f, void **ret_data, size_t *ret_size);
 
-/* Moves a pending task to state (RUNNING, perhaps HELPED, SETTLING or PINNED); false if it is, or is about to be, cancelled, or has
- * started elsewhere. Waits while a canceller has it pinned. */
+/* Moves a pending task to state (RUNNING, perhaps HELPED, SETTLING or PINNED); false if it is, or
+ * is about to be, cancelled, or has started elsewhere. Waits while a canceller has it pinned. */
 bool creel__task_claim(creel_future *f, unsigned state);
 
 /* Runs a task that was claimed as RUNNING, ends it, and unless it is HELPED drops the executor's
  * reference. */
 void creel__task_run_claimed(creel_task *task);
 
-/* Ends the tasks that the calling thread was running when pthread_exit() ended it, innermost first, up to
- * and with last; NULL: all. */
+/* Ends the tasks that the calling thread was running when pthread_exit() ended it, innermost first,
+ * up to and with last; NULL: all. */
 void creel__task_exited(const creel_task *last);
 
-/* Runs what a pool's queue handed out if it is still pending, and drops the executor's reference in any
- * case. A task that its waiter has run is not counted: the waiter did. */
+/* Runs what a pool's queue handed out if it is still pending, and drops the executor's reference in
+ * any case. A task that its waiter has run is not counted: the waiter did. */
 void creel__task_dispatch(struct creel__worker *worker, creel_task *task);
 
 /* Ends a task that was accepted and will not run: fails with the error, of which it takes over a
- * reference. Returns the state: CREEL__FAILED, or CREEL__CANCELLED if it had been, or another if its waiter
- * runs or has run it. */
+ * reference. Returns the state: CREEL__FAILED, or CREEL__CANCELLED if it had been, or another if
+ * its waiter runs or has run it. */
 unsigned creel__task_fail(creel_task *task, const creel_error *error);
 
-/* Cancels what a pool's queue held, unless it has started, and drops the executor's reference once no
- * canceller uses the executor any more. Whether it is cancelled, now or before. */
+/* Cancels what a pool's queue held, unless it has started, and drops the executor's reference once
+ * no canceller uses the executor any more. Whether it is cancelled, now or before. */
 bool creel__task_cancel(creel_task *task);
 
 /* Calls the function; what it returned. The result stands in the block. */
 int creel__task_call(creel_task *task);
 
-/* The end of a remote task, in two steps: claim moves it to SETTLING, after which only the caller writes
- * the result; end makes it final, as failed if there is an error (takes over the reference). */
+/* The end of a remote task, in two steps: claim moves it to SETTLING, after which only the caller
+ * writes the result; end makes it final, as failed if there is an error (takes over the
+ * reference). */
 void creel__task_claim_remote(creel_future *f);
 void creel__task_end_remote(creel_task *task, const creel_error *error);
 
-/* Ends a remote task on a thread that waits for it, where no function of the user's may be called: false if there
- * is one to call. Then whoever may call it ends the task with creel__task_end_hooked(). */
+/* Ends a remote task on a thread that waits for it, where no function of the user's may be called:
+ * false if there is one to call. Then whoever may call it ends the task with
+ * creel__task_end_hooked(). */
 bool creel__task_end_fetched(creel_task *task, const creel_error *error);
 void creel__task_end_hooked(creel_task *task);
 

@@ -2,9 +2,9 @@
 /*
  * Waiting for several futures.
  *
- * For all of them: one after the other, which registers nothing. For the first: a hook on each, all of
- * which point to one struct on the waiter's stack. The waiter takes its hooks back before it returns,
- * each under its future's lock, so that no teller still uses them (core/hook.h).
+ * For all of them: one after the other, which registers nothing. For the first: a hook on each, all
+ * of which point to one struct on the waiter's stack. The waiter takes its hooks back before it
+ * returns, each under its future's lock, so that no teller still uses them (core/hook.h).
  */
 #include "base/alloc.h"
 #include "core/future.h"

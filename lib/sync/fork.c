@@ -3,9 +3,9 @@
  * The fork generation: a number that a forked child sees change.
  *
  * ALGORITHM  The number lives in a page that the kernel wipes in the child (MADV_WIPEONFORK, Linux
- *            4.14). A zero means "just forked": the first to see it counts up from the copy that was
- *            inherited in ordinary memory. Where there is no such page, a pthread_atfork() handler
- *            zeroes the word.
+ *            4.14). A zero means "just forked": the first to see it counts up from the copy that
+ *            was inherited in ordinary memory. Where there is no such page, a pthread_atfork()
+ *            handler zeroes the word.
  */
 #include "sync/fork.h"
 #include "sync/atomic.h"
@@ -40,7 +40,8 @@ static void make_word(void)
 		w = &fallback;
 		pthread_atfork(NULL, NULL, zero_fallback);
 	}
-	/* [FORK-1] release: the page is mapped; pairs with the acquire in creel__fork_generation() */
+	/* [FORK-1] release: the page is mapped; pairs with the acquire in
+	 * creel__fork_generation() */
 	creel__store(&word, w, release);
 	errno = saved;
 }
@@ -64,8 +65,8 @@ uint16_t creel__fork_generation(void)
 	if (generation)
 		return (uint16_t)generation;
 	uint32_t next = next_generation();
-	/* Stored first: a fork by another thread in between must not give its child the same number. Of
-	 * two threads that come here at once both may count. */
+	/* Stored first: a fork by another thread in between must not give its child the same
+	 * number. Of two threads that come here at once both may count. */
 	creel__store(&inherited, next, relaxed);
 	/* [FORK-1] release: the store above is not later */
 	if (!creel__cas(w, &generation, next, release, relaxed))

@@ -5,8 +5,8 @@
 
 #include <stdint.h>
 
-/* Differs between a process and its children, for as long as 65,535 of them descend from one another;
- * never 0. */
+/* Differs between a process and its children, for as long as 65,535 of them descend from one
+ * another; never 0. */
 uint16_t creel__fork_generation(void);
 
 #endif

@@ -32,7 +32,8 @@ struct creel__local {
 	/* core/task.c: the innermost task that runs, and the worker that runs it. */
 	struct creel_task *task;
 	struct creel__worker *worker;
-	/* In worker processes. core/result.c: where large results go; core/task.c: cancel was called. */
+	/* In worker processes. core/result.c: where large results go; core/task.c:
+	 * cancel was called. */
 	const struct creel__result_space *results;
 	const _Atomic(uint32_t) *asked;
 	/* core/task.c: an error for when there is no memory. */
@@ -60,8 +61,8 @@ static inline struct creel__local *creel__self(void)
 }
 #endif
 
-/* Has fn called with the thread's data when the calling thread ends; once a thread. All callers pass
- * the same fn. Returns 0, or -errno: then it will not be called. */
+/* Has fn called with the thread's data when the calling thread ends; once a thread. All callers
+ * pass the same fn. Returns 0, or -errno: then it will not be called. */
 int creel__local_at_exit(void (*fn)(struct creel__local *local));
 
 #endif

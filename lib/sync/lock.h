@@ -3,8 +3,8 @@
  * A mutex of one 32-bit word, and a condition to wait for under one.
  *
  * ALGORITHM  Ulrich Drepper, "Futexes Are Tricky" (2011), third mutex: 0 free, 1 held, 2 held and
- *            somebody may sleep. The holder of a lock never blocks on anything but a lock of a higher
- *            rank, so a contender looks a few times before it sleeps.
+ *            somebody may sleep. The holder of a lock never blocks on anything but a lock of a
+ *            higher rank, so a contender looks a few times before it sleeps.
  * FORK       A child of a fork must not touch a lock of its parent's.
  */
 #ifndef CREEL__SYNC_LOCK_H
@@ -41,8 +41,8 @@ static inline void creel__lock_release(struct creel__lock *lock)
 		creel__unpark_one(&lock->word);
 }
 
-/* Gives up the lock, sleeps until a broadcast or the deadline, takes the lock again. Returns 0 (look
- * at the condition again) or -ETIMEDOUT. */
+/* Gives up the lock, sleeps until a broadcast or the deadline, takes the lock again. Returns 0
+ * (look at the condition again) or -ETIMEDOUT. */
 int creel__cond_wait(struct creel__cond *cond, struct creel__lock *lock, creel_deadline deadline);
 
 /* Wakes everybody who waits. The lock is held. */

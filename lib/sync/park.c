@@ -2,9 +2,10 @@
 /*
  * Parking on Linux futexes, with a portable fallback.
  *
- * FALLBACK  A table of buckets, each a mutex and a condition variable, chosen by the word's address.
- *           The sleeper compares the word under the bucket's mutex and the waker takes that mutex
- *           before it broadcasts, so no wake is lost. It is the one place with process-wide state.
+ * FALLBACK  A table of buckets, each a mutex and a condition variable, chosen by the word's
+ *           address. The sleeper compares the word under the bucket's mutex and the waker
+ *           takes that mutex before it broadcasts, so no wake is lost. It is the one place
+ *           with process-wide state.
  */
 #include "sync/park.h"
 #include "base/clock.h"
@@ -125,7 +126,8 @@ int creel__park(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadl
 	struct timespec until = timespec_of(deadline);
 	int rc = 0;
 	pthread_mutex_lock(&b->mutex);
-	/* Only a comparison: whoever was parked looks at the word again, with the order it needs. */
+	/* Only a comparison: whoever was parked looks at the word again,
+	 * with the order it needs. */
 	if (creel__load(word, relaxed) == expected)
 		rc = deadline == CREEL_FOREVER
 			     ? pthread_cond_wait(&b->cond, &b->mutex)

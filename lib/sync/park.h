@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Parking: a thread sleeps on a 32-bit word until somebody wakes it. Linux futexes (Franke, Russell,
- * Kirkwood, "Fuss, Futexes and Furwocks", 2002), or a table of mutexes and condition variables.
+ * Parking: a thread sleeps on a 32-bit word until somebody wakes it. Linux futexes (Franke,
+ * Russell, Kirkwood, "Fuss, Futexes and Furwocks", 2002), or a table of mutexes and condition
+ * variables.
  */
 #ifndef CREEL__SYNC_PARK_H
 #define CREEL__SYNC_PARK_H

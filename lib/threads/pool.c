@@ -78,8 +78,8 @@ void creel__pool_wake_one(struct creel__pool *pool)
 			start = true;
 			pool->starting++;
 		} else {
-			/* The last worker ran what this is about and retired: the gates are shut, and
-			 * ensure_worker() opens them. */
+			/* The last worker ran what this is about and retired: the gates are shut,
+			 * and ensure_worker() opens them. */
 			pool->waking = false;
 		}
 		creel__pool_update_need_locked(pool);
@@ -246,8 +246,8 @@ static void kick_all_locked(struct creel__pool *pool)
 			pool, creel__of(pool->idle.next, struct creel__pool_worker, idle));
 }
 
-/* Everything that is queued and in batches, as a list through next. The gates are shut: what leaves a shard
- * before it is emptied is in a batch afterwards. */
+/* Everything that is queued and in batches, as a list through next. The gates are shut: what leaves
+ * a shard before it is emptied is in a batch afterwards. */
 static creel_future *take_everything_locked(struct creel__pool *pool)
 {
 	creel_future *all = NULL, **end = &all;

@@ -2,19 +2,21 @@
 /*
  * The thread pool from inside.
  *
- * LOCKS  pool->lock (rank 10) guards everything below it in struct pool. Then a shard's out_lock (50),
- *        then its in_lock (60). Tasks, callbacks and the user's functions run with none of them.
+ * LOCKS  pool->lock (rank 10) guards everything below it in struct pool. Then a shard's out_lock
+ *        (50), then its in_lock (60). Tasks, callbacks and the user's functions run with none of
+ *        them.
  *
  * WORKERS  starting: a thread is being made. alive: it serves. leaving: it has resigned, and does
  *          what is left to do. The gates of the shards are OPEN
- *          exactly while alive + starting > 0 and the pool accepts; the last worker retires only after
- *          it has closed them to NO_WORKERS with all queues empty. So an accepted task always has a
- *          worker, and a task is refused before it is queued if no thread can be had.
+ *          exactly while alive + starting > 0 and the pool accepts; the last worker retires only
+ *          after it has closed them to NO_WORKERS with all queues empty. So an accepted task always
+ *          has a worker, and a task is refused before it is queued if no thread can be had.
  *
- * WAKING   `need` is what a submitter looks at after it queued a task. NEED: a worker sleeps or could
- *          be started. WAKING: one has been woken or started and has not yet looked at the queues; it
- *          will, so nobody else wakes a second one. The woken worker clears WAKING, looks at all
- *          queues, and if it leaves work behind wakes the next. At most one wake-up is in flight.
+ * WAKING   `need` is what a submitter looks at after it queued a task. NEED: a worker sleeps or
+ *          could be started. WAKING: one has been woken or started and has not yet looked at
+ *          the queues; it will, so nobody else wakes a second one. The woken worker clears
+ *          WAKING, looks at all queues, and if it leaves work behind wakes the next. At most
+ *          one wake-up is in flight.
  *
  *          No wake-up is lost: a submitter that sees WAKING queued its task before the woken worker
  *          looks (if that look came first, it would by the shard's lock have made the clearing

@@ -2,11 +2,11 @@
 /*
  * Shards and batches; see threads/queues.h.
  *
- * WHY NO FENCE  A worker that is about to sleep says so under the pool's lock and then looks into every
- * queue once more; who adds work looks afterwards whether anybody sleeps. Either the sleeper's look
- * comes later and finds the work, or the other's look comes later and finds the sleeper. For shards the
- * order is that of in_lock; for batches that of out_lock, because batches are filled under it and the
- * sleeper looks into the shards before it looks into the batches.
+ * WHY NO FENCE  A worker that is about to sleep says so under the pool's lock and then looks into
+ * every queue once more; who adds work looks afterwards whether anybody sleeps. Either the
+ * sleeper's look comes later and finds the work, or the other's look comes later and finds the
+ * sleeper. For shards the order is that of in_lock; for batches that of out_lock, because batches
+ * are filled under it and the sleeper looks into the shards before it looks into the batches.
  */
 #include "threads/queues.h"
 #include "core/future.h"
@@ -58,7 +58,8 @@ static void fill_locked(struct creel__shard *shard, struct creel__batch *batch, 
 	uint32_t first = (uint32_t)ends, last = first;
 	while (n--)
 		creel__store(&batch->slots[last++ % CREEL__BATCH], pop_locked(shard), relaxed);
-	/* [BATCH-1] release: a thief sees the slots; pairs with the acquire in creel__batch_take() */
+	/* [BATCH-1] release: a thief sees the slots; pairs with the acquire in
+	 * creel__batch_take() */
 	creel__store(&batch->ends, (uint64_t)last << 32 | first, release);
 }
 

@@ -22,9 +22,9 @@ enum creel__gate {
 };
 
 /*
- * A first-in-first-out list of tasks. ALGORITHM  Two lists with a lock each, as in Michael and Scott's
- * two-lock queue (PODC 1996), but the consumers take over the producers' list whole: a producer never
- * waits for a consumer that walks the list and misses its cache on every task.
+ * A first-in-first-out list of tasks. ALGORITHM  Two lists with a lock each, as in Michael and
+ * Scott's two-lock queue (PODC 1996), but the consumers take over the producers' list whole: a
+ * producer never waits for a consumer that walks the list and misses its cache on every task.
  */
 struct creel__shard {
 	alignas(64) struct creel__lock in_lock; /* rank 60: these */
@@ -38,9 +38,9 @@ struct creel__shard {
 };
 
 /*
- * What a worker claimed and has not started. The owner takes from it, others may steal one at a time:
- * every removal is one compare-and-swap of `ends`; only the owner fills it, and only when it is empty.
- * Both ends only grow, so that a stale compare-and-swap fails.
+ * What a worker claimed and has not started. The owner takes from it, others may steal one at a
+ * time: every removal is one compare-and-swap of `ends`; only the owner fills it, and only when it
+ * is empty. Both ends only grow, so that a stale compare-and-swap fails.
  */
 struct creel__batch {
 	alignas(64) _Atomic(uint64_t) ends; /* low half: first; high half: behind the last */
@@ -50,8 +50,8 @@ struct creel__batch {
 /* 0 if the gate is open and the task was appended; else the gate. */
 enum creel__gate creel__shard_push(struct creel__shard *shard, creel_task *task);
 
-/* Takes the first task for the caller and, in its batch, a share of 1/(2 * sharers) of what is there.
- * NULL if there is none. *ret_batched: whether the batch was filled. */
+/* Takes the first task for the caller and, in its batch, a share of 1/(2 * sharers) of what is
+ * there. NULL if there is none. *ret_batched: whether the batch was filled. */
 creel_task *creel__shard_claim(struct creel__shard *shard, struct creel__batch *batch,
 			       unsigned sharers, bool *ret_batched);
 

@@ -6,9 +6,9 @@
  *
  * How sleeping and waking keep from losing a wake-up stands in threads/pool.h.
  *
- * ENDING  A task that ends its thread (pthread_exit) ends as exited; what its worker had claimed goes
- *         back to the queues, and another worker is started in its place. If it was the last one and
- *         the system refuses a thread, the dying one serves the queues to the end itself.
+ * ENDING  A task that ends its thread (pthread_exit) ends as exited; what its worker had claimed
+ *         goes back to the queues, and another worker is started in its place. If it was the last
+ *         one and the system refuses a thread, the dying one serves the queues to the end itself.
  */
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -89,8 +89,9 @@ static bool is_surplus_locked(const struct creel__pool *pool)
 	return pool->alive > pool->max_workers && pool->alive > 1;
 }
 
-/* From here on nobody counts on this worker, and what it had claimed goes back. The decision to leave, and this, are one step: of several
- * that could leave at the same moment each sees the others gone. */
+/* From here on nobody counts on this worker, and what it had claimed goes back. The decision to
+ * leave, and this, are one step: of several that could leave at the same moment each sees the
+ * others gone. */
 static void resign_locked(struct creel__pool_worker *w)
 {
 	struct creel__pool *pool = w->pool;
@@ -106,7 +107,8 @@ static void resign_locked(struct creel__pool_worker *w)
 	creel__pool_update_need_locked(pool);
 }
 
-/* A closed pool's worker that found no task: false if it is the last, and there is one after all. */
+/* A closed pool's worker that found no task: false if it is the last,
+ * and there is one after all. */
 static bool try_resign(struct creel__pool_worker *w)
 {
 	struct creel__pool *pool = w->pool;
@@ -118,7 +120,8 @@ static bool try_resign(struct creel__pool_worker *w)
 	return resigned;
 }
 
-/* What a worker without a task does next. If it is to sleep, it is on the idle list from here on. */
+/* What a worker without a task does next. If it is to sleep, it is on the idle list
+ * from here on. */
 static enum verdict settle_down(struct creel__pool_worker *w)
 {
 	struct creel__pool *pool = w->pool;
@@ -150,8 +153,8 @@ static void leave_idle_locked(struct creel__pool_worker *w)
 	creel__pool_update_need_locked(w->pool);
 }
 
-/* The worker said that it sleeps and then found a task: takes that back. If it was woken meanwhile, it
- * is as if it had slept. */
+/* The worker said that it sleeps and then found a task: takes that back. If it was woken meanwhile,
+ * it is as if it had slept. */
 static void stay_awake(struct creel__pool_worker *w)
 {
 	struct creel__pool *pool = w->pool;
@@ -163,9 +166,9 @@ static void stay_awake(struct creel__pool_worker *w)
 		creel__pool_pass_on(pool);
 }
 
-/* Slept long enough: whether it retires. If not, it need not look at the clock again: what changes that
- * wakes it. The last one goes only once all queues are empty, and whoever filled one wakes it; and not while
- * another one is starting, which wakes it when it is there or does not come. */
+/* Slept long enough: whether it retires. If not, it need not look at the clock again: what changes
+ * that wakes it. The last one goes only once all queues are empty, and whoever filled one wakes it;
+ * and not while another one is starting, which wakes it when it is there or does not come. */
 static bool retire(struct creel__pool_worker *w)
 {
 	struct creel__pool *pool = w->pool;
@@ -278,8 +281,9 @@ static void begin(struct creel__pool_worker *w)
 	creel__lock_release(&pool->lock);
 }
 
-/* The initializer may take long, or wait for what is queued: nobody waits for this worker meanwhile. One
- * that sleeps can take over; another is started only if there is work for more than those on the way. */
+/* The initializer may take long, or wait for what is queued: nobody waits for this worker
+ * meanwhile. One that sleeps can take over; another is started only if there is work for more
+ * than those on the way. */
 static void arrive_early(struct creel__pool_worker *w)
 {
 	struct creel__pool *pool = w->pool;
