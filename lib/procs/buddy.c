@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ALGORITHM  Binary buddies (Knowlton, CACM 1965). Blocks are powers of two of 256 bytes. What is free
- * or how large a block is stands in an array of the parent's own: workers can write the memory, and
- * must not be able to mislead the allocator. The array is zero pages until it is used, and is not
- * inherited by forked children.
+ * ALGORITHM  Binary buddies (Knowlton, CACM 1965). Blocks are powers of two of 256 bytes. What is
+ * free or how large a block is stands in an array of the parent's own: workers can write the
+ * memory, and must not be able to mislead the allocator. The array is zero pages until it is used,
+ * and is not inherited by forked children.
  */
 #include "procs/buddy.h"
 #include <errno.h>

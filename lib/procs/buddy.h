@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory for arguments: a buddy allocator whose book-keeping is not in the memory that it hands out. */
+/* Memory for arguments: a buddy allocator whose book-keeping is not in the memory that
+ * it hands out. */
 #ifndef CREEL__PROCS_BUDDY_H
 #define CREEL__PROCS_BUDDY_H
 
@@ -22,8 +23,8 @@ struct creel__buddy {
 	uint32_t free[CREEL__BUDDY_ORDERS]; /* first free block of each order, plus one; 0: none */
 };
 
-/* Over size bytes at base, which is CREEL__BUDDY_UNIT-aligned, of which at most budget are given out at a
- * time. 0 or -ENOMEM. */
+/* Over size bytes at base, which is CREEL__BUDDY_UNIT-aligned, of which at most budget are given
+ * out at a time. 0 or -ENOMEM. */
 int creel__buddy_init(struct creel__buddy *buddy, void *base, size_t size, size_t budget);
 void creel__buddy_fini(struct creel__buddy *buddy);
 

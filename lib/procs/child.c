@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The fork server, and how a worker is born. Together with procs/work.c this is all the code that runs
- * after the fork.
+ * The fork server, and how a worker is born. Together with procs/work.c this is all the code
+ * that runs after the fork.
  *
- * FORK  The server is single-threaded, a child of nobody's whom the host waits for (it is forked twice),
- *       and small: it forks workers quickly. It was forked beside the host's threads: of what they might
- *       have held locked only malloc and stdio are sound, and only those are used.
+ * FORK  The server is single-threaded, a child of nobody's whom the host waits for (it is forked
+ *       twice), and small: it forks workers quickly. It was forked beside the host's threads: of
+ *       what they might have held locked only malloc and stdio are sound, and only those are used.
  *
  *       host ... fork server (socket, SIGCHLD, the host's pidfd) --- worker, in a group of its own
  *                                                                '-- worker
  *
- * ENDS  The host dies: its pidfd is readable, the server kills all groups. The server dies: the workers
- *       get SIGKILL (PR_SET_PDEATHSIG; its only thread cannot end before it). A worker dies: its group is
- *       killed before it is reaped, so that the group's number cannot be somebody else's.
+ * ENDS  The host dies: its pidfd is readable, the server kills all groups. The server dies:
+ *       the workers get SIGKILL (PR_SET_PDEATHSIG; its only thread cannot end before it). A
+ *       worker dies: its group is killed before it is reaped, so that the group's number
+ *       cannot be somebody else's.
  */
 #include "procs/child.h"
 #include "procs/work.h"
@@ -150,8 +151,8 @@ static void raise_oom_score(void)
 	close(fd);
 }
 
-/* The other workers' memory is none of its business, and arguments are for reading: but shared_alloc is in
- * the same place, and for writing. */
+/* The other workers' memory is none of its business, and arguments are for reading: but
+ * shared_alloc is in the same place, and for writing. */
 static void drop_mappings(struct creel__space *s, unsigned worker)
 {
 	unsigned after = worker + 1, rest = s->workers - after;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the fork server and the workers get, and the frames on the socket between server and parent. */
+/* What the fork server and the workers get, and the frames on the socket between
+ * server and parent. */
 #ifndef CREEL__PROCS_CHILD_H
 #define CREEL__PROCS_CHILD_H
 
@@ -43,7 +44,8 @@ _Noreturn void creel__child_serve(const struct creel__child *c);
 /* Sends a frame, with a descriptor unless fd is -1. 0 or -errno (-EAGAIN if the socket is full). */
 int creel__frame_send(int socket, const struct creel__frame *frame, int fd);
 
-/* Receives one, with *ret_fd -1 or a descriptor. 1, 0 at the end, -errno (-EAGAIN if there is none). */
+/* Receives one, with *ret_fd -1 or a descriptor. 1, 0 at the end,
+ * -errno (-EAGAIN if there is none). */
 int creel__frame_receive(int socket, struct creel__frame *ret_frame, int *ret_fd, int flags);
 
 int creel__pidfd_open(pid_t pid);

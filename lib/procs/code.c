@@ -2,10 +2,11 @@
 /*
  * The table of executable segments.
  *
- * An address that lies in one of them is the same code in the workers as long as nothing was unloaded: the
- * dynamic linker counts loads and unloads (dlpi_adds, dlpi_subs), and a load cannot take the place of
- * what is still there. After an unload the module that is at the address now must be the one of the
- * table: same path, same base, same build-id. What has no build-id is refused then.
+ * An address that lies in one of them is the same code in the workers as long as nothing was
+ * unloaded: the dynamic linker counts loads and unloads (dlpi_adds, dlpi_subs), and a load
+ * cannot take the place of what is still there. After an unload the module that is at the
+ * address now must be the one of the table: same path, same base, same build-id. What has no
+ * build-id is refused then.
  */
 #include "procs/code.h"
 #include "base/alloc.h"

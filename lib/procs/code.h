@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Which functions the workers have: those of the programs and libraries that were loaded at the fork. */
+/* Which functions the workers have: those of the programs and libraries that were
+ * loaded at the fork. */
 #ifndef CREEL__PROCS_CODE_H
 #define CREEL__PROCS_CODE_H
 

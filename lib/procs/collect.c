@@ -2,8 +2,8 @@
 /*
  * Collecting outcomes: from a DONE slot into the future.
  *
- * What a worker wrote is read once into the parent's own variables, checked, and only then used. What
- * cannot be true ends that worker, and fails that task.
+ * What a worker wrote is read once into the parent's own variables, checked, and only then used.
+ * What cannot be true ends that worker, and fails that task.
  */
 #include "base/alloc.h"
 #include "core/error.h"

@@ -2,10 +2,10 @@
 /*
  * Kills and deaths.
  *
- * A KILL of a running task is fenced first: RUNNING -> KILL in its slot, after which the worker cannot finish
- * anything; if that fails the task was faster and nobody is killed. What waits in the worker's other
- * slots is taken back. Signals go through the pidfd, so never to somebody else. The future ends only when
- * the death is confirmed.
+ * A KILL of a running task is fenced first: RUNNING -> KILL in its slot, after which the worker
+ * cannot finish anything; if that fails the task was faster and nobody is killed. What waits in the
+ * worker's other slots is taken back. Signals go through the pidfd, so never to somebody else. The
+ * future ends only when the death is confirmed.
  */
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -40,8 +40,8 @@ void creel__kill_worker_locked(struct creel__procs *p, struct creel__proc *w, in
 		creel__kick(p);
 }
 
-/* READY, and so not started; of a dead worker only if it had not said either that it is about to start: what
- * it wrote last cannot be trusted, and no task may run twice. */
+/* READY, and so not started; of a dead worker only if it had not said either that it is about to
+ * start: what it wrote last cannot be trusted, and no task may run twice. */
 static bool is_waiting_locked(struct creel__procs *p, const struct creel__proc *w, unsigned i,
 			      bool dead)
 {
@@ -52,8 +52,8 @@ static bool is_waiting_locked(struct creel__procs *p, const struct creel__proc *
 	       !(dead && creel__load(&slot->began, relaxed) == place->seq);
 }
 
-/* The task that the worker has not started, from the place with the highest number below `below`; it
- * leaves the slot for the front of the queue, so that those before it get before it again. */
+/* The task that the worker has not started, from the place with the highest number below `below`;
+ * it leaves the slot for the front of the queue, so that those before it get before it again. */
 void creel__requeue_locked(struct creel__procs *p, struct creel__proc *w, bool dead)
 {
 	for (;;) {
@@ -95,7 +95,8 @@ bool creel__fence_locked(struct creel__procs *p, struct creel__proc *w, unsigned
 	return true;
 }
 
-/* The kernel's count of processes that it killed in this cgroup for want of memory; 0 if unknown. */
+/* The kernel's count of processes that it killed in this cgroup for want of memory;
+ * 0 if unknown. */
 uint64_t creel__count_oom_kills(void)
 {
 	static const char *const files[] = {"/sys/fs/cgroup/memory.events",
@@ -183,8 +184,8 @@ static void back_off_locked(struct creel__procs *p)
 		p->spawn_after = creel_in_ns(BACKOFF_LEAST << (p->crashes - CRASHES_FREE));
 }
 
-/* What was running is copied to casualties; returns how many. They stay in their places until they are
- * claimed: a canceller must find them there, started. */
+/* What was running is copied to casualties; returns how many. They stay in their places until they
+ * are claimed: a canceller must find them there, started. */
 static unsigned find_casualties(struct creel__procs *p, struct creel__proc *w,
 				struct creel__place *casualties)
 {
@@ -321,7 +322,8 @@ void creel__worker_died(struct creel__procs *p, struct creel__proc *w, int statu
 	if (broken)
 		p->closed = p->broken = true;
 	creel__procs_unlock(p);
-	/* Before a replacement is asked for, which would compete with those who wait for the CPU. */
+	/* Before a replacement is asked for, which would compete with those who
+	 * wait for the CPU. */
 	for (unsigned k = 0; k < n; k++)
 		creel__task_end_remote(casualties[k].task, errors[k]);
 	creel__lock_acquire(&p->lock);

@@ -2,10 +2,10 @@
 /*
  * Which task goes to which worker.
  *
- * A worker that runs nothing comes first; then one with fewer tasks than its depth. Depth is 2, so that a
- * worker need not wait for the parent between two tasks, and grows while a worker brings several results
- * at a time, which only short tasks do. What waits behind another task is not running: it is taken back as
- * soon as another worker has nothing to do.
+ * A worker that runs nothing comes first; then one with fewer tasks than its depth. Depth is 2, so
+ * that a worker need not wait for the parent between two tasks, and grows while a worker brings
+ * several results at a time, which only short tasks do. What waits behind another task is not
+ * running: it is taken back as soon as another worker has nothing to do.
  */
 #include "base/clock.h"
 #include "core/hook.h"
@@ -55,8 +55,8 @@ void creel__wake_worker_locked(struct creel__procs *p, const struct creel__proc 
 {
 	unsigned i = creel__proc_index(p, w);
 	struct creel__control *c = creel__space_control(p->space, i);
-	/* [BELL-1] seq_cst: the look for a sleeper, after the change of state; pairs with the worker's
-	 * store before its last look */
+	/* [BELL-1] seq_cst: the look for a sleeper, after the change of state; pairs with the
+	 * worker's store before its last look */
 	if (!creel__load(&c->sleeping, seq_cst) || !creel__xchg(&c->sleeping, 0, seq_cst))
 		return;
 	/* Full: some worker has slept twice under one hold of the lock. */
@@ -171,8 +171,8 @@ static bool has_room(struct creel__procs *p, const struct creel__proc *w, unsign
 	       w->used < depth && !creel__is_worn_locked(p, w);
 }
 
-/* A worker that runs nothing, or else one that has room behind what it runs. Always in the same order: under a
- * light load the first ones stay warm, and the others idle long enough to go. */
+/* A worker that runs nothing, or else one that has room behind what it runs. Always in the same
+ * order: under a light load the first ones stay warm, and the others idle long enough to go. */
 static struct creel__proc *choose_locked(struct creel__procs *p)
 {
 	struct creel__proc *second = NULL;
@@ -187,8 +187,8 @@ static struct creel__proc *choose_locked(struct creel__procs *p)
 	return second;
 }
 
-/* The task of w that has waited longest behind what it runs, if it was sent before number `before`; CREEL__DEPTH
- * if there is none. */
+/* The task of w that has waited longest behind what it runs, if it was sent before number `before`;
+ * CREEL__DEPTH if there is none. */
 static unsigned oldest_behind_locked(struct creel__procs *p, const struct creel__proc *w,
 				     uint64_t before)
 {
@@ -204,8 +204,8 @@ static unsigned oldest_behind_locked(struct creel__procs *p, const struct creel_
 	return best;
 }
 
-/* Takes a task back that waits behind another: any behind long ones, and behind short ones those that were
- * sent before number `before`. */
+/* Takes a task back that waits behind another: any behind long ones, and behind short ones those
+ * that were sent before number `before`. */
 static creel_future *take_back_locked(struct creel__procs *p, const struct creel__proc *idle,
 				      uint64_t before)
 {
@@ -231,9 +231,10 @@ static creel_future *take_back_locked(struct creel__procs *p, const struct creel
 	return NULL;
 }
 
-/* For a worker that runs nothing: what was sent to another one first, since that is older than the queue.
- * Where tasks are short it starts there soon enough; but now and then the overdue are looked for as well,
- * or behind a long one and with a queue that is never empty they would wait for ever. */
+/* For a worker that runs nothing: what was sent to another one first, since that is older
+ * than the queue. Where tasks are short it starts there soon enough; but now and then the
+ * overdue are looked for as well, or behind a long one and with a queue that is never empty
+ * they would wait for ever. */
 static creel_future *take_older_locked(struct creel__procs *p, const struct creel__proc *idle)
 {
 	uint64_t usual = 2u * CREEL__DEPTH * (unsigned)p->alive, before = 0;

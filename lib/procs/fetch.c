@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A thread that waits for one task, which is with a worker that has no other: the worker wakes it, and
- * it fetches the outcome itself. The manager is spared: the round trip is two wake-ups and not three.
+ * A thread that waits for one task, which is with a worker that has no other: the worker wakes it,
+ * and it fetches the outcome itself. The manager is spared: the round trip is two wake-ups and not
+ * three.
  *
- * The waiter parks on the slot's watch word, in shared memory. It writes the task's mark there and looks
- * at the state once more; the worker changes the state and looks for the mark [BELL-1]. Whoever empties
- * the place for another reason (the worker died, the task was taken back, the manager was faster) wakes
- * the waiter as well; it then waits as for any future. The mark is the task's own, so that one who comes
- * to sleep late does not sleep for the next task of the slot, and what else the worker may write there is
- * not slept on.
+ * The waiter parks on the slot's watch word, in shared memory. It writes the task's mark there and
+ * looks at the state once more; the worker changes the state and looks for the mark [BELL-1].
+ * Whoever empties the place for another reason (the worker died, the task was taken back, the
+ * manager was faster) wakes the waiter as well; it then waits as for any future. The mark is the
+ * task's own, so that one who comes to sleep late does not sleep for the next task of the slot, and
+ * what else the worker may write there is not slept on.
  *
- * No function of the user's is called here: the waiter may hold a lock that it needs. A future that got a
- * callback meanwhile is handed to the manager, at the last moment with its outcome (p->handed).
+ * No function of the user's is called here: the waiter may hold a lock that it needs. A future that
+ * got a callback meanwhile is handed to the manager, at the last moment with its outcome
+ * (p->handed).
  *
  * An outcome is in one pair of hands: place->collecting, set under the lock. A worker that died is
  * buried only when no waiter has one of its outcomes in hand (fetching); the pool goes only when no
@@ -54,16 +56,16 @@ static bool watch_locked(struct watch *watch)
 	watch->slot = creel__slot_of(p, w, watch->i);
 	w->place[watch->i].watched = true;
 	p->watchers++;
-	/* [BELL-1] seq_cst: said before the look in is_under_way(); pairs with the worker's look for a
-	 * waiter after its step to DONE */
+	/* [BELL-1] seq_cst: said before the look in is_under_way(); pairs with the worker's look
+	 * for a waiter after its step to DONE */
 	creel__store(&watch->slot->watch, CREEL__WATCH(watch->seq), seq_cst);
 	return true;
 }
 
 static bool is_under_way(const struct watch *watch)
 {
-	/* [BELL-1] seq_cst: the look after having said that we sleep; pairs with the worker's step to
-	 * DONE */
+	/* [BELL-1] seq_cst: the look after having said that we sleep; pairs with the
+	 * worker's step to DONE */
 	uint64_t state = creel__load(&watch->slot->state, seq_cst);
 	return state == CREEL__SLOT(watch->seq, CREEL__SLOT_READY) ||
 	       state == CREEL__SLOT(watch->seq, CREEL__SLOT_RUNNING);
@@ -105,7 +107,8 @@ static bool concerns_manager_locked(struct creel__procs *p, struct creel__proc *
 	return p->sleeping && creel_in_ns(p->options.idle_ns) < p->wake_at;
 }
 
-/* From DONE to final, as the manager does it in creel__collect(). False: it is the manager's to end. */
+/* From DONE to final, as the manager does it in creel__collect(). False:
+ * it is the manager's to end. */
 static bool fetch(const struct watch *watch)
 {
 	struct creel__procs *p = watch->p;

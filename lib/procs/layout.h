@@ -2,13 +2,14 @@
 /*
  * What parent and worker share, and who may write what.
  *
- * One anonymous shared mapping, made before the fork server and so at the same address in all processes:
+ * One anonymous shared mapping, made before the fork server and so at the same address
+ * in all processes:
  *
  *   control of worker 0, 1, ... | arguments, shared_alloc | results of worker 0, 1, ...
  *
- * A worker drops the controls and results that are not its own. Nothing is shared between workers, there
- * is no lock, and everything that a worker can write is untrusted input to the parent: it is read once,
- * checked, and only then believed.
+ * A worker drops the controls and results that are not its own. Nothing is shared between workers,
+ * there is no lock, and everything that a worker can write is untrusted input to the parent: it is
+ * read once, checked, and only then believed.
  *
  * A SLOT is one task on its way. Its state word commits everything:
  *
@@ -19,9 +20,10 @@
  *   RUNNING -> KILL   parent: fence; the worker can finish nothing any more and waits for its death
  *   DONE -> EMPTY     parent: delivered
  *
- * The upper bits are a sequence number, so that a word of an earlier task never fits. The sleeping words
- * of both sides and the state words are seq_cst [BELL-1]: whoever is about to sleep says so and looks
- * once more, whoever changes a state looks for sleepers afterwards; one of the two sees the other.
+ * The upper bits are a sequence number, so that a word of an earlier task never fits. The
+ * sleeping words of both sides and the state words are seq_cst [BELL-1]: whoever is about to
+ * sleep says so and looks once more, whoever changes a state looks for sleepers afterwards; one
+ * of the two sees the other.
  */
 #ifndef CREEL__PROCS_LAYOUT_H
 #define CREEL__PROCS_LAYOUT_H
@@ -48,7 +50,8 @@ enum creel__slot_state {
 };
 
 #define CREEL__SLOT(seq, s) ((uint64_t)(seq) << 8 | (uint64_t)(s))
-/* What a waiter for that task writes into watch, and sleeps on: never 0, and never another task's. */
+/* What a waiter for that task writes into watch, and sleeps on: never 0,
+ * and never another task's. */
 #define CREEL__WATCH(seq) ((uint32_t)(seq) << 1 | 1u)
 
 enum creel__out {

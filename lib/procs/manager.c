@@ -2,12 +2,12 @@
 /*
  * The manager: the one thread of a process pool in the parent.
  *
- * It sleeps in epoll on the bell (workers with outcomes, threads with requests) and on the socket of the
- * fork server (births, deaths, its own end), until the nearest of all deadlines. Before it sleeps it says
- * so and looks once more [BELL-1].
+ * It sleeps in epoll on the bell (workers with outcomes, threads with requests) and on the socket
+ * of the fork server (births, deaths, its own end), until the nearest of all deadlines. Before it
+ * sleeps it says so and looks once more [BELL-1].
  *
- * THE END  Closed and nothing left to do: the workers retire, the server quits, and the manager leaves; if
- *          nobody refers to the pool any more it frees it.
+ * THE END  Closed and nothing left to do: the workers retire, the server quits, and the manager
+ *          leaves; if nobody refers to the pool any more it frees it.
  */
 #include "base/clock.h"
 #include "core/error.h"
@@ -37,7 +37,8 @@ static void earliest(int64_t *wake_at, int64_t at)
 		*wake_at = at;
 }
 
-/* A limit has passed since the task was sent: since it started? Returns when to look again; 0: never. */
+/* A limit has passed since the task was sent: since it started? Returns when to look again;
+ * 0: never. */
 static int64_t check_limit_locked(struct creel__procs *p, struct creel__proc *w, unsigned i,
 				  int64_t now)
 {
@@ -309,8 +310,8 @@ static void say_sleeping_locked(struct creel__procs *p, uint32_t sleeps)
 {
 	for (unsigned i = 0; i < p->space->workers; i++)
 		if (p->procs[i].life != CREEL__NOBODY)
-			/* [BELL-1] seq_cst: said before the last look; pairs with the worker's look for a
-			 * sleeper after its step to DONE */
+			/* [BELL-1] seq_cst: said before the last look; pairs with the worker's look
+			 * for a sleeper after its step to DONE */
 			creel__store(&creel__space_control(p->space, i)->parent_sleeps, sleeps,
 				     seq_cst);
 }

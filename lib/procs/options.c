@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Making a process pool: its options checked, its parts made in order, all undone if one cannot be had. */
+/* Making a process pool: its options checked, its parts made in order,
+ * all undone if one cannot be had. */
 #include "base/alloc.h"
 #include "base/cpus.h"
 #include "core/error.h"

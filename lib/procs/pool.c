@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The process pool as an executor: submitting, cancelling, killing, shutting down. The invariants stand
- * in procs/pool.h. */
+/* The process pool as an executor: submitting, cancelling, killing, shutting down. The invariants
+ * stand in procs/pool.h. */
 #include "procs/pool.h"
 #include "base/alloc.h"
 #include "base/clock.h"

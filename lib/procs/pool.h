@@ -2,23 +2,24 @@
 /*
  * The process pool in the parent.
  *
- *   submit ---> queue ---> slot (READY) ~~~> worker runs it ~~~> slot (DONE) ---> manager ---> future
+ *   submit --> queue --> slot (READY) ~~~> worker runs it ~~~> slot (DONE) --> manager --> future
  *      '------ directly, if a worker has room ----^                    |             |
  *                                                             bell (eventfd)    callbacks
  *
- * THREADS  Any thread submits, cancels and kills: under the lock it writes slots itself. One manager
- *          thread collects outcomes, hears of births and deaths from the fork server, and acts on time
- *          limits. Callbacks without an executor run on the manager. A thread that waits for one task
- *          may be woken by the worker and fetch the outcome itself (procs/fetch.c).
+ * THREADS  Any thread submits, cancels and kills: under the lock it writes slots itself. One
+ *          manager thread collects outcomes, hears of births and deaths from the fork
+ *          server, and acts on time limits. Callbacks without an executor run on the
+ *          manager. A thread that waits for one task may be woken by the worker and fetch
+ *          the outcome itself (procs/fetch.c).
  *
- * LOCKS    pool->lock (rank 10): everything below it in struct creel__procs, and the parent's side of
- *          all slots. Futures are never waited for under it: a canceller holds its future PINNED while
- *          it takes the lock.
+ * LOCKS    pool->lock (rank 10): everything below it in struct creel__procs, and the parent's side
+ *          of all slots. Futures are never waited for under it: a canceller holds its future PINNED
+ *          while it takes the lock.
  *
- * INVARIANT  A task is in exactly one place: the queue; one slot; or, between DONE and final, the hands of
- *          the manager or of its waiter. Only a task that is RUNNING when its worker dies fails; READY
- *          ones go back to the front of the queue, DONE ones are delivered. A slot is used again only
- *          after that, and, if its worker died, under a new incarnation.
+ * INVARIANT  A task is in exactly one place: the queue; one slot; or, between DONE and final, the
+ *          hands of the manager or of its waiter. Only a task that is RUNNING when its worker dies
+ *          fails; READY ones go back to the front of the queue, DONE ones are delivered. A slot is
+ *          used again only after that, and, if its worker died, under a new incarnation.
  */
 #ifndef CREEL__PROCS_POOL_H
 #define CREEL__PROCS_POOL_H
@@ -115,8 +116,9 @@ void creel__server_drop_locked(struct creel__procs *p);
 void creel__spawn_locked(struct creel__procs *p);
 void creel__kick(struct creel__procs *p);
 
-/* Gives up the lock, then wakes the workers that creel__wake_worker_locked() noted: one that is woken under
- * the lock takes the CPU from its holder, and the manager that it rings for has to wait for the lock. */
+/* Gives up the lock, then wakes the workers that creel__wake_worker_locked() noted: one that
+ * is woken under the lock takes the CPU from its holder, and the manager that it rings for has
+ * to wait for the lock. */
 void creel__procs_unlock(struct creel__procs *p);
 
 /* dispatch.c: tasks and slots. With the lock held. */
@@ -139,8 +141,8 @@ void creel__wake_worker_locked(struct creel__procs *p, const struct creel__proc 
 /* Collects and settles what is DONE; false if there was nothing. Takes the lock. */
 bool creel__collect(struct creel__procs *p);
 bool creel__anything_done(struct creel__procs *p);
-/* The outcome in place i of w, which is in the caller's hands, into its future, which is SETTLING; or
- * the error to end it with. */
+/* The outcome in place i of w, which is in the caller's hands, into its future, which is SETTLING;
+ * or the error to end it with. */
 const creel_error *creel__outcome_take(struct creel__procs *p, struct creel__proc *w, unsigned i,
 				       creel_future *f);
 
@@ -156,7 +158,8 @@ void creel__requeue_locked(struct creel__procs *p, struct creel__proc *w, bool d
 void creel__kill_worker_locked(struct creel__procs *p, struct creel__proc *w, int64_t grace_ns);
 /* The worker is dead, with that wait status, or -1 if nobody knows. Takes the lock. */
 void creel__worker_died(struct creel__procs *p, struct creel__proc *w, int status);
-/* Ends everything that is queued, with that error (borrowed), and refuses what comes. Takes the lock. */
+/* Ends everything that is queued, with that error (borrowed), and refuses what comes.
+ * Takes the lock. */
 void creel__procs_break(struct creel__procs *p, const creel_error *error);
 uint64_t creel__count_oom_kills(void);
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parent's side of the fork server: forking it, asking it for workers, noticing that it is gone.
+ * The parent's side of the fork server: forking it, asking it for workers,
+ * noticing that it is gone.
  *
- * FORK  Twice, so that the server is nobody's child whom the host's wait() could meet; the first child
- *       lives for an instant. stdout and stderr are flushed before, but only where that cannot block: a
- *       thread that holds a stream locks it for as long as it reads or writes.
+ * FORK  Twice, so that the server is nobody's child whom the host's wait() could meet; the first
+ *       child lives for an instant. stdout and stderr are flushed before, but only where that
+ *       cannot block: a thread that holds a stream locks it for as long as it reads or writes.
  */
 #include "base/clock.h"
 #include "procs/pool.h"

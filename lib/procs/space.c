@@ -82,7 +82,8 @@ static void release(void *data, size_t size, void *ctx)
 	struct creel__space *s = v->space;
 	(void)data;
 	(void)size;
-	/* A forked child of the host drops its copy of the future: the result is still the parent's. */
+	/* A forked child of the host drops its copy of the future:
+	 * the result is still the parent's. */
 	if (s->generation != creel__fork_generation())
 		return;
 	struct creel__control *control = creel__space_control(s, v->worker);
@@ -117,8 +118,9 @@ unsigned creel__space_count_held(const struct creel__space *s, unsigned worker)
 	return n;
 }
 
-/* What is held keeps its place: the parent knows where from when it was delivered. A worker could have
- * changed offset and size since then, but only to its own harm: its results are where the held ones are. */
+/* What is held keeps its place: the parent knows where from when it was delivered. A worker
+ * could have changed offset and size since then, but only to its own harm: its results are
+ * where the held ones are. */
 void creel__space_reset(struct creel__space *s, unsigned worker)
 {
 	struct creel__control *c = creel__space_control(s, worker);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The shared mapping and its parts. It stays as long as the pool, or a result in it that is still held. */
+/* The shared mapping and its parts. It stays as long as the pool,
+ * or a result in it that is still held. */
 #ifndef CREEL__PROCS_SPACE_H
 #define CREEL__PROCS_SPACE_H
 

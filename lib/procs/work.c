@@ -2,10 +2,11 @@
 /*
  * A worker's life: take the oldest READY slot, run it, write the outcome, commit it, look again.
  *
- * RESULTS  Small ones are written into the slot; larger ones into the worker's result area, in an extent
- *          that stays taken until the parent lets go of it. The parent reads both in place.
+ * RESULTS  Small ones are written into the slot; larger ones into the worker's result area, in an
+ *          extent that stays taken until the parent lets go of it. The parent reads both in place.
  * ALGORITHM  First fit among at most CREEL__EXTENTS extents: a page, or a cache line, apart.
- * FORK     The process has one thread, unless a task makes more; those must not use creel_return...().
+ * FORK     The process has one thread, unless a task makes more;
+ *          those must not use creel_return...().
  */
 #include "procs/work.h"
 #include "base/alloc.h"
@@ -124,8 +125,8 @@ static void write_error(struct creel__slot *slot, int code, const char *message)
 	slot->out_size = n;
 }
 
-/* The result is where the task left it: in the block, in the slot, in an extent, or in memory that the
- * task handed over, which is copied. */
+/* The result is where the task left it: in the block, in the slot, in an extent, or in memory that
+ * the task handed over, which is copied. */
 static void write_result(struct creel__slot *slot, creel_future *f)
 {
 	const void *data;
@@ -250,8 +251,8 @@ static struct creel__slot *oldest_ready(uint64_t *ret_state)
 static void ring(void)
 {
 	_Atomic(uint32_t) *sleeps = &me.control->parent_sleeps;
-	/* [BELL-1] seq_cst: the look for a sleeper, after the change of state; pairs with the parent's
-	 * store before it looks */
+	/* [BELL-1] seq_cst: the look for a sleeper, after the change of state; pairs with the
+	 * parent's store before it looks */
 	if (creel__load(sleeps, seq_cst) && creel__xchg(sleeps, 0, seq_cst)) {
 		uint64_t one = 1;
 		if (write(me.c->bell, &one, sizeof one) < 0)
@@ -266,8 +267,8 @@ static _Noreturn void await_death(void)
 		pause();
 }
 
-/* Not the parent's word: the task has overwritten it, and nobody knows but us. It must not look as if it had
- * never started, or it would be started again. */
+/* Not the parent's word: the task has overwritten it, and nobody knows but us. It must not look as
+ * if it had never started, or it would be started again. */
 static _Noreturn void confess(struct creel__slot *slot, uint64_t found)
 {
 	/* Relaxed: the parent reads it after our death. */
@@ -294,8 +295,8 @@ static void serve_slot(struct creel__slot *slot, uint64_t state)
 		await_death();
 	}
 	uint32_t mark = CREEL__WATCH(running >> 8);
-	/* [BELL-1] seq_cst: the look for a waiter, after the change of state; pairs with the waiter's
-	 * store before it looks. It needs no manager, who needs no bell. */
+	/* [BELL-1] seq_cst: the look for a waiter, after the change of state; pairs with the
+	 * waiter's store before it looks. It needs no manager, who needs no bell. */
 	bool awaited = creel__load(&slot->watch, seq_cst) == mark;
 	/* [BELL-1] seq_cst: it has not gone meanwhile, and left the outcome to the manager */
 	if (awaited && creel__cas(&slot->watch, &mark, 0, seq_cst, relaxed))
@@ -307,8 +308,8 @@ static void serve_slot(struct creel__slot *slot, uint64_t state)
 static void sleep_until_woken(void)
 {
 	uint64_t state = 0;
-	/* [BELL-1] seq_cst: said before the last look; pairs with the parent's look for a sleeper after
-	 * it stored READY, or retire */
+	/* [BELL-1] seq_cst: said before the last look; pairs with the parent's look for a sleeper
+	 * after it stored READY, or retire */
 	creel__store(&me.control->sleeping, 1, seq_cst);
 	/* [BELL-1] seq_cst: the last look, at the slots and here */
 	if (!oldest_ready(&state) && !creel__load(&me.control->retire, seq_cst))
