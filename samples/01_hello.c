@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The first program: a thread pool, one task, its result. One CREEL_TYPED line turns a plain C
- * function into calls that the compiler checks: square_submit() and square_result(). With --processes
- * the worker is a process, and nothing else changes.
+ * function into calls that the compiler checks: square_submit() and square_result(). With
+ * --processes the worker is a process, and nothing else changes.
  */
 #include <creel/creel.h>
 #include <creel/typed.h>

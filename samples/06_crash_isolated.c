@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A parser that crashes, hangs, eats memory and calls exit(), on a folder of files some of which make
- * it do so; and a program that survives it. Each file is a task of a process pool: what a file does to
- * its worker is the error of that one future, and everybody else's result is complete.
+ * A parser that crashes, hangs, eats memory and calls exit(), on a folder of files some of which
+ * make it do so; and a program that survives it. Each file is a task of a process pool: what a file
+ * does to its worker is the error of that one future, and everybody else's result is complete.
  *
  *	crash_isolated [DIRECTORY]     (without one, a folder of its own, made for the occasion)
  */
@@ -92,8 +92,8 @@ static int parse_line(creel_task *task, struct list *list, char *line)
 	return line[0] ? add_entries(task, list, line, count) : 0;
 }
 
-/* The function of the tasks: the argument is the name. It frees nothing (also a bug); what is left goes
- * with the worker. */
+/* The function of the tasks: the argument is the name. It frees nothing (also a bug); what is left
+ * goes with the worker. */
 static int parse_file(creel_task *task, const void *arg, size_t size)
 {
 	struct list list = {0};

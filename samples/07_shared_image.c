@@ -4,9 +4,9 @@
  * workers see at one address (creel_shared_alloc()): tasks get a pointer to it and the part that is
  * theirs, and leave no result, because the result is where it belongs already. Nothing is copied.
  *
- * Three passes: the Mandelbrot set is drawn, row by row; then it is blurred towards the upper and lower
- * edge, as in a photograph of something small: first along the rows, then along the columns. A pass
- * needs all of the one before, so each is a map that is taken to its end.
+ * Three passes: the Mandelbrot set is drawn, row by row; then it is blurred towards the upper and
+ * lower edge, as in a photograph of something small: first along the rows, then along the columns.
+ * A pass needs all of the one before, so each is a map that is taken to its end.
  *
  *	shared_image [--workers N | --inline] [--size WIDTHxHEIGHT] [FILE]
  */
@@ -75,7 +75,8 @@ static int draw(creel_task *task, const struct part *part, pid_t *ret_pid)
 }
 CREEL_TYPED_TASK(draw, pid_t, struct part);
 
-/* How far the blur reaches in that row: nothing in the middle, a sixtieth of the height at the edges. */
+/* How far the blur reaches in that row: nothing in the middle, a sixtieth of the height
+ * at the edges. */
 static int radius_at(const struct part *part, int y)
 {
 	int off = abs(2 * y - part->height) * 100 / part->height - 30;

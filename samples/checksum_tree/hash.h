@@ -15,8 +15,8 @@ struct digest {
 	uint64_t bytes;
 };
 
-/* The ctx of the pool: what all its workers together have read so far. If they are processes, it must lie
- * in memory that they share. */
+/* The ctx of the pool: what all its workers together have read so far. If they are processes, it
+ * must lie in memory that they share. */
 struct hash_context {
 	atomic_uint_least64_t bytes;
 };
@@ -25,7 +25,8 @@ struct hash_context {
 int hash_worker_init(void *ctx, unsigned worker, void **ret_local);
 void hash_worker_fini(void *ctx, void *local);
 
-/* The function of a task (a creel_fn). Its argument is a pointer to the path, its result a digest. */
+/* The function of a task (a creel_fn). Its argument is a pointer to the path,
+ * its result a digest. */
 int hash_file(creel_task *task, const void *arg, size_t size);
 
 #endif

@@ -15,8 +15,8 @@
 /* Enough for the others to have work while one hashes something large. */
 enum { IN_FLIGHT = 1024 };
 
-/* One file from its submission until its result is taken. Tasks borrow the path: so it is in memory that
- * the workers see, whatever they are. */
+/* One file from its submission until its result is taken. Tasks borrow the path: so it is in memory
+ * that the workers see, whatever they are. */
 struct file {
 	struct file *next;
 	char path[];

@@ -17,7 +17,8 @@ struct share {
 struct file;
 
 struct pass {
-	/* In. The pool is one with hash_worker_init() and hashed as its ctx, which its workers share. */
+	/* In. The pool is one with hash_worker_init() and hashed as its ctx,
+	 * which its workers share. */
 	const char *root;
 	creel_executor *pool;
 	struct hash_context *hashed;

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One measurement in one process: bench WORKLOAD PEER WORKERS [COUNT]. What is printed: the name, the
- * value and the unit of each figure, a line each. Repetitions, pairing and tables are tests/bench/run's.
- * bench --peers lists the peers.
+ * One measurement in one process: bench WORKLOAD PEER WORKERS [COUNT]. What is printed: the name,
+ * the value and the unit of each figure, a line each. Repetitions, pairing and tables are
+ * tests/bench/run's. bench --peers lists the peers.
  *
  *   w1    one thread submits COUNT empty tasks with futures, then waits for each in turn
  *   w1w   the same with at most 256 in flight
  *   w3n   submit one, wait for it, COUNT times; the waiter may not run it itself
- *   w3n1  the same, all on one CPU: what the pool does, without what the kernel's choice of CPU costs
+ *   w3n1  the same, all on one CPU: what the pool does, without what the kernel's
+ *         choice of CPU costs
  *   w8    what COUNT pending tasks and their futures take of the resident set
- *   idle  CPU time that the process uses in COUNT milliseconds of idleness, and how often its workers
- *         wake up meanwhile
+ *   idle  CPU time that the process uses in COUNT milliseconds of idleness, and how often its
+ *         workers wake up meanwhile
  */
 #include "measure.h"
 #include "peers.h"
@@ -196,8 +197,8 @@ static void rest(unsigned long ms)
 	nanosleep(&t, NULL);
 }
 
-/* How often threads of the process went to sleep of their own will, but for this one: once it has slept, a
- * thread that does so again has been awake. */
+/* How often threads of the process went to sleep of their own will, but for this one: once it has
+ * slept, a thread that does so again has been awake. */
 static unsigned long sleeps_of_others(void)
 {
 	unsigned long sum = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The future for pools that have none, the fastest that is fair: task, argument, result and future are
- * one allocation, completing is one exchange, and only who must sleep makes a system call. The waiter is
- * its only owner, so there is no reference count: less than what creel's futures can do.
+ * The future for pools that have none, the fastest that is fair: task, argument, result and future
+ * are one allocation, completing is one exchange, and only who must sleep makes a system call. The
+ * waiter is its only owner, so there is no reference count: less than what creel's futures can do.
  */
 #ifndef CREEL_BENCH_HANDMADE_H
 #define CREEL_BENCH_HANDMADE_H
@@ -50,7 +50,8 @@ static inline struct handmade *handmade_new(enum work work)
 	return h;
 }
 
-/* Runs the task. Afterwards the waiter may have freed it: a wake of memory that is gone wakes nobody. */
+/* Runs the task. Afterwards the waiter may have freed it: a wake of memory that is gone
+ * wakes nobody. */
 static inline void handmade_run(struct handmade *h)
 {
 	h->result = h->run(h->arg);

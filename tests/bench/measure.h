@@ -19,8 +19,8 @@ struct workload {
 	unsigned long count; /* unless the arguments say otherwise */
 };
 
-/* WORKLOAD PEER WORKERS [COUNT]: returns the workload of the n and fills *ret_run but for the peer, whose
- * name is argv[2]. Ends the program if they are not so. */
+/* WORKLOAD PEER WORKERS [COUNT]: returns the workload of the n and fills *ret_run but for the peer,
+ * whose name is argv[2]. Ends the program if they are not so. */
 const struct workload *read_arguments(int argc, char **argv, const struct workload *workloads,
 				      size_t n, struct run *ret_run);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pool that one writes by hand: a list under a mutex, and a condition variable that is signalled
- * only when a worker sleeps, after the mutex was given back.
+ * The pool that one writes by hand: a list under a mutex, and a condition variable that is
+ * signalled only when a worker sleeps, after the mutex was given back.
  */
 #include "handmade.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is compared: each peer is a pool with futures, behind the same few calls. Every peer pays for
- * the same: one object a task, allocated when it is submitted and let go when it was waited for.
+ * What is compared: each peer is a pool with futures, behind the same few calls. Every peer pays
+ * for the same: one object a task, allocated when it is submitted and let go when it was waited
+ * for.
  */
 #ifndef CREEL_BENCH_PEERS_H
 #define CREEL_BENCH_PEERS_H

@@ -9,9 +9,9 @@
  *   load   COUNT tasks with 1 MiB of argument and 1 MiB of result, PROCS_WINDOW in flight
  *   round  the same, one at a time
  *   start  from nothing to the first result
- *   kill   COUNT times: one task hangs, one waits behind it, the worker gets SIGKILL: how long until
- *          the first has failed, and until the second, or one submitted after it failed too, has a
- *          result
+ *   kill   COUNT times: one task hangs, one waits behind it, the worker gets SIGKILL: how
+ *          long until the first has failed, and until the second, or one submitted after it
+ *          failed too, has a result
  */
 #include "measure.h"
 #include "procs.h"

@@ -25,7 +25,8 @@ struct peer {
 	void (*open)(unsigned workers);
 	/* Submits one task; returns its future. arg may be used again at once. */
 	void *(*submit)(enum job job, const void *arg, size_t size);
-	/* Waits for the task, looks at its result, lets go of the future. False if the task failed. */
+	/* Waits for the task, looks at its result, lets go of the future.
+	 * False if the task failed. */
 	bool (*wait)(void *future, struct seen *ret_seen);
 	/* Ends the pool, which has nothing to do any more. */
 	void (*close)(void);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The pool that one writes by hand: workers are forked, each has a socketpair, requests and replies
- * are a header and the bytes, everything blocks. There is no thread: whoever waits for a future sends
- * what is queued and reads what comes.
+ * are a header and the bytes, everything blocks. There is no thread: whoever waits for a future
+ * sends what is queued and reads what comes.
  *
- * A worker gets up to DEPTH small requests ahead, so that it need not wait for the parent between two
- * of them; of large ones only one, or both sides could stand in write(). It answers in order: when
- * its end of the socket closes, the oldest of its requests was running and failed, the others are
- * sent again.
+ * A worker gets up to DEPTH small requests ahead, so that it need not wait for the parent
+ * between two of them; of large ones only one, or both sides could stand in write(). It answers
+ * in order: when its end of the socket closes, the oldest of its requests was running and
+ * failed, the others are sent again.
  */
 #include "measure.h"
 #include "procs.h"

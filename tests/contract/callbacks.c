@@ -292,7 +292,8 @@ CASE(c05_a_callback_may_shut_the_executor_down_but_not_wait_for_it, CT_ASYNC)
 	ct_int(ct_count_get(ran), 1);
 }
 
-/* What it says depends on where it is called, not on what happens to be left: here nothing ever was. */
+/* What it says depends on where it is called, not on what happens to be left:
+ * here nothing ever was. */
 static void closed_in_a_callback(creel_executor *ex)
 {
 	struct closing c = {creel_executor_ref(ex), ct_count_new(), 1, 1, 1};
@@ -301,7 +302,8 @@ static void closed_in_a_callback(creel_executor *ex)
 	ct_int(creel_promise_set_result(f, NULL, 0), 0);
 	ct_int(ct_count_get(c.said), 1);
 	ct_int(c.drain_rc, -EDEADLK);
-	/* Of shutdown it does: a process pool has a fork server to wait for, the others have nothing. */
+	/* Of shutdown it does: a process pool has a fork server to wait for,
+	 * the others have nothing. */
 	ct_assert(c.shutdown_rc == 0 || c.shutdown_rc == -EDEADLK);
 	ct_int(c.close_rc, -EDEADLK);
 	creel_future_unref(f);

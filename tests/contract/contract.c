@@ -112,8 +112,8 @@ void ct_hold_n(struct ct_hold *h, creel_executor *ex, unsigned n)
 	ct_assert(h->blockers && h->n > 0);
 	for (unsigned i = 0; i < h->n; i++)
 		h->blockers[i] = ct_submit_gated(ex, h->started, h->gate, (long)i);
-	/* All, or as many as a quota allows: the others stand in the queue before what comes. In a process
-	 * pool what waits behind another task may be overtaken. */
+	/* All, or as many as a quota allows: the others stand in the queue before what comes. In a
+	 * process pool what waits behind another task may be overtaken. */
 	ct_count_await(h->started, ct_is(CT_INPROC) ? 1 : h->n);
 }
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The contract suite: each case written once and registered for every executor, as the test
- * contract_<executor>.<case>. A case named c09_... shows promise 9 of the contract, rule_... a rule that
- * holds everywhere, bad_... what bad input gets.
+ * contract_<executor>.<case>. A case named c09_... shows promise 9 of the contract, rule_... a rule
+ * that holds everywhere, bad_... what bad input gets.
  *
  * NEEDS   What a case asks of an executor stands in its CASE() line; where the executor has it not,
  *         the case does not apply and is reported as skipped (n/a in the table).
- * SHARED  Tasks may run in another process: what they touch beyond their argument lies in the arena of
- *         support/shared.h, and what they say comes back as their result. Cases that cannot do so
- *         need CT_INPROC.
+ * SHARED  Tasks may run in another process: what they touch beyond their argument lies in the
+ *         arena of support/shared.h, and what they say comes back as their result. Cases that
+ *         cannot do so need CT_INPROC.
  */
 #ifndef CREEL_TESTS_CONTRACT_H
 #define CREEL_TESTS_CONTRACT_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Promise 14: the default size heeds the quota of the control group, read under a root made here. */
+/* Promise 14: the default size heeds the quota of the control group,
+ * read under a root made here. */
 #include "base/cpus.h"
 #include "contract.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ends its process in the way that is asked for, with pools in various states. Ends with 0 as long as
- * nothing hangs or crashes: no call of creel stands in the way of exit().
+ * Ends its process in the way that is asked for, with pools in various states. Ends with 0 as long
+ * as nothing hangs or crashes: no call of creel stands in the way of exit().
  */
 #include <creel/creel.h>
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What submissions, results, callbacks and counts get for bad input, and the rules that hold everywhere. */
+/* What submissions, results, callbacks and counts get for bad input,
+ * and the rules that hold everywhere. */
 #include "contract.h"
 
 #include <stdio.h>

@@ -162,7 +162,8 @@ CASE(c11_at_most_as_many_as_asked_for_are_in_flight, 0)
 		ct_int(s.next, 0);
 		for (long taken = 0; taken < 50; taken++) {
 			ct_int(next_value(map, NULL), 2 * taken);
-			/* What was pulled and not taken was in flight, the one just taken included. */
+			/* What was pulled and not taken was in flight,
+			 * the one just taken included. */
 			ct_assert((size_t)(s.next - taken) <= limit);
 			ct_assert(s.next > taken);
 		}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * No memory: a small program of everything, in which the n-th allocation fails, for every n. Whatever
- * fails, nothing is NULL, says what it is, hangs or leaks, and the next submission works.
+ * No memory: a small program of everything, in which the n-th allocation fails, for every n.
+ * Whatever fails, nothing is NULL, says what it is, hangs or leaks, and the next submission works.
  */
 #include "contract.h"
 
@@ -247,7 +247,8 @@ CASE(bad_no_memory_at_the_nth_allocation_is_a_clear_error_for_every_n, CT_INPROC
 	while (!run_with_fault(n, false))
 		n++;
 	ct_assert(n > 5);
-	/* Caches may hold a few blocks; a leak in one of the n failures would add up or show here. */
+	/* Caches may hold a few blocks; a leak in one of the n failures would add up
+	 * or show here. */
 	ct_assert(live_after_a_clean_run() <= before + 2);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Promises 1, 2, 15 and 17 as a custom executor sees them: what the library asks of its operations, and
- * what it promises to whoever writes one.
+ * Promises 1, 2, 15 and 17 as a custom executor sees them: what the library asks of its operations,
+ * and what it promises to whoever writes one.
  */
 #include "contract.h"
 

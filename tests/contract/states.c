@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Promises 1 and 8: every future ends exactly once, and letting go of one neither blocks nor cancels. */
+/* Promises 1 and 8: every future ends exactly once, and letting go of one neither
+ * blocks nor cancels. */
 #include "contract.h"
 
 #include <pthread.h>

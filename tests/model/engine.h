@@ -119,7 +119,8 @@ void model_history_stored(const volatile void *p, uint64_t value,
 			  const struct model_clock *released);
 void model_history_seen(const volatile void *p); /* the newest, by a compare-and-swap */
 void model_history_forget(const volatile void *p, size_t size);
-/* The value that a load returns; if it is an old one, the clock that acquiring it brings, else NULL. */
+/* The value that a load returns; if it is an old one, the clock that acquiring it brings,
+ * else NULL. */
 const struct model_clock *model_history_load(const volatile void *p, uint64_t newest,
 					     uint64_t *ret_value);
 

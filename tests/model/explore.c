@@ -4,10 +4,10 @@
  *
  * ALGORITHM  A schedule is the sequence of choices made at its points. The first takes choice 0
  *            everywhere. Each next one repeats the last as far as the last choice that has an
- *            alternative left, and takes that; when none is left, all were explored. Nothing is pruned:
- *            what is reported as exhausted was run.
- * REPLAY     Choices other than 0, as "place:choice", name a schedule. A failing one is run once more with
- *            the trace on, and printed so that --replay runs it again.
+ *            alternative left, and takes that; when none is left, all were explored. Nothing is
+ *            pruned: what is reported as exhausted was run.
+ * REPLAY     Choices other than 0, as "place:choice", name a schedule. A failing one is run once
+ *            more with the trace on, and printed so that --replay runs it again.
  */
 #include "engine.h"
 #include <signal.h>

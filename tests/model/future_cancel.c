@@ -137,7 +137,8 @@ static void drop(creel_future *f, void *arg)
 	creel_future_unref(future);
 }
 
-/* Cancelling calls a callback that drops the last reference but those of who cancels and who runs. */
+/* Cancelling calls a callback that drops the last reference but those of who cancels
+ * and who runs. */
 static void callback_drops(void)
 {
 	setup();

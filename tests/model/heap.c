@@ -2,10 +2,11 @@
 /*
  * Memory: what the library allocates, watched.
  *
- * Objects are cut from one piece of memory, never reused within a schedule, filled with 0xaa when they
- * are new and with 0xdd when they are freed. Each access of instrumented code to freed memory fails at
- * once (order.c); a write that was not instrumented is found at the end, by the filling; a pointer read
- * from freed memory leads nowhere. What is not freed at the end of a schedule is a leak.
+ * Objects are cut from one piece of memory, never reused within a schedule, filled with 0xaa
+ * when they are new and with 0xdd when they are freed. Each access of instrumented code to
+ * freed memory fails at once (order.c); a write that was not instrumented is found at the end,
+ * by the filling; a pointer read from freed memory leads nowhere. What is not freed at the end
+ * of a schedule is a leak.
  */
 #include "engine.h"
 #include <string.h>

@@ -2,14 +2,14 @@
 /*
  * Old values: what a load may return on a machine that does not keep all stores in one order.
  *
- * ALGORITHM  For each atomic object the last few values are kept, with the clock that acquiring each
- *            brings. A load may return any of them that is not older than one which the thread must
- *            know: because it happens before, was read by something that happens before, or was stored or
- *            read by the thread itself (coherence, C11 5.1.2.4). How often a schedule may take an old value is
- *            a budget of the scenario, as spurious wake-ups are; 0 costs nothing. Read-modify-writes always
- *            see the newest.
- * NOT SEEN   A failing compare-and-swap returns the newest value; parking compares the newest; no load takes
- *            its value from a store that comes later in the schedule (load buffering).
+ * ALGORITHM  For each atomic object the last few values are kept, with the clock that acquiring
+ *            each brings. A load may return any of them that is not older than one which the thread
+ *            must know: because it happens before, was read by something that happens before, or
+ *            was stored or read by the thread itself (coherence, C11 5.1.2.4). How often a schedule
+ *            may take an old value is a budget of the scenario, as spurious wake-ups are; 0 costs
+ *            nothing. Read-modify-writes always see the newest.
+ * NOT SEEN   A failing compare-and-swap returns the newest value; parking compares the newest; no
+ *            load takes its value from a store that comes later in the schedule (load buffering).
  */
 #include "engine.h"
 #include "order.h"
@@ -24,7 +24,8 @@ struct history {
 	struct {
 		uint64_t value;
 		struct model_clock released;
-		/* Each thread's clock when it first knew of this value or a later one; 0: it does not. */
+		/* Each thread's clock when it first knew of this value or a later one; 0:
+		 * it does not. */
 		uint32_t known[MODEL_THREADS];
 	} kept[KEPT];
 };
@@ -135,7 +136,8 @@ const struct model_clock *model_history_load(const volatile void *p, uint64_t ne
 	int last = h->count - 1, oldest = h->count > KEPT ? h->count - KEPT : 0;
 	int choices[KEPT], n = 0;
 	for (int i = last; i >= oldest; i--) {
-		/* An old value that is the same as the newest makes no difference worth a schedule. */
+		/* An old value that is the same as the newest makes no difference
+		 * worth a schedule. */
 		if (i == last || h->kept[i % KEPT].value != newest)
 			choices[n++] = i;
 		if (is_known(h, i))

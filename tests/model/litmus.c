@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the checker itself must know of C11's memory model: the classic litmus tests. Each scenario says what
- * must never be seen; compiled with LITMUS_WEAK set to its number an order is missing, and it must be seen.
+ * What the checker itself must know of C11's memory model: the classic litmus tests. Each
+ * scenario says what must never be seen; compiled with LITMUS_WEAK set to its number an order is
+ * missing, and it must be seen.
  */
 #include "model.h"
 #include "sync/atomic.h"

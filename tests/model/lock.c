@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The real lock and conditions of lib/sync/lock.c. Every other harness has a modelled lock instead. */
+/* The real lock and conditions of lib/sync/lock.c. Every other harness has a modelled
+ * lock instead. */
 #include "model.h"
 #include "sync/lock.h"
 #include <errno.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The lock as the model has it: a primitive that blocks. Included before everything else, it stands in the
- * place of sync/lock.h. Taking a lock is a point; releasing one needs none, because whatever another
- * thread could do right before the release it can do right after it. That leaves less than half of the
- * points of the real lock, and so a quarter of the schedules at two preemptions. The harness `lock` is
- * built with the real one and shows that it is what is assumed here; conditions are the real ones
- * everywhere.
+ * The lock as the model has it: a primitive that blocks. Included before everything else, it stands
+ * in the place of sync/lock.h. Taking a lock is a point; releasing one needs none, because whatever
+ * another thread could do right before the release it can do right after it. That leaves less than
+ * half of the points of the real lock, and so a quarter of the schedules at two preemptions. The
+ * harness `lock` is built with the real one and shows that it is what is assumed here; conditions
+ * are the real ones everywhere.
  */
 #ifndef CREEL__SYNC_LOCK_H
 #define CREEL__SYNC_LOCK_H

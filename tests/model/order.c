@@ -3,21 +3,22 @@
  * What happens before what: data races, and the use of memory that is gone.
  *
  * The library and the harnesses are compiled with -fsanitize=thread but linked without its run-time
- * system: the calls that the compiler put in front of each access to memory, and in place of each atomic
- * operation, arrive here. Plain accesses are no points of the schedule. They need not be, as long as
- * there is no data race, and that is what is checked.
+ * system: the calls that the compiler put in front of each access to memory, and in place of each
+ * atomic operation, arrive here. Plain accesses are no points of the schedule. They need not be, as
+ * long as there is no data race, and that is what is checked.
  *
- * ALGORITHM  Vector clocks (Flanagan and Freund, "FastTrack", PLDI 2009, without its compression). A
- *            release operation stores the thread's clock with the atomic object, an acquire operation
- *            takes it over, according to the order that the source names; a relaxed store ends a release
- *            sequence, a read-modify-write continues it. Parking and waking order nothing: the library
- *            must not rely on it. An access races if an earlier one to the same address by another
- *            thread does not happen before it and one of the two is a write. Freeing counts as a write to
- *            the whole object, so that a use that could come after it is found in every schedule.
- * CLOCKS     They go on from one schedule to the next: what older schedules left in the tables happened
- *            before everything of this one, and nothing has to be wiped.
- * NOT SEEN   Accesses that begin at different addresses are not compared. memcpy() and the like are no
- *            accesses. Whether a load may return an old value: history.c.
+ * ALGORITHM  Vector clocks (Flanagan and Freund, "FastTrack", PLDI 2009, without its compression).
+ *            A release operation stores the thread's clock with the atomic object, an acquire
+ *            operation takes it over, according to the order that the source names; a relaxed store
+ *            ends a release sequence, a read-modify-write continues it. Parking and waking order
+ *            nothing: the library must not rely on it. An access races if an earlier one to the
+ *            same address by another thread does not happen before it and one of the two is a
+ *            write. Freeing counts as a write to the whole object, so that a use that could come
+ *            after it is found in every schedule.
+ * CLOCKS     They go on from one schedule to the next: what older schedules left in the tables
+ *            happened before everything of this one, and nothing has to be wiped.
+ * NOT SEEN   Accesses that begin at different addresses are not compared. memcpy() and the like are
+ *            no accesses. Whether a load may return an old value: history.c.
  */
 #include "engine.h"
 #include "order.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The functions that code compiled with -fsanitize=thread calls: prototypes of what order.c defines. Names
- * and types are the compilers'. None of the checker's own code is compiled in that way.
+ * The functions that code compiled with -fsanitize=thread calls: prototypes of what order.c
+ * defines. Names and types are the compilers'. None of the checker's own code is compiled in that
+ * way.
  */
 #ifndef CREEL_TESTS_MODEL_ORDER_H
 #define CREEL_TESTS_MODEL_ORDER_H

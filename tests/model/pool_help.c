@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A worker waits for a task of its own pool, and runs it if it has not started: against another worker that
- * takes it, a cancel, a shutdown. Also tasks that end their thread. */
+/* A worker waits for a task of its own pool, and runs it if it has not started: against another
+ * worker that takes it, a cancel, a shutdown. Also tasks that end their thread. */
 #include "model.h"
 #include <errno.h>
 
@@ -111,8 +111,8 @@ static int ends_its_thread(creel_task *self, const void *arg, size_t size)
 	model_exit_thread();
 }
 
-/* A task ends its thread; the next one still runs, on another or, if there is none, on what is left of
- * this. Where the system has no thread at all, a submission is refused. */
+/* A task ends its thread; the next one still runs, on another or, if there is none, on what is left
+ * of this. Where the system has no thread at all, a submission is refused. */
 static void thread_ends(void)
 {
 	setup(1);

@@ -145,7 +145,8 @@ static void batch_is_stolen(void)
 	teardown();
 }
 
-/* Two workers and two that shall be no more: one of them must stay, and none is more than enough. */
+/* Two workers and two that shall be no more: one of them must stay,
+ * and none is more than enough. */
 static void resized_down(void)
 {
 	setup(2);

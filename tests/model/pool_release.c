@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The last reference to a pool goes while it works: what is pending runs, the last worker frees it. */
+/* The last reference to a pool goes while it works: what is pending runs,
+ * the last worker frees it. */
 #include "model.h"
 #include <errno.h>
 
@@ -15,8 +16,8 @@ static int task(creel_task *self, const void *arg, size_t size)
 	return 0;
 }
 
-/* The pool's own worker drops a reference. It has one of its own: who submits needs his until the call
- * returns. */
+/* The pool's own worker drops a reference. It has one of its own: who submits needs his
+ * until the call returns. */
 static int drops(creel_task *self, const void *arg, size_t size)
 {
 	(void)self;

@@ -145,8 +145,8 @@ static void tell_when_nobody_sleeps(void *ctx, void *local)
 		model_gate_open(&nobody_sleeps);
 }
 
-/* The first one's time is up while the second is starting: it is told when that one is there, or is not
- * to be had. Else it sleeps for ever, and nobody opens the gate. */
+/* The first one's time is up while the second is starting: it is told when that one is there, or is
+ * not to be had. Else it sleeps for ever, and nobody opens the gate. */
 static void put_off(void)
 {
 	nobody_sleeps.open = 0;

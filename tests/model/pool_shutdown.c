@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Submitting against shutdown, close, drain and breaking: accepted means ended, rejected means never ran. */
+/* Submitting against shutdown, close, drain and breaking: accepted means ended,
+ * rejected means never ran. */
 #include "model.h"
 #include <errno.h>
 

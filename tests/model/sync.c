@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lib/sync as the model has it: what stands in for fork.c, local.c, park.c and thread.c, and, but for one
- * harness, for the lock (model_lock.h). All other sources are the real ones but base/cpus.c, because the
- * number of shards must not depend on the machine; the clock that base/clock.c reads is the model's.
+ * lib/sync as the model has it: what stands in for fork.c, local.c, park.c and thread.c, and, but
+ * for one harness, for the lock (model_lock.h). All other sources are the real ones but
+ * base/cpus.c, because the number of shards must not depend on the machine; the clock that
+ * base/clock.c reads is the model's.
  */
 #include "model_lock.h"
 #include "base/cpus.h"
@@ -198,7 +199,8 @@ void creel__thread_guard(void (*run)(void *arg), void (*ended)(void *arg), void 
 		t->exit = outer;
 		return;
 	}
-	/* The caller is the last function of its thread, so that returning to it ends the thread. */
+	/* The caller is the last function of its thread, so that returning to it
+	 * ends the thread. */
 	model_threads[model_current].exit = NULL;
 	ended(arg);
 }

@@ -2,18 +2,19 @@
 /*
  * Model threads: coroutines of one real thread, and the points where one gives way to another.
  *
- * ALGORITHM  A thread runs alone until it comes to a point: before each atomic operation, before and after
- *            it makes a thread, where it parks. There the explorer chooses who goes on. Going on itself
- *            is free; giving way although it could go on is a preemption, of which a schedule has at most
- *            a fixed number (Musuvathi and Qadeer, "Iterative Context Bounding", PLDI 2007). At the end
- *            of a thread, or where it parks, all others are tried for free.
- * PARKED     A parked thread may be chosen although nobody woke it: because its deadline passed, or for
- *            no reason, within the scenario's budgets. If nobody can run but such sleepers, those with a
- *            deadline wake up; if there are none it is a deadlock, whatever is left of the budget: a
- *            spurious wake-up must not be what saves a lost one.
- * CONTEXTS   A coroutine is made once and used in every schedule: it runs one function after another.
- *            Only the first entry needs ucontext; switches are _setjmp() and _longjmp(), which make no
- *            system call.
+ * ALGORITHM  A thread runs alone until it comes to a point: before each atomic operation, before
+ *            and after it makes a thread, where it parks. There the explorer chooses who goes
+ *            on. Going on itself is free; giving way although it could go on is a preemption, of
+ *            which a schedule has at most a fixed number (Musuvathi and Qadeer, "Iterative
+ *            Context Bounding", PLDI 2007). At the end of a thread, or where it parks, all
+ *            others are tried for free.
+ * PARKED     A parked thread may be chosen although nobody woke it: because its deadline passed, or
+ *            for no reason, within the scenario's budgets. If nobody can run but such sleepers,
+ *            those with a deadline wake up; if there are none it is a deadlock, whatever is left of
+ *            the budget: a spurious wake-up must not be what saves a lost one.
+ * CONTEXTS   A coroutine is made once and used in every schedule: it runs one function after
+ *            another. Only the first entry needs ucontext; switches are _setjmp() and _longjmp(),
+ *            which make no system call.
  */
 #include "engine.h"
 #include <string.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The trace of a failing schedule: who did what, where in the sources, on which object. Lines are kept as
- * text and printed at the end, when addr2line (binutils) has turned the code's addresses into functions and
- * lines.
+ * The trace of a failing schedule: who did what, where in the sources, on which object. Lines are
+ * kept as text and printed at the end, when addr2line (binutils) has turned the code's addresses
+ * into functions and lines.
  */
 #include "engine.h"
 #include <dlfcn.h>

@@ -90,7 +90,8 @@ static void gives_up(void)
 	drop();
 }
 
-/* A success is not the end of a wait for the first error; a failure is, and so is a cancellation. */
+/* A success is not the end of a wait for the first error; a failure is,
+ * and so is a cancellation. */
 static void first_error(void)
 {
 	setup();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Promises 32 and 34, invariants 8 and 10: what workers inherit; a host with its own SIGCHLD business. */
+/* Promises 32 and 34, invariants 8 and 10: what workers inherit;
+ * a host with its own SIGCHLD business. */
 #include "procs.h"
 
 #include <dirent.h>
@@ -94,7 +95,8 @@ CASE_OFF(host, c32_workers_keep_only_the_standard_descriptors_the_pool_s_and_tho
 		close(high);
 }
 
-/* A descriptor that is opened after the pool was made is not seen by workers that start after it. */
+/* A descriptor that is opened after the pool was made is not seen by workers that
+ * start after it. */
 CASE(host, c32_workers_have_what_was_open_when_the_pool_was_made)
 {
 	creel_executor *ex = pt_pool(1);

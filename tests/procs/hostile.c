@@ -2,8 +2,8 @@
 /*
  * Promise 35, invariant 12: a worker that writes garbage wherever it can harms itself alone.
  *
- * A task finds the pages that its worker shares with the parent by what it knows of their layout: a small
- * result is written into its slot, and the slot lies in the control of its worker.
+ * A task finds the pages that its worker shares with the parent by what it knows of their layout: a
+ * small result is written into its slot, and the slot lies in the control of its worker.
  */
 #include "procs.h"
 #include "procs/layout.h"
@@ -243,7 +243,8 @@ static int task_misbehaves(creel_task *task, const void *arg, size_t size)
 	return 0;
 }
 
-/* Whatever becomes of the wrongdoer and of what waited behind it, each future ends, and others go on. */
+/* Whatever becomes of the wrongdoer and of what waited behind it, each future ends,
+ * and others go on. */
 static void misbehave(creel_executor *ex, enum deed deed, unsigned seed)
 {
 	enum { BEHIND = 2, OTHERS = 4 };
@@ -323,8 +324,8 @@ CASE(hostile, c35_i12_flags_that_are_not_true)
 	misbehave_all(FLAGS_RETIRE, EXTENTS_FULL, 3);
 }
 
-/* What it cannot be: a result that the parent believes. They leave at once, or they would write the right
- * outcome over it. */
+/* What it cannot be: a result that the parent believes. They leave at once, or they would write the
+ * right outcome over it. */
 CASE(hostile, c35_nonsense_is_called_nonsense)
 {
 	creel_executor *ex = pt_pool(1);

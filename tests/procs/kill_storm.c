@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Kills random workers, and now and then the fork server, at random moments under load, and counts what
- * becomes of every task (invariant 1).
+ * Kills random workers, and now and then the fork server, at random moments under load, and counts
+ * what becomes of every task (invariant 1).
  *
  * usage: kill_storm [SECONDS]           default 60
  *        kill_storm --parents [N]       N hosts with a pool each are killed instead (invariant 9)
  *
- * CREEL_TEST_SCALE multiplies both. The tasks: short and long, with small and large payloads, some of them
- * cancelled, killed on request, or over a limit. Each counts in shared memory how often it ran.
+ * CREEL_TEST_SCALE multiplies both. The tasks: short and long, with small and large
+ * payloads, some of them cancelled, killed on request, or over a limit. Each counts in
+ * shared memory how often it ran.
  *
- * Prints what was submitted, delivered, failed by kill, lost, doubled, and left behind. The exit status is
- * 0 if nothing was lost, doubled or left, and no result was wrong.
+ * Prints what was submitted, delivered, failed by kill, lost, doubled, and left behind. The exit
+ * status is 0 if nothing was lost, doubled or left, and no result was wrong.
  */
 #include "orphans.h"
 
@@ -266,8 +267,8 @@ static bool is_ready(pid_t pid)
 	return false;
 }
 
-/* A child of the server's, whichever; 0 if it has none. Not one that only starts: three of those in a row
- * break the pool, as they should. */
+/* A child of the server's, whichever; 0 if it has none. Not one that only starts: three of those in
+ * a row break the pool, as they should. */
 static pid_t random_child(pid_t server, uint64_t *random)
 {
 	char path[64];

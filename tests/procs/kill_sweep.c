@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Kills a worker, the fork server and the parent of a process pool at every step of their lives, one death a
- * round, and checks each time what became of the tasks, of the pool and of all processes (sweep_round.c).
+ * Kills a worker, the fork server and the parent of a process pool at every step of their lives,
+ * one death a round, and checks each time what became of the tasks, of the pool and of all
+ * processes (sweep_round.c).
  *
  * usage: kill_sweep worker|server|parent|crossed|all [--rounds N] [--from N]
  *
- * crossed: a worker dies while the server, or the parent, is just before one of its steps; and the server
- * while the parent is. Without --rounds, every step once: k = 1, 2, 3 and so on, for each process of the role
- * in each scenario, until none of them passes a k-th step. With it, about N deaths a sweep (crossed: N rounds,
- * for there is not always a victim): every so many-th step, from one that differs each time (--from says
- * which: the same again); or, if N is larger, all of them several times, from the second time on with the
- * schedule shaken. In the end every named step that was passed and at which nobody died is aimed at by its
- * name. CREEL_TEST_SCALE multiplies N.
+ * crossed: a worker dies while the server, or the parent, is just before one of its steps; and the
+ * server while the parent is. Without --rounds, every step once: k = 1, 2, 3 and so on, for each
+ * process of the role in each scenario, until none of them passes a k-th step. With it, about N
+ * deaths a sweep (crossed: N rounds, for there is not always a victim): every so many-th step, from
+ * one that differs each time (--from says which: the same again); or, if N is larger, all of them
+ * several times, from the second time on with the schedule shaken. In the end every named step that
+ * was passed and at which nobody died is aimed at by its name. CREEL_TEST_SCALE multiplies N.
  *
  * Prints the named steps, how often each was passed, and how often somebody died there.
  */
@@ -149,7 +150,8 @@ static bool was_passed(enum sweep_role role, unsigned site)
 	return atomic_load(&sweep->passed[role][site]) != 0;
 }
 
-/* What --rounds counts. Where a victim is not always to be had, what matters is that it was looked for. */
+/* What --rounds counts. Where a victim is not always to be had,
+ * what matters is that it was looked for. */
 static uint64_t rounds_of(const struct sweep_run *run)
 {
 	return run->deaths + (is_crossed(run) ? run->whole : 0);
@@ -174,8 +176,8 @@ static void aim_at(struct sweep_run *run)
 	round_of(run, run->scenario, &run->aimed);
 }
 
-/* In a process of its own: one that has used the library differs from one that has not, and a step may be
- * passed only there. */
+/* In a process of its own: one that has used the library differs from one that has not, and a step
+ * may be passed only there. */
 static void apart(void (*fn)(struct sweep_run *run), struct sweep_run *run)
 {
 	int status = 0;
@@ -226,8 +228,9 @@ static unsigned print_table(const struct sweep_run *run, unsigned *ret_passed)
 	return last;
 }
 
-/* Whether the sweep was one: the steps of the library are still steps, and there was a death at nearly all of
- * them. A few depend on a race that does not come again; and at some there is no victim yet, or any more. */
+/* Whether the sweep was one: the steps of the library are still steps, and there was a death at
+ * nearly all of them. A few depend on a race that does not come again; and at some there is no
+ * victim yet, or any more. */
 static bool report(const struct sweep_run *run)
 {
 	unsigned passed, last = print_table(run, &passed);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Promises 13, 22 and 31, invariant 14: workers come on demand, retire when idle, follow resize; idle
- * pools do nothing. */
+/* Promises 13, 22 and 31, invariant 14: workers come on demand, retire when idle, follow resize;
+ * idle pools do nothing. */
 #include "procs.h"
 
 #include <fcntl.h>

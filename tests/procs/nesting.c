@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Promises 12, 23 and 24, invariants 13 and 15: forks in tasks and of the host, pools in tasks, two pools. */
+/* Promises 12, 23 and 24, invariants 13 and 15: forks in tasks and of the host, pools in tasks,
+ * two pools. */
 #include "procs.h"
 #include "orphans.h"
 

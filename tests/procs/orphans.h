@@ -11,8 +11,8 @@
 /* The number of the shared anonymous mapping that p lies in; 0 if there is none. */
 unsigned long orphans_mark(const void *p);
 
-/* How many processes have the mapping, the caller not counted; up to max of them in ret_pids. Those that
- * have ended and were not yet waited for have no mappings any more. */
+/* How many processes have the mapping, the caller not counted; up to max of them in ret_pids. Those
+ * that have ended and were not yet waited for have no mappings any more. */
 unsigned orphans_count(unsigned long mark, pid_t *ret_pids, unsigned max);
 
 /* Waits up to ms until there is none; how many there are then. */

@@ -20,8 +20,8 @@ __attribute__((constructor)) static void remember_process(void)
 }
 
 #if CT_ASAN
-/* Leaks are looked for in the test's own process: a worker or host that calls exit() has the memory of
- * threads that it does not have. */
+/* Leaks are looked for in the test's own process: a worker or host that calls exit() has the memory
+ * of threads that it does not have. */
 int __lsan_is_turned_off(void);
 int __lsan_is_turned_off(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The suites of the process pool, procs_...: a test c25_... shows promise 25 of the contract, i02_...
- * invariant 2 of the process pool, bad_... what bad input gets.
+ * The suites of the process pool, procs_...: a test c25_... shows promise 25 of the contract,
+ * i02_... invariant 2 of the process pool, bad_... what bad input gets.
  *
  * SHARED  Tasks run in other processes: gates, counters and reports lie in the arena of
  *         support/shared.h, and what fails in a task comes back as its result.

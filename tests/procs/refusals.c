@@ -173,7 +173,8 @@ CASE_OFF(refusals, bad_no_descriptors_left_for_a_pool, CT_MEMCHECK)
 	ct_census_same(&before);
 }
 
-/* The pool is there, and no descriptor for the pidfd of a worker: when there is one again, all goes on. */
+/* The pool is there, and no descriptor for the pidfd of a worker: when there is one again,
+ * all goes on. */
 CASE(refusals, bad_no_descriptors_left_for_a_worker)
 {
 	struct rlimit old, limit;
@@ -219,8 +220,8 @@ static void become_poor(const struct poor *p)
 	HOST(setresuid(p->uid, p->uid, p->uid) == 0);
 }
 
-/* Whatever the limit allows: an error that says what to do, or a result. Exit status 10: no pool; 11: a
- * pool without workers; 12: it works. */
+/* Whatever the limit allows: an error that says what to do, or a result. Exit status 10: no pool;
+ * 11: a pool without workers; 12: it works. */
 static void poor_host(void *arg)
 {
 	struct poor *p = arg;
@@ -259,7 +260,8 @@ CASE_OFF(refusals, bad_fork_is_refused, CT_ASAN)
 		ct_skip("only root can become somebody else");
 	unsigned seen[3] = {0};
 	for (rlim_t n = 1; n <= 6; n++) {
-		/* A user of its own each time: what has ended and was not waited for still counts. */
+		/* A user of its own each time: what has ended and was not waited for
+		 * still counts. */
 		struct poor p = {(uid_t)(1000000 + getpid() * 8 + (int)n), n, ct_count_new()};
 		int status = pt_host(poor_host, &p);
 		ct_assert(WIFEXITED(status));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants 1 and 9 of the fork server: it dies and the pool recovers; the parent dies and all end. */
+/* Invariants 1 and 9 of the fork server: it dies and the pool recovers;
+ * the parent dies and all end. */
 #include "procs.h"
 #include "orphans.h"
 
@@ -77,7 +78,8 @@ static void pass_gate(creel_future *f, void *gate)
 	ct_pass(gate);
 }
 
-/* The pool's only worker is dead, and its server as well, when gate opens and the manager may see it. */
+/* The pool's only worker is dead, and its server as well, when gate opens and the
+ * manager may see it. */
 static void kill_all_behind(creel_executor *ex, struct ct_count *gate)
 {
 	struct pt_ids ids;
@@ -95,8 +97,9 @@ static void kill_all_behind(creel_executor *ex, struct ct_count *gate)
 	pt_await_gone(server);
 }
 
-/* Whoever submits orders workers, in vain, while the manager buries those there were. It must bury nobody
- * else, or the count of workers is wrong: one too many remains, or the pool waits for one that is not. */
+/* Whoever submits orders workers, in vain, while the manager buries those there were. It
+ * must bury nobody else, or the count of workers is wrong: one too many remains, or the pool
+ * waits for one that is not. */
 CASE(server, i01_the_server_dies_while_workers_are_ordered)
 {
 	enum { N = 40 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Promise 33: what tasks print appears once, when they end; what the host has not flushed is not doubled. */
+/* Promise 33: what tasks print appears once, when they end; what the host has not flushed
+ * is not doubled. */
 #include "procs.h"
 
 #include <fcntl.h>
@@ -187,7 +188,8 @@ static int task_print_and_exit(creel_task *task, const void *arg, size_t size)
 	exit(3);
 }
 
-/* exit() flushes what the task printed; what the host had buffered, in a file too, is not the worker's. */
+/* exit() flushes what the task printed; what the host had buffered, in a file too,
+ * is not the worker's. */
 static void print_and_let_exit(struct printing *p)
 {
 	printf("<unflushed>");

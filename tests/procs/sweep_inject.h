@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Included in front of the library's own sources, for kill_sweep: makes steps of their atomic operations and,
- * with SWEEP_CALLS, of their calls to libc. The headers come first, so that only uses are replaced. A macro
- * does not expand within itself: the call that it makes is the real one.
+ * Included in front of the library's own sources, for kill_sweep: makes steps of their atomic
+ * operations and, with SWEEP_CALLS, of their calls to libc. The headers come first, so that only
+ * uses are replaced. A macro does not expand within itself: the call that it makes is the real one.
  */
 #ifndef CREEL_TESTS_SWEEP_INJECT_H
 #define CREEL_TESTS_SWEEP_INJECT_H

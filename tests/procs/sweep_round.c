@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SCENARIOS  0: one worker, whose life is nearly the same each time. 1: two workers, which are replaced after
- *            a few tasks. 2: two workers, and a shutdown that cancels. All sorts of tasks in each.
- * THE DEAD   A worker that dies may take one task with it, the one that it was in. A fork server takes its
- *            workers along, and so one task of each. What is submitted after the death is known to be over
- *            must run. A pool whose first server never said hello is broken, and says so.
- * THE END    Of all processes shows at a pipe which each of them keeps open: an event, and the search of all
- *            processes only confirms it.
+ * SCENARIOS  0: one worker, whose life is nearly the same each time. 1: two workers, which
+ *            are replaced after a few tasks. 2: two workers, and a shutdown that cancels.
+ *            All sorts of tasks in each.
+ * THE DEAD   A worker that dies may take one task with it, the one that it was in. A fork
+ *            server takes its workers along, and so one task of each. What is submitted after
+ *            the death is known to be over must run. A pool whose first server never said
+ *            hello is broken, and says so.
+ * THE END    Of all processes shows at a pipe which each of them keeps open: an event, and the
+ *            search of all processes only confirms it.
  */
 #include "sweep_round.h"
 #include "orphans.h"
@@ -170,7 +172,8 @@ static void judge_result(const struct job *job, unsigned id)
 	sweep_sums->delivered++;
 }
 
-/* Whether the worker that died was in that task. One that was killed by another may just have changed over. */
+/* Whether the worker that died was in that task. One that was killed by another may just have
+ * changed over. */
 static bool was_in(unsigned id, bool ran)
 {
 	bool started = atomic_load(&sweep->now.victim.task) == id;
@@ -209,8 +212,8 @@ static void judge_death(const struct job *job, unsigned id, const creel_error *e
 		wrong_job(job, "that worker was not in it");
 }
 
-/* A worker died that had said that it begins a task, and had not: which may be asked to be killed before
- * anybody hears of that. */
+/* A worker died that had said that it begins a task, and had not: which may be asked to be killed
+ * before anybody hears of that. */
 static bool died_at_the_start(unsigned id)
 {
 	return atomic_load(&sweep->now.spent) == 1 &&

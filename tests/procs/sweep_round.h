@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One life of a pool, from birth to close, in which somebody dies; and what must hold afterwards. */
+/* One life of a pool, from birth to close, in which somebody dies;
+ * and what must hold afterwards. */
 #ifndef CREEL_TESTS_SWEEP_ROUND_H
 #define CREEL_TESTS_SWEEP_ROUND_H
 
@@ -24,8 +25,8 @@ void sweep_round_begin(void);
 /* In this process: one that is armed to die is a child of it. */
 void sweep_round_here(unsigned scenario, const struct sweep_order *order);
 
-/* In a host of its own, which may be the one to die. *longest: the most microseconds from the end of a host
- * to that of the last process below it. */
+/* In a host of its own, which may be the one to die. *longest: the most microseconds from the end
+ * of a host to that of the last process below it. */
 void sweep_round_host(unsigned scenario, const struct sweep_order *order, int64_t *longest);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counting steps, and dying. Runs in front of every step of every process, also between fork and whatever
- * comes next: it touches its own data and the shared page, and leaves errno alone.
+ * Counting steps, and dying. Runs in front of every step of every process, also between fork and
+ * whatever comes next: it touches its own data and the shared page, and leaves errno alone.
  */
 #include "sweep_steps.h"
 
@@ -29,8 +29,8 @@ struct self {
 	struct sweep_process *process;
 };
 
-/* Of this process. Only the host has several threads; and a child by vfork() uses the memory of the one that
- * made it, and has what is lent to it there. */
+/* Of this process. Only the host has several threads; and a child by vfork() uses the memory of the
+ * one that made it, and has what is lent to it there. */
 static struct self own;
 static _Thread_local struct self lent;
 
@@ -180,7 +180,8 @@ static void act(const struct self *me, unsigned site)
 	errno = saved;
 }
 
-/* What a step means to those who judge: a message; that a worker takes a task on (work.c: serve_slot). */
+/* What a step means to those who judge: a message; that a worker takes a task on (work.c:
+ * serve_slot). */
 static void take_note(struct self *me, const char *what)
 {
 	if (strstr(what, "sendmsg"))

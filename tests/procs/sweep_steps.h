@@ -2,14 +2,16 @@
 /*
  * Steps: the points at which kill_sweep ends a process.
  *
- * A step is an atomic operation of the library, or a call to libc of lib/procs, lib/sync and lib/base that
- * asks something of the kernel; sweep_inject.h makes them steps, in sources that know nothing of it. Each
- * place in the source is a site, with a name. Every process counts the steps it passes from its birth; the one
- * that is armed dies by SIGKILL just before its n-th step, or before it passes a site for the n-th time; or
- * it stops there, kills another, and goes on when that one is dead.
+ * A step is an atomic operation of the library, or a call to libc of lib/procs, lib/sync and
+ * lib/base that asks something of the kernel; sweep_inject.h makes them steps, in sources that
+ * know nothing of it. Each place in the source is a site, with a name. Every process counts the
+ * steps it passes from its birth; the one that is armed dies by SIGKILL just before its n-th
+ * step, or before it passes a site for the n-th time; or it stops there, kills another, and goes
+ * on when that one is dead.
  *
- * ROLES  By descent: the host; its child, which lives for an instant; that one's child, the fork server; and
- *        its children, the workers. An instance is one process of a role, by order of birth.
+ * ROLES  By descent: the host; its child, which lives for an instant; that one's child, the fork
+ *        server; and its children, the workers. An instance is one process of a role, by order of
+ *        birth.
  */
 #ifndef CREEL_TESTS_SWEEP_STEPS_H
 #define CREEL_TESTS_SWEEP_STEPS_H
@@ -36,8 +38,8 @@ struct sweep_site {
 /* Who dies, and when. */
 struct sweep_order {
 	enum sweep_role role; /* whose steps count */
-	enum sweep_role
-		victim; /* who dies: the same process; or the youngest of another role, just before that step */
+	/* Who dies: the same process; or the youngest of another role, just before that step. */
+	enum sweep_role victim;
 	unsigned instance; /* for a step by number */
 	uint64_t step;     /* from 1; 0: by site */
 	unsigned site;
@@ -88,7 +90,8 @@ const char *sweep_name(unsigned site);
 void sweep_step(struct sweep_site *const *site);
 /* fork(), of which the child has the next role. */
 pid_t sweep_fork(void);
-/* The same with vfork(), which must be called where its caller is: what that returned, at each time. */
+/* The same with vfork(), which must be called where its caller is: what that returned,
+ * at each time. */
 pid_t sweep_vforked(pid_t pid);
 /* The calling process starts that task. */
 void sweep_in_task(uint32_t id);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Invariant 1 for a thread that waits alone: it is woken by the worker, and fetches the outcome itself.
- * Whatever happens to the task meanwhile, it hears of it, and nobody else misses anything.
+ * Invariant 1 for a thread that waits alone: it is woken by the worker, and fetches the outcome
+ * itself. Whatever happens to the task meanwhile, it hears of it, and nobody else misses anything.
  */
 #include "procs.h"
 
@@ -136,7 +136,8 @@ CASE(waits, i01_a_waiter_may_give_up_and_come_again)
 {
 	struct scene s;
 	scene_start(&s, pool_of_one());
-	/* The first to wait has the slot's word; this one has the future's, and both keep their time. */
+	/* The first to wait has the slot's word; this one has the future's,
+	 * and both keep their time. */
 	ct_int(creel_future_result(s.f, creel_in_ms(5), NULL, 0), -ETIMEDOUT);
 	ct_open(s.g.gate);
 	ct_int(waiter_end(&s.w), 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Promise 31, invariants 7 and 13: initializer and finalizer, tasks per worker, limits of a worker. */
+/* Promise 31, invariants 7 and 13: initializer and finalizer, tasks per worker,
+ * limits of a worker. */
 #include "procs.h"
 
 #include <fcntl.h>
@@ -198,7 +199,8 @@ static void broken_by_deaths(enum pt_how how, int64_t start_ns, const char *why)
 	ct_has(e->message, why);
 	creel_future_unref(f);
 	ct_close(ex);
-	/* Nobody starts a fourth when the third has failed. In too little time not all get that far. */
+	/* Nobody starts a fourth when the third has failed. In too little time not all
+	 * get that far. */
 	unsigned initialized = ct_count_get(l->initialized);
 	ct_assert(initialized == 3 || (start_ns && initialized < 3));
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stress with invariants: stress [TASKS [SEED]]. Pools come and go; each time several threads submit
- * tasks of every kind, cancel, listen, resize, and sometimes shut the pool down under each other. In
- * the end
+ * Stress with invariants: stress [TASKS [SEED]]. Pools come and go; each time several
+ * threads submit tasks of every kind, cancel, listen, resize, and sometimes shut the pool
+ * down under each other. In the end
  *
  *   submitted = finished + failed + cancelled + rejected, each task ran once or never as its future
- *   says, each argument was freed once, each callback was called once or taken back, the pool's counts
- *   are ours, every worker that was initialized was finalized, and threads and descriptors are back
- *   where they were.
+ *   says, each argument was freed once, each callback was called once or taken back, the pool's
+ *   counts are ours, every worker that was initialized was finalized, and threads and descriptors
+ *   are back where they were.
  *
  * TASKS is 10^6 times CREEL_TEST_SCALE unless given. Nothing here depends on time but the guard.
  */
@@ -188,8 +188,9 @@ static void check_record(const struct record *r, struct totals *t)
 			  : broken(__FILE__, __LINE__, "%s is %llu, not %llu", #is,                \
 				   (unsigned long long)(is), (unsigned long long)(should)))
 
-/* What a map that was ended early cancelled, and which callbacks a pool that was shut down refused or
- * cancelled (they are called all the same), is known to nobody: then the pool's counts are bounds. */
+/* What a map that was ended early cancelled, and which callbacks a pool that was shut down refused
+ * or cancelled (they are called all the same), is known to nobody: then the pool's counts are
+ * bounds. */
 static void check_stats(const struct round *round, const creel_stats *s, const struct totals *t,
 			enum ending ending)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of the stress test share: the records of tasks, and the round that they belong to. */
+/* What the parts of the stress test share: the records of tasks,
+ * and the round that they belong to. */
 #ifndef CREEL_STRESS_H
 #define CREEL_STRESS_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The threads of a round: submitters, who cancel, resize and listen as well, and the queue's taker. */
+/* The threads of a round: submitters, who cancel, resize and listen as well,
+ * and the queue's taker. */
 #include "stress.h"
 
 #include <errno.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the process holds, before and after: descriptors, threads, children, mappings of shared memory.
+ * What the process holds, before and after: descriptors, threads, children,
+ * mappings of shared memory.
  */
 #ifndef CREEL_TESTS_CENSUS_H
 #define CREEL_TESTS_CENSUS_H
@@ -17,8 +18,8 @@ struct ct_census {
 
 void ct_census_take(struct ct_census *c);
 
-/* Fails unless everything is as it was. A thread that has ended, joined or not, may stay in /proc for
- * a moment: that is waited for. */
+/* Fails unless everything is as it was. A thread that has ended, joined or not, may stay in /proc
+ * for a moment: that is waited for. */
 void ct_census_same(const struct ct_census *before);
 
 /* How many threads the process has. */

@@ -17,8 +17,8 @@ __attribute__((constructor)) static void remember_process(void)
 	test_process = getpid();
 }
 
-/* Whether failing may unwind to the runner: it owns the main thread of the test's process alone. The
- * plain runner forks for each test, so there any process's main thread may. */
+/* Whether failing may unwind to the runner: it owns the main thread of the test's process alone.
+ * The plain runner forks for each test, so there any process's main thread may. */
 static bool on_main_thread(void)
 {
 #ifdef CREEL_PLAIN_RUNNER

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What every test includes: registration, assertions and guards. It maps to Criterion, or, with
- * CREEL_PLAIN_RUNNER, to the runner of plain.c for systems without Criterion. Either way a test runs
- * in a process of its own.
+ * CREEL_PLAIN_RUNNER, to the runner of plain.c for systems without Criterion. Either way a test
+ * runs in a process of its own.
  *
  * ASSERTIONS  End the test. Only for the main thread of the test's process: elsewhere (a task, a
  *             helper thread, a forked child) a failed one reports and aborts that process.
@@ -60,7 +60,8 @@ void ct_register(struct ct_test *test);
 	Test(suite_, name_, .disabled = (off_), .timeout = CT_TEST_SECONDS)
 #endif
 
-/* Whether valgrind is under the tests, which makes believe of limits and answers some calls itself. */
+/* Whether valgrind is under the tests, which makes believe of limits and answers some
+ * calls itself. */
 #ifdef CREEL_MEMCHECK
 #define CT_MEMCHECK 1
 #else

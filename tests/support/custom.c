@@ -2,9 +2,10 @@
 /*
  * A custom executor: tasks in a list, one thread that runs them in order.
  *
- * LOCKS     self->lock guards the list and quit. It is not held while a task runs, as withdraw takes it.
- * LIFETIME  destroy may come on the own thread, out of creel_task_run(): so nobody joins. destroy and
- *           the thread hold a reference each, the second to go frees.
+ * LOCKS     self->lock guards the list and quit. It is not held while a task runs,
+ *           as withdraw takes it.
+ * LIFETIME  destroy may come on the own thread, out of creel_task_run(): so nobody joins. destroy
+ *           and the thread hold a reference each, the second to go frees.
  */
 #include "custom.h"
 

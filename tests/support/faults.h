@@ -17,7 +17,8 @@ enum {
 	CT_FAULT_FD = 4      /* eventfd, pipe2, epoll_create1: EMFILE */
 };
 
-/* From now on the n-th call (from 1) of the kinds fails, and for ever == true every one after it. */
+/* From now on the n-th call (from 1) of the kinds fails, and for ever == true every
+ * one after it. */
 void ct_fault_arm(unsigned kinds, unsigned n, bool for_ever);
 void ct_fault_off(void);
 

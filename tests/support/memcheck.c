@@ -10,9 +10,9 @@
  *            neither libc nor thread-local data (the thread register is valgrind's own), and must
  *            not block, as valgrind runs nothing else meanwhile.
  *            A descriptor that was made there is one like others for the calls that follow.
- * LEAKS      Looked for when a test has returned (plain.c), and when a program ends, but not where a
- *            forked child ends: it has the memory of threads that it does not have. And in a worker,
- *            looking would read, and so allocate, all of the pool's shared memory.
+ * LEAKS      Looked for when a test has returned (plain.c), and when a program ends, but not where
+ *            a forked child ends: it has the memory of threads that it does not have. And in a
+ *            worker, looking would read, and so allocate, all of the pool's shared memory.
  */
 #include "memcheck.h"
 

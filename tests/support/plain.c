@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A runner for systems without Criterion (musl, an emulator): each test in a forked process with a time
- * limit, one after the other.
+ * A runner for systems without Criterion (musl, an emulator): each test in a forked process with a
+ * time limit, one after the other.
  *
  *	--list           names the tests, runs none
  *	--filter=GLOB    only tests whose suite/name matches ("contract_pool1/c02_*")

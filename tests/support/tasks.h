@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tasks and callbacks that tests submit, and what they do with futures. The tasks may run in another
- * process: what they touch beyond their argument lies in the arena of shared.h.
+ * Tasks and callbacks that tests submit, and what they do with futures. The tasks may run in
+ * another process: what they touch beyond their argument lies in the arena of shared.h.
  */
 #ifndef CREEL_TESTS_TASKS_H
 #define CREEL_TESTS_TASKS_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lets Criterion 2.4 run under ThreadSanitizer. Criterion's sandbox (boxfort) maps its arena at a fixed
- * random place between 0x200000000000 and 0x600000000000, probing with mincore first. TSan forbids
- * most of that range, so the arena is moved into a part that TSan leaves to programs. Linked into
- * test executables only, and only when TSan is on.
+ * Lets Criterion 2.4 run under ThreadSanitizer. Criterion's sandbox (boxfort) maps its arena at a
+ * fixed random place between 0x200000000000 and 0x600000000000, probing with mincore first. TSan
+ * forbids most of that range, so the arena is moved into a part that TSan leaves to programs.
+ * Linked into test executables only, and only when TSan is on.
  */
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counting CPUs under a made-up root: what /proc/self/cgroup and /sys/fs/cgroup look like elsewhere.
- * The affinity mask is made up as well: 64 CPUs, unless a test says otherwise.
+ * Counting CPUs under a made-up root: what /proc/self/cgroup and /sys/fs/cgroup look like
+ * elsewhere. The affinity mask is made up as well: 64 CPUs, unless a test says otherwise.
  */
 #include "base/cpus.h"
 #include "ct.h"

@@ -29,8 +29,8 @@ static void descend(int pipe_end, int depth)
 		_exit(1);
 }
 
-/* The generations of a line of descendants, oldest first; made by a child, so that even the first is
- * not this process. */
+/* The generations of a line of descendants, oldest first; made by a child, so that even the
+ * first is not this process. */
 static void line_of_descent(uint16_t *ret_generations)
 {
 	int ends[2];

@@ -170,7 +170,8 @@ static void *listen_and_leave(void *arg)
 	struct probe *p = arg;
 	bool listening = creel__hooks_listen(contended, &p->hook);
 	bool left = listening && creel__hooks_leave(contended, &p->hook);
-	/* Told exactly if it listened and did not get out in time; and then the teller is through. */
+	/* Told exactly if it listened and did not get out in time;
+	 * and then the teller is through. */
 	ct_int(p->told, listening && !left);
 	return NULL;
 }

@@ -60,7 +60,8 @@ CT_TEST(regress_submit, one_refused_with_a_code_of_the_users_keeps_it, 0)
 	is_refused(-123456, -123456, CREEL_KIND_REJECTED);
 }
 
-/* The text was that of a pool which gives this code: that there is no thread, no shared memory... */
+/* The text was that of a pool which gives this code: that there is no thread,
+ * no shared memory... */
 CT_TEST(regress_submit, one_refused_with_a_code_of_the_pools_has_no_text_of_theirs, 0)
 {
 	static const int codes[] = {-EAGAIN, -ENOEXEC, -EFAULT, -ENOSPC, -ENOTSUP, -EPERM};

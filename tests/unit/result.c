@@ -319,7 +319,8 @@ static void freed_interior(void *data, size_t size, void *ctx)
 	free(ctx);
 }
 
-/* Wherever a moved buffer lies in memory, behind the library's own as well: it is freed by its free. */
+/* Wherever a moved buffer lies in memory, behind the library's own as well:
+ * it is freed by its free. */
 CT_TEST(result, a_moved_buffer_next_to_the_library_s_own_is_freed_by_its_owner, 0)
 {
 	char *held[200], *last = malloc(64);

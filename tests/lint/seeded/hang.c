@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Bug: a test that never ends, nor does its child, which tells its pid to the pipe CREEL_SEEDED_PIPE. */
+/* Bug: a test that never ends, nor does its child, which tells its pid to the pipe
+ * CREEL_SEEDED_PIPE. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Bugs that memcheck sees, in the test's own process or in a worker of a process pool; SOUND has none. */
+/* Bugs that memcheck sees, in the test's own process or in a worker of a process pool;
+ * SOUND has none. */
 #include "ct.h"
 
 #include <creel/creel.h>

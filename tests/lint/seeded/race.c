@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Bug: two threads write one variable. (In a child that a process with threads forked, TSan looks at
- * nothing: no such bug is seeded, and no test may count on it.) */
+/* Bug: two threads write one variable. (In a child that a process with threads forked, TSan looks
+ * at nothing: no such bug is seeded, and no test may count on it.) */
 #include <criterion/criterion.h>
 #include <pthread.h>
 
