@@ -236,7 +236,8 @@ int creel__future_await(creel_future *f, creel_deadline deadline)
 	return creel__future_is_final(f) ? 0 : -ETIMEDOUT;
 }
 
-/* Somebody asks the executor about it, with a lock and not longer. */
+/* Somebody asks the executor about it, with a lock and not longer. A canceller that has it PINNED
+ * by now is not waited for, since destructors run meanwhile: the caller looks again. */
 static void await_held(creel_future *f)
 {
 	uint64_t s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;

@@ -72,6 +72,16 @@ const char *creel__task_name(creel_future *f)
 	return options ? options->name : NULL;
 }
 
+/* Sleeps while a canceller has it, or somebody asks the executor about it, and returns the state
+ * word: look again. */
+static uint64_t await_free(creel_future *f)
+{
+	uint64_t s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
+	if ((s & CREEL__STATE) == CREEL__PINNED || s & CREEL__HELD)
+		creel__park(creel__low_half(&f->state), (uint32_t)s, CREEL_FOREVER);
+	return creel__load(&f->state, relaxed);
+}
+
 bool creel__task_claim(creel_future *f, unsigned state)
 {
 	uint64_t s = creel__load(&f->state, relaxed);
@@ -85,10 +95,7 @@ bool creel__task_claim(creel_future *f, unsigned state)
 			if (creel__cas(&f->state, &s, s | state, acquire, relaxed))
 				return true;
 		} else if (now == CREEL__PINNED || now == CREEL__PENDING) {
-			s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
-			if ((s & CREEL__STATE) == CREEL__PINNED || s & CREEL__HELD)
-				creel__park(creel__low_half(&f->state), (uint32_t)s, CREEL_FOREVER);
-			s = creel__load(&f->state, relaxed);
+			s = await_free(f);
 		} else {
 			return false;
 		}
@@ -100,10 +107,7 @@ void creel__task_claim_remote(creel_future *f)
 	uint64_t s = creel__load(&f->state, relaxed);
 	for (;;) {
 		if ((s & CREEL__STATE) == CREEL__PINNED || s & CREEL__HELD) {
-			s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
-			if ((s & CREEL__STATE) == CREEL__PINNED || s & CREEL__HELD)
-				creel__park(creel__low_half(&f->state), (uint32_t)s, CREEL_FOREVER);
-			s = creel__load(&f->state, relaxed);
+			s = await_free(f);
 			continue;
 		}
 		uint64_t to = (s & ~(uint64_t)CREEL__STATE) | CREEL__SETTLING;
