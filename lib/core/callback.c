@@ -74,6 +74,15 @@ static void unlink_called(creel_future *f, struct callback *c)
 	creel__hooks_unlock(f);
 }
 
+/* The end of a callback that was called. Takes over its reference to the future. */
+static void finish(struct callback *c)
+{
+	creel_future *f = c->future;
+	unlink_called(f, c);
+	dispose(c);
+	creel_future_unref(f);
+}
+
 /* The task of a callback with an executor. There blocking is allowed. */
 static int call_task(creel_task *task, const void *arg, size_t size)
 {
@@ -95,14 +104,11 @@ static void task_ended(void *arg, size_t size, void *ctx)
 	(void)arg;
 	(void)size;
 	struct callback *c = ctx;
-	creel_future *f = c->future;
 	if (!c->called)
 		call(c);
 	else if (!c->freed && c->free) /* the callback ended its thread */
 		c->free(c->arg);
-	unlink_called(f, c);
-	dispose(c);
-	creel_future_unref(f);
+	finish(c);
 }
 
 /* Makes the task of a callback, so that nothing can fail at the end. */
@@ -121,7 +127,6 @@ static bool prepare_task(struct callback *c, creel_executor *ex)
 /* Calls it where it wants to be called. Takes over its reference to the future. */
 static void deliver(struct callback *c)
 {
-	creel_future *f = c->future;
 	if (c->task) {
 		creel_task *task = c->task;
 		/* Once it is submitted, c is gone, and with it perhaps the last other reference. */
@@ -135,9 +140,7 @@ static void deliver(struct callback *c)
 			return;
 	}
 	call(c);
-	unlink_called(f, c);
-	dispose(c);
-	creel_future_unref(f);
+	finish(c);
 }
 
 static struct callback *mark_next_locked(creel_future *f, struct creel__hook *from)
@@ -173,19 +176,15 @@ static struct callback *mark_behind(creel_future *f, struct callback *c)
 static void run_all(creel_future *f, struct callback *c)
 {
 	while (c) {
-		struct callback *next = NULL;
 		bool here = !c->task;
 		c->future = creel_future_ref(f);
 		if (here)
 			call(c);
-		next = mark_behind(f, c);
-		if (here) {
-			unlink_called(f, c);
-			dispose(c);
-			creel_future_unref(f);
-		} else {
+		struct callback *next = mark_behind(f, c);
+		if (here)
+			finish(c);
+		else
 			deliver(c);
-		}
 		c = next;
 	}
 	creel_future_unref(f);
