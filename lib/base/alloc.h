@@ -42,7 +42,7 @@ static inline void *creel__malloc_aligned(size_t alignment, size_t size)
 }
 #endif
 
-/* Zeroed memory for one object. */
+/* Zeroed memory for one object. Not by memset(), which the model checker does not see. */
 static inline void *creel__zalloc(size_t size)
 {
 	unsigned char *p = creel__malloc(size);
