@@ -209,6 +209,7 @@ static void run(struct creel__slot *slot)
 	me.inline_taken = false;
 	space.of = f;
 	local->asked = &slot->asked;
+	creel__error_fill_reserve();
 	int code = creel__task_call((creel_task *)f);
 	/* A child that the task forked and let return: it is no worker. */
 	if (me.generation != creel__fork_generation())
@@ -359,7 +360,6 @@ void creel__work(const struct creel__child *c, unsigned worker, uint32_t incarna
 	local->callbacks = 0;
 	initialize(incarnation);
 	local->results = &space;
-	creel__error_fill_reserve();
 	for (;;) {
 		uint64_t state = 0;
 		struct creel__slot *slot = oldest_ready(&state);

@@ -284,6 +284,34 @@ CASE(bad_an_error_needs_no_memory_to_keep_its_code, CT_INPROC)
 	ct_close(ex);
 }
 
+static int fail_without_memory(creel_task *task, const void *arg, size_t size)
+{
+	(void)arg;
+	(void)size;
+	ct_fault_arm(CT_FAULT_MEMORY, 1, true);
+	int code = creel_fail(task, -EIO, "disk %d", 7);
+	ct_fault_off();
+	return code;
+}
+
+/* What a worker keeps for that is filled up again when memory is back. */
+CASE(bad_an_error_without_memory_is_whole_each_time, 0)
+{
+	creel_executor *ex = ct_executor();
+	for (int i = 0; i < 4; i++) {
+		creel_submit_options o = {.name = "saver"};
+		creel_future *f = creel_submit_with(ex, fail_without_memory, NULL, 0, &o);
+		ct_int(ct_outcome(f), CREEL_EFAILED);
+		const creel_error *e = creel_future_error(f);
+		ct_int(e->kind, CREEL_KIND_FAILED);
+		ct_int(e->code, -EIO);
+		ct_text(e->message, "disk 7");
+		ct_text(e->task, "saver");
+		creel_future_unref(f);
+	}
+	ct_close(ex);
+}
+
 CASE(rule_nothing_is_leaked_over_many_rounds, CT_INPROC)
 {
 	long before = 0;
