@@ -86,6 +86,24 @@ CASE(lives, c31_resize_up_and_down)
 	ct_close(ex);
 }
 
+CASE(lives, c31_a_smaller_maximum_does_not_lower_the_minimum_for_good)
+{
+	creel_executor *ex = pt_pool_with((creel_process_pool_options){
+		.max_workers = 3, .min_workers = 2, .idle_ns = 20 * PT_MS});
+	struct pt_gated g = pt_gated(1);
+	creel_future *f[3];
+	ct_int(creel_executor_resize(ex, 1), 0);
+	ct_int(creel_executor_resize(ex, 3), 0);
+	busy(ex, 3, &g, f);
+	release(&g, f, 3);
+	ct_until(pt_stats(ex).workers <= 2);
+	/* Far longer than the idle time: those that stay do stay. */
+	for (int ms = 0; ms < 200; ms++)
+		ct_breathe();
+	ct_int(pt_stats(ex).workers, 2);
+	ct_close(ex);
+}
+
 /* How often a process was given the CPU of its own will. */
 static long switches(pid_t pid)
 {

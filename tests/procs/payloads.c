@@ -364,6 +364,8 @@ static int task_over_budget(creel_task *task, const void *arg, size_t size)
 CASE(payloads, c29_a_result_over_the_budget_fails_that_task)
 {
 	static const int codes[] = {-ENOSPC, -ENOMEM, -ENOSPC};
+	/* What the task said, and where it could say nothing. */
+	static const int kinds[] = {CREEL_KIND_FAILED, CREEL_KIND_FAILED, CREEL_KIND_NO_MEMORY};
 	moved_freed = ct_count_new();
 	creel_executor *ex = pt_pool_with(
 		(creel_process_pool_options){.max_workers = 1, .shared_budget = MIB});
@@ -371,6 +373,7 @@ CASE(payloads, c29_a_result_over_the_budget_fails_that_task)
 		creel_future *f = creel_submit(ex, task_over_budget, &way, sizeof way);
 		ct_int(ct_outcome(f), CREEL_EFAILED);
 		ct_int(creel_future_error(f)->code, codes[way]);
+		ct_int(creel_future_error(f)->kind, kinds[way]);
 		creel_future_unref(f);
 	}
 	pt_works(ex);

@@ -3,7 +3,9 @@
  * Invariant 1 for a thread that waits alone: it is woken by the worker, and fetches the outcome
  * itself. Whatever happens to the task meanwhile, it hears of it, and nobody else misses anything.
  */
+#include "core/future.h"
 #include "procs.h"
+#include "procs/pool.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -181,6 +183,163 @@ CASE(waits, i01_a_callback_that_comes_while_somebody_waits_runs_on_the_manager)
 	ct_until(tid);
 	ct_int(tid, manager);
 	scene_end(&s);
+}
+
+/* What the library's threads are at with f. */
+static uint64_t word_of(creel_future *f)
+{
+	return creel__load(&f->state, relaxed);
+}
+
+/* As somebody who asks the executor about f: it does not end before creel__future_release(). */
+static bool take_hold(creel_future *f)
+{
+	return !(creel__or(&f->state, CREEL__HELD, relaxed) & CREEL__HELD);
+}
+
+/* Stops the waiter with the outcome in its hands, and comes then. */
+static void add_at_last_moment(struct scene *s, _Atomic(int) *ret_tid)
+{
+	ct_until(take_hold(s->f));
+	ct_open(s->g.gate);
+	ct_until(word_of(s->f) & CREEL__WAITED);
+	ct_int(creel_future_on_done(s->f, NULL, note_thread, ret_tid, NULL, NULL), 0);
+}
+
+CASE(waits, i01_a_callback_that_comes_while_a_waiter_fetches_runs_on_the_manager)
+{
+	struct scene s;
+	_Atomic(int) tid = 0;
+	scene_start(&s, pool_of_one());
+	int manager = manager_of();
+	add_at_last_moment(&s, &tid);
+	creel__future_release(s.f);
+	ct_int(waiter_end(&s.w), 0);
+	ct_int(s.w.value, 7);
+	ct_until(tid);
+	ct_int(tid, manager);
+	ct_int(creel_executor_drain(s.ex, CT_GUARD), 0);
+	ct_int(pt_stats(s.ex).running, 0);
+	scene_end(&s);
+}
+
+CASE(waits, i01_a_pool_ends_after_the_callback_that_came_while_a_waiter_fetched)
+{
+	struct scene s;
+	_Atomic(int) tid = 0;
+	scene_start(&s, pool_of_one());
+	int manager = manager_of();
+	add_at_last_moment(&s, &tid);
+	ct_int(creel_executor_shutdown(s.ex, 0, CREEL_NOW, NULL), -ETIMEDOUT);
+	creel__future_release(s.f);
+	ct_close(s.ex);
+	ct_int(tid, manager);
+	ct_int(waiter_end(&s.w), 0);
+	creel_future_unref(s.f);
+}
+
+/* The waiter stops once more, behind the pool's lock: at that of the arguments, of which it frees a
+ * large one. By then no worker has anything to do with it. */
+CASE(waits, i01_a_pool_does_not_end_before_a_waiter_has_left_it)
+{
+	struct {
+		struct pt_gated g;
+		char more[4096];
+	} large = {.g = pt_gated(7)};
+	struct scene s = {.ex = pool_of_one(), .g = large.g};
+	struct creel__procs *p = (struct creel__procs *)s.ex;
+	_Atomic(int) tid = 0;
+	int manager = manager_of();
+	s.f = creel_submit(s.ex, task_gated, &large, sizeof large);
+	ct_count_await(s.g.started, 1);
+	waiter_start(&s.w, s.f);
+	add_at_last_moment(&s, &tid);
+	ct_int(creel_executor_shutdown(s.ex, 0, CREEL_NOW, NULL), -ETIMEDOUT);
+	creel__lock_acquire(&p->arguments.lock);
+	creel__future_release(s.f);
+	/* The worker is free to go, and a moment later the manager would be. */
+	ct_until(pt_stats(s.ex).workers == 0);
+	for (int ms = 0; ms < 20; ms++)
+		ct_breathe();
+	ct_int(tid, 0);
+	creel__lock_release(&p->arguments.lock);
+	ct_close(s.ex);
+	ct_int(tid, manager);
+	ct_int(waiter_end(&s.w), 0);
+	creel_future_unref(s.f);
+}
+
+static void note_freeing_thread(void *arg, size_t size, void *ret_tid)
+{
+	(void)arg;
+	(void)size;
+	*(_Atomic(int) *)ret_tid = (int)syscall(SYS_gettid);
+}
+
+CASE(waits, i01_the_destructor_of_an_argument_runs_on_the_manager_and_not_on_a_waiter)
+{
+	creel_executor *ex = pool_of_one();
+	int manager = manager_of();
+	for (unsigned i = 0; i < 10; i++) {
+		_Atomic(int) tid = 0;
+		struct pt_gated g = pt_gated(6);
+		struct waiter w;
+		creel_submit_options o = {.arg_free = note_freeing_thread, .arg_ctx = &tid};
+		creel_future *f = creel_submit_with(ex, task_gated, &g, sizeof g, &o);
+		ct_count_await(g.started, 1);
+		waiter_start(&w, f);
+		ct_open(g.gate);
+		ct_int(waiter_end(&w), 0);
+		ct_int(tid, manager);
+		creel_future_unref(f);
+	}
+	ct_close(ex);
+}
+
+struct asked {
+	struct ct_count *started, *asked;
+};
+
+static int task_asked(creel_task *task, const void *arg, size_t size)
+{
+	(void)size;
+	const struct asked *a = arg;
+	ct_count_add(a->started, 1);
+	ct_pass(a->asked);
+	long seen = creel_task_cancelled(task);
+	return creel_return(task, &seen, sizeof seen);
+}
+
+static void *cancel_it(void *f)
+{
+	return (void *)(intptr_t)creel_future_cancel(f);
+}
+
+/* A waiter stops at the pool's lock with its hold of the future, and a canceller comes. */
+CASE(waits, c02_a_cancel_that_meets_a_waiter_reaches_the_worker)
+{
+	creel_executor *ex = pool_of_one();
+	struct creel__procs *p = (struct creel__procs *)ex;
+	struct asked a = {ct_count_new(), ct_count_new()};
+	struct waiter w = {.f = creel_submit(ex, task_asked, &a, sizeof a),
+			   .deadline = CREEL_FOREVER};
+	pthread_t canceller;
+	void *said;
+	ct_count_await(a.started, 1);
+	ct_await_running(w.f);
+	creel__lock_acquire(&p->lock);
+	ct_int(pthread_create(&w.thread, NULL, wait_for_it, &w), 0);
+	ct_until(word_of(w.f) & CREEL__HELD);
+	ct_int(pthread_create(&canceller, NULL, cancel_it, w.f), 0);
+	ct_until(word_of(w.f) & (CREEL__WAITED | CREEL__ASKED));
+	creel__procs_unlock(p);
+	ct_int(pthread_join(canceller, &said), 0);
+	ct_int((intptr_t)said, CREEL_CANCEL_REQUESTED);
+	ct_open(a.asked);
+	ct_int(waiter_end(&w), 0);
+	ct_int(w.value, 1);
+	creel_future_unref(w.f);
+	ct_close(ex);
 }
 
 CASE(waits, i01_all_who_wait_for_one_task_hear_of_its_end)
