@@ -3,6 +3,7 @@
 #include "contract.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 
 struct noted {
@@ -565,4 +566,74 @@ CORE_CASE(c05_a_callback_that_completes_another_future_does_not_nest)
 		ct_int(creel_future_state(links[i].next), CREEL_FUTURE_FINISHED);
 		creel_future_unref(links[i].next);
 	}
+}
+
+/* A thread that waits with a lock that the callback takes. */
+struct patient {
+	pthread_mutex_t lock;
+	creel_future *_Atomic f;
+	_Atomic bool over;
+	_Atomic unsigned told, by_itself;
+};
+
+static void *wait_under_lock(void *arg)
+{
+	struct patient *p = arg;
+	while (!p->over) {
+		creel_future *f = p->f;
+		if (!f) {
+			sched_yield();
+			continue;
+		}
+		pthread_mutex_lock(&p->lock);
+		creel_future_result(f, CREEL_FOREVER, NULL, 0);
+		pthread_mutex_unlock(&p->lock);
+		p->f = NULL;
+	}
+	return NULL;
+}
+
+static void done_take_lock(creel_future *f, void *arg)
+{
+	struct patient *p = arg;
+	(void)f;
+	if (pthread_mutex_lock(&p->lock) == 0)
+		pthread_mutex_unlock(&p->lock);
+	else
+		p->by_itself++;
+	p->told++;
+}
+
+/* It would wait for itself. A race, which is repeated: the callback is aimed at the moment in which
+ * the task ends, sooner after one that came too late and later after one that did not. */
+CASE(c05_a_callback_never_runs_on_a_thread_that_waits, CT_ASYNC)
+{
+	struct patient *p = ct_shared(sizeof *p);
+	pthread_mutexattr_t checked;
+	pthread_mutexattr_init(&checked);
+	pthread_mutexattr_settype(&checked, PTHREAD_MUTEX_ERRORCHECK);
+	pthread_mutex_init(&p->lock, &checked);
+	pthread_mutexattr_destroy(&checked);
+	creel_executor *ex = ct_executor();
+	struct ct_thread *waiter = ct_thread_start(wait_under_lock, p);
+	unsigned rounds = ct_scaled(CT_MEMCHECK ? 50 : 5000), delay = 1000;
+	for (unsigned i = 0; i < rounds; i++) {
+		creel_future *f = creel_submit(ex, task_nothing, NULL, 0);
+		p->f = f;
+		for (volatile unsigned k = delay; k > 0; k--)
+			;
+		uint64_t id = 0;
+		ct_int(creel_future_on_done(f, NULL, done_take_lock, p, NULL, &id), 0);
+		delay = id ? delay + 40 : delay - delay / 50;
+		/* The next one waits with the lock, too: the callback has to be through by then. */
+		for (int64_t start = ct_now(); p->f || p->told <= i;)
+			ct_assert(!ct_guard_over(start));
+		ct_int(p->by_itself, 0);
+		creel_future_unref(f);
+	}
+	ct_int(p->told, rounds);
+	p->over = true;
+	ct_thread_join(waiter);
+	ct_close(ex);
+	pthread_mutex_destroy(&p->lock);
 }

@@ -3,6 +3,7 @@
 #include "contract.h"
 
 #include <poll.h>
+#include <sched.h>
 
 /* A pending task behind blockers, and who waits for it. */
 struct scene {
@@ -268,4 +269,69 @@ CASE(c02_a_task_may_cancel_another_one, CT_INPROC | CT_ASYNC)
 	ct_close(other);
 	ct_close(ex);
 	ct_int(ct_count_get(ran), 0);
+}
+
+/* A thread that waits for a moment, again and again, while others look at the executor. */
+struct crowd {
+	creel_executor *ex;
+	creel_future *_Atomic f; /* NULL: nothing to wait for, and nobody has it any more */
+	_Atomic bool over;
+};
+
+static void *wait_for_moments(void *arg)
+{
+	struct crowd *c = arg;
+	while (!c->over) {
+		creel_future *f = c->f;
+		if (!f)
+			sched_yield();
+		else if (creel_future_result(f, creel_in_ns(1500), NULL, 0) != -ETIMEDOUT)
+			c->f = NULL;
+	}
+	return NULL;
+}
+
+static void *look_at_stats(void *arg)
+{
+	struct crowd *c = arg;
+	creel_stats stats;
+	while (!c->over)
+		if (creel_executor_stats(c->ex, &stats, sizeof stats))
+			return c;
+	return NULL;
+}
+
+/* In a process pool, who begins to wait has the task in hold for a moment, and a cancel that
+ * came then reached nobody. There is no event in the middle: it is repeated. */
+CASE(c02_a_request_reaches_the_task_whoever_waits_for_it_meanwhile, CT_ASYNC)
+{
+	struct crowd c = {.ex = ct_executor()};
+	struct watched w = {ct_count_new(), ct_count_new()};
+	struct ct_thread *waiter = ct_thread_start(wait_for_moments, &c);
+	struct ct_thread *looks[2];
+	for (int i = 0; i < 2; i++)
+		looks[i] = ct_thread_start(look_at_stats, &c);
+	unsigned rounds = ct_scaled(CT_MEMCHECK ? 20 : 400);
+	for (unsigned i = 0; i < rounds; i++) {
+		int seen = -1;
+		creel_future *f = creel_submit(c.ex, watch_for_cancel, &w, sizeof w);
+		ct_count_await(w.started, i + 1);
+		ct_int(creel_future_state(f), CREEL_FUTURE_RUNNING);
+		c.f = f;
+		for (volatile unsigned k = i % 50 * 100; k > 0; k--)
+			;
+		ct_int(creel_future_cancel(f), CREEL_CANCEL_REQUESTED);
+		ct_open(w.asked);
+		ct_int(creel_future_result(f, CT_GUARD, &seen, sizeof seen), 0);
+		ct_int(seen, 1);
+		for (int64_t start = ct_now(); c.f; sched_yield())
+			ct_assert(!ct_guard_over(start));
+		creel_future_unref(f);
+		atomic_store(&w.asked->n, 0);
+	}
+	c.over = true;
+	ct_assert(ct_thread_join(waiter) == NULL);
+	for (int i = 0; i < 2; i++)
+		ct_assert(ct_thread_join(looks[i]) == NULL);
+	ct_close(c.ex);
 }

@@ -5,6 +5,7 @@
  */
 #include "contract.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -263,12 +264,14 @@ CORE_CASE(bad_operations_make_a_broken_executor_and_self_is_left_alone)
 	struct shelf s;
 	creel_executor_ops good = {sizeof good,    shelf_submit,  shelf_withdraw,
 				   shelf_shutdown, shelf_destroy, NULL};
-	creel_executor_ops none = good, small = good, large = good, zero = good;
+	creel_executor_ops none = good, small = good, large = good, zero = good, odd = good;
 	none.submit = NULL;
 	small.size = sizeof(size_t);
 	large.size = sizeof good + 4096;
 	zero.size = 0;
-	const creel_executor_ops *bad[] = {NULL, &none, &small, &large, &zero};
+	/* Half of a pointer would be called. */
+	odd.size = offsetof(creel_executor_ops, withdraw) + sizeof(void *) / 2;
+	const creel_executor_ops *bad[] = {NULL, &none, &small, &large, &zero, &odd};
 	static const char form[] = "creel_executor_new: size of the operations is %zu; "
 				   "set it to sizeof(creel_executor_ops)";
 	static const char *const says[] = {"creel_executor_new: the operations are NULL",
@@ -276,7 +279,7 @@ CORE_CASE(bad_operations_make_a_broken_executor_and_self_is_left_alone)
 					   "an executor has to have it"};
 	char text[200];
 	memset(&s, 0, sizeof s);
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 6; i++) {
 		creel_executor *ex = creel_executor_new(bad[i], &s);
 		ct_assert(ex != NULL);
 		ct_assert(creel_executor_error(ex) != NULL);

@@ -301,6 +301,32 @@ CASE(c18_with_a_worker_alive_a_thread_that_cannot_be_had_is_no_failure, CT_POOL)
 	}
 }
 
+/* libc sets errno when it has no memory for a stack; as support/faults.c does. */
+CASE(c18_a_thread_that_cannot_be_had_leaves_errno_alone, CT_POOL)
+{
+	struct ct_count *started = ct_count_new(), *gate = ct_count_new();
+	creel_executor *ex = ct_pool((creel_thread_pool_options){.max_workers = 2});
+	ct_fault_arm(CT_FAULT_THREAD, 1, false);
+	errno = 4242;
+	creel_future *refused = creel_submit(ex, task_nothing, NULL, 0);
+	ct_int(errno, 4242);
+	ct_int(ct_fault_failed(), 1);
+	ct_int(ct_outcome(refused), CREEL_EFAILED);
+	creel_future *f = ct_submit_gated(ex, started, gate, 1);
+	ct_count_await(started, 1);
+	ct_fault_arm(CT_FAULT_THREAD, 1, false);
+	errno = 4242;
+	creel_future *g = ct_submit_gated(ex, started, gate, 2);
+	ct_int(errno, 4242);
+	ct_int(ct_fault_failed(), 1);
+	ct_fault_off();
+	ct_open(gate);
+	ct_int(ct_long_drop(f), 1);
+	ct_int(ct_long_drop(g), 2);
+	creel_future_unref(refused);
+	ct_close(ex);
+}
+
 CASE(c18_once_threads_can_be_had_again_the_pool_grows, CT_POOL)
 {
 	struct ct_count *started = ct_count_new(), *gate = ct_count_new(), *ran = ct_count_new();
@@ -407,6 +433,31 @@ CASE(c22_idle_workers_retire_down_to_the_minimum, CT_POOL)
 		ct_int(ct_long_drop(ct_submit_count(ex, ran)), least + 1);
 		ct_close(ex);
 	}
+}
+
+CASE(c22_a_smaller_maximum_does_not_lower_the_minimum_for_good, CT_POOL)
+{
+	struct ct_count *started = ct_count_new(), *gate = ct_count_new();
+	creel_thread_pool_options o = {.max_workers = 4, .min_workers = 3, .idle_ns = 2000000};
+	creel_executor *ex = ct_pool(o);
+	ct_int(creel_executor_resize(ex, 1), 0);
+	ct_int(creel_executor_resize(ex, 4), 0);
+	for (uint32_t i = 0; i < 4; i++)
+		creel_future_unref(ct_submit_gated(ex, started, gate, i));
+	ct_count_await(started, 4);
+	ct_open(gate);
+	ct_int(creel_executor_drain(ex, CT_GUARD), 0);
+	ct_until(stats_of(ex).workers <= 3);
+	/* Far longer than the idle time: those that stay do stay. */
+	for (int ms = 0; ms < 20; ms++)
+		ct_breathe();
+	ct_int(stats_of(ex).workers, 3);
+	ct_int(creel_executor_resize(ex, 2), 0);
+	ct_until(stats_of(ex).workers <= 2);
+	for (int ms = 0; ms < 20; ms++)
+		ct_breathe();
+	ct_int(stats_of(ex).workers, 2);
+	ct_close(ex);
 }
 
 static int end_the_thread(creel_task *task, const void *arg, size_t size)

@@ -3,6 +3,7 @@
 #include "contract.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -84,6 +85,82 @@ CASE(c23_using_a_pool_of_the_parent_in_a_forked_child_is_a_clear_error, CT_POOL)
 	ct_int(ct_long_drop(pending), 5);
 	ct_int(ct_long_drop(ct_submit_count(ex, ran)), 1);
 	ct_close(ex);
+}
+
+/* What a child inherits beside the pool. */
+struct inherited {
+	creel_executor *ex;
+	creel_future *pending, *final;
+	creel_queue *q;
+	int fd;
+	creel_mapping *map;
+};
+
+static void use_futures_in_child(const struct inherited *i)
+{
+	struct ct_count told = {0};
+	uint64_t id = 7;
+	CHILD(creel_future_cancel(i->pending) == -EPERM);
+	CHILD(creel_future_kill(i->pending, 0) == -EPERM);
+	CHILD(creel_future_on_done(i->pending, NULL, done_count, &told, NULL, &id) == -EPERM);
+	CHILD(id == 7 && ct_count_get(&told) == 0);
+	/* What is final can be looked at. */
+	CHILD(creel_future_cancel(i->final) == CREEL_CANCEL_FINAL);
+	CHILD(creel_future_on_done(i->final, NULL, done_count, &told, NULL, NULL) == 0);
+	CHILD(ct_count_get(&told) == 1);
+	creel_future_unref(i->pending);
+	creel_future_unref(i->final);
+}
+
+static void use_queue_in_child(const struct inherited *i)
+{
+	creel_future *taken = NULL;
+	CHILD(creel_queue_add(i->q, i->final, NULL) == -EPERM);
+	CHILD(creel_queue_submit(i->q, i->ex, task_nothing, NULL, 0, NULL, NULL) == -EPERM);
+	CHILD(creel_queue_take(i->q, CREEL_NOW, &taken, NULL) == -EPERM);
+	CHILD(creel_queue_fd(i->q) == -EPERM);
+	CHILD(creel_queue_wake(i->q) == -EPERM);
+	CHILD(creel_queue_close(i->q) == -EPERM);
+	CHILD(creel_queue_reset(i->q) == -EPERM);
+	CHILD(creel_queue_error(i->q) == NULL);
+	CHILD(taken == NULL);
+	/* It does nothing: all that is in the queue belongs to the parent. */
+	creel_queue_unref(i->q);
+	CHILD(fcntl(i->fd, F_GETFD) >= 0);
+	creel_map_end(i->map);
+}
+
+CASE(c23_futures_and_queues_of_the_parent_are_refused_in_a_forked_child, CT_COUNTS)
+{
+	long items[3] = {1, 2, 3};
+	struct ct_count *started = ct_count_new(), *gate = ct_count_new();
+	struct inherited i = {.ex = ct_executor(), .q = creel_queue_new(NULL)};
+	creel_future *taken = NULL;
+	i.final = creel_submit(i.ex, task_double, items, sizeof items[0]);
+	ct_int(ct_long(i.final), 2);
+	i.pending = ct_submit_gated(i.ex, started, gate, 5);
+	ct_count_await(started, 1);
+	i.map = creel_map(i.ex, task_double, items, sizeof items[0], 3, NULL);
+	ct_int(creel_queue_add(i.q, i.final, NULL), 0);
+	i.fd = creel_queue_fd(i.q);
+	ct_assert(i.fd >= 0);
+	pid_t child = fork();
+	if (child == 0) {
+		use_queue_in_child(&i);
+		use_futures_in_child(&i);
+		_exit(0);
+	}
+	ct_int(reap(child), 0);
+	/* The parent's are none the worse for it. */
+	ct_open(gate);
+	ct_int(ct_long_drop(i.pending), 5);
+	ct_int(creel_queue_take(i.q, CREEL_NOW, &taken, NULL), 0);
+	ct_assert(taken == i.final);
+	creel_future_unref(taken);
+	ct_int(ct_long_drop(i.final), 2);
+	creel_queue_unref(i.q);
+	creel_map_end(i.map);
+	ct_close(i.ex);
 }
 
 CASE(c23_a_forked_child_may_ignore_what_it_inherited, 0)

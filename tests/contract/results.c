@@ -2,6 +2,7 @@
 /* Promise 3: arguments go in and results come out whole, to any thread, as often as it likes. */
 #include "contract.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -363,6 +364,40 @@ CASE(c03_what_the_submitter_wrote_is_visible_to_the_task, 0)
 		const long *cell = &plain[i];
 		plain[i] = i * i;
 		ct_int(ct_long_drop(creel_submit(ex, read_plainly, &cell, sizeof cell)), i * i);
+	}
+	ct_close(ex);
+}
+
+struct verdict {
+	int code;
+	bool with_words;
+};
+
+static int task_verdict(creel_task *task, const void *arg, size_t size)
+{
+	(void)size;
+	const struct verdict *v = arg;
+	return v->with_words ? creel_fail(task, v->code, "%d it is", v->code) : v->code;
+}
+
+/* What a task says of itself never passes for what the library says of it. */
+CASE(c03_whatever_code_a_task_returns_it_has_failed, 0)
+{
+	static const int codes[] = {-ENOMEM, -ENOSPC,     -EPERM,  -ETIMEDOUT, -ECANCELED,
+				    -EIO,    -ESHUTDOWN,  -EAGAIN, -ENOEXEC,   CREEL_EFAILED,
+				    17,      CREEL_EMPTY, INT_MAX};
+	creel_executor *ex = ct_executor();
+	for (unsigned i = 0; i < 2 * sizeof codes / sizeof codes[0]; i++) {
+		struct verdict v = {codes[i / 2], i % 2};
+		creel_submit_options o = {.name = "judge"};
+		creel_future *f = creel_submit_with(ex, task_verdict, &v, sizeof v, &o);
+		ct_int(ct_outcome(f), CREEL_EFAILED);
+		const creel_error *e = creel_future_error(f);
+		ct_int(e->kind, CREEL_KIND_FAILED);
+		ct_int(e->code, v.code);
+		ct_int(e->err, v.code < 0 && v.code > -4096 ? -v.code : 0);
+		ct_text(e->task, "judge");
+		creel_future_unref(f);
 	}
 	ct_close(ex);
 }

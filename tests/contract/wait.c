@@ -286,6 +286,7 @@ CORE_CASE(bad_wait_arguments_are_refused_and_change_nothing)
 struct own {
 	struct ct_count *known;
 	creel_future *_Atomic self;
+	creel_future *other; /* that never ends */
 };
 
 static int wait_for_itself(creel_task *task, const void *arg, size_t size)
@@ -294,13 +295,17 @@ static int wait_for_itself(creel_task *task, const void *arg, size_t size)
 	struct own *const *own = arg;
 	ct_pass((*own)->known);
 	creel_future *pair[2] = {(*own)->self, (*own)->self}, *taken = NULL;
+	creel_future *last[2] = {(*own)->other, (*own)->self};
 	creel_buffer buffer;
 	size_t done = 55;
-	int said[4] = {
+	int said[6] = {
 		creel_future_result(pair[0], CREEL_FOREVER, NULL, 0),
 		creel_future_view(pair[0], creel_in_ms(CT_GUARD_MS), NULL, NULL),
 		creel_future_take(pair[0], CREEL_FOREVER, &buffer),
 		creel_wait(pair, 2, CREEL_ALL_COMPLETED, CREEL_FOREVER, &done),
+		/* Whatever stands before it. */
+		creel_wait(last, 2, CREEL_ALL_COMPLETED, CREEL_NOW, &done),
+		creel_wait(last, 2, CREEL_ALL_COMPLETED, creel_in_ms(1), &done),
 	};
 	(void)taken;
 	return done == 55 ? creel_return(task, said, sizeof said) : 1;
@@ -309,15 +314,17 @@ static int wait_for_itself(creel_task *task, const void *arg, size_t size)
 CASE(bad_a_task_that_waits_for_itself_is_told_at_once, CT_ASYNC | CT_INPROC)
 {
 	struct own *own = ct_shared(sizeof *own);
-	int said[4] = {0};
+	int said[6] = {0};
 	creel_executor *ex = ct_executor();
 	own->known = ct_count_new();
 	creel_future *f = creel_submit(ex, wait_for_itself, &own, sizeof own);
 	own->self = f;
+	own->other = creel_promise_new();
 	ct_open(own->known);
 	ct_int(creel_future_result(f, CT_GUARD, said, sizeof said), 0);
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 6; i++)
 		ct_int(said[i], -EDEADLK);
+	creel_future_unref(own->other);
 	creel_future_unref(f);
 	ct_close(ex);
 }

@@ -110,6 +110,102 @@ CASE(c20_a_number_of_a_worker_is_never_used_twice, CT_POOL)
 	ct_int(ct_count_get(l->inits), ct_count_get(l->finis));
 }
 
+/* An initializer, and a finalizer, that waits for a task of its own pool. */
+struct waiting {
+	creel_executor *pool;
+	struct ct_count *begun, *over, *gate;
+	bool in_finalizer;
+	_Atomic int outcome;
+};
+
+static int see_local(creel_task *task, const void *arg, size_t size)
+{
+	(void)arg;
+	(void)size;
+	return creel_task_local(task) ? 0 : creel_fail(task, -ENODATA, "no local value");
+}
+
+static void wait_for_own_pool(struct waiting *w)
+{
+	ct_count_add(w->begun, 1);
+	creel_future *f = creel_submit(w->pool, see_local, NULL, 0);
+	creel_future_result(f, CREEL_FOREVER, NULL, 0);
+	const creel_error *e = creel_future_error(f);
+	w->outcome = e ? e->code : 0;
+	creel_future_unref(f);
+	ct_count_add(w->over, 1);
+}
+
+static int waiting_init(void *ctx, unsigned worker, void **ret_local)
+{
+	struct waiting *w = ctx;
+	if (worker == 1 && !w->in_finalizer)
+		wait_for_own_pool(w);
+	else if (worker == 1)
+		ct_pass(w->gate);
+	*ret_local = w;
+	return 0;
+}
+
+static void waiting_fini(void *ctx, void *local)
+{
+	struct waiting *w = ctx;
+	(void)local;
+	if (w->in_finalizer && ct_count_get(w->begun) == 0)
+		wait_for_own_pool(w);
+}
+
+static struct waiting *waiting_new(creel_thread_pool_options *o, bool in_finalizer)
+{
+	struct waiting *w = ct_shared(sizeof *w);
+	w->begun = ct_count_new();
+	w->over = ct_count_new();
+	w->gate = ct_count_new();
+	w->in_finalizer = in_finalizer;
+	w->outcome = 1;
+	o->initializer = waiting_init;
+	o->finalizer = waiting_fini;
+	o->ctx = w;
+	w->pool = ct_pool(*o);
+	return w;
+}
+
+/* A moment in which who waits could run the task itself: nobody else can, with the gate shut. */
+static void waiting_end(struct waiting *w)
+{
+	ct_count_await(w->begun, 1);
+	for (int ms = 0; ms < 20 && ct_count_get(w->over) == 0; ms++)
+		ct_breathe();
+	ct_open(w->gate);
+	ct_count_await(w->over, 1);
+	ct_int(w->outcome, 0);
+	ct_close(w->pool);
+}
+
+CASE(c20_an_initializer_that_waits_runs_no_task_without_its_local_value, CT_POOL)
+{
+	struct ct_count *started = ct_count_new();
+	creel_thread_pool_options o = {.max_workers = 2};
+	struct waiting *w = waiting_new(&o, false);
+	creel_future *busy = ct_submit_gated(w->pool, started, w->gate, 5);
+	ct_count_await(started, 1);
+	creel_future *behind = creel_submit(w->pool, see_local, NULL, 0);
+	waiting_end(w);
+	ct_int(ct_long_drop(busy), 5);
+	ct_int(ct_outcome(behind), 0);
+	creel_future_unref(behind);
+}
+
+CASE(c20_a_finalizer_that_waits_runs_no_task_without_its_local_value, CT_POOL)
+{
+	creel_thread_pool_options o = {.max_workers = 1, .idle_ns = 1};
+	struct waiting *w = waiting_new(&o, true);
+	creel_future *f = creel_submit(w->pool, see_local, NULL, 0);
+	waiting_end(w);
+	ct_int(ct_outcome(f), 0);
+	creel_future_unref(f);
+}
+
 static int say_worker(creel_task *task, const void *arg, size_t size)
 {
 	(void)arg;

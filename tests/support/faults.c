@@ -144,7 +144,11 @@ WRAP(void *, mmap, void *at, size_t size, int protection, int flags, int fd, off
 WRAP(int, pthread_create, pthread_t *ret, const pthread_attr_t *attributes, void *(*fn)(void *),
      void *arg)
 {
-	return fails(CT_FAULT_THREAD) ? EAGAIN : __real_pthread_create(ret, attributes, fn, arg);
+	if (!fails(CT_FAULT_THREAD))
+		return __real_pthread_create(ret, attributes, fn, arg);
+	/* As when the system has no memory for a stack. */
+	errno = ENOMEM;
+	return EAGAIN;
 }
 
 static int no_fd(void)
