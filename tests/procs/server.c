@@ -3,11 +3,11 @@
  * the parent dies and all end. */
 #include "procs.h"
 #include "orphans.h"
+#include "procs/child.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 CASE(server, i01_the_pool_recovers_from_the_death_of_its_server)
@@ -58,17 +58,15 @@ CASE(server, i01_a_server_that_dies_while_the_pool_is_idle)
 /* While it is set, whoever sends to a server that is gone rests before hearing so. */
 static _Atomic bool slow_to_hear;
 
-ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
-ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
+int __real_creel__frame_send(int socket, const struct creel__frame *frame, int fd);
+int __wrap_creel__frame_send(int socket, const struct creel__frame *frame, int fd);
 
-ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
+int __wrap_creel__frame_send(int socket, const struct creel__frame *frame, int fd)
 {
-	ssize_t n = __real_sendmsg(fd, message, flags);
-	int saved = errno;
-	if (n < 0 && atomic_load(&slow_to_hear))
+	int rc = __real_creel__frame_send(socket, frame, fd);
+	if (rc < 0 && atomic_load(&slow_to_hear))
 		ct_breathe();
-	errno = saved;
-	return n;
+	return rc;
 }
 
 /* Holds the manager up, which runs it. */
