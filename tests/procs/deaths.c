@@ -232,6 +232,50 @@ CASE(deaths, c25_a_flag_makes_the_first_death_break_the_pool)
 	ct_close(ex);
 }
 
+struct news {
+	creel_executor *ex;
+	int accepted;
+	bool broken;
+	struct ct_count *told;
+};
+
+/* In the first moment in which anybody can know of the death. */
+static void find_broken(creel_future *f, void *arg)
+{
+	struct news *n = arg;
+	creel_future *late = NULL;
+	(void)f;
+	n->broken = creel_executor_error(n->ex) != NULL;
+	n->accepted = creel_try_submit(n->ex, task_nothing, NULL, 0, NULL, &late);
+	creel_future_unref(late);
+	ct_open(n->told);
+}
+
+CASE(deaths, c25_whoever_hears_of_a_death_that_breaks_the_pool_finds_it_broken)
+{
+	for (unsigned round = 0; round < ct_scaled(30); round++) {
+		creel_executor *ex = pt_pool_with((creel_process_pool_options){
+			.max_workers = 2, .flags = CREEL_PROCESS_BREAK_ON_DEATH});
+		struct news n = {ex, 0, false, ct_count_new()};
+		struct pt_gated g = pt_gated(1);
+		creel_future *late = NULL, *f = pt_submit_gated(ex, &g);
+		ct_count_await(g.started, 1);
+		if (round & 1)
+			ct_int(creel_future_on_done(f, NULL, find_broken, &n, NULL, NULL), 0);
+		ct_int(kill(g.ids->pid, SIGKILL), 0);
+		ct_int(creel_future_result(f, CT_GUARD, NULL, 0), CREEL_EFAILED);
+		ct_assert(creel_executor_error(ex) != NULL);
+		ct_int(creel_try_submit(ex, task_nothing, NULL, 0, NULL, &late), CREEL_EFAILED);
+		if (round & 1) {
+			ct_pass(n.told);
+			ct_assert(n.broken);
+			ct_int(n.accepted, CREEL_EFAILED);
+		}
+		creel_future_unref(f);
+		ct_close(ex);
+	}
+}
+
 CASE(deaths, c25_the_argument_is_given_back_once_when_the_worker_dies)
 {
 	creel_executor *ex = pt_pool(1);

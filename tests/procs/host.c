@@ -280,3 +280,44 @@ CASE(host, c32_the_server_and_the_workers_are_in_groups_of_their_own)
 	ct_int(getpgid(ids.server), ids.server);
 	ct_close(ex);
 }
+
+struct doomed_thread {
+	creel_executor *ex;
+	creel_future *f;
+};
+
+static void *submit_doomed(void *arg)
+{
+	struct doomed_thread *d = arg;
+	pthread_cancel(pthread_self());
+	d->f = creel_submit(d->ex, task_nothing, NULL, 0);
+	pthread_testcancel();
+	return NULL;
+}
+
+/* Not within the library, whose lock it may hold: the pool would stand still. */
+CASE(host, rule_a_thread_that_is_to_be_cancelled_is_not_while_it_submits)
+{
+	for (unsigned round = 0; round < 5; round++) {
+		/* It orders a worker, be it the first one or another. */
+		struct doomed_thread d = {.ex = pt_pool(2)};
+		struct pt_gated g = pt_gated(1);
+		creel_future *held = round & 1 ? pt_submit_gated(d.ex, &g) : NULL;
+		pthread_t thread;
+		void *end = NULL;
+		if (held)
+			ct_count_await(g.started, 1);
+		ct_int(pthread_create(&thread, NULL, submit_doomed, &d), 0);
+		ct_int(pthread_join(thread, &end), 0);
+		ct_assert(end == PTHREAD_CANCELED);
+		ct_assert(d.f != NULL);
+		ct_int(ct_outcome(d.f), 0);
+		creel_future_unref(d.f);
+		if (held) {
+			ct_open(g.gate);
+			ct_int(ct_long_drop(held), 1);
+		}
+		pt_works(d.ex);
+		ct_close(d.ex);
+	}
+}

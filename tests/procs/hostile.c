@@ -383,3 +383,65 @@ CASE(hostile, c35_i12_a_worker_that_clears_the_bell_holds_up_nobody_else)
 	creel_future_unref(f);
 	ct_close(ex);
 }
+
+/* Nobody asked for a worker to be replaced when it has grown: what says so is a stray write, and a
+ * pool that believed it would have no worker left for the next task. */
+CASE(hostile, c35_i12_a_worker_that_claims_a_growth_that_nobody_asked_about_stays_in_use)
+{
+	creel_executor *ex = pt_pool_with(
+		(creel_process_pool_options){.max_workers = 1, .idle_ns = CREEL_NEVER});
+	struct pt_ids before = pt_ids(ex);
+	for (unsigned i = 0; i < 5; i++) {
+		struct order o = {FLAGS_OUTGROWN, i, ct_count_new()};
+		creel_future *f = creel_submit(ex, task_misbehaves, &o, sizeof o);
+		ct_int(ct_outcome(f), 0);
+		creel_future_unref(f);
+		ct_int(pt_ids(ex).pid, before.pid);
+	}
+	ct_int(pt_stats(ex).recycled, 0);
+	ct_close(ex);
+}
+
+struct mark {
+	uintptr_t slot;
+	uint32_t mark;
+};
+
+/* What the one who waits for this task sleeps on, once somebody does. */
+static int task_mark(creel_task *task, const void *arg, size_t size)
+{
+	(void)arg;
+	(void)size;
+	struct place p;
+	struct mark m;
+	TASK(find_place(task, &p));
+	ct_until((m.mark = atomic_load(&p.slot->watch)) != 0);
+	m.slot = (uintptr_t)p.slot;
+	return creel_return(task, &m, sizeof m);
+}
+
+/* Who comes to sleep late would sleep for the next task of the slot, if the marks of both were the
+ * same. */
+CASE(hostile, i01_each_task_of_a_slot_has_a_mark_of_its_own_to_be_waited_for)
+{
+	enum { N = 3 * CREEL__DEPTH };
+	struct mark m[N];
+	unsigned followed = 0;
+	creel_executor *ex = pt_pool(1);
+	for (unsigned i = 0; i < N; i++) {
+		creel_future *f = creel_submit(ex, task_mark, NULL, 0);
+		/* Again and again: it may not be alone yet, and then the word is not the slot's. */
+		int rc = -ETIMEDOUT;
+		for (int64_t start = ct_now(); rc == -ETIMEDOUT && !ct_guard_over(start);)
+			rc = creel_future_result(f, creel_in_ms(20), &m[i], sizeof m[i]);
+		ct_int(rc, 0);
+		creel_future_unref(f);
+		ct_assert(m[i].mark != 0);
+		for (unsigned k = 0; k < i; k++) {
+			ct_assert(m[k].slot != m[i].slot || m[k].mark != m[i].mark);
+			followed += m[k].slot == m[i].slot;
+		}
+	}
+	ct_assert(followed > 0);
+	ct_close(ex);
+}

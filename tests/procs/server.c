@@ -55,6 +55,44 @@ CASE(server, i01_a_server_that_dies_while_the_pool_is_idle)
 	ct_close(ex);
 }
 
+/* While it is set, the next to fork forks a child of the host's before, which only stays. */
+static _Atomic bool hold;
+static pid_t holder;
+
+pid_t __real_fork(void);
+pid_t __wrap_fork(void);
+
+pid_t __wrap_fork(void)
+{
+	if (atomic_exchange(&hold, false)) {
+		holder = __real_fork();
+		while (holder == 0)
+			pause();
+	}
+	return __real_fork();
+}
+
+/* As if another thread of the host forked while the pool is born: the child has all its
+ * descriptors, the server's end of the socket as well, which is so not closed when the server dies. */
+CASE(server, i01_the_death_of_the_server_is_heard_while_a_child_of_the_host_holds_its_socket)
+{
+	atomic_store(&hold, true);
+	creel_executor *ex = pt_pool(1);
+	ct_assert(!atomic_load(&hold) && holder > 0);
+	struct pt_gated g = pt_gated(1);
+	creel_future *f = pt_submit_gated(ex, &g);
+	ct_count_await(g.started, 1);
+	ct_int(kill(g.ids->server, SIGKILL), 0);
+	/* Its children end with it, and are nobody's who could tell. */
+	ct_int(creel_future_result(f, CT_GUARD, NULL, 0), CREEL_EFAILED);
+	ct_has(pt_failure(f, CREEL_KIND_WORKER_DIED)->message, "fork server");
+	creel_future_unref(f);
+	pt_works(ex);
+	ct_close(ex);
+	ct_int(kill(holder, SIGKILL), 0);
+	ct_assert(WIFSIGNALED(pt_host_end(holder)));
+}
+
 /* While it is set, whoever sends to a server that is gone rests before hearing so. */
 static _Atomic bool slow_to_hear;
 
@@ -76,21 +114,32 @@ static void pass_gate(creel_future *f, void *gate)
 	ct_pass(gate);
 }
 
-/* The pool's only worker is dead, and its server as well, when gate opens and the
- * manager may see it. */
-static void kill_all_behind(creel_executor *ex, struct ct_count *gate)
+/* Dead, and waited for by its server. */
+static void kill_worker(pid_t pid)
 {
-	struct pt_ids ids;
 	char path[64];
-	creel_future *f = creel_submit(ex, task_ids, NULL, 0);
-	ct_int(creel_future_on_done(f, NULL, pass_gate, gate, NULL, NULL), 0);
-	ct_int(creel_future_result(f, CT_GUARD, &ids, sizeof ids), 0);
-	creel_future_unref(f);
-	int worker = pt_pidfd(ids.pid), server = pt_pidfd(ids.server);
+	int worker = pt_pidfd(pid);
 	pt_kill(worker, SIGKILL);
 	pt_await_gone(worker);
-	snprintf(path, sizeof path, "/proc/%d", (int)ids.pid);
+	snprintf(path, sizeof path, "/proc/%d", (int)pid);
 	ct_until(access(path, F_OK) < 0);
+}
+
+/* The pool's only worker, or this one and another, is dead, and its server as well, when gate opens
+ * and the manager may see it. */
+static void kill_all_behind(creel_executor *ex, struct ct_count *gate, pid_t another)
+{
+	struct pt_gated g = pt_gated(1);
+	creel_future *f = pt_submit_gated(ex, &g);
+	ct_count_await(g.started, 1);
+	/* While it runs: on one that has ended, the callback would run here. */
+	ct_int(creel_future_on_done(f, NULL, pass_gate, gate, NULL, NULL), 0);
+	ct_open(g.gate);
+	ct_int(ct_long_drop(f), 1);
+	int server = pt_pidfd(g.ids->server);
+	kill_worker(g.ids->pid);
+	if (another)
+		kill_worker(another);
 	pt_kill(server, SIGKILL);
 	pt_await_gone(server);
 }
@@ -105,7 +154,7 @@ CASE(server, i01_the_server_dies_while_workers_are_ordered)
 	for (unsigned round = 0; round < ct_scaled(8); round++) {
 		struct ct_count *gate = ct_count_new();
 		creel_executor *ex = pt_pool(2);
-		kill_all_behind(ex, gate);
+		kill_all_behind(ex, gate, 0);
 		atomic_store(&slow_to_hear, true);
 		for (unsigned i = 0; i < N; i++) {
 			f[i] = creel_submit(ex, task_nothing, NULL, 0);
@@ -120,6 +169,45 @@ CASE(server, i01_the_server_dies_while_workers_are_ordered)
 		}
 		ct_assert(pt_stats(ex).workers <= 2);
 		ct_close(ex);
+	}
+}
+
+#define KEEPS_ERRNO(call)                                                                          \
+	do {                                                                                       \
+		errno = ERANGE;                                                                    \
+		call;                                                                              \
+		ct_int(errno, ERANGE);                                                             \
+	} while (0)
+
+/* What the kernel says of processes and sockets that are gone is the library's business. */
+CASE(server, rule_errno_survives_calls_to_a_pool_whose_processes_are_gone)
+{
+	enum { N = 8 };
+	creel_future *f[N];
+	for (unsigned round = 0; round < ct_scaled(8); round++) {
+		struct ct_count *gate = ct_count_new();
+		creel_executor *ex = pt_pool(2);
+		struct pt_gated g = pt_gated(1);
+		creel_future *held = NULL;
+		if (round & 1) {
+			held = pt_submit_gated(ex, &g);
+			ct_count_await(g.started, 1);
+		}
+		kill_all_behind(ex, gate, held ? g.ids->pid : 0);
+		if (held)
+			KEEPS_ERRNO((void)creel_future_kill(held, 0));
+		for (unsigned i = 0; i < N; i++) {
+			KEEPS_ERRNO(f[i] = creel_submit(ex, task_nothing, NULL, 0));
+			if (i == N / 2)
+				ct_open(gate);
+		}
+		for (unsigned i = 0; i < N; i++) {
+			KEEPS_ERRNO(ct_int(creel_future_result(f[i], CT_GUARD, NULL, 0), 0));
+			creel_future_unref(f[i]);
+		}
+		if (held)
+			creel_future_unref(held);
+		KEEPS_ERRNO(ct_close(ex));
 	}
 }
 

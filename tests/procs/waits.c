@@ -409,6 +409,67 @@ CASE(waits, c31_a_worker_whose_task_its_waiter_fetched_idles_and_goes)
 	ct_close(ex);
 }
 
+static void finalize_behind_gate(void *ctx, void *local)
+{
+	(void)local;
+	ct_pass(ctx);
+}
+
+/* The manager gives one that retires a while to leave, from its last outcome on. It has not brought
+ * that itself, and hears nothing else: the worker is held up in its finalizer. */
+CASE(waits, c31_a_worker_that_retires_goes_when_its_waiter_fetched_its_last_outcome)
+{
+	struct ct_count *gate = ct_count_new();
+	creel_executor *ex = pt_pool_with(
+		(creel_process_pool_options){.max_workers = 2,
+					     .idle_ns = CREEL_NEVER,
+					     .finalizer = finalize_behind_gate,
+					     .ctx = gate});
+	struct pt_gated g[2] = {pt_gated(1), pt_gated(2)};
+	creel_future *f[2];
+	struct waiter w[2];
+	for (unsigned i = 0; i < 2; i++) {
+		f[i] = pt_submit_gated(ex, &g[i]);
+		ct_count_await(g[i].started, 1);
+	}
+	for (unsigned i = 0; i < 2; i++)
+		waiter_start(&w[i], f[i]);
+	int manager = manager_of();
+	ct_await_asleep(manager);
+	long before = ct_thread_status(manager, "voluntary_ctxt_switches");
+	ct_int(creel_executor_resize(ex, 1), 0);
+	ct_until(ct_thread_status(manager, "voluntary_ctxt_switches") > before);
+	ct_await_asleep(manager);
+	before = ct_thread_status(manager, "voluntary_ctxt_switches");
+	for (unsigned i = 0; i < 2; i++)
+		ct_open(g[i].gate);
+	for (unsigned i = 0; i < 2; i++)
+		ct_int(waiter_end(&w[i]), 0);
+	ct_until(ct_thread_status(manager, "voluntary_ctxt_switches") > before);
+	ct_int(pt_stats(ex).workers, 2);
+	ct_open(gate);
+	ct_until(pt_stats(ex).workers == 1);
+	for (unsigned i = 0; i < 2; i++)
+		creel_future_unref(f[i]);
+	pt_works(ex);
+	ct_close(ex);
+}
+
+/* Under the pool's lock there is no point where a thread can be cancelled. */
+CASE(waits, rule_a_thread_that_is_to_be_cancelled_still_brings_its_wait_to_an_end)
+{
+	struct ct_count *told = ct_count_new();
+	struct scene s;
+	scene_start(&s, pool_of_one());
+	ct_int(creel_future_on_done(s.f, NULL, done_count, told, NULL, NULL), 0);
+	ct_int(pthread_cancel(s.w.thread), 0);
+	ct_open(s.g.gate);
+	ct_int(waiter_end(&s.w), 0);
+	ct_int(s.w.value, 7);
+	ct_count_await(told, 1);
+	scene_end(&s);
+}
+
 /* Light loads use one worker: the other one idles until its time is up. */
 CASE(waits, c31_a_worker_that_is_not_needed_idles_and_goes)
 {

@@ -4,6 +4,7 @@
 #include "procs.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -382,6 +383,40 @@ CASE(workers, c31_workers_are_named)
 	creel_future *f = creel_submit(ex, task_name, NULL, 0);
 	ct_int(creel_future_result(f, CT_GUARD, text, sizeof text), 0);
 	ct_has(text, "painter");
+	creel_future_unref(f);
+	ct_close(ex);
+}
+
+/* Where libc knows it without asking the kernel, by restartable sequences. */
+static int task_cpus(creel_task *task, const void *arg, size_t size)
+{
+	(void)arg;
+	(void)size;
+	cpu_set_t all, one;
+	TASK(sched_getaffinity(0, sizeof all, &all) == 0);
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &all))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		TASK(sched_setaffinity(0, sizeof one, &one) == 0);
+		if (sched_getcpu() != cpu)
+			return creel_fail(task, -EBADE, "on CPU %d sched_getcpu() says %d", cpu,
+					  sched_getcpu());
+	}
+	return sched_setaffinity(0, sizeof all, &all);
+}
+
+CASE(workers, c32_workers_know_which_cpu_they_are_on)
+{
+	cpu_set_t all;
+	ct_int(sched_getaffinity(0, sizeof all, &all), 0);
+	if (CPU_COUNT(&all) < 2)
+		ct_skip("there is one CPU only");
+	creel_executor *ex = pt_pool(1);
+	creel_future *f = creel_submit(ex, task_cpus, NULL, 0);
+	if (ct_outcome(f))
+		ct_fail(__FILE__, __LINE__, "%s", creel_future_error(f)->message);
 	creel_future_unref(f);
 	ct_close(ex);
 }
