@@ -73,7 +73,8 @@ pid_t __wrap_fork(void)
 }
 
 /* As if another thread of the host forked while the pool is born: the child has all its
- * descriptors, the server's end of the socket as well, which is so not closed when the server dies. */
+ * descriptors, the server's end of the socket as well, which is so not closed when the server
+ * dies. */
 CASE(server, i01_the_death_of_the_server_is_heard_while_a_child_of_the_host_holds_its_socket)
 {
 	atomic_store(&hold, true);
