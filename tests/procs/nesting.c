@@ -48,7 +48,10 @@ static struct family family(bool own_session, bool waits)
 CASE(nesting, i15_children_of_a_task_in_its_group_die_with_it)
 {
 	creel_executor *ex = pt_pool(1);
-	for (unsigned way = 0; way < 3; way++) {
+	/* Valgrind may keep a SIGSEGV that comes from outside until the process's next system call,
+	 * and that one waits. */
+	unsigned ways = CT_MEMCHECK ? 2 : 3;
+	for (unsigned way = 0; way < ways; way++) {
 		struct family fam = family(false, true);
 		creel_future *f = creel_submit(ex, task_has_a_child, &fam, sizeof fam);
 		ct_count_await(fam.started, 1);
