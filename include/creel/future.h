@@ -78,7 +78,8 @@ CREEL_API const creel_error *creel_future_error(creel_future *f);
 /* Asks that it not run: CREEL_CANCEL_NOW, _REQUESTED or _FINAL. A pending one completes within this
  * call, its callbacks run on the caller; a second canceller that comes while the first is at it
  * gets CREEL_CANCEL_NOW an instant before it is final. -EPERM, as from creel_future_kill(), in a
- * forked child for a future of the parent's that is not final. Does not block. */
+ * forked child for a task of a parent's pool that is not final. Does not block; but the lock of
+ * another of the parent's futures may be held for ever in a forked child: let it alone there. */
 CREEL_API int creel_future_cancel(creel_future *f);
 
 /* Ends it, wherever it is: cancels it if it has not started (CREEL_CANCEL_NOW); kills the worker
@@ -102,7 +103,7 @@ typedef void (*creel_done_fn)(creel_future *f, void *arg);
  * thread. It may drop references (the last one included), add callbacks, submit, shut pools down.
  * ret_id, if not NULL, gets the name for creel_future_remove(): never 0, or 0 if it was called at
  * once. Returns 0; -EINVAL if f or fn is NULL, -ENOTSUP if ex is a process pool (the callback is
- * the host's), -ENOMEM, -EPERM in a forked child for a future of the parent's that is not final:
+ * the host's), -ENOMEM, -EPERM in a forked child for a task of a parent's pool that is not final:
  * then fn will not be called and arg remains the caller's.
  */
 CREEL_API int creel_future_on_done(creel_future *f, creel_executor *ex, creel_done_fn fn, void *arg,
