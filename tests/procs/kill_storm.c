@@ -312,31 +312,6 @@ static void *kill_some(void *arg)
 	return NULL;
 }
 
-static unsigned count_fds(void)
-{
-	unsigned n = 0;
-	DIR *dir = opendir("/proc/self/fd");
-	while (dir && readdir(dir))
-		n++;
-	if (dir)
-		closedir(dir);
-	return n;
-}
-
-static unsigned count_shared_maps(void)
-{
-	char line[512];
-	unsigned n = 0;
-	FILE *maps = fopen("/proc/self/maps", "re");
-	while (maps && fgets(line, sizeof line, maps)) {
-		const char *flags = strchr(line, ' ');
-		n += flags && strlen(flags) > 4 && flags[4] == 's';
-	}
-	if (maps)
-		fclose(maps);
-	return n;
-}
-
 static void *run_storm(void *arg)
 {
 	struct storm *s = arg;
@@ -433,7 +408,7 @@ static int storm(double seconds)
 	uint64_t random = (uint64_t)now_ms() * 2654435761u | 1;
 	uint8_t *told = map_shared(TASKS);
 	table = map_shared(sizeof *table);
-	unsigned fds = count_fds(), maps = count_shared_maps(), orphans = 0;
+	unsigned fds = orphans_count_fds(), maps = orphans_count_maps(), orphans = 0;
 	creel_executor *ex = creel_process_pool_new(
 		&(creel_process_pool_options){.max_workers = WORKERS, .initializer = initialize});
 	if (creel_executor_error(ex)) {
@@ -458,7 +433,7 @@ static int storm(double seconds)
 		orphans = orphans_await(orphans_mark(table), 10000);
 		for (unsigned i = 0; i < SUBMITTERS; i++)
 			check_told(&storms[i]);
-		same = count_fds() == fds && count_shared_maps() == maps &&
+		same = orphans_count_fds() == fds && orphans_count_maps() == maps &&
 		       waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD;
 	}
 	for (unsigned i = 0; i < SUBMITTERS; i++)

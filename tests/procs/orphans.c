@@ -92,3 +92,28 @@ unsigned orphans_await(unsigned long mark, int ms)
 	}
 	return n;
 }
+
+unsigned orphans_count_fds(void)
+{
+	unsigned n = 0;
+	DIR *dir = opendir("/proc/self/fd");
+	while (dir && readdir(dir))
+		n++;
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+unsigned orphans_count_maps(void)
+{
+	char line[512];
+	unsigned n = 0;
+	FILE *maps = fopen("/proc/self/maps", "re");
+	while (maps && fgets(line, sizeof line, maps)) {
+		const char *flags = strchr(line, ' ');
+		n += flags && strlen(flags) > 4 && flags[4] == 's';
+	}
+	if (maps)
+		fclose(maps);
+	return n;
+}

@@ -18,4 +18,8 @@ unsigned orphans_count(unsigned long mark, pid_t *ret_pids, unsigned max);
 /* Waits up to ms until there is none; how many there are then. */
 unsigned orphans_await(unsigned long mark, int ms);
 
+/* What the calling process has itself: open descriptors, shared mappings. */
+unsigned orphans_count_fds(void);
+unsigned orphans_count_maps(void);
+
 #endif

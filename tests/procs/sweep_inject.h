@@ -66,7 +66,6 @@
 #include <unistd.h>
 
 #define fork() (SWEEP_STEP("fork()"), sweep_fork())
-#define vfork() (SWEEP_STEP("vfork()"), sweep_vforked(vfork()))
 #define _exit(...) (SWEEP_STEP("_exit(" #__VA_ARGS__ ")"), _exit(__VA_ARGS__))
 #define abort() (SWEEP_STEP("abort()"), abort())
 #define getpid() (SWEEP_STEP("getpid()"), getpid())

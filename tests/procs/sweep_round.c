@@ -460,31 +460,6 @@ static void play(int end)
 
 /* What is left. */
 
-static unsigned count_fds(void)
-{
-	unsigned n = 0;
-	DIR *dir = opendir("/proc/self/fd");
-	while (dir && readdir(dir))
-		n++;
-	if (dir)
-		closedir(dir);
-	return n;
-}
-
-static unsigned count_shared_maps(void)
-{
-	char line[512];
-	unsigned n = 0;
-	FILE *maps = fopen("/proc/self/maps", "re");
-	while (maps && fgets(line, sizeof line, maps)) {
-		const char *flags = strchr(line, ' ');
-		n += flags && strlen(flags) > 4 && flags[4] == 's';
-	}
-	if (maps)
-		fclose(maps);
-	return n;
-}
-
 /* Until nobody has the other end open. */
 static void await_end(int fd)
 {
@@ -519,7 +494,7 @@ void sweep_round_begin(void)
 void sweep_round_here(unsigned scenario, const struct sweep_order *order)
 {
 	int ends[2];
-	unsigned fds = count_fds(), maps = count_shared_maps();
+	unsigned fds = orphans_count_fds(), maps = orphans_count_maps();
 	clear(scenario, order);
 	alarm(GUARD_S);
 	make_pipe(ends);
@@ -528,9 +503,9 @@ void sweep_round_here(unsigned scenario, const struct sweep_order *order)
 	await_end(ends[0]);
 	close(ends[0]);
 	alarm(0);
-	if (count_fds() != fds)
+	if (orphans_count_fds() != fds)
 		wrong("descriptors are left", NULL);
-	if (count_shared_maps() != maps)
+	if (orphans_count_maps() != maps)
 		wrong("mappings are left", NULL);
 	if (waitpid(-1, NULL, WNOHANG) >= 0 || errno != ECHILD)
 		wrong("a child is left", NULL);

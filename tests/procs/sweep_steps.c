@@ -25,19 +25,12 @@ struct self {
 	enum sweep_role role;
 	unsigned instance;
 	_Atomic(uint64_t) steps, at_site;
-	bool sends, lent;
+	bool sends;
 	struct sweep_process *process;
 };
 
-/* Of this process. Only the host has several threads; and a child by vfork() uses the memory of the
- * one that made it, and has what is lent to it there. */
+/* Of this process. Only the host has several threads. */
 static struct self own;
-static _Thread_local struct self lent;
-
-static struct self *self(void)
-{
-	return lent.lent ? &lent : &own;
-}
 
 void *sweep_map(size_t size)
 {
@@ -194,7 +187,7 @@ void sweep_step(struct sweep_site *const *entry)
 {
 	if (!sweep)
 		return;
-	struct self *me = self();
+	struct self *me = &own;
 	unsigned site = (unsigned)(entry - __start_sweep_places);
 	uint64_t step = atomic_fetch_add(&me->steps, 1) + 1;
 	atomic_fetch_add_explicit(&sweep->passed[me->role][site], 1, memory_order_relaxed);
@@ -212,33 +205,15 @@ void sweep_step(struct sweep_site *const *entry)
 		sched_yield();
 }
 
-/* What the new process, or the thread that lends it its memory, does first. */
-static void begin(struct self *me, enum sweep_role parent)
-{
-	be(me, parent < SWEEP_OTHER ? parent + 1 : SWEEP_OTHER);
-	SWEEP_STEP("born");
-}
-
 pid_t sweep_fork(void)
 {
-	enum sweep_role role = self()->role;
+	enum sweep_role parent = own.role;
 	pid_t pid = fork();
 	if (pid || !sweep)
 		return pid;
-	lent.lent = false;
-	begin(&own, role);
+	be(&own, parent < SWEEP_OTHER ? parent + 1 : SWEEP_OTHER);
+	SWEEP_STEP("born");
 	return 0;
-}
-
-pid_t sweep_vforked(pid_t pid)
-{
-	if (pid == 0 && sweep) {
-		lent.lent = true;
-		begin(&lent, own.role);
-	} else {
-		lent.lent = false;
-	}
-	return pid;
 }
 
 void sweep_in_task(uint32_t id)

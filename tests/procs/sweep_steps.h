@@ -90,9 +90,6 @@ const char *sweep_name(unsigned site);
 void sweep_step(struct sweep_site *const *site);
 /* fork(), of which the child has the next role. */
 pid_t sweep_fork(void);
-/* The same with vfork(), which must be called where its caller is: what that returned,
- * at each time. */
-pid_t sweep_vforked(pid_t pid);
 /* The calling process starts that task. */
 void sweep_in_task(uint32_t id);
 
