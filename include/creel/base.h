@@ -5,6 +5,8 @@
  * RETURN CODES  A call that can fail returns 0, or a negative code: -errno where errno has a word
  *               for it, CREEL_E... where it has not. errno itself is preserved by every call.
  * DEADLINES     Absolute nanoseconds of CLOCK_MONOTONIC. One in the past polls.
+ * CANCELLATION  No call is a cancellation point: a thread that pthread_cancel() was called for
+ *               finishes what it began here. In a worker process tasks cannot be cancelled so.
  */
 #ifndef CREEL_BASE_H
 #define CREEL_BASE_H

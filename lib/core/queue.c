@@ -124,7 +124,7 @@ void creel_queue_unref(creel_queue *q)
 	(void)creel_queue_reset(q);
 #ifdef __linux__
 	if (q->fd >= 0)
-		close(q->fd);
+		syscall(SYS_close, q->fd);
 #endif
 	creel__error_unref(q->error);
 	creel__free(q);

@@ -390,6 +390,7 @@ static void dismiss_server(struct creel__procs *p)
 void *creel__manager(void *procs)
 {
 	struct creel__procs *p = procs;
+	(void)creel__thread_no_cancel();
 	creel__thread_set_name(p->name, 0);
 	creel__error_fill_reserve();
 	while (turn(p))

@@ -153,7 +153,7 @@ static creel_executor *give_up(struct creel__procs *p, const char *what, int cod
 							strerror(-code), creel_code_name(code)));
 }
 
-static creel_executor *make(struct creel__procs *p)
+static creel_executor *start(struct creel__procs *p)
 {
 	int rc = make_memory(p);
 	if (rc)
@@ -170,13 +170,9 @@ static creel_executor *make(struct creel__procs *p)
 	return &p->base;
 }
 
-creel_executor *creel_process_pool_new(const creel_process_pool_options *options)
+static creel_executor *make(const creel_process_pool_options *o)
 {
-	static const creel_process_pool_options defaults;
-	const creel_process_pool_options *o = options ? options : &defaults;
-	int saved = errno;
 	const creel_error *error = check(o);
-	errno = saved;
 	if (error)
 		return creel__executor_broken(error);
 	struct creel__procs *p = creel__zalloc(sizeof *p);
@@ -184,7 +180,16 @@ creel_executor *creel_process_pool_new(const creel_process_pool_options *options
 		return creel__executor_broken(creel__error_static(CREEL_KIND_NO_MEMORY));
 	creel__executor_init(&p->base, creel__process_pool_class());
 	apply(p, o);
-	creel_executor *ex = make(p);
+	return start(p);
+}
+
+/* Workers inherit that they cannot be cancelled, those of the manager's servers as well. */
+creel_executor *creel_process_pool_new(const creel_process_pool_options *options)
+{
+	static const creel_process_pool_options defaults;
+	int saved = errno, state = creel__thread_no_cancel();
+	creel_executor *ex = make(options ? options : &defaults);
+	creel__thread_cancel_again(state);
 	errno = saved;
 	return ex;
 }

@@ -280,8 +280,10 @@ static void release(creel_executor *ex)
 	creel__procs_unlock(p);
 	if (!dead)
 		return;
+	int state = creel__thread_no_cancel();
 	creel__thread_join(p->manager);
 	creel__procs_free(p);
+	creel__thread_cancel_again(state);
 }
 
 static const struct creel__executor_class process_pool_class = {

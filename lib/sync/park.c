@@ -81,7 +81,7 @@ void creel__unpark_all(_Atomic(uint32_t) *word)
 
 #else
 
-#include <pthread.h>
+#include "sync/thread.h"
 
 #define BUCKETS 64
 
@@ -124,7 +124,8 @@ int creel__park(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadl
 		return -ETIMEDOUT;
 	struct bucket *b = bucket_of(word);
 	struct timespec until = timespec_of(deadline);
-	int rc = 0;
+	/* pthread_cond_wait() is a cancellation point: the thread would die with the bucket. */
+	int rc = 0, state = creel__thread_no_cancel();
 	pthread_mutex_lock(&b->mutex);
 	/* Only a comparison: whoever was parked looks at the word again,
 	 * with the order it needs. */
@@ -133,6 +134,7 @@ int creel__park(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadl
 			     ? pthread_cond_wait(&b->cond, &b->mutex)
 			     : pthread_cond_timedwait(&b->cond, &b->mutex, &until);
 	pthread_mutex_unlock(&b->mutex);
+	creel__thread_cancel_again(state);
 	return rc == ETIMEDOUT ? -ETIMEDOUT : 0;
 }
 

@@ -45,7 +45,9 @@ pthread_t creel__thread_self(void)
 
 void creel__thread_join(pthread_t thread)
 {
+	int state = creel__thread_no_cancel();
 	pthread_join(thread, NULL);
+	creel__thread_cancel_again(state);
 }
 
 void creel__thread_detach(void)
@@ -70,10 +72,16 @@ void creel__thread_guard(void (*run)(void *arg), void (*ended)(void *arg), void 
 	pthread_cleanup_pop(0);
 }
 
-void creel__thread_no_cancel(void)
+int creel__thread_no_cancel(void)
 {
 	int old;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
+	return old;
+}
+
+void creel__thread_cancel_again(int state)
+{
+	pthread_setcancelstate(state, &state);
 }
 
 size_t creel__thread_min_stack(void)

@@ -13,6 +13,7 @@ typedef void *(*creel__thread_fn)(void *arg);
 int creel__thread_create(pthread_t *ret_thread, creel__thread_fn fn, void *arg, size_t stack_size);
 
 pthread_t creel__thread_self(void);
+/* No cancellation point. */
 void creel__thread_join(pthread_t thread);
 
 /* The calling thread will not be joined. */
@@ -25,8 +26,9 @@ void creel__thread_set_name(const char *name, unsigned number);
  * its way out instead of returning. */
 void creel__thread_guard(void (*run)(void *arg), void (*ended)(void *arg), void *arg);
 
-/* The calling thread cannot be cancelled from here on. */
-void creel__thread_no_cancel(void);
+/* The calling thread cannot be cancelled from here on: returns what makes that undone. */
+int creel__thread_no_cancel(void);
+void creel__thread_cancel_again(int state);
 
 /* The least stack that a thread can have. */
 size_t creel__thread_min_stack(void);

@@ -83,10 +83,8 @@ static void apply(struct creel__pool *pool, const creel_thread_pool_options *o)
 	creel__store(&pool->sharers, (unsigned)pool->max_workers, relaxed);
 }
 
-creel_executor *creel_thread_pool_new(const creel_thread_pool_options *options)
+static creel_executor *make(const creel_thread_pool_options *o)
 {
-	static const creel_thread_pool_options defaults;
-	const creel_thread_pool_options *o = options ? options : &defaults;
 	const creel_error *error = check(o);
 	if (error)
 		return creel__executor_broken(error);
@@ -101,4 +99,14 @@ creel_executor *creel_thread_pool_new(const creel_thread_pool_options *options)
 	creel__list_init(&pool->zombies);
 	creel__pool_update_need_locked(pool);
 	return &pool->base;
+}
+
+/* It reads files: a thread that is to be cancelled is not before it has its pool. */
+creel_executor *creel_thread_pool_new(const creel_thread_pool_options *options)
+{
+	static const creel_thread_pool_options defaults;
+	int state = creel__thread_no_cancel();
+	creel_executor *ex = make(options ? options : &defaults);
+	creel__thread_cancel_again(state);
+	return ex;
 }

@@ -324,7 +324,7 @@ static void leave(struct creel__pool_worker *w)
 {
 	struct creel__pool *pool = w->pool;
 	struct creel__list others;
-	creel__thread_no_cancel();
+	(void)creel__thread_no_cancel();
 	creel__lock_acquire(&pool->lock);
 	resign_locked(w);
 	creel__lock_release(&pool->lock);

@@ -205,8 +205,14 @@ void creel__thread_guard(void (*run)(void *arg), void (*ended)(void *arg), void 
 	ended(arg);
 }
 
-void creel__thread_no_cancel(void)
+int creel__thread_no_cancel(void)
 {
+	return 0;
+}
+
+void creel__thread_cancel_again(int state)
+{
+	(void)state;
 }
 
 size_t creel__thread_min_stack(void)

@@ -321,3 +321,38 @@ CASE(host, rule_a_thread_that_is_to_be_cancelled_is_not_while_it_submits)
 		ct_close(d.ex);
 	}
 }
+
+static int test_cancel(creel_task *task, const void *arg, size_t size)
+{
+	pthread_testcancel();
+	return task_nothing(task, arg, size);
+}
+
+static void *use_a_pool_doomed(void *finished)
+{
+	pthread_cancel(pthread_self());
+	creel_executor *ex = pt_pool(1);
+	creel_future *f = creel_submit(ex, test_cancel, NULL, 0);
+	ct_int(ct_outcome(f), 0);
+	creel_future_unref(f);
+	ct_int(creel_executor_close(ex), 0);
+	*(bool *)finished = true;
+	pthread_testcancel();
+	return NULL;
+}
+
+/* Nor while it makes a pool, or closes it: it lost descriptors, or left the server half born. Its
+ * workers are not cancelled in its place. */
+CASE(host, rule_a_thread_that_is_to_be_cancelled_is_not_while_it_makes_a_pool_or_closes_it)
+{
+	struct ct_census before;
+	pthread_t thread;
+	bool finished = false;
+	void *end = NULL;
+	ct_census_take(&before);
+	ct_int(pthread_create(&thread, NULL, use_a_pool_doomed, &finished), 0);
+	ct_int(pthread_join(thread, &end), 0);
+	ct_assert(end == PTHREAD_CANCELED);
+	ct_assert(finished);
+	ct_census_same(&before);
+}

@@ -99,3 +99,45 @@ CT_TEST(regress_exits, a_thread_that_is_being_cancelled_still_tells_a_queue_with
 	close_now(ex);
 	creel_queue_unref(q);
 }
+
+static void submit_and_wait(creel_executor *ex)
+{
+	creel_future *f = submit_to(ex, task_gated, &gate);
+	/* The deadlines are near, so that it is certain to sleep. */
+	ct_int(creel_future_result(f, creel_in_ms(2), NULL, 0), -ETIMEDOUT);
+	ct_int(creel_executor_drain(ex, creel_in_ms(2)), -ETIMEDOUT);
+	ct_open(&gate.open);
+	ends_with(f, 0);
+}
+
+/* Each of these blocks somewhere. */
+static void *use_while_being_cancelled(void *finished)
+{
+	pthread_cancel(pthread_self());
+	creel_queue *q = creel_queue_new(NULL);
+	creel_future *f = NULL;
+	ct_assert(creel_queue_fd(q) >= 0);
+	ct_int(creel_queue_take(q, creel_in_ms(2), &f, NULL), -ETIMEDOUT);
+	creel_queue_unref(q);
+	creel_executor *ex = pool_of(0);
+	submit_and_wait(ex);
+	close_now(ex);
+	ct_count_add(finished, 1);
+	pthread_testcancel();
+	return NULL;
+}
+
+/* Joining, sleeping without futexes and reading of the number of processors ended the thread. */
+CT_TEST(regress_exits, a_thread_that_is_to_be_cancelled_is_not_within_the_library, 0)
+{
+	static struct ct_count finished;
+	struct ct_census before;
+	pthread_t thread;
+	void *end = NULL;
+	ct_census_take(&before);
+	ct_int(pthread_create(&thread, NULL, use_while_being_cancelled, &finished), 0);
+	ct_int(pthread_join(thread, &end), 0);
+	ct_assert(end == PTHREAD_CANCELED);
+	ct_int(ct_count_get(&finished), 1);
+	ct_census_same(&before);
+}

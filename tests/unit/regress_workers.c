@@ -26,6 +26,7 @@ int __wrap_pthread_attr_init(pthread_attr_t *attributes)
 
 static struct ct_count met;
 static _Atomic int to_meet;
+static _Thread_local bool ending;
 
 int __real_pthread_setcancelstate(int state, int *ret_old);
 int __wrap_pthread_setcancelstate(int state, int *ret_old);
@@ -33,11 +34,17 @@ int __wrap_pthread_setcancelstate(int state, int *ret_old);
 /* The first to_meet workers that leave wait here for each other. */
 int __wrap_pthread_setcancelstate(int state, int *ret_old)
 {
-	if (atomic_load(&to_meet) > 0 && atomic_fetch_sub(&to_meet, 1) > 0) {
+	if (ending && atomic_load(&to_meet) > 0 && atomic_fetch_sub(&to_meet, 1) > 0) {
 		ct_count_add(&met, 1);
 		ct_count_await(&met, 2);
 	}
 	return __real_pthread_setcancelstate(state, ret_old);
+}
+
+static int task_ends_here(creel_task *task, const void *arg, size_t size)
+{
+	ending = true;
+	return task_exits(task, arg, size);
 }
 
 static void finalize_gated(void *ctx, void *local)
@@ -73,7 +80,8 @@ CT_TEST(regress_workers, two_that_end_at_once_leave_one_for_what_is_queued, 0)
 CT_TEST(regress_workers, of_two_that_end_at_once_one_stays_if_no_thread_can_be_had, 0)
 {
 	creel_executor *ex = pool_of(2);
-	creel_future *a = submit_to(ex, task_exits, &gate), *b = submit_to(ex, task_exits, &gate);
+	creel_future *a = submit_to(ex, task_ends_here, &gate),
+		     *b = submit_to(ex, task_ends_here, &gate);
 	ct_count_await(&gate.started, 2);
 	creel_future *queued = creel_submit(ex, task_nothing, NULL, 0);
 	atomic_store(&to_meet, 2);
