@@ -308,31 +308,53 @@ CASE_OFF(refusals, bad_address_space_is_rationed, CT_ASAN)
 	}
 }
 
+/* A limit that this user may not set, and what is said of it. */
+struct limit_case {
+	creel_process_pool_options o;
+	int resource; /* whose hard limit the host has lowered to hard; 0: none */
+	rlim_t hard;
+	const char *says, *code;
+};
+
 static void limits_break(void *arg)
 {
-	const creel_process_pool_options *o = arg;
+	const struct limit_case *c = arg;
+	struct rlimit limit = {c->hard, c->hard};
+	HOST(!c->hard || setrlimit(c->resource, &limit) == 0);
 	/* Nobody may raise its own limits, or its priority. */
 	HOST(setgid(65534) == 0 && setuid(65534) == 0);
-	creel_executor *ex = creel_process_pool_new(o);
+	creel_executor *ex = creel_process_pool_new(&c->o);
 	HOST(!creel_executor_error(ex));
 	creel_future *f = creel_submit(ex, task_nothing, NULL, 0);
 	HOST(creel_future_result(f, CT_GUARD, NULL, 0) != 0);
 	const creel_error *e = creel_future_error(f);
 	HOST(e->kind == CREEL_KIND_BROKEN);
-	HOST(strstr(e->message, o->nice ? "its nice to -5" : "its open_files to 100000000"));
-	HOST(strstr(e->message, o->nice ? "EPERM" : "ask for what the system grants"));
+	HOST(strstr(e->message, c->says));
+	HOST(strstr(e->message, c->code));
+	HOST(strstr(e->message, "ask for what the system grants"));
 	creel_future_unref(f);
 	HOST(creel_executor_close(ex) == 0);
 }
 
 CASE(refusals, bad_limits_that_cannot_be_set)
 {
-	creel_process_pool_options files = {.max_workers = 1, .open_files = 100000000};
-	creel_process_pool_options priority = {.max_workers = 1, .nice = -5};
+	const rlim_t much = (rlim_t)1 << 40;
+	struct limit_case cases[] = {
+		{{.open_files = 100000000}, 0, 0, "its open_files to 100000000", "EPERM"},
+		{{.nice = -5}, 0, 0, "its nice to -5", "EPERM"},
+		{{.memory_limit = 2 * much},
+		 RLIMIT_DATA,
+		 much,
+		 "its memory_limit to 2199023255552",
+		 "EPERM"},
+		{{.cpu_seconds = 86401}, RLIMIT_CPU, 86400, "its cpu_seconds to 86401", "EPERM"},
+	};
 	if (geteuid() != 0)
 		ct_skip("only root can become a user for whom that is so");
-	ct_int(pt_host(limits_break, &files), 0);
-	ct_int(pt_host(limits_break, &priority), 0);
+	for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		cases[i].o.max_workers = 1;
+		ct_int(pt_host(limits_break, &cases[i]), 0);
+	}
 }
 
 CASE(refusals, bad_calls_on_futures_and_pools)
