@@ -294,10 +294,15 @@ static void print_sums(uint64_t from, unsigned long children, unsigned long pare
 	printf("--from %llu: %lu children and %lu parents killed\n"
 	       "tasks of parents that lived %lu: delivered %lu, failed with their worker %lu "
 	       "(before "
-	       "they began %lu), ended otherwise as they should %lu; pools without a server %lu\n"
-	       "wrong %lu\n",
+	       "they began %lu), ended otherwise as they should %lu; pools without a server %lu\n",
 	       (unsigned long long)from, children, parents, s->tasks, s->delivered, s->died,
-	       s->unstarted, s->otherwise, s->broken, s->wrong);
+	       s->unstarted, s->otherwise, s->broken);
+	if (s->whole)
+		printf("after %lu deaths all workers were asked for, and were at work after %.2f "
+		       "ms, at most %.1f ms\n",
+		       s->whole, (double)s->whole_sum / (double)s->whole / 1000,
+		       (double)s->whole_most / 1000);
+	printf("wrong %lu\n", s->wrong);
 }
 
 int main(int argc, char **argv)

@@ -62,6 +62,13 @@ static void *mark; /* of this process and those below it */
 
 static const char *const role_names[] = {"host", "between", "server", "worker", "?"};
 
+static int64_t now_us(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 static void wrong(const char *what, const creel_error *e)
 {
 	const struct sweep_order *o = now.order;
@@ -349,10 +356,25 @@ static void deaths_of_its_own(void)
 	submit(COPIED, 0);
 }
 
+/* Those that meet are as many as there may be workers. */
+static void await_all_workers(unsigned from, int64_t start)
+{
+	for (int i = 0; i < now.workers; i++)
+		if (creel_future_result(now.jobs[from + (unsigned)i].f, CREEL_FOREVER, NULL, 0) ==
+		    CREEL_EFAILED)
+			return;
+	int64_t took = now_us() - start;
+	sweep_sums->whole++;
+	sweep_sums->whole_sum += took;
+	if (took > sweep_sums->whole_most)
+		sweep_sums->whole_most = took;
+}
+
 /* As if nothing had happened: as many at a time as there may be workers, and some more. */
 static void afterwards(void)
 {
 	bool late = await_death();
+	int64_t start = now_us();
 	unsigned from = now.n;
 	atomic_store(&ledger->meeting, (uint32_t)now.workers);
 	for (int i = 0; i < now.workers; i++)
@@ -361,6 +383,8 @@ static void afterwards(void)
 		submit(SMALL, 0);
 	for (unsigned i = from; i < now.n; i++)
 		now.jobs[i].late = late;
+	if (late)
+		await_all_workers(from, start);
 }
 
 static void everything(void)
@@ -509,13 +533,6 @@ void sweep_round_here(unsigned scenario, const struct sweep_order *order)
 		wrong("mappings are left", NULL);
 	if (waitpid(-1, NULL, WNOHANG) >= 0 || errno != ECHILD)
 		wrong("a child is left", NULL);
-}
-
-static int64_t now_us(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
 /* What a dead host leaves to judge: that nothing ran twice. */

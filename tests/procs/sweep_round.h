@@ -12,6 +12,10 @@ enum { SWEEP_SCENARIOS = 3 };
 struct sweep_sums {
 	unsigned long tasks, delivered, died, unstarted, broken, otherwise;
 	unsigned long wrong; /* what must not be */
+	/* Deaths after which a pool was asked for all its workers at a time, and the microseconds
+	 * until they were all at work: together, and the most. */
+	unsigned long whole;
+	int64_t whole_sum, whole_most;
 };
 
 extern struct sweep_sums *sweep_sums; /* shared */
