@@ -146,7 +146,7 @@ static unsigned gather_from_locked(struct creel__procs *p, struct creel__proc *w
 /* Workers that have become ready. */
 static void greet_locked(struct creel__procs *p)
 {
-	for (unsigned n = 0; n < p->space->workers; n++) {
+	for (unsigned n = 0; n < p->reach; n++) {
 		struct creel__proc *w = &p->procs[n];
 		if (w->life != CREEL__STARTING || w->pidfd < 0 || w->dying)
 			continue;
@@ -166,7 +166,7 @@ static unsigned gather(struct creel__procs *p, struct outcome *round)
 {
 	unsigned n = 0;
 	creel__lock_acquire(&p->lock);
-	for (unsigned i = 0; i < p->space->workers; i++)
+	for (unsigned i = 0; i < p->reach; i++)
 		n = gather_from_locked(p, &p->procs[i], round, n);
 	creel__procs_unlock(p);
 	return n;
@@ -175,7 +175,7 @@ static unsigned gather(struct creel__procs *p, struct outcome *round)
 bool creel__anything_done(struct creel__procs *p)
 {
 	bool any = false;
-	for (unsigned n = 0; !any && n < p->space->workers; n++) {
+	for (unsigned n = 0; !any && n < p->reach; n++) {
 		const struct creel__proc *w = &p->procs[n];
 		/* [BELL-1] seq_cst: the look after having said that we sleep */
 		any = w->life == CREEL__STARTING && w->pidfd >= 0 && !w->dying &&

@@ -222,7 +222,7 @@ static void bury_locked(struct creel__procs *p, struct creel__proc *w, unsigned 
 	p->owed += n > 0;
 	p->alive--;
 	p->leaving -= w->retiring;
-	*w = (struct creel__proc){.pidfd = -1};
+	creel__proc_clear_locked(p, w);
 }
 
 static const creel_error *explain_limit(const creel_process_pool_options *o, int limit, int code)

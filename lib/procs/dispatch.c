@@ -176,7 +176,7 @@ static bool has_room(struct creel__procs *p, const struct creel__proc *w, unsign
 static struct creel__proc *choose_locked(struct creel__procs *p)
 {
 	struct creel__proc *second = NULL;
-	for (unsigned k = 0; k < p->space->workers; k++) {
+	for (unsigned k = 0; k < p->reach; k++) {
 		struct creel__proc *w = &p->procs[k];
 		if (has_room(p, w, 1)) {
 			return w;
@@ -209,7 +209,7 @@ static unsigned oldest_behind_locked(struct creel__procs *p, const struct creel_
 static creel_future *take_back_locked(struct creel__procs *p, const struct creel__proc *idle,
 				      uint64_t before)
 {
-	for (unsigned n = 0; n < p->space->workers; n++) {
+	for (unsigned n = 0; n < p->reach; n++) {
 		struct creel__proc *w = &p->procs[n];
 		if (w == idle || w->used < 2)
 			continue;

@@ -125,7 +125,7 @@ static void check_ready_locked(struct creel__procs *p, struct creel__proc *w, in
 static int64_t check_time_locked(struct creel__procs *p)
 {
 	int64_t now = creel__now(), wake_at = CREEL_FOREVER;
-	for (unsigned i = 0; i < p->space->workers; i++) {
+	for (unsigned i = 0; i < p->reach; i++) {
 		struct creel__proc *w = &p->procs[i];
 		if (w->life == CREEL__NOBODY)
 			continue;
@@ -194,7 +194,7 @@ static void fork_failed(struct creel__procs *p, struct creel__proc *w, int error
 {
 	bool hopeless;
 	creel__lock_acquire(&p->lock);
-	*w = (struct creel__proc){.pidfd = -1};
+	creel__proc_clear_locked(p, w);
 	p->alive--;
 	p->fork_failures++;
 	p->spawn_after = creel_in_ns(FORK_RETRY_NS * p->fork_failures);
@@ -223,7 +223,7 @@ static void server_lost(struct creel__procs *p)
 	creel__lock_acquire(&p->lock);
 	creel__server_drop_locked(p);
 	creel__procs_unlock(p);
-	for (unsigned i = 0; i < p->space->workers; i++) {
+	for (unsigned i = 0; i < p->reach; i++) {
 		struct creel__proc *w = &p->procs[i];
 		if (w->life == CREEL__NOBODY)
 			continue;
@@ -308,7 +308,7 @@ static void sleep_until(struct creel__procs *p, int64_t wake_at, bool *ret_news)
 /* To each worker in its own page: what one of them does to its word holds up nobody else. */
 static void say_sleeping_locked(struct creel__procs *p, uint32_t sleeps)
 {
-	for (unsigned i = 0; i < p->space->workers; i++)
+	for (unsigned i = 0; i < p->reach; i++)
 		if (p->procs[i].life != CREEL__NOBODY)
 			/* [BELL-1] seq_cst: said before the last look; pairs with the worker's look
 			 * for a sleeper after its step to DONE */

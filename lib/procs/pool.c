@@ -156,7 +156,7 @@ static int drain(creel_executor *ex, creel_deadline deadline)
 static void cancel_pending(struct creel__procs *p)
 {
 	creel__lock_acquire(&p->lock);
-	for (unsigned n = 0; n < p->space->workers; n++)
+	for (unsigned n = 0; n < p->reach; n++)
 		creel__requeue_locked(p, &p->procs[n], false);
 	creel_future *list = p->first;
 	p->first = p->last = NULL;
@@ -230,7 +230,7 @@ static void stats(creel_executor *ex, creel_stats *ret_stats)
 	struct creel__procs *p = procs_of(ex);
 	creel__lock_acquire(&p->lock);
 	uint64_t running = 0, idle = 0, ready = 0;
-	for (unsigned n = 0; n < p->space->workers; n++) {
+	for (unsigned n = 0; n < p->reach; n++) {
 		const struct creel__proc *w = &p->procs[n];
 		ready += w->life == CREEL__READY;
 		idle += w->life == CREEL__READY && w->used == 0;

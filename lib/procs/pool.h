@@ -90,7 +90,8 @@ struct creel__procs {
 	int64_t spawn_after;                                      /* backing off until then */
 	int max_workers, min_workers, alive;                      /* alive: STARTING and READY */
 	bool closed, broken, released, ended;
-	bool sleeping; /* the manager, with the deadline below */
+	unsigned reach; /* those from here on are nobody: not looked at */
+	bool sleeping;  /* the manager, with the deadline below */
 	int64_t wake_at;
 	creel_future *first, *last; /* the queue */
 	creel_future *handed; /* SETTLING, with their outcome, and with callbacks for the manager */
@@ -114,6 +115,8 @@ int creel__server_start_locked(struct creel__procs *p);
 void creel__server_drop_locked(struct creel__procs *p);
 /* Asks for workers while there is more to do than workers to do it. */
 void creel__spawn_locked(struct creel__procs *p);
+/* The worker is no more, and its place is free. */
+void creel__proc_clear_locked(struct creel__procs *p, struct creel__proc *w);
 void creel__kick(struct creel__procs *p);
 
 /* Gives up the lock, then wakes the workers that creel__wake_worker_locked() noted: one that

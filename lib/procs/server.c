@@ -148,11 +148,18 @@ static struct creel__proc *nobody_locked(struct creel__procs *p)
 	return NULL;
 }
 
+void creel__proc_clear_locked(struct creel__procs *p, struct creel__proc *w)
+{
+	*w = (struct creel__proc){.pidfd = -1};
+	while (p->reach && p->procs[p->reach - 1].life == CREEL__NOBODY)
+		p->reach--;
+}
+
 /* Workers that are on their way, or have nothing to do. */
 static unsigned coming_locked(const struct creel__procs *p)
 {
 	unsigned n = 0;
-	for (unsigned i = 0; i < p->space->workers; i++) {
+	for (unsigned i = 0; i < p->reach; i++) {
 		const struct creel__proc *w = &p->procs[i];
 		n += w->life == CREEL__STARTING;
 	}
@@ -173,8 +180,10 @@ static bool spawn_one_locked(struct creel__procs *p)
 				  .pidfd = -1,
 				  .depth = CREEL__FIRST_DEPTH,
 				  .start_by = creel_in_ns(p->options.start_ns)};
+	if (p->reach <= i)
+		p->reach = i + 1;
 	if (creel__frame_send(p->socket, &order, -1) < 0) {
-		*w = (struct creel__proc){.pidfd = -1};
+		creel__proc_clear_locked(p, w);
 		return false;
 	}
 	p->alive++;
@@ -187,7 +196,7 @@ static bool spawn_one_locked(struct creel__procs *p)
 static size_t wanted_locked(const struct creel__procs *p)
 {
 	size_t waiting = p->queued;
-	for (unsigned i = 0; i < p->space->workers; i++)
+	for (unsigned i = 0; i < p->reach; i++)
 		waiting += p->procs[i].used > 1 ? p->procs[i].used - 1 : 0;
 	return waiting > p->owed || p->closed ? waiting : p->owed;
 }
