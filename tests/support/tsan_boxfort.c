@@ -16,7 +16,7 @@
 #define ARENA_LOW 0x200000000000u
 #define ARENA_HIGH 0x600000000000u
 #define MOVED_TO 0x551000000000u
-#define MOVED_MASK 0x3fff000000u
+#define MOVED_MASK 0x3fffffffffu
 
 typedef void *(*mmap_fn)(void *at, size_t size, int protection, int flags, int fd, off64_t offset);
 
@@ -32,11 +32,16 @@ static int in_arena_range(const void *at)
 	return (uintptr_t)at >= ARENA_LOW && (uintptr_t)at < ARENA_HIGH;
 }
 
+static void *moved(const void *at)
+{
+	return (void *)(MOVED_TO + ((uintptr_t)at & MOVED_MASK));
+}
+
 void *mmap64(void *at, size_t size, int protection, int flags, int fd, off64_t offset)
 {
 	static mmap_fn next;
 	if ((flags & MAP_FIXED) && (flags & MAP_SHARED) && fd >= 0 && in_arena_range(at))
-		at = (void *)(MOVED_TO + ((uintptr_t)at & MOVED_MASK));
+		at = moved(at);
 	if (__interceptor_mmap64)
 		return __interceptor_mmap64(at, size, protection, flags, fd, offset);
 	if (!next)
@@ -44,12 +49,11 @@ void *mmap64(void *at, size_t size, int protection, int flags, int fd, off64_t o
 	return next(at, size, protection, flags, fd, offset);
 }
 
-/* boxfort asks this way whether its place is free; what is moved always is. */
+/* boxfort asks this way whether its place is free, page by page. Several arenas are there at a
+ * time. */
 int mincore(void *at, size_t size, unsigned char *ret_pages)
 {
-	if (in_arena_range(at)) {
-		errno = ENOMEM;
-		return -1;
-	}
+	if (in_arena_range(at))
+		at = moved(at);
 	return (int)syscall(SYS_mincore, at, size, ret_pages);
 }
