@@ -5,8 +5,11 @@
  * RETURN CODES  A call that can fail returns 0, or a negative code: -errno where errno has a word
  *               for it, CREEL_E... where it has not. errno itself is preserved by every call.
  * DEADLINES     Absolute nanoseconds of CLOCK_MONOTONIC. One in the past polls.
- * CANCELLATION  No call is a cancellation point: a thread that pthread_cancel() was called for
- *               finishes what it began here. In a worker process tasks cannot be cancelled so.
+ * CANCELLATION  No call is a point of (deferred) cancellation: a thread that pthread_cancel() was
+ *               called for finishes what it began here, callbacks and destructors included. What
+ *               else of yours runs on it is as you wrote it: tasks, which end by it, and the
+ *               sources of maps and the operations of your executors, which must not. Tasks in
+ *               worker processes are not cancelled.
  */
 #ifndef CREEL_BASE_H
 #define CREEL_BASE_H

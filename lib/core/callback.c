@@ -19,6 +19,7 @@
 #include "core/task.h"
 #include "sync/fork.h"
 #include "sync/local.h"
+#include "sync/thread.h"
 #include <creel/future.h>
 #include <errno.h>
 
@@ -212,7 +213,9 @@ static void run_deferred(struct creel__local *local)
 
 void creel__callbacks_enter(void)
 {
-	creel__self()->callbacks++;
+	struct creel__local *local = creel__self();
+	if (local->callbacks++ == 0 && !local->draining)
+		local->cancel_state = creel__thread_no_cancel();
 }
 
 void creel__callbacks_leave(void)
@@ -223,6 +226,7 @@ void creel__callbacks_leave(void)
 	local->draining = true;
 	run_deferred(local);
 	local->draining = false;
+	creel__thread_cancel_again(local->cancel_state);
 }
 
 void creel__hooks_run(creel_future *f)
@@ -252,9 +256,11 @@ void creel__hooks_run(creel_future *f)
 		return;
 	}
 	local->draining = true;
+	local->cancel_state = creel__thread_no_cancel();
 	run_all(f, c);
 	run_deferred(local);
 	local->draining = false;
+	creel__thread_cancel_again(local->cancel_state);
 }
 
 /* Appends unless f is final. */

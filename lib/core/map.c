@@ -9,6 +9,7 @@
 #include "core/future.h"
 #include "core/options.h"
 #include "core/queue.h"
+#include "sync/thread.h"
 #include <creel/future.h>
 #include <creel/map.h>
 #include <errno.h>
@@ -79,7 +80,9 @@ static const creel_error *check(const char *call, const creel_executor *ex, cree
 
 static size_t default_limit(void)
 {
+	int state = creel__thread_no_cancel();
 	size_t limit = (size_t)creel__cpus(NULL) * IN_FLIGHT_PER_CPU;
+	creel__thread_cancel_again(state);
 	return limit < IN_FLIGHT_LEAST ? IN_FLIGHT_LEAST : limit;
 }
 

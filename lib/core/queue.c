@@ -123,6 +123,7 @@ void creel_queue_unref(creel_queue *q)
 		return;
 	(void)creel_queue_reset(q);
 #ifdef __linux__
+	/* Not close(), where a thread can be cancelled. */
 	if (q->fd >= 0)
 		syscall(SYS_close, q->fd);
 #endif

@@ -217,8 +217,10 @@ void creel__task_exited(const creel_task *last)
 				"the task ended its thread (pthread_exit or pthread_cancel)"));
 	}
 	/* What it had put off until a callback returned that never will. */
-	creel__callbacks_enter();
-	creel__callbacks_leave();
+	if (local->deferred) {
+		creel__callbacks_enter();
+		creel__callbacks_leave();
+	}
 }
 
 static void run_counted(struct creel__worker *worker, creel_task *task)

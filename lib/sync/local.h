@@ -27,6 +27,7 @@ struct creel__local {
 	void (*at_exit)(struct creel__local *local);
 	/* core/callback.c: how deep in callbacks, and those of other futures that come next. */
 	unsigned callbacks;
+	int cancel_state; /* of the thread, outside of them: within, it is not cancelled */
 	bool draining;
 	struct callback *deferred, *deferred_last;
 	/* core/task.c: the innermost task that runs, and the worker that runs it. */

@@ -356,3 +356,23 @@ CASE(host, rule_a_thread_that_is_to_be_cancelled_is_not_while_it_makes_a_pool_or
 	ct_assert(finished);
 	ct_census_same(&before);
 }
+
+static void cancel_the_manager(creel_future *f, void *arg)
+{
+	(void)f;
+	pthread_cancel(pthread_self());
+	ct_count_add(arg, 1);
+}
+
+/* Nor is the manager, whatever a callback asks for. */
+CASE(host, rule_the_manager_cannot_be_cancelled)
+{
+	struct ct_count *called = ct_count_new();
+	creel_executor *ex = pt_pool(1);
+	creel_future *f = creel_submit(ex, task_nothing, NULL, 0);
+	ct_int(creel_future_on_done(f, NULL, cancel_the_manager, called, NULL, NULL), 0);
+	ct_count_await(called, 1);
+	pt_works(ex);
+	creel_future_unref(f);
+	ct_close(ex);
+}

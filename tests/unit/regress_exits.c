@@ -100,19 +100,44 @@ CT_TEST(regress_exits, a_thread_that_is_being_cancelled_still_tells_a_queue_with
 	creel_queue_unref(q);
 }
 
+static int joiner;
+static pthread_key_t at_exit;
+
+/* The end of a worker's thread: not before somebody waits for it. */
+static void await_joiner(void *arg)
+{
+	(void)arg;
+	ct_await_asleep(joiner);
+}
+
+static int leaves_late(creel_task *task, const void *arg, size_t size)
+{
+	ct_int(pthread_setspecific(at_exit, &at_exit), 0);
+	return task_gated(task, arg, size);
+}
+
 static void submit_and_wait(creel_executor *ex)
 {
-	creel_future *f = submit_to(ex, task_gated, &gate);
-	/* The deadlines are near, so that it is certain to sleep. */
+	creel_future *f = submit_to(ex, leaves_late, &gate);
+	/* Near deadlines: it sleeps, unless it is so slow that they have passed. */
 	ct_int(creel_future_result(f, creel_in_ms(2), NULL, 0), -ETIMEDOUT);
 	ct_int(creel_executor_drain(ex, creel_in_ms(2)), -ETIMEDOUT);
 	ct_open(&gate.open);
 	ends_with(f, 0);
 }
 
-/* Each of these blocks somewhere. */
+static void map_some(creel_executor *ex)
+{
+	static const int items[3];
+	creel_mapping *map = creel_map(ex, task_nothing, items, sizeof items[0], 3, NULL);
+	ct_int(creel_map_error(map) == NULL, 1);
+	creel_map_end(map);
+}
+
+/* Each of these blocks somewhere, or reads a file. */
 static void *use_while_being_cancelled(void *finished)
 {
+	joiner = (int)syscall(SYS_gettid);
 	pthread_cancel(pthread_self());
 	creel_queue *q = creel_queue_new(NULL);
 	creel_future *f = NULL;
@@ -120,6 +145,7 @@ static void *use_while_being_cancelled(void *finished)
 	ct_int(creel_queue_take(q, creel_in_ms(2), &f, NULL), -ETIMEDOUT);
 	creel_queue_unref(q);
 	creel_executor *ex = pool_of(0);
+	map_some(ex);
 	submit_and_wait(ex);
 	close_now(ex);
 	ct_count_add(finished, 1);
@@ -127,17 +153,87 @@ static void *use_while_being_cancelled(void *finished)
 	return NULL;
 }
 
+static void run_cancelled(void *(*fn)(void *arg), void *arg)
+{
+	pthread_t thread;
+	void *end = NULL;
+	ct_int(pthread_create(&thread, NULL, fn, arg), 0);
+	ct_int(pthread_join(thread, &end), 0);
+	ct_assert(end == PTHREAD_CANCELED);
+}
+
 /* Joining, sleeping without futexes and reading of the number of processors ended the thread. */
 CT_TEST(regress_exits, a_thread_that_is_to_be_cancelled_is_not_within_the_library, 0)
 {
 	static struct ct_count finished;
 	struct ct_census before;
-	pthread_t thread;
-	void *end = NULL;
 	ct_census_take(&before);
-	ct_int(pthread_create(&thread, NULL, use_while_being_cancelled, &finished), 0);
-	ct_int(pthread_join(thread, &end), 0);
-	ct_assert(end == PTHREAD_CANCELED);
+	ct_int(pthread_key_create(&at_exit, await_joiner), 0);
+	run_cancelled(use_while_being_cancelled, &finished);
 	ct_int(ct_count_get(&finished), 1);
 	ct_census_same(&before);
+}
+
+/* What close() and write() are as well. */
+static void free_at_a_point(void *arg, size_t size, void *ctx)
+{
+	(void)arg;
+	(void)size;
+	pthread_testcancel();
+	ct_count_add(ctx, 1);
+}
+
+static void call_at_a_point(creel_future *f, void *arg)
+{
+	pthread_testcancel();
+	note_call(f, arg);
+}
+
+static void *cancel_while_being_cancelled(void *f)
+{
+	pthread_cancel(pthread_self());
+	ct_int(creel_future_cancel(f), CREEL_CANCEL_NOW);
+	pthread_testcancel();
+	return NULL;
+}
+
+/* The future was never final, and its worker waited for that. */
+CT_TEST(regress_exits, a_canceller_that_is_to_be_cancelled_is_not_within_a_destructor, 0)
+{
+	static struct ct_count freed;
+	static struct told told;
+	creel_executor *ex = pool_of(1);
+	creel_future *first = hold(ex, &gate);
+	creel_future *f = creel_submit_with(
+		ex, task_nothing, NULL, 0,
+		&(creel_submit_options){.arg_free = free_at_a_point, .arg_ctx = &freed});
+	for (int i = 0; i < 2; i++)
+		ct_int(creel_future_on_done(f, NULL, call_at_a_point, &told, NULL, NULL), 0);
+	run_cancelled(cancel_while_being_cancelled, f);
+	ct_int(ct_count_get(&freed), 1);
+	ct_int(ct_count_get(&told.called), 2);
+	ct_open(&gate.open);
+	ends_with(f, -ECANCELED);
+	ends_with(first, 0);
+	close_now(ex);
+}
+
+/* The same at the end of a task that has its own worker cancelled. */
+CT_TEST(regress_exits, a_worker_that_is_to_be_cancelled_is_not_within_a_destructor, 0)
+{
+	static struct ct_count freed;
+	static struct told told;
+	creel_executor *ex = pool_of(1);
+	creel_future *first = hold(ex, &gate);
+	creel_future *f = creel_submit_with(
+		ex, cancel_self, NULL, 0,
+		&(creel_submit_options){.arg_free = free_at_a_point, .arg_ctx = &freed});
+	for (int i = 0; i < 2; i++)
+		ct_int(creel_future_on_done(f, NULL, call_at_a_point, &told, NULL, NULL), 0);
+	ct_open(&gate.open);
+	ends_with(f, 0);
+	ends_with(first, 0);
+	ct_count_await(&told.called, 2);
+	ct_int(ct_count_get(&freed), 1);
+	close_now(ex);
 }
