@@ -233,15 +233,20 @@ static void run(struct creel__slot *slot)
 		check_size();
 }
 
+/* While it looks, tasks may come into slots that it has looked at, and younger ones into others. So
+ * it looks once more at those in front of the first that it found: what is older was there then. */
 static struct creel__slot *oldest_ready(uint64_t *ret_state)
 {
 	struct creel__slot *oldest = NULL;
-	for (unsigned i = 0; i < CREEL__DEPTH; i++) {
-		struct creel__slot *slot = &me.control->slots[i];
+	unsigned in_front = 0;
+	for (unsigned i = 0; i < CREEL__DEPTH + in_front; i++) {
+		struct creel__slot *slot = &me.control->slots[i % CREEL__DEPTH];
 		/* [SLOT-1] [BELL-1] seq_cst: acquires the task; and a look after having said that
 		 * we sleep; pairs with the parent's store of READY */
 		uint64_t state = creel__load(&slot->state, seq_cst);
 		if ((state & 0xff) == CREEL__SLOT_READY && (!oldest || state < *ret_state)) {
+			if (!oldest)
+				in_front = i;
 			oldest = slot;
 			*ret_state = state;
 		}
