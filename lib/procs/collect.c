@@ -84,7 +84,7 @@ static const creel_error *take_extent(struct creel__procs *p, struct creel__proc
 		return corrupt(p, w, f);
 	creel_buffer buffer = creel__space_hold(s, worker, number, offset, size);
 	bool copy = size <= COPIED ||
-		    creel__space_count_held(s, worker) > CREEL__EXTENTS - EXTENTS_SPARE;
+		    creel__space_count_held(s, worker) + EXTENTS_SPARE > CREEL__EXTENTS;
 	int rc = copy ? creel__result_copy(f, buffer.data, size) : creel__result_move(f, buffer);
 	if (copy || rc)
 		buffer.free(buffer.data, buffer.size, buffer.ctx);

@@ -34,10 +34,16 @@
 #include <stdbool.h>
 
 enum {
+#ifdef CREEL_MODEL /* each one more is a place more to be interrupted at */
+	CREEL__DEPTH = 2,
+	CREEL__EXTENTS = 2,
+	CREEL__PROCS_MAX = 2,
+#else
 	CREEL__DEPTH = 16,      /* slots a worker */
 	CREEL__EXTENTS = 128,   /* results of one worker that can be held at a time */
-	CREEL__OUT = 256,       /* bytes of a result that travel in the slot */
 	CREEL__PROCS_MAX = 256, /* workers a pool */
+#endif
+	CREEL__OUT = 256, /* bytes of a result that travel in the slot */
 };
 
 enum creel__slot_state {

@@ -132,6 +132,37 @@ BUGS = {
         'core/task.c',
         'if (!creel__task_claim(f, CREEL__RUNNING | CREEL__HELPED | CREEL__QUEUED))',
         'if (!creel__task_claim(f, CREEL__RUNNING | CREEL__QUEUED))'),
+    # A worker process says that it sleeps, and sleeps.
+    'does not look again': (
+        'procs/work.c',
+        'if (!oldest_ready(&state) && !creel__load(&me.control->retire, seq_cst))',
+        'if ((oldest_ready(&state), true) && !creel__load(&me.control->retire, seq_cst))'),
+    # A worker process looks at its slots one after the other.
+    'looks once': (
+        'procs/work.c',
+        'i < CREEL__DEPTH + in_front;',
+        'i < CREEL__DEPTH + 0 * in_front;'),
+    # A waiter goes, and the worker still believes that it wakes it instead of the manager.
+    'leaves its mark': (
+        'procs/fetch.c',
+        'creel__store(&watch->slot->watch, 0, seq_cst);\n'
+        '\t/* [SLOT-2] [BELL-1] seq_cst: acquires',
+        '/* [SLOT-2] [BELL-1] seq_cst: acquires'),
+    # The waiter that the worker woke leaves the outcome to the manager, who sleeps.
+    'tells no manager': (
+        'procs/fetch.c',
+        'CREEL__HOOKED) {\n\t\tcreel__kick(watch->p);',
+        'CREEL__HOOKED) {'),
+    # A dead worker is buried while a waiter has its outcome in hand.
+    'buries the living': (
+        'procs/death.c',
+        'while (w->fetching)\n\t\tcreel__cond_wait(&p->changed, &p->lock, CREEL_FOREVER);',
+        ''),
+    # A task is killed when its worker was dead already, and what it died of is being told.
+    'kills the dead': (
+        'procs/death.c',
+        'if (w->dying || w->gone ||\n',
+        'if (w->dying ||\n'),
 }
 
 

@@ -51,6 +51,10 @@ struct model_thread {
 	void *(*fn)(void *arg);
 	void *arg;
 	jmp_buf *exit; /* where model_exit_thread() goes */
+	/* A process of its own: at its death, void *arg of death. */
+	void (*death)(void *arg);
+	void *death_arg;
+	int steps_left; /* 0: it lives on; n: it is killed before its n-th point from now */
 };
 extern struct model_thread model_threads[MODEL_THREADS];
 extern int model_current, model_thread_count;
@@ -65,6 +69,11 @@ void model_block(const void *on);
 void model_unblock(const void *on, enum model_state state, bool all);
 int model_thread_new(void *(*fn)(void *arg), void *arg);
 bool model_thread_refused(void);
+/* A process: detached, calls death(arg) when it dies; what it has allocated is gone then. */
+int model_process_new(void *(*fn)(void *arg), void *arg, void (*death)(void *arg));
+_Noreturn void model_process_die(void);
+/* Kills it: at once, or after a few steps more. Nothing if it is dead. */
+void model_process_kill(int thread);
 bool model_choose_failure(int *budget);
 extern int model_preemptions, model_steps;
 
@@ -83,7 +92,8 @@ struct model_object {
 	const char *name;
 };
 void model_heap_reset(void);
-void model_heap_check(void); /* at the end of a schedule: leaks, writes to what was freed */
+void model_heap_drop(int thread); /* what it has allocated: it was a process, and is gone */
+void model_heap_check(void);      /* at the end of a schedule: leaks, writes to what was freed */
 extern struct model_object model_objects[MODEL_OBJECTS];
 extern uint16_t model_object_at[MODEL_HEAP / MODEL_GRAIN]; /* 1 + index, or 0 */
 extern size_t model_heap_used;
@@ -115,14 +125,14 @@ struct model_object *model_use(const volatile void *p, const void *pc); /* p is 
 /* history.c */
 void model_history_reset(void);
 void model_history_before_store(const volatile void *p, uint64_t old);
-void model_history_stored(const volatile void *p, uint64_t value,
+void model_history_stored(const volatile void *p, uint64_t value, bool in_one_order,
 			  const struct model_clock *released);
 void model_history_seen(const volatile void *p); /* the newest, by a compare-and-swap */
 void model_history_forget(const volatile void *p, size_t size);
 /* The value that a load returns; if it is an old one, the clock that acquiring it brings,
  * else NULL. */
 const struct model_clock *model_history_load(const volatile void *p, uint64_t newest,
-					     uint64_t *ret_value);
+					     bool in_one_order, uint64_t *ret_value);
 
 /* trace.c */
 void model_trace(const volatile void *p, const void *pc, const char *format, ...)

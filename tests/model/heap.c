@@ -75,6 +75,13 @@ void creel__model_free(void *p)
 	memset(p, DEAD, o->size);
 }
 
+void model_heap_drop(int thread)
+{
+	for (int i = 0; i < object_count; i++)
+		if (model_objects[i].allocated_by == thread && !model_objects[i].freed)
+			creel__model_free(model_objects[i].start);
+}
+
 void model_heap_check(void)
 {
 	for (int i = 0; i < object_count; i++) {

@@ -5,9 +5,11 @@
  * ALGORITHM  For each atomic object the last few values are kept, with the clock that acquiring
  *            each brings. A load may return any of them that is not older than one which the thread
  *            must know: because it happens before, was read by something that happens before, or
- *            was stored or read by the thread itself (coherence, C11 5.1.2.4). How often a schedule
- *            may take an old value is a budget of the scenario, as spurious wake-ups are; 0 costs
- *            nothing. Read-modify-writes always see the newest.
+ *            was stored or read by the thread itself (coherence, C11 5.1.2.4). A sequentially
+ *            consistent load returns none that is older than the last such store: their one order
+ *            is that of the schedule. How often a schedule may take an old value is a budget of
+ *            the scenario, as spurious wake-ups are; 0 costs nothing. Read-modify-writes always
+ *            see the newest.
  * NOT SEEN   A failing compare-and-swap returns the newest value; parking compares the newest; no
  *            load takes its value from a store that comes later in the schedule (load buffering).
  */
@@ -23,6 +25,7 @@ struct history {
 	int count;         /* values that were stored; the last KEPT are there */
 	struct {
 		uint64_t value;
+		bool in_one_order; /* stored sequentially consistent */
 		struct model_clock released;
 		/* Each thread's clock when it first knew of this value or a later one; 0:
 		 * it does not. */
@@ -62,11 +65,13 @@ static void know(struct history *h, int upto)
 			h->kept[i % KEPT].known[model_current] = now;
 }
 
-static void append(struct history *h, uint64_t value, const struct model_clock *released)
+static void append(struct history *h, uint64_t value, bool in_one_order,
+		   const struct model_clock *released)
 {
 	int i = h->count++;
 	memset(&h->kept[i % KEPT], 0, sizeof h->kept[0]);
 	h->kept[i % KEPT].value = value;
+	h->kept[i % KEPT].in_one_order = in_one_order;
 	h->kept[i % KEPT].released = *released;
 }
 
@@ -78,7 +83,7 @@ static void begin(struct history *h, uint64_t value)
 		return;
 	h->schedule = schedule;
 	h->count = 0;
-	append(h, value, &nothing);
+	append(h, value, false, &nothing);
 }
 
 void model_history_before_store(const volatile void *p, uint64_t old)
@@ -88,13 +93,13 @@ void model_history_before_store(const volatile void *p, uint64_t old)
 		begin(h, old);
 }
 
-void model_history_stored(const volatile void *p, uint64_t value,
+void model_history_stored(const volatile void *p, uint64_t value, bool in_one_order,
 			  const struct model_clock *released)
 {
 	struct history *h = history_of(p);
 	if (!h)
 		return;
-	append(h, value, released);
+	append(h, value, in_one_order, released);
 	know(h, h->count - 1);
 }
 
@@ -126,7 +131,7 @@ static bool is_known(const struct history *h, int i)
 }
 
 const struct model_clock *model_history_load(const volatile void *p, uint64_t newest,
-					     uint64_t *ret_value)
+					     bool in_one_order, uint64_t *ret_value)
 {
 	struct history *h = history_of(p);
 	*ret_value = newest;
@@ -140,7 +145,7 @@ const struct model_clock *model_history_load(const volatile void *p, uint64_t ne
 		 * worth a schedule. */
 		if (i == last || h->kept[i % KEPT].value != newest)
 			choices[n++] = i;
-		if (is_known(h, i))
+		if (is_known(h, i) || (in_one_order && h->kept[i % KEPT].in_one_order))
 			break;
 	}
 	int chosen = choices[stale_left > 0 ? model_choose((unsigned)n) : 0];

@@ -74,6 +74,30 @@ static void store_buffering(void)
 	model_check(seen_x || seen_y);
 }
 
+#if LITMUS_WEAK == 3
+#define LOOK_IN_ORDER(p) creel__load(p, acquire)
+#else
+#define LOOK_IN_ORDER(p) creel__load(p, seq_cst)
+#endif
+
+static void announce_x_in_order(void *arg)
+{
+	(void)arg;
+	creel__store(&x, 1, seq_cst);
+	seen_y = LOOK_IN_ORDER(&y);
+}
+
+/* The same, if all of them are in one order. */
+static void store_buffering_in_order(void)
+{
+	setup();
+	int other = model_spawn(announce_x_in_order, NULL);
+	creel__store(&y, 1, seq_cst);
+	seen_x = LOOK_IN_ORDER(&x);
+	model_join(other);
+	model_check(seen_x || seen_y);
+}
+
 static void count_up(void *arg)
 {
 	(void)arg;
@@ -95,6 +119,7 @@ static void coherence(void)
 const struct model_scenario model_scenarios[] = {
 	{"message passing", message_passing, .preemptions = 3, .stale = 2},
 	{"store buffering", store_buffering, .preemptions = 3, .stale = 2},
+	{"store buffering in one order", store_buffering_in_order, .preemptions = 3, .stale = 2},
 	{"coherence", coherence, .preemptions = 3, .stale = 2},
 	{0},
 };

@@ -244,7 +244,8 @@ static bool releases(int order)
 static uint64_t load(const volatile void *p, uint64_t newest, int order)
 {
 	uint64_t value;
-	const struct model_clock *released = model_history_load(p, newest, &value);
+	const struct model_clock *released = model_history_load(p, newest,
+								order == __ATOMIC_SEQ_CST, &value);
 	if (acquires(order))
 		join(&model_clocks[model_current], released ? released : object_at(p));
 	return value;
@@ -258,7 +259,7 @@ static void stored(const volatile void *p, uint64_t value, int order)
 	} else {
 		memset(object, 0, sizeof *object);
 	}
-	model_history_stored(p, value, object);
+	model_history_stored(p, value, order == __ATOMIC_SEQ_CST, object);
 	if (releases(order))
 		tick();
 }
@@ -270,7 +271,7 @@ static void changed(const volatile void *p, uint64_t value, int order)
 		join(&model_clocks[model_current], object);
 	if (releases(order))
 		join(object, &model_clocks[model_current]);
-	model_history_stored(p, value, object);
+	model_history_stored(p, value, order == __ATOMIC_SEQ_CST, object);
 	if (releases(order))
 		tick();
 }

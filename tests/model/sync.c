@@ -63,7 +63,7 @@ static uint32_t value_of(const _Atomic(uint32_t) *word)
 int creel__park(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline)
 {
 	const void *pc = __builtin_return_address(0);
-	if (deadline <= 0)
+	if (deadline <= model_clock)
 		return -ETIMEDOUT;
 	model_point(word, NULL, pc);
 	model_use(word, pc);
@@ -88,6 +88,17 @@ void creel__unpark_all(_Atomic(uint32_t) *word)
 {
 	model_point(word, "wakes all who sleep on", __builtin_return_address(0));
 	model_unblock(word, MODEL_PARKED, true);
+}
+
+/* Between processes, of which each is a thread here. */
+int creel__park_shared(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline)
+{
+	return creel__park(word, expected, deadline);
+}
+
+void creel__unpark_shared(_Atomic(uint32_t) *word)
+{
+	creel__unpark_one(word);
 }
 
 static uint32_t *lock_word(struct creel__lock *lock)

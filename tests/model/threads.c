@@ -180,6 +180,26 @@ static void give_way(void)
 	model_end_schedule();
 }
 
+_Noreturn void model_process_die(void)
+{
+	struct model_thread *t = &model_threads[model_current];
+	t->steps_left = 0;
+	model_trace(NULL, NULL, "dies");
+	model_heap_drop(model_current);
+	t->death(t->death_arg);
+	t->state = MODEL_DONE;
+	t->frame = model_memory->stacks[model_current] + MODEL_STACK;
+	give_way();
+	__builtin_unreachable();
+}
+
+/* What a thread that was killed still gets to do. */
+static void count_down(struct model_thread *t)
+{
+	if (t->steps_left && --t->steps_left == 0)
+		model_process_die();
+}
+
 /* The caller is about to do something that others can see. */
 void model_point(const volatile void *p, const char *what, const void *pc)
 {
@@ -200,6 +220,7 @@ void model_point(const volatile void *p, const char *what, const void *pc)
 			}
 		}
 	}
+	count_down(&model_threads[model_current]);
 	if (what)
 		model_trace(p, pc, "%s", what);
 }
@@ -207,20 +228,28 @@ void model_point(const volatile void *p, const char *what, const void *pc)
 bool model_park(const void *word, int64_t deadline)
 {
 	struct model_thread *t = &model_threads[model_current];
+	if (t->steps_left)
+		model_process_die();
 	t->state = MODEL_PARKED;
 	t->on = word;
 	t->deadline = deadline;
 	t->timed_out = false;
 	give_way();
+	if (t->steps_left)
+		model_process_die();
 	return t->timed_out;
 }
 
 void model_block(const void *on)
 {
 	struct model_thread *t = &model_threads[model_current];
+	if (t->steps_left)
+		model_process_die();
 	t->state = MODEL_BLOCKED;
 	t->on = on;
 	give_way();
+	if (t->steps_left)
+		model_process_die();
 }
 
 /* Makes those runnable that are in that state because of it: all, or one, any one. */
@@ -254,6 +283,8 @@ static int add_thread(void *(*fn)(void *arg), void *arg)
 	t->frame = model_memory->stacks[thread] + MODEL_STACK;
 	t->joined = false;
 	t->exit = NULL;
+	t->death = NULL;
+	t->steps_left = 0;
 	memset(&model_memory->locals[thread], 0, sizeof model_memory->locals[thread]);
 	return thread;
 }
@@ -276,6 +307,32 @@ int model_thread_new(void *(*fn)(void *arg), void *arg)
 	/* The new thread may run, and end, before its creator does anything more. */
 	model_point(NULL, NULL, NULL);
 	return thread;
+}
+
+int model_process_new(void *(*fn)(void *arg), void *arg, void (*death)(void *arg))
+{
+	int thread = add_thread(fn, arg);
+	struct model_thread *t = &model_threads[thread];
+	t->joined = true;
+	t->death = death;
+	t->death_arg = arg;
+	model_order_spawn(thread);
+	model_trace(NULL, NULL, "starts process %d", thread);
+	model_point(NULL, NULL, NULL);
+	return thread;
+}
+
+/* A signal takes effect when it likes. */
+void model_process_kill(int thread)
+{
+	static const int steps[] = {1, 3};
+	struct model_thread *t = &model_threads[thread];
+	if (t->state == MODEL_DONE || t->steps_left)
+		return;
+	t->steps_left = steps[model_choose(2)];
+	model_trace(NULL, NULL, "kills process %d", thread);
+	t->state = MODEL_RUNNABLE;
+	t->timed_out = false;
 }
 
 bool model_choose_failure(int *budget)

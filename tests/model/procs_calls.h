@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Included in front of the sources of lib/procs: what they call of the system is the world's
+ * (procs_world.c). The headers come first, so that only uses are replaced.
+ */
+#ifndef CREEL_TESTS_MODEL_PROCS_CALLS_H
+#define CREEL_TESTS_MODEL_PROCS_CALLS_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+/* A source has a static function of this name. */
+#define shutdown model_libc_shutdown
+#include <sys/socket.h>
+#undef shutdown
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The world's descriptors: these, and one for each worker from the last one on. */
+enum { MODEL_BELL = 1000, MODEL_EPOLL, MODEL_SOCKET, MODEL_OTHER, MODEL_SERVER, MODEL_WORKER };
+enum { MODEL_PID = 4711 };
+
+/* fork() returns twice: first in the child, until that is creel__child_serve(). */
+jmp_buf *model_fork_point(void);
+pid_t model_waitpid(pid_t pid, int *ret_status, int flags);
+int model_waitid(int type, id_t id, siginfo_t *ret_info, int flags);
+int model_socketpair(int domain, int type, int protocol, int ends[2]);
+int model_eventfd(unsigned count, int flags);
+int model_epoll_create1(int flags);
+int model_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event);
+int model_epoll_wait(int epoll, struct epoll_event *ret_events, int most, int timeout);
+int model_poll(struct pollfd *fds, nfds_t n, int timeout);
+void *model_mmap(void *at, size_t size, int access, int flags, int fd, off_t offset);
+int model_munmap(void *at, size_t size);
+int model_madvise(void *at, size_t size, int advice);
+int model_open(const char *path, int flags, ...);
+int model_close(int fd);
+ssize_t model_read(int fd, void *data, size_t size);
+ssize_t model_write(int fd, const void *data, size_t size);
+long model_syscall(long number, ...);
+int model_pause(void);
+_Noreturn void model_exit(int status);
+_Noreturn void model_abort(void);
+int model_ftrylockfile(FILE *stream);
+
+#define fork() (_setjmp(*model_fork_point()) ? MODEL_PID : 0)
+#define waitpid model_waitpid
+#define waitid model_waitid
+#define socketpair model_socketpair
+#define eventfd model_eventfd
+#define epoll_create1 model_epoll_create1
+#define epoll_ctl model_epoll_ctl
+#define epoll_wait model_epoll_wait
+#define poll model_poll
+#define mmap model_mmap
+#define munmap model_munmap
+#define madvise model_madvise
+#define open model_open
+#define close model_close
+#define read model_read
+#define write model_write
+#define syscall model_syscall
+#define pause model_pause
+#define _exit model_exit
+#define abort model_abort
+#define ftrylockfile model_ftrylockfile
+
+#endif

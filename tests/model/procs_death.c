@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The process pool: workers that die, killed by others or on request, at any point. Each task ends,
+ * once, with what is true; nothing runs twice, nothing that had not begun fails.
+ */
+#include "procs_world.h"
+
+#include <errno.h>
+
+static creel_executor *pool;
+static struct model_gate never;
+static int ran[3];
+
+static int answer(creel_task *self, const void *arg, size_t size)
+{
+	(void)size;
+	int n = *(const int *)arg;
+	ran[n]++;
+	model_check(ran[n] == 1);
+	return creel_return(self, &n, sizeof n);
+}
+
+static int hang(creel_task *self, const void *arg, size_t size)
+{
+	(void)self;
+	(void)size;
+	int n = *(const int *)arg;
+	ran[n]++;
+	model_check(ran[n] == 1);
+	model_gate_wait(&never);
+	return 0;
+}
+
+static void setup(void)
+{
+	ran[0] = ran[1] = ran[2] = 0;
+	never.open = 0;
+	world_reset(true);
+	pool = creel_process_pool_new(&(creel_process_pool_options){.max_workers = 1,
+								    .idle_ns = CREEL_NEVER,
+								    .start_ns = CREEL_NEVER,
+								    .shared_budget = 1});
+	model_name(pool, "pool");
+}
+
+static void teardown(void)
+{
+	model_check(creel_executor_close(pool) == 0);
+}
+
+static creel_future *submit(creel_fn fn, int n)
+{
+	return creel_submit(pool, fn, &n, sizeof n);
+}
+
+/* Its result, or its death. */
+static int end_of(creel_future *f, int n)
+{
+	int value = 0, rc = creel_future_result(f, CREEL_FOREVER, &value, sizeof value);
+	if (rc == 0)
+		model_check(value == n && ran[n] == 1);
+	else
+		model_check(rc == CREEL_EFAILED);
+	return rc ? creel_future_error(f)->kind : 0;
+}
+
+/* With a worker that has nothing to do. */
+static void setup_warm(void)
+{
+	setup();
+	creel_future *f = submit(answer, 0);
+	model_check(end_of(f, 0) == 0);
+	creel_future_unref(f);
+}
+
+static void kill_from_outside(void *arg)
+{
+	(void)arg;
+	world_kill_worker();
+}
+
+/* Its waiter may have the outcome in hand, or just have come to sleep for it. */
+static void killed_while_waited_for(void)
+{
+	setup_warm();
+	creel_future *f = submit(answer, 1);
+	int killer = model_spawn(kill_from_outside, NULL);
+	int kind = end_of(f, 1);
+	model_join(killer);
+	model_check(!kind || (kind == CREEL_KIND_WORKER_DIED && world_killed() == 1));
+	creel_future_unref(f);
+	f = submit(answer, 2);
+	model_check(end_of(f, 2) == 0);
+	creel_future_unref(f);
+	teardown();
+}
+
+/* One runs, or is about to, and one waits behind it: at most the first may be lost. */
+static void one_waits_behind(void)
+{
+	setup();
+	creel_future *a = submit(answer, 1), *b = submit(answer, 2);
+	int killer = model_spawn(kill_from_outside, NULL);
+	int first = end_of(a, 1), second = end_of(b, 2);
+	model_join(killer);
+	model_check(!first || !second);
+	model_check(first || second ? world_killed() == 1 : world_killed() <= 1);
+	creel_future_unref(a);
+	creel_future_unref(b);
+	teardown();
+}
+
+/* Killed on request, or faster. */
+static void killed_on_request(void)
+{
+	setup_warm();
+	creel_future *f = submit(answer, 1);
+	int said = creel_future_kill(f, 0), value = 0;
+	int rc = creel_future_result(f, CREEL_FOREVER, &value, sizeof value);
+	if (rc == 0)
+		model_check(value == 1);
+	else if (rc == -ECANCELED)
+		model_check(said == CREEL_CANCEL_NOW && !ran[1]);
+	else
+		model_check(creel_future_error(f)->kind == CREEL_KIND_KILLED &&
+			    world_killed() == 1);
+	creel_future_unref(f);
+	teardown();
+}
+
+/* On request and from outside at once. */
+static void killed_twice(void)
+{
+	setup();
+	creel_future *f = submit(hang, 1);
+	int killer = model_spawn(kill_from_outside, NULL);
+	int said = creel_future_kill(f, 0), rc = creel_future_result(f, CREEL_FOREVER, NULL, 0);
+	model_join(killer);
+	if (rc == -ECANCELED) {
+		model_check(said == CREEL_CANCEL_NOW && !ran[1]);
+	} else {
+		model_check(creel_future_error(f)->kind == (said == CREEL_CANCEL_REQUESTED
+								    ? CREEL_KIND_KILLED
+								    : CREEL_KIND_WORKER_DIED));
+	}
+	creel_future_unref(f);
+	teardown();
+}
+
+/* A limit passes while nothing else can happen, and the next task is not harmed. */
+static void over_its_limit(void)
+{
+	setup();
+	int n = 1;
+	creel_future *a = creel_submit_with(pool, hang, &n, sizeof n,
+					    &(creel_submit_options){.limit_ns = 1000000});
+	creel_future *b = submit(answer, 2);
+	model_check(end_of(a, 1) == CREEL_KIND_TIMED_OUT);
+	model_check(end_of(b, 2) == 0);
+	model_check(world_killed() == 1 && world_born() == 2);
+	creel_future_unref(a);
+	creel_future_unref(b);
+	teardown();
+}
+
+static void close_the_pool(void *arg)
+{
+	(void)arg;
+	teardown();
+}
+
+static void closed_while_one_dies(void)
+{
+	setup_warm();
+	creel_future *f = submit(answer, 1);
+	int closer = model_spawn(close_the_pool, NULL);
+	world_kill_worker();
+	int kind = end_of(f, 1);
+	model_join(closer);
+	model_check(!kind || kind == CREEL_KIND_WORKER_DIED);
+	creel_future_unref(f);
+}
+
+const struct model_scenario model_scenarios[] = {
+	{"killed while waited for", killed_while_waited_for, .preemptions = 1},
+	{"one waits behind", one_waits_behind, .preemptions = 1},
+	{"killed on request", killed_on_request, .preemptions = 1},
+	{"killed twice", killed_twice, .preemptions = 1},
+	{"over its limit", over_its_limit, .preemptions = 1},
+	{"closed while one dies", closed_while_one_dies, .preemptions = 0},
+	{0},
+};
