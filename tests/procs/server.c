@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 CASE(server, i01_the_pool_recovers_from_the_death_of_its_server)
@@ -148,6 +149,26 @@ static void kill_all_behind(creel_executor *ex, struct ct_count *gate, pid_t ano
 /* Whoever submits orders workers, in vain, while the manager buries those there were. It
  * must bury nobody else, or the count of workers is wrong: one too many remains, or the pool
  * waits for one that is not. */
+/* An order that it had not read hid them: what a task died of was not told. */
+CASE(server, i01_the_last_words_of_a_server_are_heard)
+{
+	const struct creel__frame order = {.type = CREEL__FRAME_SPAWN};
+	const struct creel__frame words = {.type = CREEL__FRAME_DEAD, .worker = 7, .status = 3};
+	struct creel__frame heard = {0};
+	int ends[2], fd = 0;
+	ct_int(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	ct_int(creel__frame_send(ends[1], &words, -1), 0);
+	ct_int(creel__frame_send(ends[0], &order, -1), 0);
+	close(ends[1]);
+	ct_int(creel__frame_receive(ends[0], &heard, &fd, MSG_DONTWAIT), 1);
+	ct_int(fd, -1);
+	ct_int(heard.type, words.type);
+	ct_int(heard.worker, 7);
+	ct_int(heard.status, 3);
+	ct_int(creel__frame_receive(ends[0], &heard, &fd, MSG_DONTWAIT), 0);
+	close(ends[0]);
+}
+
 CASE(server, i01_the_server_dies_while_workers_are_ordered)
 {
 	enum { N = 40 };
