@@ -14,7 +14,7 @@
  * A SLOT is one task on its way. Its state word commits everything:
  *
  *   EMPTY -> READY    parent: the task is written          [SLOT-1]
- *   READY -> RUNNING  worker: it starts
+ *   READY -> RUNNING  worker: it starts, at that time       [SLOT-3]
  *   READY -> EMPTY    parent: taken back
  *   RUNNING -> DONE   worker: the outcome is written       [SLOT-2]
  *   RUNNING -> KILL   parent: fence; the worker can finish nothing any more and waits for its death

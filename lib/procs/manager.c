@@ -46,7 +46,8 @@ static int64_t check_limit_locked(struct creel__procs *p, struct creel__proc *w,
 	struct creel__slot *slot = creel__slot_of(p, w, i);
 	if (place->check_at > now)
 		return place->check_at;
-	if (creel__load(&slot->state, relaxed) == CREEL__SLOT(place->seq, CREEL__SLOT_RUNNING)) {
+	/* [SLOT-3] acquire: sees when it started; pairs with the worker's step to RUNNING */
+	if (creel__load(&slot->state, acquire) == CREEL__SLOT(place->seq, CREEL__SLOT_RUNNING)) {
 		/* The worker's own word for it, where that can be true. */
 		int64_t started = creel__load(&slot->started, relaxed);
 		if (started > now || started < place->check_at - place->limit_ns)

@@ -289,8 +289,9 @@ static void serve_slot(struct creel__slot *slot, uint64_t state)
 	creel__store(&slot->began, state >> 8, relaxed);
 	if (slot->limited)
 		creel__store(&slot->started, creel__now(), relaxed);
-	/* [SLOT-1] acquire: as in oldest_ready(). It fails if the parent took the task back. */
-	if (!creel__cas(&slot->state, &state, running, acquire, relaxed))
+	/* [SLOT-1] [SLOT-3] acq_rel: as in oldest_ready(); and releases when it started; pairs with
+	 * the look of who checks its limit. It fails if the parent took the task back. */
+	if (!creel__cas(&slot->state, &state, running, acq_rel, relaxed))
 		return;
 	run(slot);
 	/* [SLOT-2] [BELL-1] seq_cst: releases the outcome; pairs with the parent's load of DONE */
