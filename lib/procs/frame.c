@@ -56,7 +56,7 @@ int creel__frame_receive(int socket, struct creel__frame *ret_frame, int *ret_fd
 			   .msg_controllen = sizeof control.bytes};
 	*ret_fd = -1;
 	ssize_t n;
-	/* ECONNRESET: the other end is gone and has left something unread. That is said once, and in
+	/* ECONNRESET: the other end is gone and has left something unread. That is said once, in
 	 * front of what it had sent before. */
 	do
 		n = recvmsg(socket, &h, MSG_CMSG_CLOEXEC | flags);
