@@ -184,14 +184,19 @@ struct termed {
 	int leave_with;
 };
 
+static void heed_sigterm(const struct termed *t)
+{
+	terms = t->terms;
+	leave_with = t->leave_with;
+	signal(SIGTERM, on_term);
+}
+
 static int task_termed(creel_task *task, const void *arg, size_t size)
 {
 	(void)task;
 	(void)size;
 	const struct termed *t = arg;
-	terms = t->terms;
-	leave_with = t->leave_with;
-	signal(SIGTERM, on_term);
+	heed_sigterm(t);
 	ct_count_add(t->started, 1);
 	while (ct_count_get(t->started))
 		pause();
@@ -203,29 +208,65 @@ static struct termed termed(int leave)
 	return (struct termed){ct_count_new(), ct_count_new(), leave};
 }
 
+static int heed_sigterm_early(void *ctx, unsigned worker, void **ret_local)
+{
+	(void)worker;
+	*ret_local = NULL;
+	heed_sigterm(ctx);
+	return 0;
+}
+
+/* A limit of 50 ms, which may be over before the task has done anything: its worker heeds SIGTERM
+ * from before it is ready, when no limit counts yet. */
+static creel_executor *termed_pool(struct termed *t, int64_t grace_ns)
+{
+	return pt_pool_with((creel_process_pool_options){.max_workers = 1,
+							 .limit_ns = 50 * PT_MS,
+							 .grace_ns = grace_ns,
+							 .initializer = heed_sigterm_early,
+							 .ctx = t});
+}
+
 CASE(kills, c27_a_limit_with_grace_sends_sigterm_first)
 {
-	creel_executor *ex = pt_pool_with((creel_process_pool_options){
-		.max_workers = 1, .limit_ns = 50 * PT_MS, .grace_ns = 60000 * PT_MS});
 	struct termed polite = termed(9);
+	creel_executor *ex = termed_pool(&polite, 60000 * PT_MS);
 	creel_future *f = creel_submit(ex, task_termed, &polite, sizeof polite);
 	const creel_error *e = pt_failure(f, CREEL_KIND_TIMED_OUT);
 	ct_int(e->exit_status, 9);
 	ct_int(e->signal, 0);
 	ct_int(ct_count_get(polite.terms), 1);
 	creel_future_unref(f);
-	pt_works(ex);
+	for (long i = 0; i < 8; i++) {
+		f = creel_submit_with(ex, task_double, &i, sizeof i,
+				      &(creel_submit_options){.limit_ns = CREEL_NEVER});
+		ct_int(ct_long_drop(f), 2 * i);
+	}
 	ct_close(ex);
 }
 
+/* Within the grace it need not get the CPU even once. */
 CASE(kills, c27_who_ignores_sigterm_gets_sigkill_after_the_grace)
 {
-	creel_executor *ex = pt_pool_with((creel_process_pool_options){
-		.max_workers = 1, .limit_ns = 50 * PT_MS, .grace_ns = 50 * PT_MS});
 	struct termed stubborn = termed(0);
+	creel_executor *ex = termed_pool(&stubborn, 50 * PT_MS);
 	creel_future *f = creel_submit(ex, task_termed, &stubborn, sizeof stubborn);
 	ct_int(pt_failure(f, CREEL_KIND_TIMED_OUT)->signal, SIGKILL);
+	ct_assert(ct_count_get(stubborn.terms) <= 1);
+	creel_future_unref(f);
+	ct_close(ex);
+}
+
+/* It has caught the one SIGTERM. Then a kill shortens the grace: the limit is still the reason. */
+CASE(kills, c27_who_has_caught_sigterm_and_stays_gets_sigkill_after_the_grace)
+{
+	struct termed stubborn = termed(0);
+	creel_executor *ex = termed_pool(&stubborn, 3600000 * PT_MS);
+	creel_future *f = creel_submit(ex, task_termed, &stubborn, sizeof stubborn);
+	ct_count_await(stubborn.terms, 1);
 	ct_int(ct_count_get(stubborn.terms), 1);
+	ct_int(creel_future_kill(f, 50 * PT_MS), CREEL_CANCEL_REQUESTED);
+	ct_int(pt_failure(f, CREEL_KIND_TIMED_OUT)->signal, SIGKILL);
 	creel_future_unref(f);
 	ct_close(ex);
 }
