@@ -167,16 +167,28 @@ CASE(deaths, c25_i04_a_result_from_before_the_death_is_delivered_intact)
 	ct_close(ex);
 }
 
-/* One that stops itself, and one that hangs: a limit ends them. */
+/* Its only worker, as a task without a limit says. */
+static pid_t pid_of_one(creel_executor *ex)
+{
+	struct pt_ids ids;
+	creel_future *f = creel_submit_with(ex, task_ids, NULL, 0,
+					    &(creel_submit_options){.limit_ns = CREEL_NEVER});
+	ct_int(creel_future_result(f, CT_GUARD, &ids, sizeof ids), 0);
+	creel_future_unref(f);
+	return ids.pid;
+}
+
+/* One that stops itself, and one that hangs: a limit ends them. It may be over before the task has
+ * done anything. */
 CASE(deaths, c25_i06_tasks_that_stop_or_hang_are_ended_by_the_limit)
 {
-	creel_executor *ex = pt_pool_with(
-		(creel_process_pool_options){.max_workers = 2, .limit_ns = 100 * PT_MS});
-	struct pt_ids *ids = ct_shared(sizeof *ids);
+	creel_executor *ex = pt_pool_with((creel_process_pool_options){
+		.max_workers = 1, .idle_ns = CREEL_NEVER, .limit_ns = 100 * PT_MS});
 	for (enum pt_how how = PT_STOP; how <= PT_HANG; how++) {
-		creel_future *f = pt_submit_crash(ex, how, "endless", ids, NULL);
+		pid_t pid = pid_of_one(ex);
+		creel_future *f = pt_submit_crash(ex, how, "endless", NULL, NULL);
 		const creel_error *e = pt_failure(f, CREEL_KIND_TIMED_OUT);
-		ct_int(e->pid, ids->pid);
+		ct_int(e->pid, pid);
 		ct_int(e->signal, SIGKILL);
 		ct_text(e->task, "endless");
 		ct_has(e->message, "limit");
