@@ -74,9 +74,41 @@ static char thread_state(int tid)
 	return at && at[1] ? at[2] : 0;
 }
 
+/* Its state says so before it sleeps, and before that is counted. Where the kernel tells a thread's
+ * system call it tells of one that is off the CPU; elsewhere the state has to do. */
+static bool is_asleep(int tid)
+{
+	char call[128];
+	if (thread_state(tid) != 'S')
+		return false;
+	read_of_thread(tid, "syscall", call, sizeof call);
+	return strncmp(call, "running", strlen("running")) != 0;
+}
+
 void ct_await_asleep(int tid)
 {
-	ct_until(thread_state(tid) == 'S');
+	ct_until(is_asleep(tid));
+}
+
+static bool all_asleep(const int *tids, unsigned n, long *ret_switches)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (!is_asleep(tids[i]))
+			return false;
+		ret_switches[i] = ct_thread_status(tids[i], "voluntary_ctxt_switches");
+	}
+	/* Who has not gone to sleep again meanwhile slept all the time: so there was a moment in
+	 * which all did. */
+	for (unsigned i = 0; i < n; i++)
+		if (!is_asleep(tids[i]) ||
+		    ct_thread_status(tids[i], "voluntary_ctxt_switches") != ret_switches[i])
+			return false;
+	return true;
+}
+
+void ct_await_all_asleep(const int *tids, unsigned n, long *ret_switches)
+{
+	ct_until(all_asleep(tids, n, ret_switches));
 }
 
 static void list_fds(unsigned char *fds)

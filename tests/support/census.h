@@ -34,4 +34,8 @@ long ct_thread_status(int tid, const char *field);
 /* Waits until the thread sleeps in the kernel: the nearest thing to an event for "it waits". */
 void ct_await_asleep(int tid);
 
+/* Waits until all of them sleep, in the same moment: with nobody else under way, none of them does
+ * so for a lock. Returns how often each has gone to sleep ("voluntary_ctxt_switches"). */
+void ct_await_all_asleep(const int *tids, unsigned n, long *ret_switches);
+
 #endif
