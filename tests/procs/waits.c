@@ -84,15 +84,27 @@ static int manager_of(void)
 	return tid;
 }
 
+/* Until the waiter watches the task, and the manager rests: the worker runs the task, so it has
+ * rung for those before, and the outcome is the waiter's. Returns how often the manager has gone to
+ * sleep. */
+static long await_rest(const struct scene *s)
+{
+	int tids[] = {s->w.tid, manager_of()};
+	long switches[2];
+	ct_await_all_asleep(tids, 2, switches);
+	return switches[1];
+}
+
 CASE(waits, i01_the_manager_sleeps_while_a_waiter_fetches)
 {
 	creel_executor *ex = pool_of_one();
 	int manager = manager_of();
-	ct_await_asleep(manager);
-	long before = ct_thread_status(manager, "voluntary_ctxt_switches");
+	long before = 0;
 	for (unsigned i = 0; i < 20; i++) {
 		struct scene s;
 		scene_start(&s, ex);
+		if (i == 0)
+			before = await_rest(&s);
 		ct_open(s.g.gate);
 		ct_int(waiter_end(&s.w), 0);
 		ct_int(s.w.value, 7);
@@ -200,6 +212,7 @@ static bool take_hold(creel_future *f)
 /* Stops the waiter with the outcome in its hands, and comes then. */
 static void add_at_last_moment(struct scene *s, _Atomic(int) *ret_tid)
 {
+	await_rest(s);
 	ct_until(take_hold(s->f));
 	ct_open(s->g.gate);
 	ct_until(word_of(s->f) & CREEL__WAITED);
