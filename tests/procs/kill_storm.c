@@ -430,7 +430,7 @@ static int storm(double seconds)
 	/* With something lost, it would wait for ever. */
 	if (!lost) {
 		creel_executor_close(ex);
-		orphans = orphans_await(orphans_mark(table), 10000);
+		orphans = orphans_await(orphans_mark(table), GUARD_MS);
 		for (unsigned i = 0; i < SUBMITTERS; i++)
 			check_told(&storms[i]);
 		same = orphans_count_fds() == fds && orphans_count_maps() == maps &&

@@ -116,7 +116,7 @@ CASE(nesting, i09_i15_a_grandchild_in_its_own_session_does_not_survive_the_paren
 	kill(host, SIGKILL);
 	pt_host_end(host);
 	pt_await_gone(child);
-	ct_int(orphans_await(pt_mark(), 10000), 0);
+	ct_int(orphans_await(pt_mark(), CT_GUARD_MS), 0);
 }
 
 /* The child returns from the task's function, as if it were the worker: it must not become one. */
@@ -302,7 +302,7 @@ CASE(nesting, i09_a_pool_in_a_task_ends_with_its_worker)
 	pt_failure(f, CREEL_KIND_WORKER_DIED);
 	creel_future_unref(f);
 	ct_close(ex);
-	ct_int(orphans_await(pt_mark(), 10000), 0);
+	ct_int(orphans_await(pt_mark(), CT_GUARD_MS), 0);
 }
 
 /* A promise and an inline executor are used within a task, and what they hold outlives it. */

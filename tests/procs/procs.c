@@ -37,7 +37,7 @@ void pt_case(void (*run)(void))
 	ct_assert(mark != 0);
 	ct_census_take(&before);
 	run();
-	unsigned left = orphans_await(mark, 10000);
+	unsigned left = orphans_await(mark, CT_GUARD_MS);
 	if (left)
 		ct_fail(__FILE__, __LINE__, "%u processes of the test are left", left);
 	ct_census_same(&before);

@@ -324,7 +324,7 @@ CASE(server, c32_i09_no_process_survives_the_parent_s_sigkill)
 		pt_await_gone(fds[i]);
 	int status = pt_host_end(host);
 	ct_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-	ct_int(orphans_await(pt_mark(), 10000), 0);
+	ct_int(orphans_await(pt_mark(), CT_GUARD_MS), 0);
 }
 
 /* The workers stopped, which is nobody's excuse. */
@@ -348,7 +348,7 @@ CASE(server, c24_i13_a_host_that_exits_without_closing_leaves_nothing)
 	d.dies_by_exit = true;
 	pid_t host = pt_host_start(doomed_host, &d);
 	ct_int(pt_host_end(host), 0);
-	ct_int(orphans_await(pt_mark(), 10000), 0);
+	ct_int(orphans_await(pt_mark(), CT_GUARD_MS), 0);
 }
 
 CASE(server, c25_no_zombies_stay_with_the_server)
