@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The executors under test, and the tasks and helpers that the cases share. */
+#include "base/cpus.h"
 #include "contract.h"
 #include "custom.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -88,14 +88,11 @@ bool ct_is(int flags)
 
 unsigned ct_width(void)
 {
-	cpu_set_t cpus;
 	if (ct_is(CT_SYNC))
 		return 0;
 	if (under_test->max_workers > 0)
 		return (unsigned)under_test->max_workers;
-	if (sched_getaffinity(0, sizeof cpus, &cpus))
-		ct_fail(__FILE__, __LINE__, "sched_getaffinity: errno %d", errno);
-	return (unsigned)CPU_COUNT(&cpus);
+	return (unsigned)creel__cpus(NULL);
 }
 
 void ct_hold(struct ct_hold *h, creel_executor *ex)
@@ -112,9 +109,9 @@ void ct_hold_n(struct ct_hold *h, creel_executor *ex, unsigned n)
 	ct_assert(h->blockers && h->n > 0);
 	for (unsigned i = 0; i < h->n; i++)
 		h->blockers[i] = ct_submit_gated(ex, h->started, h->gate, (long)i);
-	/* All, or as many as a quota allows: the others stand in the queue before what comes. In a
-	 * process pool what waits behind another task may be overtaken. */
-	ct_count_await(h->started, ct_is(CT_INPROC) ? 1 : h->n);
+	/* All: a blocker that waits, be it behind another one or in a worker's batch, may be
+	 * overtaken by what comes. */
+	ct_count_await(h->started, h->n);
 }
 
 void ct_release(struct ct_hold *h)

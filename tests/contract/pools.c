@@ -71,7 +71,6 @@ CASE(c13_a_task_is_not_stuck_behind_one_that_blocks_its_worker, CT_POOL)
 	creel_thread_pool_options o = {.max_workers = 2};
 	creel_executor *ex = ct_pool(o);
 	ct_hold_n(&hold, ex, 2);
-	ct_count_await(hold.started, 2);
 	creel_future *blocker = ct_submit_gated(ex, started, gate, 1);
 	for (int i = 0; i < N; i++)
 		creel_future_unref(ct_submit_count(ex, ran));
