@@ -24,6 +24,9 @@ CASE(c13_no_worker_is_started_before_there_is_work, CT_POOL)
 	creel_executor *ex = ct_executor();
 	ct_int(ct_threads(), before);
 	ct_int(stats_of(ex).workers, 0);
+	/* Of more the first submission may start two: one that finds nothing yet, and another. */
+	ct_int(creel_executor_resize(ex, 1), 0);
+	ct_int(stats_of(ex).workers, 0);
 	ct_int(ct_long_drop(ct_submit_count(ex, ran)), 1);
 	ct_int(stats_of(ex).started, 1);
 	ct_int(ct_threads(), before + 1);
@@ -32,11 +35,18 @@ CASE(c13_no_worker_is_started_before_there_is_work, CT_POOL)
 
 CASE(c13_an_idle_worker_is_used_before_another_is_started, CT_POOL)
 {
+	int tid;
 	struct ct_count *ran = ct_count_new();
-	creel_executor *ex = ct_executor();
+	creel_thread_pool_options o = {.max_workers = 1, .name = "single"};
+	creel_executor *ex = ct_pool(o);
 	for (int i = 0; i < 100; i++) {
 		ct_int(ct_long_drop(ct_submit_count(ex, ran)), i + 1);
+		/* Idle, and done with its last look for work: another one is started for what it
+		 * finds in that. */
 		ct_until(stats_of(ex).idle == 1);
+		ct_int(ct_threads_named("single-", &tid, 1), 1);
+		ct_await_asleep(tid);
+		ct_int(creel_executor_resize(ex, (int)ct_width()), 0);
 	}
 	ct_int(stats_of(ex).started, 1);
 	ct_close(ex);
@@ -75,6 +85,7 @@ CASE(c13_a_task_is_not_stuck_behind_one_that_blocks_its_worker, CT_POOL)
 	for (int i = 0; i < N; i++)
 		creel_future_unref(ct_submit_count(ex, ran));
 	ct_release(&hold);
+	ct_count_await(started, 1);
 	/* Whatever the blocked worker claimed with the blocker, the other one runs it. */
 	ct_count_await(ran, N);
 	ct_int(creel_future_state(blocker), CREEL_FUTURE_RUNNING);
@@ -304,7 +315,7 @@ CASE(c18_with_a_worker_alive_a_thread_that_cannot_be_had_is_no_failure, CT_POOL)
 CASE(c18_a_thread_that_cannot_be_had_leaves_errno_alone, CT_POOL)
 {
 	struct ct_count *started = ct_count_new(), *gate = ct_count_new();
-	creel_executor *ex = ct_pool((creel_thread_pool_options){.max_workers = 2});
+	creel_executor *ex = ct_pool((creel_thread_pool_options){.max_workers = 1});
 	ct_fault_arm(CT_FAULT_THREAD, 1, false);
 	errno = 4242;
 	creel_future *refused = creel_submit(ex, task_nothing, NULL, 0);
@@ -313,6 +324,7 @@ CASE(c18_a_thread_that_cannot_be_had_leaves_errno_alone, CT_POOL)
 	ct_int(ct_outcome(refused), CREEL_EFAILED);
 	creel_future *f = ct_submit_gated(ex, started, gate, 1);
 	ct_count_await(started, 1);
+	ct_int(creel_executor_resize(ex, 2), 0);
 	ct_fault_arm(CT_FAULT_THREAD, 1, false);
 	errno = 4242;
 	creel_future *g = ct_submit_gated(ex, started, gate, 2);
@@ -329,12 +341,13 @@ CASE(c18_a_thread_that_cannot_be_had_leaves_errno_alone, CT_POOL)
 CASE(c18_once_threads_can_be_had_again_the_pool_grows, CT_POOL)
 {
 	struct ct_count *started = ct_count_new(), *gate = ct_count_new(), *ran = ct_count_new();
-	creel_thread_pool_options o = {.max_workers = 3};
+	creel_thread_pool_options o = {.max_workers = 1};
 	creel_executor *ex = ct_pool(o);
 	ct_int(ct_long_drop(ct_submit_count(ex, ran)), 1);
 	ct_until(stats_of(ex).idle == 1);
 	creel_future_unref(ct_submit_gated(ex, started, gate, 0));
 	ct_count_await(started, 1);
+	ct_int(creel_executor_resize(ex, 3), 0);
 	ct_fault_arm(CT_FAULT_THREAD, 1, true);
 	creel_future_unref(ct_submit_gated(ex, started, gate, 0));
 	ct_assert(ct_fault_failed() >= 1);
@@ -486,15 +499,18 @@ CASE(c22_workers_that_retire_together_leave_the_minimum, CT_POOL)
 {
 	struct ct_count *started = ct_count_new(), *gate = ct_count_new();
 	struct ct_gated goodbye = {ct_count_new(), ct_count_new(), 0};
-	creel_thread_pool_options o = {.max_workers = 4,
+	creel_thread_pool_options o = {.max_workers = 2,
 				       .min_workers = 2,
 				       .idle_ns = 1,
 				       .finalizer = slow_fini,
 				       .ctx = &goodbye};
 	creel_executor *ex = ct_pool(o);
-	for (int i = 0; i < 4; i++)
+	/* One worker a task: a third that came too early would go at once. */
+	for (int i = 0; i < 4; i++) {
+		ct_int(creel_executor_resize(ex, i < 2 ? 2 : i + 1), 0);
 		creel_future_unref(ct_submit_gated(ex, started, gate, 0));
-	ct_count_await(started, 4);
+		ct_count_await(started, (uint32_t)i + 1);
+	}
 	ct_open(gate);
 	ct_count_await(goodbye.started, 2);
 	/* Longer than the idle time: those that would go too have the time to. */
