@@ -15,6 +15,9 @@ static creel_stats stats_of(creel_executor *ex)
 	return s;
 }
 
+/* Far more than tasks: where the idle time is short some go before they had one. */
+enum { WORKERS = 4096 };
+
 struct life {
 	struct ct_count *inits, *finis, *ran, *gate;
 	_Atomic unsigned fail_from; /* the worker from which on initializers fail */
@@ -24,7 +27,7 @@ struct life {
 		pthread_t thread;
 		unsigned worker;
 		_Atomic unsigned used, finalized;
-	} locals[64];
+	} locals[WORKERS];
 };
 
 static int life_init(void *ctx, unsigned worker, void **ret_local)
@@ -33,7 +36,7 @@ static int life_init(void *ctx, unsigned worker, void **ret_local)
 	ct_count_add(l->inits, 1);
 	if (l->gate)
 		ct_pass(l->gate);
-	if (worker >= 64 || l->locals[worker].used++)
+	if (worker >= WORKERS || l->locals[worker].used++)
 		l->wrong++;
 	if (worker >= l->fail_from)
 		return l->code;
