@@ -98,3 +98,8 @@ bool ct_guard_over(int64_t start)
 {
 	return ct_now() - start > (int64_t)CT_GUARD_MS * 1000000;
 }
+
+bool ct_again(unsigned i, unsigned n, int64_t start)
+{
+	return i < n || (i < ct_scaled(n) && ct_now() - start < (int64_t)CT_GUARD_MS * 1000000 / 3);
+}

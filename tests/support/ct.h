@@ -99,6 +99,10 @@ void ct_breathe(void);
 int64_t ct_now(void);
 bool ct_guard_over(int64_t start);
 
+/* Whether round i of a loop that began at start is to be: the first n are, and of those that
+ * ct_scaled() adds as many as a third of the guard has time for. */
+bool ct_again(unsigned i, unsigned n, int64_t start);
+
 /* Looks at condition until it holds; where nothing can be waited for. */
 #define ct_until(condition)                                                                        \
 	do {                                                                                       \
