@@ -31,6 +31,7 @@ import tempfile
 
 PR_SET_CHILD_SUBREAPER = 36
 SKIPPED = 77
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 GRACE_MS = 2000  # for what is on its way out; nobody waits for it when nothing was left behind
 INTERPRETERS = re.compile(r'(python|perl|bash|dash|sh)[\d.]*$')
 
@@ -62,6 +63,9 @@ class Ended(Exception):
 
 
 def on_signal(number, _frame):
+    # What follows is clearing away: a second one must not end that.
+    for each in ENDING:
+        signal.signal(each, signal.SIG_IGN)
     raise Ended(signal.Signals(number).name)
 
 
@@ -122,10 +126,19 @@ def collect():
 
 def await_end(pid):
     """Waits for pid, and takes the status of orphans too: somebody may wait for them to vanish."""
-    while True:
-        ended, status = os.waitpid(-1, 0)
-        if ended == pid:
-            return os.waitstatus_to_exitcode(status)
+    # Blocked and waited for: a handler would not run if its signal came right before waitpid().
+    signals = {signal.SIGCHLD, *ENDING}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        while True:
+            ended, status = os.waitpid(-1, os.WNOHANG)
+            if ended == pid:
+                return os.waitstatus_to_exitcode(status)
+            number = 0 if ended else signal.sigwait(signals)
+            if number in ENDING:
+                on_signal(number, None)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def clear_away(grace_ms):
@@ -259,13 +272,13 @@ def run(command, work):
     # Files, not pipes: what is left behind might hold a pipe open for ever.
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     output, errors = (os.open(os.path.join(work, n), flags, 0o600) for n in ('output', 'errors'))
-    pid = os.posix_spawnp(command[0], command, env,
-                          file_actions=[(os.POSIX_SPAWN_DUP2, output, 1),
-                                        (os.POSIX_SPAWN_DUP2, errors, 2)],
-                          setsigdef=[signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-    os.close(output)
-    os.close(errors)
     try:
+        pid = os.posix_spawnp(command[0], command, env,
+                              file_actions=[(os.POSIX_SPAWN_DUP2, output, 1),
+                                            (os.POSIX_SPAWN_DUP2, errors, 2)],
+                              setsigdef=ENDING)
+        os.close(output)
+        os.close(errors)
         status = await_end(pid)
         left = clear_away(GRACE_MS)
         problems += ['left behind and killed: ' + process for process in left]
@@ -283,7 +296,7 @@ def run(command, work):
 
 def main():
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in ENDING:
         signal.signal(number, on_signal)
     with tempfile.TemporaryDirectory(prefix='creel-reap-', ignore_cleanup_errors=True) as work:
         status, problems = run(sys.argv[1:], work)
