@@ -29,6 +29,8 @@ def run(command, env, hangs):
         return child.returncode, said, []
     with open(env['CREEL_SEEDED_PIPE'], encoding='utf-8') as pipe:
         pid = int(pipe.readline())
+    # Twice: the second one comes while reap.py clears away.
+    child.terminate()
     child.terminate()
     said = child.communicate()[0]
     alive = os.path.exists('/proc/%d' % pid)
