@@ -9,7 +9,7 @@
  *               called for finishes what it began here, callbacks and destructors included. What
  *               else of yours runs on it is as you wrote it: tasks, which end by it, and the
  *               sources of maps and the operations of your executors, which must not. Tasks in
- *               worker processes are not cancelled.
+ *               worker processes, and those that a callback runs in place, are not cancelled.
  */
 #ifndef CREEL_BASE_H
 #define CREEL_BASE_H

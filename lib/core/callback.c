@@ -90,11 +90,13 @@ static int call_task(creel_task *task, const void *arg, size_t size)
 	(void)task;
 	(void)size;
 	struct callback *c = *(struct callback *const *)arg;
+	int state = creel__thread_no_cancel();
 	c->called = true;
 	c->fn(c->future, c->arg);
 	c->freed = true;
 	if (c->free)
 		c->free(c->arg);
+	creel__thread_cancel_again(state);
 	return 0;
 }
 
@@ -330,8 +332,10 @@ int creel_future_remove(creel_future *f, uint64_t id)
 	creel__hooks_unlock(f);
 	if (!c || running)
 		return c ? CREEL_CALLBACK_RUNNING : CREEL_CALLBACK_DONE;
+	int state = creel__thread_no_cancel();
 	if (c->free)
 		c->free(c->arg);
 	dispose(c);
+	creel__thread_cancel_again(state);
 	return CREEL_CALLBACK_REMOVED;
 }

@@ -11,6 +11,7 @@
 #include "core/block.h"
 #include "sync/atomic.h"
 #include "sync/local.h"
+#include "sync/thread.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -195,8 +196,11 @@ void creel__error_set_death(const creel_error *e, int64_t pid, int signal, int e
 void creel__error_tell(const creel_error *e)
 {
 	const struct creel__unhandled *u = &box_of(e)->unhandled;
-	if (u->fn)
-		u->fn(u->ctx, e);
+	if (!u->fn)
+		return;
+	int state = creel__thread_no_cancel();
+	u->fn(u->ctx, e);
+	creel__thread_cancel_again(state);
 }
 
 const creel_error *creel__error_ref(const creel_error *e)

@@ -11,6 +11,7 @@
 #include "core/future.h"
 #include "core/task.h"
 #include "sync/local.h"
+#include "sync/thread.h"
 #include <creel/future.h>
 #include <errno.h>
 #include <string.h>
@@ -50,8 +51,11 @@ void creel__result_clear(creel_future *f)
 	} else if (f->result_len == CREEL__RESULT_BOX) {
 		struct creel__box *box = box_of(f);
 		creel_buffer b = box->buffer;
-		if (b.free)
+		if (b.free) {
+			int state = creel__thread_no_cancel();
 			b.free(b.data, b.size, b.ctx);
+			creel__thread_cancel_again(state);
+		}
 		creel__free(box);
 	}
 	f->result_len = 0;

@@ -13,6 +13,7 @@
 #include "core/options.h"
 #include "core/task.h"
 #include "sync/fork.h"
+#include "sync/thread.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
@@ -301,8 +302,11 @@ static const creel_error *explain(const struct submission *s, int code)
 /* The submission was rejected and with it goes what it handed over. */
 static void free_argument(const struct submission *s)
 {
-	if (s->options && s->options->arg_free)
-		s->options->arg_free((void *)(uintptr_t)s->arg, s->size, s->options->arg_ctx);
+	if (!s->options || !s->options->arg_free)
+		return;
+	int state = creel__thread_no_cancel();
+	s->options->arg_free((void *)(uintptr_t)s->arg, s->size, s->options->arg_ctx);
+	creel__thread_cancel_again(state);
 }
 
 creel_future *creel_submit_with(creel_executor *ex, creel_fn fn, const void *arg, size_t size,

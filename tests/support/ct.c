@@ -2,6 +2,7 @@
 /* Failing, skipping and guards: what ct.h declares for both runners. */
 #include "ct.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,9 @@ void ct_fail(const char *file, int line, const char *format, ...)
 	va_start(list, format);
 	vsnprintf(text, sizeof text, format, list);
 	va_end(list);
+	/* A thread that is being cancelled would end in what follows, and nobody would know. */
+	int state;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	if (!on_main_thread()) {
 		fprintf(stderr, "%s:%d: (not the test's main thread) %s\n", file, line, text);
 		abort();

@@ -237,3 +237,71 @@ CT_TEST(regress_exits, a_worker_that_is_to_be_cancelled_is_not_within_a_destruct
 	ct_int(ct_count_get(&freed), 1);
 	close_now(ex);
 }
+
+static struct ct_count cleaned;
+
+static void clean_at_a_point(void *arg)
+{
+	free_at_a_point(arg, 0, &cleaned);
+}
+
+static void tell_at_a_point(void *ctx, const creel_error *e)
+{
+	ct_int(e->code, -EIO);
+	free_at_a_point(NULL, 0, ctx);
+}
+
+/* All that a call may have to get rid of. */
+static void *drop_while_being_cancelled(void *failed)
+{
+	static char data[8];
+	const creel_submit_options o = {.arg_free = free_at_a_point, .arg_ctx = &cleaned};
+	creel_future *moved = creel_promise_new(), *kept = creel_promise_new();
+	uint64_t id;
+	ct_int(creel_promise_set_move(moved,
+				      (creel_buffer){data, sizeof data, free_at_a_point, &cleaned}),
+	       0);
+	ct_int(creel_future_on_done(kept, NULL, note_call, NULL, clean_at_a_point, &id), 0);
+	pthread_cancel(pthread_self());
+	creel_future_unref(moved);
+	ct_int(creel_future_remove(kept, id), CREEL_CALLBACK_REMOVED);
+	creel_future_unref(kept);
+	creel_future_unref(failed);
+	ends_with(creel_submit_with(NULL, task_nothing, data, sizeof data, &o), CREEL_EFAILED);
+	pthread_testcancel();
+	return NULL;
+}
+
+static int moves_and_fails(creel_task *task, const void *arg, size_t size)
+{
+	static char data[8];
+	(void)arg;
+	(void)size;
+	ct_int(creel_return_move(task,
+				 (creel_buffer){data, sizeof data, free_at_a_point, &cleaned}),
+	       0);
+	pthread_cancel(pthread_self());
+	return -EIO;
+}
+
+static int fails(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)arg;
+	(void)size;
+	return -EIO;
+}
+
+CT_TEST(regress_exits, a_thread_that_is_to_be_cancelled_is_not_within_what_gets_rid_of_things, 0)
+{
+	creel_executor *ex = creel_thread_pool_new(&(creel_thread_pool_options){
+		.max_workers = 1, .on_unhandled = tell_at_a_point, .ctx = &cleaned});
+	creel_future *failed = creel_submit(ex, fails, NULL, 0);
+	ct_int(creel_executor_drain(ex, CT_GUARD), 0);
+	run_cancelled(drop_while_being_cancelled, failed);
+	ct_int(ct_count_get(&cleaned), 4);
+	/* This one was running for ever. */
+	ends_with(creel_submit(ex, moves_and_fails, NULL, 0), CREEL_EFAILED);
+	ct_int(ct_count_get(&cleaned), 5);
+	close_now(ex);
+}
