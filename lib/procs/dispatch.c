@@ -123,8 +123,11 @@ static void set_limit_locked(struct creel__procs *p, struct creel__place *place,
 		return;
 	place->check_at = creel_in_ns(limit);
 	p->limited++;
-	/* The manager sleeps longer than that. */
-	if (p->sleeping && place->check_at < p->wake_at)
+	/* The manager sleeps, or is about to, for longer than that. */
+	if (place->check_at >= p->wake_at)
+		return;
+	p->wake_at = place->check_at;
+	if (p->sleeping)
 		creel__kick(p);
 }
 

@@ -348,7 +348,10 @@ static bool turn(struct creel__procs *p)
 	if (stuck)
 		creel__procs_break(p, creel_executor_error(&p->base));
 	creel__lock_acquire(&p->lock);
+	/* A limit that is set meanwhile may be for a worker that has been looked at. */
+	p->wake_at = CREEL_FOREVER;
 	int64_t wake_at = check_time_locked(p);
+	earliest(&wake_at, p->wake_at);
 	bool over = p->closed && p->queued == 0 && p->alive == 0 && p->withdrawn == 0 &&
 		    p->watchers == 0 && !p->handed;
 	p->sleeping = true;
