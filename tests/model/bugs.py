@@ -153,6 +153,16 @@ BUGS = {
         'procs/fetch.c',
         'CREEL__HOOKED) {\n\t\tcreel__kick(watch->p);',
         'CREEL__HOOKED) {'),
+    # A callback came at the last moment, and the outcome is left to the manager, who sleeps.
+    'hands over in silence': (
+        'procs/fetch.c',
+        'p->handed = &task->future;\n\tcreel__kick(p);',
+        'p->handed = &task->future;'),
+    # The manager sleeps, and is not told that a task has a limit.
+    'sets a limit in silence': (
+        'procs/dispatch.c',
+        'if (p->sleeping)\n\t\tcreel__kick(p);',
+        ''),
     # A dead worker is buried while a waiter has its outcome in hand.
     'buries the living': (
         'procs/death.c',

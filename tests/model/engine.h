@@ -54,7 +54,7 @@ struct model_thread {
 	/* A process of its own: at its death, void *arg of death. */
 	void (*death)(void *arg);
 	void *death_arg;
-	int steps_left; /* 0: it lives on; n: it is killed before its n-th point from now */
+	int steps_left; /* 0: it lives on; n: killed before its n-th point from now */
 };
 extern struct model_thread model_threads[MODEL_THREADS];
 extern int model_current, model_thread_count;
@@ -69,7 +69,8 @@ void model_block(const void *on);
 void model_unblock(const void *on, enum model_state state, bool all);
 int model_thread_new(void *(*fn)(void *arg), void *arg);
 bool model_thread_refused(void);
-/* A process: detached, calls death(arg) when it dies; what it has allocated is gone then. */
+/* A process: detached, calls death(arg) when it dies; what it has allocated is gone then. Making it
+ * is no point. */
 int model_process_new(void *(*fn)(void *arg), void *arg, void (*death)(void *arg));
 _Noreturn void model_process_die(void);
 /* Kills it: at once, or after a few steps more. Nothing if it is dead. */

@@ -46,6 +46,7 @@ static void setup(void)
 static void teardown(void)
 {
 	model_check(creel_executor_close(pool) == 0);
+	world_end();
 }
 
 static creel_future *submit(creel_fn fn, int n)
@@ -150,7 +151,6 @@ static void killed_twice(void)
 /* A limit passes while nothing else can happen, and the next task is not harmed. */
 static void over_its_limit(void)
 {
-	setup();
 	int n = 1;
 	creel_future *a = creel_submit_with(pool, hang, &n, sizeof n,
 					    &(creel_submit_options){.limit_ns = 1000000});
@@ -161,6 +161,19 @@ static void over_its_limit(void)
 	creel_future_unref(a);
 	creel_future_unref(b);
 	teardown();
+}
+
+static void first_over_its_limit(void)
+{
+	setup();
+	over_its_limit();
+}
+
+/* The manager sleeps, and is told that there is a limit. */
+static void later_over_its_limit(void)
+{
+	setup_warm();
+	over_its_limit();
 }
 
 static void close_the_pool(void *arg)
@@ -186,7 +199,8 @@ const struct model_scenario model_scenarios[] = {
 	{"one waits behind", one_waits_behind, .preemptions = 1},
 	{"killed on request", killed_on_request, .preemptions = 1},
 	{"killed twice", killed_twice, .preemptions = 1},
-	{"over its limit", over_its_limit, .preemptions = 1},
+	{"the first over its limit", first_over_its_limit, .preemptions = 1},
+	{"a later one over its limit", later_over_its_limit, .preemptions = 1},
 	{"closed while one dies", closed_while_one_dies, .preemptions = 0},
 	{0},
 };

@@ -46,6 +46,7 @@ static void setup(void)
 static void teardown(void)
 {
 	model_check(creel_executor_close(pool) == 0);
+	world_end();
 }
 
 static creel_future *submit(int n)
@@ -222,6 +223,8 @@ const struct model_scenario model_scenarios[] = {
 	{"nobody waits", nobody_waits, .preemptions = 2},
 	{"two waiters", two_waiters, .preemptions = 1},
 	{"a callback comes", a_callback_comes, .preemptions = 1, .spurious = 1},
+	/* At the last moment: after the waiter has looked for one. */
+	{"a callback comes late", a_callback_comes, .preemptions = 2},
 	{"a deadline passes", a_deadline_passes, .preemptions = 1, .early_timeouts = 1},
 	{"a waiter leaves", a_waiter_leaves, .preemptions = 1, .early_timeouts = 1},
 	{"closed meanwhile", closed_meanwhile, .preemptions = 1},

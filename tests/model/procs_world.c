@@ -9,8 +9,8 @@
  *            allocated is gone then, and the parent hears of it afterwards. One worker at a time:
  *            the state of procs/work.c is one process's.
  * SERVER     Answers at once: it is in the sender's call. News wait in a list, as in the socket.
- * NOT HERE   procs/child.c, frame.c and code.c, which talk to the system; the server's own death
- *            (kill_sweep has that).
+ * NOT HERE   procs/child.c, frame.c and code.c, which talk to the system; the server's own death;
+ *            workers side by side, large results, SIGTERM and a grace (kill_sweep has those).
  */
 #include "procs_world.h"
 #include "engine.h"
@@ -28,7 +28,8 @@ struct process {
 	struct creel__child child;
 	struct creel__frame order;
 	int thread, status; /* a wait status */
-	bool lives;
+	bool lives, told;   /* told: the parent hears of its birth */
+	bool open;          /* its pidfd, in the parent */
 };
 
 static struct {
@@ -81,9 +82,19 @@ static void tell(const struct creel__frame *order, char type, int status, int fd
 	wake_parent();
 }
 
+/* By the server: at once, or when the worker has begun to live. */
+static void tell_birth(struct process *w)
+{
+	if (w->told)
+		return;
+	w->told = w->open = true;
+	tell(&w->order, CREEL__FRAME_BORN, 0, MODEL_WORKER + (int)(w - world.processes));
+}
+
 static void died(void *process)
 {
 	struct process *w = process;
+	tell_birth(w);
 	w->lives = false;
 	world.killed += WIFSIGNALED(w->status);
 	tell(&w->order, CREEL__FRAME_DEAD, w->status, -1);
@@ -92,6 +103,8 @@ static void died(void *process)
 static void *live(void *process)
 {
 	struct process *w = process;
+	model_point(&world, NULL, NULL);
+	tell_birth(w);
 	creel__work(&w->child, w->order.worker, w->order.incarnation);
 }
 
@@ -102,12 +115,13 @@ static void spawn(const struct creel__frame *order)
 	for (int i = 0; i < world.born; i++)
 		if (world.processes[i].lives)
 			model_fail("assertion", "a second worker is ordered");
-	int number = world.born++;
-	struct process *w = &world.processes[number];
+	struct process *w = &world.processes[world.born++];
 	*w = (struct process){
 		.child = world.child, .order = *order, .status = SIGKILL, .lives = true};
 	w->thread = model_process_new(live, w, died);
-	tell(order, CREEL__FRAME_BORN, 0, MODEL_WORKER + number);
+	if (!world.may_kill || model_choose(2) == 0)
+		tell_birth(w);
+	model_point(&world, NULL, NULL);
 }
 
 /* The server's end. */
@@ -164,6 +178,19 @@ int creel__pidfd_open(pid_t pid)
 	return MODEL_OTHER;
 }
 
+static struct process *worker_of(int pidfd)
+{
+	struct process *w = &world.processes[pidfd - MODEL_WORKER];
+	model_check(w->open);
+	return w;
+}
+
+void world_end(void)
+{
+	for (int i = 0; i < world.born; i++)
+		model_check(!world.processes[i].lives && !world.processes[i].open);
+}
+
 static void kill_worker(struct process *w, int signal)
 {
 	w->status = signal;
@@ -174,7 +201,7 @@ int creel__pidfd_kill(int pidfd, int signal)
 {
 	model_point(&world, "kills", __builtin_return_address(0));
 	model_check(world.may_kill && pidfd >= MODEL_WORKER);
-	kill_worker(&world.processes[pidfd - MODEL_WORKER], signal);
+	kill_worker(worker_of(pidfd), signal);
 	return 0;
 }
 
@@ -321,6 +348,8 @@ int model_open(const char *path, int flags, ...)
 int model_close(int fd)
 {
 	model_check(fd >= MODEL_BELL);
+	if (fd >= MODEL_WORKER)
+		worker_of(fd)->open = false;
 	return 0;
 }
 

@@ -8,6 +8,9 @@
 /* In front of each schedule. Whether the library may kill workers, and whether others do. */
 void world_reset(bool may_kill);
 
+/* Behind each: every worker is gone, and no pidfd was forgotten. */
+void world_end(void);
+
 /* SIGKILL, from somebody else, to the worker that there is; nothing if there is none. */
 void world_kill_worker(void);
 

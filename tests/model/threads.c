@@ -318,7 +318,6 @@ int model_process_new(void *(*fn)(void *arg), void *arg, void (*death)(void *arg
 	t->death_arg = arg;
 	model_order_spawn(thread);
 	model_trace(NULL, NULL, "starts process %d", thread);
-	model_point(NULL, NULL, NULL);
 	return thread;
 }
 

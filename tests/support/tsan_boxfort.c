@@ -27,9 +27,11 @@ extern void *__interceptor_mmap64(void *at, size_t size, int protection, int fla
 void *mmap64(void *at, size_t size, int protection, int flags, int fd, off64_t offset);
 int mincore(void *at, size_t size, unsigned char *ret_pages);
 
+/* Not where they are moved to: an arena that is there stays there. */
 static int in_arena_range(const void *at)
 {
-	return (uintptr_t)at >= ARENA_LOW && (uintptr_t)at < ARENA_HIGH;
+	return (uintptr_t)at >= ARENA_LOW && (uintptr_t)at < ARENA_HIGH &&
+	       (uintptr_t)at - MOVED_TO > MOVED_MASK;
 }
 
 static void *moved(const void *at)
