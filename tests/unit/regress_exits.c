@@ -197,18 +197,25 @@ static void *cancel_while_being_cancelled(void *f)
 	return NULL;
 }
 
-/* The future was never final, and its worker waited for that. */
-CT_TEST(regress_exits, a_canceller_that_is_to_be_cancelled_is_not_within_a_destructor, 0)
+static struct ct_count freed;
+static struct told told;
+
+/* Its destructor and its two callbacks come to such a point. */
+static creel_future *submit_pointed(creel_executor *ex, creel_fn fn)
 {
-	static struct ct_count freed;
-	static struct told told;
-	creel_executor *ex = pool_of(1);
-	creel_future *first = hold(ex, &gate);
 	creel_future *f = creel_submit_with(
-		ex, task_nothing, NULL, 0,
+		ex, fn, NULL, 0,
 		&(creel_submit_options){.arg_free = free_at_a_point, .arg_ctx = &freed});
 	for (int i = 0; i < 2; i++)
 		ct_int(creel_future_on_done(f, NULL, call_at_a_point, &told, NULL, NULL), 0);
+	return f;
+}
+
+/* The future was never final, and its worker waited for that. */
+CT_TEST(regress_exits, a_canceller_that_is_to_be_cancelled_is_not_within_a_destructor, 0)
+{
+	creel_executor *ex = pool_of(1);
+	creel_future *first = hold(ex, &gate), *f = submit_pointed(ex, task_nothing);
 	run_cancelled(cancel_while_being_cancelled, f);
 	ct_int(ct_count_get(&freed), 1);
 	ct_int(ct_count_get(&told.called), 2);
@@ -221,20 +228,69 @@ CT_TEST(regress_exits, a_canceller_that_is_to_be_cancelled_is_not_within_a_destr
 /* The same at the end of a task that has its own worker cancelled. */
 CT_TEST(regress_exits, a_worker_that_is_to_be_cancelled_is_not_within_a_destructor, 0)
 {
-	static struct ct_count freed;
-	static struct told told;
 	creel_executor *ex = pool_of(1);
-	creel_future *first = hold(ex, &gate);
-	creel_future *f = creel_submit_with(
-		ex, cancel_self, NULL, 0,
-		&(creel_submit_options){.arg_free = free_at_a_point, .arg_ctx = &freed});
-	for (int i = 0; i < 2; i++)
-		ct_int(creel_future_on_done(f, NULL, call_at_a_point, &told, NULL, NULL), 0);
+	creel_future *first = hold(ex, &gate), *f = submit_pointed(ex, cancel_self);
 	ct_open(&gate.open);
 	ends_with(f, 0);
 	ends_with(first, 0);
 	ct_count_await(&told.called, 2);
 	ct_int(ct_count_get(&freed), 1);
+	close_now(ex);
+}
+
+static void cancel_and_call(creel_future *f, void *arg)
+{
+	pthread_cancel(pthread_self());
+	call_at_a_point(f, arg);
+}
+
+static void free_told_at_a_point(void *arg)
+{
+	pthread_testcancel();
+	note_free(arg);
+}
+
+/* Of a callback that runs as a task the destructor was cut off. */
+CT_TEST(regress_exits, a_callback_on_an_executor_is_not_cancelled, 0)
+{
+	creel_executor *ex = pool_of(1);
+	creel_future *p = creel_promise_new();
+	ct_int(creel_future_on_done(p, ex, cancel_and_call, &told, free_told_at_a_point, NULL), 0);
+	ct_int(creel_promise_set_result(p, NULL, 0), 0);
+	creel_future_unref(p);
+	close_now(ex);
+	told_once(&told);
+}
+
+static int comes_to_a_point(creel_task *task, const void *arg, size_t size)
+{
+	pthread_testcancel();
+	return task_count(task, arg, size);
+}
+
+static void run_in_place(creel_future *f, void *ex)
+{
+	(void)f;
+	ends_with(submit_to(ex, comes_to_a_point, &freed), 0);
+}
+
+static void *settle_while_being_cancelled(void *p)
+{
+	pthread_cancel(pthread_self());
+	ct_int(creel_promise_set_result(p, NULL, 0), 0);
+	pthread_testcancel();
+	return NULL;
+}
+
+/* A task elsewhere would end by it. */
+CT_TEST(regress_exits, a_task_that_a_callback_runs_in_place_is_not_cancelled, 0)
+{
+	creel_executor *ex = creel_inline_new();
+	creel_future *p = creel_promise_new();
+	ct_int(creel_future_on_done(p, NULL, run_in_place, ex, NULL, NULL), 0);
+	run_cancelled(settle_while_being_cancelled, p);
+	ct_int(ct_count_get(&freed), 1);
+	creel_future_unref(p);
 	close_now(ex);
 }
 
