@@ -20,7 +20,7 @@
 CREEL_BEGIN
 
 typedef struct creel_submit_options {
-	/* The task's name in errors. Copied. Default "". */
+	/* The task's name in errors. Copied, and cut to 39 bytes. Default "". */
 	const char *name;
 	/* Destructor of the argument: called once with the pointer and the size that the function
 	 * got (a copy's address when it was copied) and arg_ctx, in this process, after the

@@ -637,3 +637,9 @@ CASE(c05_a_callback_never_runs_on_a_thread_that_waits, CT_ASYNC)
 	ct_close(ex);
 	pthread_mutex_destroy(&p->lock);
 }
+
+CORE_CASE(bad_removing_a_callback_of_no_future_is_refused)
+{
+	ct_int(creel_future_remove(NULL, 0), -EINVAL);
+	ct_int(creel_future_remove(NULL, 1), -EINVAL);
+}

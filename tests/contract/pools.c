@@ -522,3 +522,25 @@ CASE(c22_workers_that_retire_together_leave_the_minimum, CT_POOL)
 	ct_int(stats_of(ex).workers, 2);
 	ct_close(ex);
 }
+
+static int refuse_to_start(void *ctx, unsigned worker, void **ret_local)
+{
+	(void)ctx;
+	(void)worker;
+	(void)ret_local;
+	return -EIO;
+}
+
+CASE(c15_a_broken_pool_that_is_shut_down_still_says_that_it_is_broken, CT_POOL)
+{
+	creel_executor *ex = ct_pool((creel_thread_pool_options){.initializer = refuse_to_start});
+	creel_future *f = creel_submit(ex, task_nothing, NULL, 0);
+	ct_int(ct_outcome(f), CREEL_EFAILED);
+	creel_future_unref(f);
+	for (int round = 0; round < 2; round++) {
+		ct_int(creel_try_submit(ex, task_nothing, NULL, 0, NULL, &f), CREEL_EFAILED);
+		ct_int(creel_executor_resize(ex, 2), CREEL_EFAILED);
+		ct_int(creel_executor_shutdown(ex, 0, CT_GUARD, NULL), 0);
+	}
+	ct_close(ex);
+}

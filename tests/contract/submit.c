@@ -302,3 +302,18 @@ CASE(rule_an_executor_may_be_used_by_any_thread_that_holds_it, CT_ASYNC)
 	}
 	ct_int(log->n, 600);
 }
+
+/* What the header says of a name: copied, and cut to 39 bytes. */
+CASE(c06_a_long_name_of_a_task_is_cut_to_39_bytes_in_its_error, 0)
+{
+	char name[] = "0123456789012345678901234567890123456789012345678901234567890123456789";
+	int code = -EIO;
+	creel_executor *ex = ct_executor();
+	creel_future *f = creel_submit_with(ex, task_fail, &code, sizeof code,
+					    &(creel_submit_options){.name = name});
+	name[0] = 'x';
+	ct_int(ct_outcome(f), CREEL_EFAILED);
+	ct_text(creel_future_error(f)->task, "012345678901234567890123456789012345678");
+	creel_future_unref(f);
+	ct_close(ex);
+}
