@@ -44,6 +44,16 @@ BUGS = {
         'core/callback.c',
         'bool running = c && c->running;',
         'bool running = c && c->running && c->id == 0;'),
+    # Whoever finds a broken executor does not take over what its error says.
+    'polls relaxed': (
+        'core/executor.c',
+        'return ex ? creel__load(&ex->error, acquire) : NULL;',
+        'return ex ? creel__load(&ex->error, relaxed) : NULL;'),
+    # An error can be found that is not written yet.
+    'breaks relaxed': (
+        'core/executor.c',
+        'if (!creel__cas(&ex->error, &none, error, release, relaxed))',
+        'if (!creel__cas(&ex->error, &none, error, relaxed, relaxed))'),
     # The wait returns while its hooks still hang on the futures.
     'leaves its hooks': (
         'core/wait.c',
