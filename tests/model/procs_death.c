@@ -195,12 +195,12 @@ static void closed_while_one_dies(void)
 }
 
 const struct model_scenario model_scenarios[] = {
-	{"killed while waited for", killed_while_waited_for, .preemptions = 1},
-	{"one waits behind", one_waits_behind, .preemptions = 1},
 	{"killed on request", killed_on_request, .preemptions = 1},
-	{"killed twice", killed_twice, .preemptions = 1},
 	{"the first over its limit", first_over_its_limit, .preemptions = 1},
 	{"a later one over its limit", later_over_its_limit, .preemptions = 1},
 	{"closed while one dies", closed_while_one_dies, .preemptions = 0},
+	{"one waits behind", one_waits_behind, .preemptions = 1},
+	{"killed twice", killed_twice, .preemptions = 1},
+	{"killed while waited for", killed_while_waited_for, .preemptions = 1},
 	{0},
 };
