@@ -125,7 +125,7 @@ static int parse_file(creel_task *task, const void *arg, size_t size)
 static size_t parse_all(char (*names)[NAME_SIZE], size_t n, size_t *ret_survivors)
 {
 	creel_executor *pool = creel_process_pool_new(&(creel_process_pool_options){
-		.limit_ns = 2000000000, .memory_limit = 256 << 20}); /* for each file */
+		.limit_ns = CREEL_S(2), .memory_limit = 256 << 20}); /* for each file */
 	creel_mapping *map = creel_map(pool, parse_file, names, sizeof names[0], n,
 				       &(creel_map_options){.flags = CREEL_KEEP_GOING});
 	creel_future *f;

@@ -4,7 +4,9 @@
  *
  * RETURN CODES  A call that can fail returns 0, or a negative code: -errno where errno has a word
  *               for it, CREEL_E... where it has not. errno itself is preserved by every call.
- * DEADLINES     Absolute nanoseconds of CLOCK_MONOTONIC. One in the past polls.
+ * DEADLINES     Points in time of CLOCK_MONOTONIC, not durations. A deadline in the past makes the
+ *               call return at once (a poll).
+ * LANGUAGE      C99 or later (the deadlines are compound literals), or C++11 or later.
  * CANCELLATION  No call is a point of (deferred) cancellation: a thread that pthread_cancel() was
  *               called for finishes what it began here, callbacks and destructors included. What
  *               else of yours runs on it is as you wrote it: tasks, which end by it, and the
@@ -57,14 +59,43 @@ typedef struct creel_queue creel_queue;
 /* A map in progress: one function over many items, bounded in flight. */
 typedef struct creel_mapping creel_mapping;
 
-/* Nanoseconds of CLOCK_MONOTONIC. */
-typedef int64_t creel_deadline;
+/*
+ * A point in time: nanoseconds of CLOCK_MONOTONIC. A type of its own, so that a bare number or a
+ * duration does not compile where a deadline is expected. Read ns to compare two deadlines.
+ */
+typedef struct creel_deadline {
+	int64_t ns;
+} creel_deadline;
 
-/* Poll: what is not so now is -ETIMEDOUT. So does every deadline that has passed, zero included. */
-#define CREEL_NOW ((creel_deadline)-1)
+/*
+ * CREEL_NOW      The call polls: it returns at once, with -ETIMEDOUT if it would have to wait.
+ *                Every deadline in the past does the same, {0} included.
+ * CREEL_FOREVER  The call waits for as long as it takes.
+ *
+ * Both are values for arguments, assignments and local variables. Initialise a static variable with
+ * CREEL_NOW_INIT or CREEL_FOREVER_INIT.
+ */
+#ifdef __cplusplus
+#define CREEL_NOW (creel_deadline{-1})
+#define CREEL_FOREVER (creel_deadline{INT64_MAX})
+#else
+#define CREEL_NOW ((creel_deadline){-1})
+#define CREEL_FOREVER ((creel_deadline){INT64_MAX})
+#endif
+#define CREEL_NOW_INIT                                                                             \
+	{                                                                                          \
+		-1                                                                                 \
+	}
+#define CREEL_FOREVER_INIT                                                                         \
+	{                                                                                          \
+		INT64_MAX                                                                          \
+	}
 
-/* Wait for as long as it takes. */
-#define CREEL_FOREVER INT64_MAX
+/* Durations: nanoseconds in 64 bits, for the fields that end in _ns, as in
+ * ".limit_ns = CREEL_MS(100)". */
+#define CREEL_US(n) ((n)*INT64_C(1000))
+#define CREEL_MS(n) ((n)*INT64_C(1000000))
+#define CREEL_S(n) ((n)*INT64_C(1000000000))
 
 /* As the size of an argument: pass the pointer itself, copy nothing. It must stay valid until the
  * task ended; the function sees the same size. */
@@ -95,10 +126,16 @@ typedef struct creel_buffer {
  */
 typedef int (*creel_fn)(creel_task *task, const void *arg, size_t size);
 
-/* A deadline ns nanoseconds (ms milliseconds) from now; saturates at CREEL_FOREVER, never wraps;
- * zero or less is CREEL_NOW. Any thread; does not block. */
+/* The present. Any thread; does not block. */
+CREEL_API creel_deadline creel_now(void);
+
+/* The deadline that is ns nanoseconds (ms milliseconds) away. Saturates at CREEL_FOREVER and never
+ * wraps; zero or less gives CREEL_NOW. A fraction does not compile: creel_in_ns(CREEL_US(500)) is
+ * half a millisecond. Any thread; does not block. */
 CREEL_API creel_deadline creel_in_ns(int64_t ns);
 CREEL_API creel_deadline creel_in_ms(int64_t ms);
+#define creel_in_ns(ns) (creel_in_ns)((ns) | 0)
+#define creel_in_ms(ms) (creel_in_ms)((ms) | 0)
 
 /* The name of a return code: "ETIMEDOUT", "CREEL_EFAILED", "0"; a static string, never NULL. */
 CREEL_API const char *creel_code_name(int code);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The typed layer: one macro line makes submit, map and result calls of a plain C function,
- * checked by the compiler.
+ * The typed layer. One macro line gives a plain C function typed calls that the compiler checks.
  *
  *	static long square(long n) { return n * n; }
  *	CREEL_TYPED(square, long, long);                // name, result, argument
@@ -10,24 +9,39 @@
  *	long r;
  *	int rc = square_result(f, creel_in_ms(500), &r);
  *
- * CREEL_TYPED(name, R, A)       for  R name(A)
- * CREEL_TYPED_TASK(name, R, A)  for  int name(creel_task *task, const A *arg, R *ret_result), which
- *                               can fail and see that it was cancelled. *ret_result is a
- *                               result only when it returns 0.
+ * CREEL_TYPED(name, R, A)       wraps  R name(A)
+ * CREEL_TYPED_TASK(name, R, A)  wraps  int name(creel_task *task, A const *arg, R *ret_result)
  *
- * Both define, as static functions:
+ * The function of CREEL_TYPED_TASK can fail, and can see that it was cancelled. It returns 0 and
+ * sets *ret_result, or returns another code and *ret_result is ignored.
+ *
+ * Both macros define these static functions:
  *
  *	creel_future *name_submit(creel_executor *ex, A arg);
+ *	creel_future *name_submit_with(creel_executor *ex, A arg,
+ *				       const creel_submit_options *options);
+ *	int name_queue_submit(creel_queue *q, creel_executor *ex, A arg,
+ *			      const creel_submit_options *options, void *tag);
  *	int name_result(creel_future *f, creel_deadline deadline, R *ret_result);
- *	creel_mapping *name_map(creel_executor *ex, const A *items, size_t n,
- *				const creel_map_options *o);
+ *	creel_mapping *name_map(creel_executor *ex, A const *items, size_t n,
+ *				const creel_map_options *options);
  *	int name_map_next(creel_mapping *map, creel_deadline deadline, R *ret_result,
  *			  size_t *ret_index);
  *
- * name_map_next() returns what creel_map_next() does; with CREEL_KEEP_GOING a failed item returns
- * what creel_future_result() says of it, with its index, and the map goes on. R and A are values:
- * they are copied, may be structs, and for a process pool must hold no pointers into private
- * memory. Works in C11 and in C++.
+ * name_map_next() returns what creel_map_next() returns. With CREEL_KEEP_GOING, an item that failed
+ * returns what creel_future_result() says of it; *ret_index is its index, and the map goes on.
+ *
+ * TYPES   R and A are copied by value. They may be numbers, structs, enums and pointers; a typedef
+ *         is needed where the name of a parameter would stand inside the type (a pointer to a
+ *         function). They must not be arrays: put the array into a struct. For a process pool they
+ *         must not point into private memory.
+ * VOID    R may be void: name_result() and name_map_next() have no ret_result, and neither has the
+ *         function of CREEL_TYPED_TASK. A may be void: the calls have no arg, the function of
+ *         CREEL_TYPED_TASK has none either, and there is no map.
+ * ERRORS  A wrong type is an error in C++, and in C since gcc 14 and clang 16. Older C compilers
+ *         warn: compile with -Werror=int-conversion -Werror=incompatible-pointer-types.
+ *
+ * Works in C (C99 or later) and in C++ (C++11 or later).
  */
 #ifndef CREEL_TYPED_H
 #define CREEL_TYPED_H
@@ -40,57 +54,140 @@
 #define CREEL__UNUSED
 #endif
 
-/* Older compilers only warn of these in C, and a wrong type would run. */
-#if defined(__GNUC__) && !defined(__cplusplus)
-#pragma GCC diagnostic error "-Wint-conversion"
-#pragma GCC diagnostic error "-Wincompatible-pointer-types"
+#ifdef __cplusplus
+#define CREEL__CAST(type, value) static_cast<type>(value)
+#else
+#define CREEL__CAST(type, value) ((type)(value))
 #endif
 
-#define CREEL__TYPED_CALLS(name, R, A)                                                             \
-	CREEL__UNUSED static creel_future *name##_submit(creel_executor *ex, A arg)                \
-	{                                                                                          \
-		return creel_submit(ex, name##_creel_fn, &arg, sizeof arg);                        \
-	}                                                                                          \
-	CREEL__UNUSED static int name##_result(creel_future *f, creel_deadline deadline,           \
-					       R *ret_result)                                      \
-	{                                                                                          \
-		return creel_future_result(f, deadline, ret_result, sizeof *ret_result);           \
-	}                                                                                          \
-	CREEL__UNUSED static creel_mapping *name##_map(creel_executor *ex, const A *items,         \
-						       size_t n, const creel_map_options *options) \
+/* 1 if T is the word void, else 0. "void *" is not: the parenthesis does not follow the word. */
+#define CREEL__IS_VOID(T) CREEL__SECOND(CREEL__VOID_##T(), 0, ~)
+#define CREEL__VOID_void() ~, 1
+#define CREEL__SECOND(...) CREEL__SECOND_(__VA_ARGS__)
+#define CREEL__SECOND_(first, second, ...) second
+
+#define CREEL__JOIN(a, b) CREEL__JOIN_(a, b)
+#define CREEL__JOIN_(a, b) a##b
+
+/* MACRO_0 or MACRO_1, by whether T is void. */
+#define CREEL__BY_VOID(macro, T) CREEL__JOIN(macro##_, CREEL__IS_VOID(T))
+
+/* The argument: as a parameter, as what is submitted, and in the call of the function. */
+#define CREEL__PARAMETER(A) CREEL__BY_VOID(CREEL__PARAMETER, A)(A)
+#define CREEL__PARAMETER_0(A) , A arg
+#define CREEL__PARAMETER_1(A)
+#define CREEL__SUBMITTED(A) CREEL__BY_VOID(CREEL__SUBMITTED, A)
+#define CREEL__SUBMITTED_0 &arg, sizeof arg
+#define CREEL__SUBMITTED_1 NULL, 0
+#define CREEL__RECEIVED(A) CREEL__BY_VOID(CREEL__RECEIVED, A)(A)
+#define CREEL__RECEIVED_0(A) *CREEL__CAST(A const *, arg)
+#define CREEL__RECEIVED_1(A)
+#define CREEL__RECEIVED_BY_TASK(A) CREEL__BY_VOID(CREEL__RECEIVED_BY_TASK, A)(A)
+#define CREEL__RECEIVED_BY_TASK_0(A) , CREEL__CAST(A const *, arg)
+#define CREEL__RECEIVED_BY_TASK_1(A)
+#define CREEL__TASK_PARAMETER(A) CREEL__BY_VOID(CREEL__TASK_PARAMETER, A)(A)
+#define CREEL__TASK_PARAMETER_0(A) , A const *
+#define CREEL__TASK_PARAMETER_1(A)
+
+/* The result: as a parameter, in the call of the function, and on its way back. */
+#define CREEL__RESULT(R) CREEL__BY_VOID(CREEL__RESULT, R)(R)
+#define CREEL__RESULT_0(R) , R *ret_result
+#define CREEL__RESULT_1(R)
+#define CREEL__RESULT_OF_TASK(R) CREEL__BY_VOID(CREEL__RESULT_OF_TASK, R)(R)
+#define CREEL__RESULT_OF_TASK_0(R) , R *
+#define CREEL__RESULT_OF_TASK_1(R)
+#define CREEL__WANTED(R) CREEL__BY_VOID(CREEL__WANTED, R)
+#define CREEL__WANTED_0 ret_result, sizeof *ret_result
+#define CREEL__WANTED_1 NULL, 0
+#define CREEL__PASS_ON(R) CREEL__BY_VOID(CREEL__PASS_ON, R)
+#define CREEL__PASS_ON_0 , ret_result
+#define CREEL__PASS_ON_1
+
+#define CREEL__CALL(R, call) CREEL__BY_VOID(CREEL__CALL, R)(R, call)
+#define CREEL__CALL_0(R, call)                                                                     \
+	R result = call;                                                                           \
+	return creel_return(task, &result, sizeof result);
+#define CREEL__CALL_1(R, call)                                                                     \
+	(void)task;                                                                                \
+	call;                                                                                      \
+	return 0;
+#define CREEL__CALL_TASK(R, A) CREEL__BY_VOID(CREEL__CALL_TASK, R)(R, A)
+#define CREEL__CALL_TASK_0(R, A)                                                                   \
+	R result;                                                                                  \
+	int code = fn(task CREEL__RECEIVED_BY_TASK(A), &result);                                   \
+	return code ? code : creel_return(task, &result, sizeof result);
+#define CREEL__CALL_TASK_1(R, A) return fn(task CREEL__RECEIVED_BY_TASK(A));
+
+/* No compiler takes a function that returns an array, and each names this one. */
+#define CREEL__NO_ARRAY(name, R, A)                                                                \
+	typedef R name##_result_must_not_be_an_array(void);                                        \
+	typedef A name##_argument_must_not_be_an_array(void);
+
+#define CREEL__MAP_CALLS(name, R, A) CREEL__BY_VOID(CREEL__MAP_CALLS, A)(name, R, A)
+#define CREEL__MAP_CALLS_1(name, R, A)
+#define CREEL__MAP_CALLS_0(name, R, A)                                                             \
+	CREEL__UNUSED CREEL_MUST_USE static creel_mapping *name##_map(                             \
+		creel_executor *ex, A const *items, size_t n, const creel_map_options *options)    \
 	{                                                                                          \
 		return creel_map(ex, name##_creel_fn, items, sizeof *items, n, options);           \
 	}                                                                                          \
-	CREEL__UNUSED static int name##_map_next(creel_mapping *map, creel_deadline deadline,      \
-						 R *ret_result, size_t *ret_index)                 \
+	CREEL__UNUSED CREEL_MUST_USE static int name##_map_next(                                   \
+		creel_mapping *map, creel_deadline deadline CREEL__RESULT(R), size_t *ret_index)   \
 	{                                                                                          \
 		creel_future *f = NULL;                                                            \
 		int rc = creel_map_next(map, deadline, &f, ret_index);                             \
 		if (rc == 0)                                                                       \
-			rc = name##_result(f, CREEL_NOW, ret_result);                              \
+			rc = name##_result(f, CREEL_NOW CREEL__PASS_ON(R));                        \
 		creel_future_unref(f);                                                             \
 		return rc;                                                                         \
+	}
+
+#define CREEL__TYPED_CALLS(name, R, A)                                                             \
+	CREEL__UNUSED CREEL_MUST_USE static creel_future *name##_submit(                           \
+		creel_executor *ex CREEL__PARAMETER(A))                                            \
+	{                                                                                          \
+		return creel_submit(ex, name##_creel_fn, CREEL__SUBMITTED(A));                     \
 	}                                                                                          \
+	CREEL__UNUSED CREEL_MUST_USE static creel_future *name##_submit_with(                      \
+		creel_executor *ex CREEL__PARAMETER(A), const creel_submit_options *options)       \
+	{                                                                                          \
+		return creel_submit_with(ex, name##_creel_fn, CREEL__SUBMITTED(A), options);       \
+	}                                                                                          \
+	CREEL__UNUSED CREEL_MUST_USE static int name##_queue_submit(                               \
+		creel_queue *q, creel_executor *ex CREEL__PARAMETER(A),                            \
+		const creel_submit_options *options, void *tag)                                    \
+	{                                                                                          \
+		return creel_queue_submit(q, ex, name##_creel_fn, CREEL__SUBMITTED(A), options,    \
+					  tag);                                                    \
+	}                                                                                          \
+	CREEL__UNUSED CREEL_MUST_USE static int name##_result(                                     \
+		creel_future *f, creel_deadline deadline CREEL__RESULT(R))                         \
+	{                                                                                          \
+		return creel_future_result(f, deadline, CREEL__WANTED(R));                         \
+	}                                                                                          \
+	CREEL__MAP_CALLS(name, R, A)                                                               \
 	struct name##_creel_end
 
 #define CREEL_TYPED(name, R, A)                                                                    \
+	CREEL__NO_ARRAY(name, R, A)                                                                \
 	static int name##_creel_fn(creel_task *task, const void *arg, size_t size)                 \
 	{                                                                                          \
-		(void)size;                                                                        \
 		R (*const fn)(A) = name;                                                           \
-		R result = fn(*(const A *)arg);                                                    \
-		return creel_return(task, &result, sizeof result);                                 \
+		(void)arg;                                                                         \
+		(void)size;                                                                        \
+		CREEL__CALL(R, fn(CREEL__RECEIVED(A)))                                             \
 	}                                                                                          \
 	CREEL__TYPED_CALLS(name, R, A)
 
 #define CREEL_TYPED_TASK(name, R, A)                                                               \
+	CREEL__NO_ARRAY(name, R, A)                                                                \
 	static int name##_creel_fn(creel_task *task, const void *arg, size_t size)                 \
 	{                                                                                          \
+		int (*const fn)(creel_task * CREEL__TASK_PARAMETER(A)                              \
+						     CREEL__RESULT_OF_TASK(R)) = name;             \
+		(void)arg;                                                                         \
 		(void)size;                                                                        \
-		R result;                                                                          \
-		int (*const fn)(creel_task *, const A *, R *) = name;                              \
-		int code = fn(task, (const A *)arg, &result);                                      \
-		return code ? code : creel_return(task, &result, sizeof result);                   \
+		CREEL__CALL_TASK(R, A)                                                             \
 	}                                                                                          \
 	CREEL__TYPED_CALLS(name, R, A)
 

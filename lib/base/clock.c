@@ -16,22 +16,30 @@ int64_t creel__now(void)
 
 bool creel__deadline_passed(creel_deadline deadline)
 {
-	if (deadline == CREEL_FOREVER)
+	if (creel__is_forever(deadline))
 		return false;
-	return deadline <= 0 || deadline <= creel__now();
+	return deadline.ns <= 0 || deadline.ns <= creel__now();
 }
+
+creel_deadline creel_now(void)
+{
+	return (creel_deadline){creel__now()};
+}
+
+#undef creel_in_ns
+#undef creel_in_ms
 
 creel_deadline creel_in_ns(int64_t ns)
 {
 	if (ns <= 0)
 		return CREEL_NOW;
 	int64_t now = creel__now();
-	return ns >= CREEL_FOREVER - now ? CREEL_FOREVER : now + ns;
+	return ns >= INT64_MAX - now ? CREEL_FOREVER : (creel_deadline){now + ns};
 }
 
 creel_deadline creel_in_ms(int64_t ms)
 {
-	if (ms > CREEL_FOREVER / NS_PER_MS)
+	if (ms > INT64_MAX / NS_PER_MS)
 		return CREEL_FOREVER;
 	return creel_in_ns(ms <= 0 ? 0 : ms * NS_PER_MS);
 }

@@ -221,7 +221,7 @@ int creel__future_await(creel_future *f, creel_deadline deadline)
 	int rc = creel__future_may_wait(f, deadline);
 	if (rc)
 		return creel__future_is_final(f) ? 0 : rc;
-	if (deadline == CREEL_FOREVER && creel__task_help(f))
+	if (creel__is_forever(deadline) && creel__task_help(f))
 		return 0;
 	if (creel__load(&f->state, relaxed) & CREEL__REMOTE && await_remote(f, deadline))
 		return 0;

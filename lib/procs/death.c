@@ -33,7 +33,7 @@ void creel__kill_worker_locked(struct creel__procs *p, struct creel__proc *w, in
 	if (w->gone)
 		return;
 	w->dying = true;
-	w->kill_at = grace_ns ? creel_in_ns(grace_ns) : CREEL_NOW;
+	w->kill_at = grace_ns ? creel_in_ns(grace_ns).ns : 0;
 	if (w->pidfd >= 0)
 		creel__pidfd_kill(w->pidfd, grace_ns ? SIGTERM : SIGKILL);
 	if (p->sleeping && w->kill_at < p->wake_at)
@@ -181,7 +181,7 @@ static void back_off_locked(struct creel__procs *p)
 	if (p->crashes < CRASHES_MOST)
 		p->crashes++;
 	if (p->crashes > CRASHES_FREE)
-		p->spawn_after = creel_in_ns(BACKOFF_LEAST << (p->crashes - CRASHES_FREE));
+		p->spawn_after = creel_in_ns(BACKOFF_LEAST << (p->crashes - CRASHES_FREE)).ns;
 }
 
 /* What was running is copied to casualties; returns how many. They stay in their places until they

@@ -121,7 +121,7 @@ static void set_limit_locked(struct creel__procs *p, struct creel__place *place,
 	place->limit_ns = limit;
 	if (!limit)
 		return;
-	place->check_at = creel_in_ns(limit);
+	place->check_at = creel_in_ns(limit).ns;
 	p->limited++;
 	/* The manager sleeps, or is about to, for longer than that. */
 	if (place->check_at >= p->wake_at)

@@ -104,7 +104,7 @@ static bool concerns_manager_locked(struct creel__procs *p, struct creel__proc *
 		return false;
 	/* It mostly has a look ahead in mind already: see check_ready_locked(). */
 	w->idle_since = creel__now();
-	return p->sleeping && creel_in_ns(p->options.idle_ns) < p->wake_at;
+	return p->sleeping && creel_in_ns(p->options.idle_ns).ns < p->wake_at;
 }
 
 /* From DONE to final, as the manager does it in creel__collect(). False:

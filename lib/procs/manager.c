@@ -125,7 +125,7 @@ static void check_ready_locked(struct creel__procs *p, struct creel__proc *w, in
 /* Everything that depends on time. Returns when to look again. */
 static int64_t check_time_locked(struct creel__procs *p)
 {
-	int64_t now = creel__now(), wake_at = CREEL_FOREVER;
+	int64_t now = creel__now(), wake_at = INT64_MAX;
 	for (unsigned i = 0; i < p->reach; i++) {
 		struct creel__proc *w = &p->procs[i];
 		if (w->life == CREEL__NOBODY)
@@ -157,7 +157,7 @@ static int64_t check_time_locked(struct creel__procs *p)
 
 static int timeout_of(int64_t wake_at)
 {
-	if (wake_at == CREEL_FOREVER)
+	if (wake_at == INT64_MAX)
 		return -1;
 	int64_t ns = wake_at - creel__now();
 	if (ns <= 0)
@@ -186,7 +186,7 @@ static void unreachable(struct creel__procs *p, struct creel__proc *w, const str
 	w->pid = f->pid;
 	w->retiring = w->dying = true;
 	p->fork_failures++;
-	p->spawn_after = creel_in_ns(FORK_RETRY_NS * p->fork_failures);
+	p->spawn_after = creel_in_ns(FORK_RETRY_NS * p->fork_failures).ns;
 	(void)creel__frame_send(p->socket, &order, -1);
 	creel__procs_unlock(p);
 }
@@ -198,7 +198,7 @@ static void fork_failed(struct creel__procs *p, struct creel__proc *w, int error
 	creel__proc_clear_locked(p, w);
 	p->alive--;
 	p->fork_failures++;
-	p->spawn_after = creel_in_ns(FORK_RETRY_NS * p->fork_failures);
+	p->spawn_after = creel_in_ns(FORK_RETRY_NS * p->fork_failures).ns;
 	hopeless = p->alive == 0 && p->fork_failures >= CREEL__DEATHS_BEFORE_READY;
 	creel__procs_unlock(p);
 	if (!hopeless)
@@ -349,7 +349,7 @@ static bool turn(struct creel__procs *p)
 		creel__procs_break(p, creel_executor_error(&p->base));
 	creel__lock_acquire(&p->lock);
 	/* A limit that is set meanwhile may be for a worker that has been looked at. */
-	p->wake_at = CREEL_FOREVER;
+	p->wake_at = INT64_MAX;
 	int64_t wake_at = check_time_locked(p);
 	earliest(&wake_at, p->wake_at);
 	bool over = p->closed && p->queued == 0 && p->alive == 0 && p->withdrawn == 0 &&
@@ -358,7 +358,7 @@ static bool turn(struct creel__procs *p)
 	p->wake_at = wake_at;
 	say_sleeping_locked(p, 1);
 	if (creel__anything_done(p))
-		wake_at = CREEL_NOW;
+		wake_at = 0;
 	creel__procs_unlock(p);
 	if (over)
 		return false;

@@ -116,7 +116,7 @@ static int kill_task(creel_executor *ex, creel_task *task, int64_t grace_ns)
 	creel__lock_acquire(&p->lock);
 	struct creel__proc *w = creel__find_locked(p, task, &i);
 	bool dying = w && w->place[i].kill_kind;
-	if (dying && w->kill_at > creel_in_ns(grace_ns))
+	if (dying && w->kill_at > creel_in_ns(grace_ns).ns)
 		creel__kill_worker_locked(p, w, grace_ns);
 	bool killed = w && creel__fence_locked(p, w, i, CREEL_KIND_KILLED, grace_ns);
 	creel__procs_unlock(p);

@@ -179,7 +179,7 @@ static bool spawn_one_locked(struct creel__procs *p)
 				  .incarnation = ++p->incarnation,
 				  .pidfd = -1,
 				  .depth = CREEL__FIRST_DEPTH,
-				  .start_by = creel_in_ns(p->options.start_ns)};
+				  .start_by = creel_in_ns(p->options.start_ns).ns};
 	if (p->reach <= i)
 		p->reach = i + 1;
 	if (creel__frame_send(p->socket, &order, -1) < 0) {

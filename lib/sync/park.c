@@ -17,8 +17,8 @@
 
 static struct timespec timespec_of(creel_deadline deadline)
 {
-	return (struct timespec){.tv_sec = (time_t)(deadline / NS_PER_S),
-				 .tv_nsec = (long)(deadline % NS_PER_S)};
+	return (struct timespec){.tv_sec = (time_t)(deadline.ns / NS_PER_S),
+				 .tv_nsec = (long)(deadline.ns % NS_PER_S)};
 }
 
 #ifdef __linux__
@@ -30,12 +30,13 @@ static struct timespec timespec_of(creel_deadline deadline)
 /* FUTEX_WAIT_BITSET takes an absolute deadline of CLOCK_MONOTONIC. */
 static int wait_on(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline, int flags)
 {
-	if (deadline <= 0)
+	if (deadline.ns <= 0)
 		return -ETIMEDOUT;
 	int saved = errno;
 	struct timespec until = timespec_of(deadline);
 	long rc = syscall(SYS_futex, word, FUTEX_WAIT_BITSET | flags, expected,
-			  deadline == CREEL_FOREVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
+			  creel__is_forever(deadline) ? NULL : &until, NULL,
+			  FUTEX_BITSET_MATCH_ANY);
 	bool late = rc < 0 && errno == ETIMEDOUT;
 	errno = saved;
 	return late ? -ETIMEDOUT : 0;
@@ -120,7 +121,7 @@ static struct bucket *bucket_of(_Atomic(uint32_t) *word)
 
 int creel__park(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline)
 {
-	if (deadline <= 0)
+	if (deadline.ns <= 0)
 		return -ETIMEDOUT;
 	struct bucket *b = bucket_of(word);
 	struct timespec until = timespec_of(deadline);
@@ -130,7 +131,7 @@ int creel__park(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadl
 	/* Only a comparison: whoever was parked looks at the word again,
 	 * with the order it needs. */
 	if (creel__load(word, relaxed) == expected)
-		rc = deadline == CREEL_FOREVER
+		rc = creel__is_forever(deadline)
 			     ? pthread_cond_wait(&b->cond, &b->mutex)
 			     : pthread_cond_timedwait(&b->cond, &b->mutex, &until);
 	pthread_mutex_unlock(&b->mutex);

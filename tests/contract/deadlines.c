@@ -2,7 +2,7 @@
 /* Promise 4: deadlines poll when past, never overflow, and know nothing of the wall clock. */
 #include "contract.h"
 
-static const creel_deadline past[] = {CREEL_NOW, 0, 1, -2, -1000000000, INT64_MIN};
+static const creel_deadline past[] = {CREEL_NOW_INIT, {0}, {1}, {-2}, {-1000000000}, {INT64_MIN}};
 enum { PASTS = sizeof past / sizeof past[0] };
 
 CORE_CASE(c04_a_past_deadline_polls_a_pending_future)
@@ -76,24 +76,24 @@ CASE(c04_a_past_deadline_polls_an_executor_and_a_map, CT_ASYNC)
 
 CORE_CASE(c04_a_huge_delay_is_for_ever_and_never_wraps)
 {
-	ct_assert(creel_in_ns(INT64_MAX) == CREEL_FOREVER);
-	ct_assert(creel_in_ms(INT64_MAX) == CREEL_FOREVER);
-	ct_assert(creel_in_ns(INT64_MAX - 1) == CREEL_FOREVER);
-	ct_assert(creel_in_ms(INT64_MAX / 1000) == CREEL_FOREVER);
-	ct_assert(creel_in_ms(INT64_MAX / 1000000 + 1) == CREEL_FOREVER);
+	ct_int(creel_in_ns(INT64_MAX).ns, CREEL_FOREVER.ns);
+	ct_int(creel_in_ms(INT64_MAX).ns, CREEL_FOREVER.ns);
+	ct_int(creel_in_ns(INT64_MAX - 1).ns, CREEL_FOREVER.ns);
+	ct_int(creel_in_ms(INT64_MAX / 1000).ns, CREEL_FOREVER.ns);
+	ct_int(creel_in_ms(INT64_MAX / 1000000 + 1).ns, CREEL_FOREVER.ns);
 	int64_t before = ct_now();
 	for (int64_t ns = 1; ns > 0 && ns <= INT64_MAX / 2; ns *= 2)
-		ct_assert(creel_in_ns(ns) > before);
+		ct_assert(creel_in_ns(ns).ns > before);
 	for (int64_t ms = 1; ms > 0 && ms <= INT64_MAX / 2; ms *= 2)
-		ct_assert(creel_in_ms(ms) > before);
+		ct_assert(creel_in_ms(ms).ns > before);
 }
 
 CORE_CASE(c04_no_delay_or_a_negative_one_is_now)
 {
 	static const int64_t none[] = {0, -1, -1000, INT64_MIN};
 	for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
-		ct_assert(creel_in_ns(none[i]) == CREEL_NOW);
-		ct_assert(creel_in_ms(none[i]) == CREEL_NOW);
+		ct_int(creel_in_ns(none[i]).ns, CREEL_NOW.ns);
+		ct_int(creel_in_ms(none[i]).ns, CREEL_NOW.ns);
 	}
 }
 
@@ -102,8 +102,8 @@ CORE_CASE(c04_a_deadline_counts_nanoseconds_of_the_monotonic_clock)
 	int64_t before = ct_now();
 	creel_deadline ns = creel_in_ns(5000000000), ms = creel_in_ms(5000);
 	int64_t after = ct_now();
-	ct_assert(ns >= before + 5000000000 && ns <= after + 5000000000);
-	ct_assert(ms >= before + 5000000000 && ms <= after + 5000000000);
+	ct_assert(ns.ns >= before + 5000000000 && ns.ns <= after + 5000000000);
+	ct_assert(ms.ns >= before + 5000000000 && ms.ns <= after + 5000000000);
 }
 
 struct waiting {
@@ -121,8 +121,11 @@ static void *wait_until(void *arg)
 
 CORE_CASE(c04_a_far_deadline_does_not_time_out)
 {
-	static const creel_deadline far[] = {CREEL_FOREVER, INT64_MAX - 1, INT64_MAX / 2,
-					     INT64_C(4611686018427387904), (int64_t)1 << 60};
+	static const creel_deadline far[] = {CREEL_FOREVER_INIT,
+					     {INT64_MAX - 1},
+					     {INT64_MAX / 2},
+					     {INT64_C(4611686018427387904)},
+					     {(int64_t)1 << 60}};
 	long nine = 9;
 	for (size_t i = 0; i < sizeof far / sizeof far[0]; i++) {
 		struct waiting w = {creel_promise_new(), far[i]};
@@ -141,13 +144,13 @@ CORE_CASE(c04_a_wait_that_times_out_has_waited_that_long)
 	for (int ms = 1; ms <= 16; ms *= 4) {
 		creel_deadline at = creel_in_ms(ms);
 		ct_int(creel_future_result(f, at, NULL, 0), -ETIMEDOUT);
-		ct_assert(ct_now() >= at);
+		ct_assert(ct_now() >= at.ns);
 		at = creel_in_ms(ms);
 		ct_int(creel_wait(&f, 1, CREEL_FIRST_COMPLETED, at, NULL), -ETIMEDOUT);
-		ct_assert(ct_now() >= at);
+		ct_assert(ct_now() >= at.ns);
 		at = creel_in_ms(ms);
 		ct_int(creel_queue_take(q, at, &taken, NULL), -ETIMEDOUT);
-		ct_assert(ct_now() >= at);
+		ct_assert(ct_now() >= at.ns);
 	}
 	creel_queue_unref(q);
 	creel_future_unref(f);

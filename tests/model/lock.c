@@ -92,7 +92,7 @@ static void gives_up(void)
 	int a = model_spawn(put, NULL), rc = 0;
 	creel__lock_acquire(&lock);
 	while (items == 0 && rc == 0)
-		rc = creel__cond_wait(&cond, &lock, 5000);
+		rc = creel__cond_wait(&cond, &lock, (creel_deadline){5000});
 	model_check(items == 1 || rc == -ETIMEDOUT);
 	creel__lock_release(&lock);
 	model_join(a);

@@ -290,7 +290,7 @@ int model_epoll_wait(int epoll, struct epoll_event *ret_events, int most, int ti
 	if (!world.rung && world.first == world.last && timeout) {
 		model_trace(&world, pc, "waits for events");
 		model_park(&world,
-			   timeout < 0 ? CREEL_FOREVER : model_clock + timeout * INT64_C(1000000));
+			   timeout < 0 ? INT64_MAX : model_clock + timeout * INT64_C(1000000));
 	}
 	model_order_observe(&world);
 	if (world.rung)

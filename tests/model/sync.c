@@ -63,7 +63,7 @@ static uint32_t value_of(const _Atomic(uint32_t) *word)
 int creel__park(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline)
 {
 	const void *pc = __builtin_return_address(0);
-	if (deadline <= model_clock)
+	if (deadline.ns <= model_clock)
 		return -ETIMEDOUT;
 	model_point(word, NULL, pc);
 	model_use(word, pc);
@@ -72,9 +72,8 @@ int creel__park(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadl
 			    expected);
 		return 0;
 	}
-	model_trace(word, pc, "sleeps%s on",
-		    deadline == CREEL_FOREVER ? "" : ", until a deadline,");
-	return model_park(word, deadline) ? -ETIMEDOUT : 0;
+	model_trace(word, pc, "sleeps%s on", deadline.ns == INT64_MAX ? "" : ", until a deadline,");
+	return model_park(word, deadline.ns) ? -ETIMEDOUT : 0;
 }
 
 /* Only the address counts: the memory may be gone. */

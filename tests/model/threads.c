@@ -107,14 +107,13 @@ static int candidates(int *list, int n, bool caller_can)
 		anybody |= model_threads[i].state == MODEL_RUNNABLE;
 	bool timed = false;
 	for (int i = 0; i < model_thread_count; i++)
-		timed |= is_sleeper(&model_threads[i]) &&
-			 model_threads[i].deadline != CREEL_FOREVER;
+		timed |= is_sleeper(&model_threads[i]) && model_threads[i].deadline != INT64_MAX;
 	for (int i = 0; i < model_thread_count; i++) {
 		const struct model_thread *t = &model_threads[i];
 		bool can = false;
 		if (t->state == MODEL_RUNNABLE)
 			can = !caller_can || i != model_current;
-		else if (is_sleeper(t) && t->deadline != CREEL_FOREVER)
+		else if (is_sleeper(t) && t->deadline != INT64_MAX)
 			can = !anybody || early_left > 0;
 		else if (is_sleeper(t))
 			can = (anybody || timed) && spurious_left > 0;
@@ -127,7 +126,7 @@ static int candidates(int *list, int n, bool caller_can)
 /* A parked thread was chosen though nobody woke it. */
 static void wake_unasked(struct model_thread *t)
 {
-	if (t->deadline == CREEL_FOREVER) {
+	if (t->deadline == INT64_MAX) {
 		spurious_left--;
 		model_trace(NULL, NULL, "thread %d wakes up for no reason",
 			    (int)(t - model_threads));

@@ -76,7 +76,7 @@ static void rest(creel_deadline guard)
 	struct timespec moment = {0, 1000000}, now;
 	nanosleep(&moment, NULL);
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	if ((int64_t)now.tv_sec * 1000000000 > guard)
+	if ((int64_t)now.tv_sec * 1000000000 > guard.ns)
 		broken(__FILE__, __LINE__, "%u threads are left",
 		       count_entries("/proc/self/task") - 2);
 }

@@ -130,7 +130,7 @@ CT_TEST(cond, waiting_gives_up_the_lock, 0)
 
 CT_TEST(cond, a_deadline_ends_the_wait_with_the_lock_held, 0)
 {
-	static const int64_t past[] = {CREEL_NOW, 0, INT64_MIN, 1};
+	static const creel_deadline past[] = {CREEL_NOW_INIT, {0}, {INT64_MIN}, {1}};
 	for (size_t i = 0; i < sizeof past / sizeof past[0]; i++) {
 		creel__lock_acquire(&shared.lock);
 		ct_int(creel__cond_wait(&shared.cond, &shared.lock, past[i]), -ETIMEDOUT);
@@ -168,8 +168,8 @@ CT_TEST(park, a_deadline_that_has_passed_is_a_timeout, 0)
 	_Atomic(uint32_t) word = 5;
 	errno = 77;
 	ct_int(creel__park(&word, 5, CREEL_NOW), -ETIMEDOUT);
-	ct_int(creel__park(&word, 5, 0), -ETIMEDOUT);
-	ct_int(creel__park(&word, 5, 1), -ETIMEDOUT);
+	ct_int(creel__park(&word, 5, (creel_deadline){0}), -ETIMEDOUT);
+	ct_int(creel__park(&word, 5, (creel_deadline){1}), -ETIMEDOUT);
 	ct_int(creel__park(&word, 5, creel_in_ms(1)), -ETIMEDOUT);
 	ct_int(errno, 77);
 }
