@@ -46,10 +46,13 @@ static struct callback *callback_of(struct creel__hook *hook)
 /* Calls it on this thread. The argument's destructor counts as a part of the callback. */
 static void call(struct callback *c)
 {
+	uint16_t here = creel__fork_generation();
 	creel__callbacks_enter();
 	c->fn(c->future, c->arg);
+	creel__fork_returned(here, 0);
 	if (c->free)
 		c->free(c->arg);
+	creel__fork_returned(here, 0);
 	creel__callbacks_leave();
 }
 
@@ -92,7 +95,9 @@ static int call_task(creel_task *task, const void *arg, size_t size)
 	struct callback *c = *(struct callback *const *)arg;
 	int state = creel__thread_no_cancel();
 	c->called = true;
+	uint16_t here = creel__fork_generation();
 	c->fn(c->future, c->arg);
+	creel__fork_returned(here, 0);
 	c->freed = true;
 	if (c->free)
 		c->free(c->arg);

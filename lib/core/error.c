@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "core/block.h"
 #include "sync/atomic.h"
+#include "sync/fork.h"
 #include "sync/local.h"
 #include "sync/thread.h"
 #include <errno.h>
@@ -199,7 +200,9 @@ void creel__error_tell(const creel_error *e)
 	if (!u->fn)
 		return;
 	int state = creel__thread_no_cancel();
+	uint16_t here = creel__fork_generation();
 	u->fn(u->ctx, e);
+	creel__fork_returned(here, 0);
 	creel__thread_cancel_again(state);
 }
 

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "core/future.h"
 #include "core/task.h"
+#include "sync/fork.h"
 #include "sync/local.h"
 #include "sync/thread.h"
 #include <creel/future.h>
@@ -53,7 +54,9 @@ void creel__result_clear(creel_future *f)
 		creel_buffer b = box->buffer;
 		if (b.free) {
 			int state = creel__thread_no_cancel();
+			uint16_t here = creel__fork_generation();
 			b.free(b.data, b.size, b.ctx);
+			creel__fork_returned(here, 0);
 			creel__thread_cancel_again(state);
 		}
 		creel__free(box);

@@ -12,6 +12,7 @@
 #include "core/executor.h"
 #include "core/future.h"
 #include "core/hook.h"
+#include "sync/fork.h"
 #include "sync/local.h"
 #include "sync/park.h"
 #include "sync/thread.h"
@@ -48,8 +49,10 @@ void creel__argument_drop(creel_future *f)
 		creel__argument(f, &data, &size);
 		void (*arg_free)(void *, size_t, void *) = options->arg_free;
 		options->arg_free = NULL;
+		uint16_t here = creel__fork_generation();
 		creel__callbacks_enter();
 		arg_free(data, size, options->arg_ctx);
+		creel__fork_returned(here, 0);
 		creel__callbacks_leave();
 	}
 	creel__argument_free(f);
@@ -183,7 +186,9 @@ int creel__task_call(creel_task *task)
 	void *data;
 	size_t size;
 	creel__argument(f, &data, &size);
+	uint16_t here = creel__fork_generation();
 	int code = fn(task, data, size);
+	creel__fork_returned(here, code);
 	local->task = f->outer;
 	return code;
 }

@@ -395,6 +395,7 @@ void *creel__manager(void *procs)
 {
 	struct creel__procs *p = procs;
 	(void)creel__thread_no_cancel();
+	creel__self()->own = true;
 	creel__thread_set_name(p->name, 0);
 	creel__error_fill_reserve();
 	while (turn(p))

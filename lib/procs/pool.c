@@ -101,6 +101,9 @@ static enum creel__withdrawn withdraw(creel_executor *ex, creel_task *task, bool
 static void ended(creel_executor *ex)
 {
 	struct creel__procs *p = procs_of(ex);
+	/* A callback on the canceller's thread has forked: the lock may be held for ever. */
+	if (creel__executor_foreign(ex))
+		return;
 	creel__lock_acquire(&p->lock);
 	if (--p->withdrawn == 0)
 		creel__cond_broadcast_locked(&p->changed);
@@ -167,6 +170,8 @@ static void cancel_pending(struct creel__procs *p)
 		creel_future *f = list;
 		list = f->next;
 		cancelled += creel__task_cancel((creel_task *)f);
+		if (creel__executor_foreign(&p->base))
+			return;
 	}
 	creel__lock_acquire(&p->lock);
 	p->cancelled += cancelled;
@@ -181,7 +186,8 @@ static void close_pool(struct creel__procs *p, unsigned flags)
 	creel__procs_unlock(p);
 	if (flags & CREEL_SHUTDOWN_CANCEL)
 		cancel_pending(p);
-	creel__kick(p);
+	if (!creel__executor_foreign(&p->base))
+		creel__kick(p);
 }
 
 static int shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline, bool may_wait,
@@ -190,6 +196,9 @@ static int shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline,
 	struct creel__procs *p = procs_of(ex);
 	int rc = 0;
 	close_pool(p, flags);
+	/* This is the child of a callback that forked. */
+	if (creel__executor_foreign(ex))
+		return -EPERM;
 	creel__lock_acquire(&p->lock);
 	while (rc == 0 && !p->ended) {
 		if (creel__deadline_passed(deadline))

@@ -7,6 +7,9 @@
  * ALGORITHM  First fit among at most CREEL__EXTENTS extents: a page, or a cache line, apart.
  * FORK     The process has one thread, unless a task makes more;
  *          those must not use creel_return...().
+ *          Slots and results are one process's. A child of a task gets no result memory. One that
+ *          returns from a function of the user's ends there (sync/fork.h); one that gets here by
+ *          another way (a signal handler that forks) ends before it starts or commits a task.
  */
 #include "procs/work.h"
 #include "base/alloc.h"
@@ -80,8 +83,15 @@ static void *alloc_extent(size_t size)
 	return me.results + offset;
 }
 
+static bool is_worker(void)
+{
+	return me.generation == creel__fork_generation();
+}
+
 static void *alloc_result(size_t size)
 {
+	if (!is_worker())
+		return NULL;
 	if (size <= CREEL__OUT && !me.inline_taken) {
 		me.inline_taken = true;
 		return me.slot->out_data;
@@ -104,6 +114,8 @@ static void free_result(void *data, size_t size, void *ctx)
 {
 	(void)size;
 	(void)ctx;
+	if (!is_worker())
+		return;
 	if (data == me.slot->out_data)
 		me.inline_taken = false;
 	else
@@ -211,9 +223,6 @@ static void run(struct creel__slot *slot)
 	local->asked = &slot->asked;
 	creel__error_fill_reserve();
 	int code = creel__task_call((creel_task *)f);
-	/* A child that the task forked and let return: it is no worker. */
-	if (me.generation != creel__fork_generation())
-		_exit(code);
 	const creel_error *said = creel__result_get_error(f);
 	if (code && said) {
 		write_error(slot, code, said->message);
@@ -286,6 +295,7 @@ static _Noreturn void confess(struct creel__slot *slot, uint64_t found)
 static void serve_slot(struct creel__slot *slot, uint64_t state)
 {
 	uint64_t running = CREEL__SLOT(state >> 8, CREEL__SLOT_RUNNING);
+	creel__fork_returned(me.generation, 0);
 	creel__store(&slot->began, state >> 8, relaxed);
 	if (slot->limited)
 		creel__store(&slot->started, creel__now(), relaxed);
@@ -294,6 +304,7 @@ static void serve_slot(struct creel__slot *slot, uint64_t state)
 	if (!creel__cas(&slot->state, &state, running, acq_rel, relaxed))
 		return;
 	run(slot);
+	creel__fork_returned(me.generation, 0);
 	/* [SLOT-2] [BELL-1] seq_cst: releases the outcome; pairs with the parent's load of DONE */
 	if (!creel__cas(&slot->state, &running, CREEL__SLOT(running >> 8, CREEL__SLOT_DONE),
 			seq_cst, relaxed)) {
@@ -321,6 +332,8 @@ static void sleep_until_woken(void)
 	/* [BELL-1] seq_cst: the last look, at the slots and here */
 	if (!oldest_ready(&state) && !creel__load(&me.control->retire, seq_cst))
 		creel__park_shared(&me.control->sleeping, 1, CREEL_FOREVER);
+	/* A signal handler may have forked. */
+	creel__fork_returned(me.generation, 0);
 	creel__store(&me.control->sleeping, 0, relaxed);
 }
 
@@ -328,6 +341,7 @@ static _Noreturn void retire(void)
 {
 	if (me.c->options.finalizer)
 		me.c->options.finalizer(me.c->options.ctx, me.worker.local);
+	creel__fork_returned(me.generation, 0);
 	flush();
 	_exit(0);
 }
@@ -336,6 +350,7 @@ static void initialize(uint32_t incarnation)
 {
 	const creel_process_pool_options *o = &me.c->options;
 	int code = o->initializer ? o->initializer(o->ctx, me.worker.index, &me.worker.local) : 0;
+	creel__fork_returned(me.generation, code);
 	flush();
 	if (code) {
 		creel__store(&me.control->init_code, code, relaxed);
@@ -351,6 +366,7 @@ void creel__work(const struct creel__child *c, unsigned worker, uint32_t incarna
 	struct creel__local *local = creel__self();
 	/* The host may be a worker itself, or in a callback. */
 	memset(&me, 0, sizeof me);
+	local->own = true;
 	local->results = NULL;
 	local->asked = NULL;
 	local->draining = false;

@@ -9,9 +9,11 @@
  */
 #include "sync/fork.h"
 #include "sync/atomic.h"
+#include "sync/local.h"
 #include <errno.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 static _Atomic(_Atomic(uint32_t) *) word;
 static _Atomic(uint32_t) inherited;
@@ -72,4 +74,10 @@ uint16_t creel__fork_generation(void)
 	if (!creel__cas(w, &generation, next, release, relaxed))
 		return (uint16_t)generation;
 	return (uint16_t)next;
+}
+
+void creel__fork_leave(int status)
+{
+	if (creel__self()->own)
+		_exit(status);
 }

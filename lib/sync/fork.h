@@ -9,4 +9,22 @@
  * another; never 0. */
 uint16_t creel__fork_generation(void);
 
+/* Ends a forked child with that exit status, if the calling thread is one of the library's own. */
+void creel__fork_leave(int status);
+
+/*
+ * A function of the user's has returned; `before` is the generation from before it was called.
+ *
+ * It may have forked. In the child a thread of the library's own has nothing to go on with: its
+ * queue, its slots and its callbacks are the parent's. So the child ends here. On a thread of the
+ * user's the child goes on and returns to the user's code.
+ *
+ * Whatever calls a function of the user's calls this next, before it touches anything else.
+ */
+static inline void creel__fork_returned(uint16_t before, int status)
+{
+	if (before != creel__fork_generation())
+		creel__fork_leave(status);
+}
+
 #endif

@@ -25,6 +25,8 @@ struct creel__local {
 	unsigned hot_count;
 	/* Called when the thread ends; NULL: not yet registered. */
 	void (*at_exit)(struct creel__local *local);
+	/* sync/fork.h: the library made this thread; no code of the user's waits further down. */
+	bool own;
 	/* core/callback.c: how deep in callbacks, and those of other futures that come next. */
 	unsigned callbacks;
 	int cancel_state; /* of the thread, outside of them: within, it is not cancelled */

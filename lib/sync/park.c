@@ -50,7 +50,7 @@ int creel__park_shared(_Atomic(uint32_t) *word, uint32_t expected, creel_deadlin
 void creel__unpark_shared(_Atomic(uint32_t) *word)
 {
 	int saved = errno;
-	syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+	syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 	errno = saved;
 }
 

@@ -23,6 +23,8 @@ void creel__unpark_all(_Atomic(uint32_t) *word);
 #ifdef __linux__
 /* The same on a word in memory that processes share. Only futexes can. */
 int creel__park_shared(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline);
+/* Wakes all: a forked child of a worker may be parked on its parent's word, and must not take the
+ * wake-up that is for the parent. */
 void creel__unpark_shared(_Atomic(uint32_t) *word);
 #endif
 

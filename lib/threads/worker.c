@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "core/future.h"
+#include "sync/fork.h"
 #include "sync/local.h"
 #include "sync/thread.h"
 #include "threads/pool.h"
@@ -304,7 +305,9 @@ static bool initialize(struct creel__pool_worker *w)
 	int code = 0;
 	if (pool->initializer) {
 		arrive_early(w);
+		uint16_t here = creel__fork_generation();
 		code = pool->initializer(pool->ctx, w->base.index, &w->base.local);
+		creel__fork_returned(here, code);
 		creel__lock_acquire(&pool->lock);
 		pool->initializing--;
 		creel__lock_release(&pool->lock);
@@ -331,8 +334,11 @@ static void leave(struct creel__pool_worker *w)
 	creel__pool_pass_on(pool);
 	bool finalize = w->initialized && !w->finalized;
 	w->finalized = true;
-	if (finalize && pool->finalizer)
+	if (finalize && pool->finalizer) {
+		uint16_t here = creel__fork_generation();
 		pool->finalizer(pool->ctx, w->base.local);
+		creel__fork_returned(here, 0);
+	}
 	creel__pool_fail_batch(pool, &w->batch);
 	creel__error_drop_reserve();
 	creel__self()->worker = NULL;
@@ -394,6 +400,7 @@ static bool replace(struct creel__pool_worker *w)
 static void ended(void *arg)
 {
 	struct creel__pool_worker *w = arg;
+	creel__fork_returned(w->pool->base.generation, 0);
 	creel__task_exited(NULL);
 	/* [COUNT-1] release: as where a worker counts a task that returned */
 	creel__store(&w->base.ended, creel__load(&w->base.begun, relaxed), release);
@@ -411,6 +418,7 @@ static void ended(void *arg)
 
 static void *thread_main(void *arg)
 {
+	creel__self()->own = true;
 	creel__thread_guard(run, ended, arg);
 	return NULL;
 }

@@ -34,6 +34,11 @@ int creel__cpus(const char *root)
 	return model_scenario->cpus ? model_scenario->cpus : INT_MAX;
 }
 
+void creel__fork_leave(int status)
+{
+	(void)status;
+}
+
 uint16_t creel__fork_generation(void)
 {
 	return 1;
