@@ -60,7 +60,7 @@ typedef struct creel_process_pool_options {
 	int max_workers;
 	/* Idle workers retire down to this many. Default 0. */
 	int min_workers;
-	/* CREEL_PROCESS_BREAK_ON_DEATH or 0. */
+	/* CREEL_PROCESS_... values below, or'ed together, or 0. */
 	unsigned flags;
 	/* A worker is replaced after so many tasks. 0: never. */
 	int tasks_per_worker;
@@ -104,7 +104,11 @@ typedef struct creel_process_pool_options {
 
 enum {
 	/* The first worker that dies in a task breaks the pool, as in CPython. */
-	CREEL_PROCESS_BREAK_ON_DEATH = 1
+	CREEL_PROCESS_BREAK_ON_DEATH = 1,
+	/* The loss of the fork server breaks the pool. By default the pool forks a new server from
+	 * the host as it is by then: use this flag in a host that must prepare each fork, or that
+	 * has dropped privileges or loaded secrets since the pool was made. */
+	CREEL_PROCESS_BREAK_ON_LOSS = 2
 };
 
 /*

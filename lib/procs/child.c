@@ -320,9 +320,14 @@ void creel__child_serve(const struct creel__child *c)
 	memset(s, 0, sizeof *s);
 	s->c = c;
 	set_up(s);
+	struct creel__frame word = {.type = CREEL__FRAME_READY, .pid = s->pid};
+	if (s->signals < 0) {
+		word.type = CREEL__FRAME_FAILED;
+		word.step = CREEL__STEP_SIGNALFD;
+		word.status = errno;
+	}
 	int self = creel__pidfd_open(s->pid);
-	struct creel__frame hello = {.type = CREEL__FRAME_HELLO, .pid = s->pid};
-	if (s->signals < 0 || creel__frame_send(c->socket, &hello, self) < 0)
+	if (creel__frame_send(c->socket, &word, self) < 0 || s->signals < 0)
 		_exit(1);
 	if (self >= 0)
 		close(self);

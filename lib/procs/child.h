@@ -13,17 +13,21 @@ struct creel__frame {
 	char type;
 	uint32_t worker, incarnation;
 	int32_t pid, status; /* wait status, or errno */
+	uint32_t step;       /* of FAILED while a server starts: enum creel__step */
 };
 
 enum {
-	CREEL__FRAME_HELLO = 'H',  /* server: its pid, with a pidfd */
+	CREEL__FRAME_HELLO = 'H',  /* who forked the server: its pid, with a pidfd */
+	CREEL__FRAME_READY = 'R',  /* server: it takes orders; the same */
 	CREEL__FRAME_SPAWN = 'S',  /* parent: fork this worker */
 	CREEL__FRAME_BORN = 'B',   /* server: its pid, with a pidfd */
-	CREEL__FRAME_FAILED = 'F', /* server: fork failed, errno */
+	CREEL__FRAME_FAILED = 'F', /* server: fork failed, errno; or a step of its own start */
 	CREEL__FRAME_DEAD = 'D',   /* server: its wait status; its process group is dead as well */
 	CREEL__FRAME_KILL = 'K',   /* parent: kill this worker, of which it has no pidfd */
 	CREEL__FRAME_QUIT = 'Q',   /* parent: kill what is left and leave */
 };
+
+enum creel__step { CREEL__STEP_FORK, CREEL__STEP_PIDFD, CREEL__STEP_SIGNALFD, CREEL__STEPS };
 
 /* Everything that the children use; in the parent's memory at the fork, so theirs by copy. */
 struct creel__child {
@@ -41,6 +45,17 @@ struct creel__child {
 /* The fork server: never returns. Runs in a freshly forked child. */
 _Noreturn void creel__child_serve(const struct creel__child *c);
 
+/* A fork server that takes orders. */
+struct creel__served {
+	int socket, pidfd;
+	pid_t pid;
+};
+
+/* start.c: forks a server for c, of which it sets socket and owner. 0, or -errno and what could not
+ * be had. Takes no lock and waits until the deadline at most. */
+int creel__server_fork(struct creel__child *c, creel_deadline deadline,
+		       struct creel__served *ret_served, const char **ret_what);
+
 /* Sends a frame, with a descriptor unless fd is -1. 0 or -errno (-EAGAIN if the socket is full). */
 int creel__frame_send(int socket, const struct creel__frame *frame, int fd);
 
@@ -48,7 +63,9 @@ int creel__frame_send(int socket, const struct creel__frame *frame, int fd);
  * -errno (-EAGAIN if there is none). */
 int creel__frame_receive(int socket, struct creel__frame *ret_frame, int *ret_fd, int flags);
 
+/* A descriptor, or -1 and errno. */
 int creel__pidfd_open(pid_t pid);
+/* 0 or -errno, which stays as it was. */
 int creel__pidfd_kill(int pidfd, int signal);
 
 #endif

@@ -76,7 +76,8 @@ int creel__pidfd_open(pid_t pid)
 
 int creel__pidfd_kill(int pidfd, int signal)
 {
-	int saved = errno, rc = (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+	int saved = errno;
+	int rc = syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) < 0 ? -errno : 0;
 	errno = saved;
 	return rc;
 }

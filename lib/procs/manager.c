@@ -211,6 +211,34 @@ static void fork_failed(struct creel__procs *p, struct creel__proc *w, int error
 	creel__error_unref(e);
 }
 
+/* All workers are buried. Nothing is held while the new server starts: whoever submits meanwhile
+ * finds none, and need not wait for it. */
+static void renew_server(struct creel__procs *p)
+{
+	bool may = !(p->options.flags & CREEL_PROCESS_BREAK_ON_LOSS);
+	const char *code = "",
+		   *what = may ? "it dies each time" : "CREEL_PROCESS_BREAK_ON_LOSS was asked for";
+	creel__lock_acquire(&p->lock);
+	bool wanted = !p->closed || p->queued;
+	bool anew = wanted && may && ++p->servers_lost < CREEL__SERVERS_LOST;
+	creel__procs_unlock(p);
+	int rc = anew ? creel__server_start(p, &what) : 0;
+	if (rc)
+		code = creel_code_name(rc);
+	if (rc == 0 && (anew || !wanted)) {
+		creel__lock_acquire(&p->lock);
+		creel__spawn_locked(p);
+		creel__procs_unlock(p);
+		return;
+	}
+	const creel_error *e = creel__error_make(
+		CREEL_KIND_BROKEN, rc ? rc : CREEL_EFAILED, NULL,
+		"the pool's fork server was lost, and was not replaced (%s%s%s)", what,
+		rc ? ": " : "", code);
+	creel__procs_break(p, e);
+	creel__error_unref(e);
+}
+
 /* Without its server the pool has no news of its workers: all end, and all starts anew. */
 static void server_lost(struct creel__procs *p)
 {
@@ -242,21 +270,7 @@ static void server_lost(struct creel__procs *p)
 		creel__procs_unlock(p);
 		creel__worker_died(p, w, -1);
 	}
-	creel__lock_acquire(&p->lock);
-	bool anew = (!p->closed || p->queued) && ++p->servers_lost < CREEL__SERVERS_LOST;
-	int rc = anew ? creel__server_start_locked(p) : 0;
-	bool broken = rc || (!anew && (!p->closed || p->queued));
-	if (!broken)
-		creel__spawn_locked(p);
-	creel__procs_unlock(p);
-	if (!broken)
-		return;
-	const creel_error *e = creel__error_make(
-		CREEL_KIND_BROKEN, rc ? rc : CREEL_EFAILED, NULL,
-		"the pool's fork server was lost, and could not be replaced (%s)",
-		rc ? creel_code_name(rc) : "it dies each time");
-	creel__procs_break(p, e);
-	creel__error_unref(e);
+	renew_server(p);
 }
 
 static bool server_is_dead(struct creel__procs *p)

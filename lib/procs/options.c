@@ -67,8 +67,9 @@ static const creel_error *check_counts(const creel_process_pool_options *o)
 
 static const creel_error *check(const creel_process_pool_options *o)
 {
-	if (o->flags & ~(unsigned)CREEL_PROCESS_BREAK_ON_DEATH)
-		return refuse("flags", o->flags, "use CREEL_PROCESS_BREAK_ON_DEATH or 0");
+	if (o->flags & ~(unsigned)(CREEL_PROCESS_BREAK_ON_DEATH | CREEL_PROCESS_BREAK_ON_LOSS))
+		return refuse("flags", o->flags,
+			      "use CREEL_PROCESS_BREAK_ON_DEATH, CREEL_PROCESS_BREAK_ON_LOSS or 0");
 	if (o->idle_ns < 0)
 		return refuse("idle_ns", o->idle_ns,
 			      "use 0 for the default, CREEL_NEVER to keep workers");
@@ -161,9 +162,10 @@ static creel_executor *start(struct creel__procs *p)
 	rc = make_descriptors(p);
 	if (rc)
 		return give_up(p, "a descriptor", rc);
-	rc = creel__server_start_locked(p);
+	const char *what;
+	rc = creel__server_start(p, &what);
 	if (rc)
-		return give_up(p, "a fork server", rc);
+		return give_up(p, what, rc);
 	rc = creel__thread_create(&p->manager, creel__manager, p, 0);
 	if (rc)
 		return give_up(p, "a thread", rc);

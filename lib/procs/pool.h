@@ -110,8 +110,10 @@ struct creel__procs {
 	struct creel__proc procs[CREEL__PROCS_MAX];
 };
 
-/* server.c: forking and losing the fork server. With the lock held. */
-int creel__server_start_locked(struct creel__procs *p);
+/* server.c: taking and losing the fork server. */
+/* Starts one: of the manager, or before there is one. Takes the lock, not while it starts. */
+int creel__server_start(struct creel__procs *p, const char **ret_what);
+/* With the lock held: */
 void creel__server_drop_locked(struct creel__procs *p);
 /* Asks for workers while there is more to do than workers to do it. */
 void creel__spawn_locked(struct creel__procs *p);

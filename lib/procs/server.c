@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parent's side of the fork server: forking it, asking it for workers,
- * noticing that it is gone.
- *
- * FORK  Twice, so that the server is nobody's child whom the host's wait() could meet; the first
- *       child lives for an instant. stdout and stderr are flushed before, but only where that
- *       cannot block: a thread that holds a stream locks it for as long as it reads or writes.
+ * The parent's side of the fork server: taking a new one (procs/start.c) into service, asking it
+ * for workers, letting go of one that is gone.
  */
 #include "base/clock.h"
 #include "procs/pool.h"
@@ -13,9 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 void creel__kick(struct creel__procs *p)
@@ -27,100 +21,45 @@ void creel__kick(struct creel__procs *p)
 		errno = saved;
 }
 
-static void flush_if_free(FILE *stream)
-{
-	if (ftrylockfile(stream) == 0) {
-		fflush(stream);
-		funlockfile(stream);
-	}
-}
-
-static _Noreturn void between(const struct creel__child *c)
-{
-	pid_t pid = fork();
-	if (pid == 0)
-		creel__child_serve(c);
-	struct creel__frame refused = {.type = CREEL__FRAME_FAILED, .status = errno};
-	if (pid < 0)
-		(void)creel__frame_send(c->socket, &refused, -1);
-	_exit(pid < 0);
-}
-
-/* 0 and the server's pidfd, or -errno. */
-static int greet(int socket, int *ret_pidfd)
-{
-	struct creel__frame hello;
-	int rc = creel__frame_receive(socket, &hello, ret_pidfd, 0);
-	if (rc == 1 && hello.type == CREEL__FRAME_HELLO && *ret_pidfd >= 0)
-		return 0;
-	if (*ret_pidfd >= 0)
-		close(*ret_pidfd);
-	*ret_pidfd = -1;
-	if (rc == 1 && hello.type == CREEL__FRAME_FAILED)
-		return -hello.status;
-	return rc < 0 ? rc : -ECHILD;
-}
-
 static int watch(struct creel__procs *p, int fd)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
 	return epoll_ctl(p->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
-static int fork_server(struct creel__procs *p, int theirs, int owner)
+/* Its news, and its end: the socket may stay open without it, in a child that the host forked
+ * meanwhile. */
+static int attach_locked(struct creel__procs *p, const struct creel__served *served)
+{
+	p->socket = served->socket;
+	p->server_pidfd = served->pidfd;
+	int rc = watch(p, p->socket);
+	if (rc == 0)
+		rc = watch(p, p->server_pidfd);
+	if (rc)
+		creel__server_drop_locked(p);
+	return rc;
+}
+
+int creel__server_start(struct creel__procs *p, const char **ret_what)
 {
 	struct creel__child c = {.space = p->space,
 				 .executor = &p->base,
-				 .socket = theirs,
-				 .owner = owner,
 				 .bell = p->bell,
 				 .keep = p->keep,
 				 .keep_count = p->options.keep_fds_count,
 				 .options = p->options};
+	struct creel__served served;
+	int saved = errno;
 	snprintf(c.name, sizeof c.name, "%s", p->name);
-	flush_if_free(stdout);
-	flush_if_free(stderr);
-	pid_t pid = fork();
-	if (pid == 0)
-		between(&c);
-	if (pid < 0)
-		return -errno;
-	/* The host's own handler may be faster: then there is nothing to wait for. */
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	return 0;
-}
-
-int creel__server_start_locked(struct creel__procs *p)
-{
-	int saved = errno, ends[2], pidfd = -1;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
-		int rc = -errno;
-		errno = saved;
-		return rc;
-	}
-	int owner = creel__pidfd_open(getpid());
-	int rc = owner < 0 ? -errno : fork_server(p, ends[1], owner);
-	if (owner >= 0)
-		close(owner);
-	close(ends[1]);
-	/* While it starts: the count that those of the workers' deaths are compared with. */
-	if (rc == 0 && p->incarnation == 0)
+	int rc = creel__server_fork(&c, creel_in_ns(p->options.start_ns), &served, ret_what);
+	if (rc == 0) {
+		*ret_what = "a descriptor";
+		creel__lock_acquire(&p->lock);
+		/* What those of its workers' deaths are compared with: it has none yet. */
 		p->oom_kills = creel__count_oom_kills();
-	if (rc == 0)
-		rc = greet(ends[0], &pidfd);
-	if (rc == 0)
-		rc = watch(p, ends[0]);
-	/* The socket may stay open without it: in a child that the host forked meanwhile. */
-	if (rc == 0)
-		rc = watch(p, pidfd);
-	if (rc) {
-		close(ends[0]);
-		if (pidfd >= 0)
-			close(pidfd);
-	} else {
-		p->socket = ends[0];
-		p->server_pidfd = pidfd;
+		rc = attach_locked(p, &served);
+		creel__procs_unlock(p);
 	}
 	errno = saved;
 	return rc;

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -30,11 +29,7 @@
 enum { MODEL_BELL = 1000, MODEL_EPOLL, MODEL_SOCKET, MODEL_OTHER, MODEL_SERVER, MODEL_WORKER };
 enum { MODEL_PID = 4711 };
 
-/* fork() returns twice: first in the child, until that is creel__child_serve(). */
-jmp_buf *model_fork_point(void);
-pid_t model_waitpid(pid_t pid, int *ret_status, int flags);
 int model_waitid(int type, id_t id, siginfo_t *ret_info, int flags);
-int model_socketpair(int domain, int type, int protocol, int ends[2]);
 int model_eventfd(unsigned count, int flags);
 int model_epoll_create1(int flags);
 int model_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event);
@@ -51,12 +46,8 @@ long model_syscall(long number, ...);
 int model_pause(void);
 _Noreturn void model_exit(int status);
 _Noreturn void model_abort(void);
-int model_ftrylockfile(FILE *stream);
 
-#define fork() (_setjmp(*model_fork_point()) ? MODEL_PID : 0)
-#define waitpid model_waitpid
 #define waitid model_waitid
-#define socketpair model_socketpair
 #define eventfd model_eventfd
 #define epoll_create1 model_epoll_create1
 #define epoll_ctl model_epoll_ctl
@@ -73,6 +64,5 @@ int model_ftrylockfile(FILE *stream);
 #define pause model_pause
 #define _exit model_exit
 #define abort model_abort
-#define ftrylockfile model_ftrylockfile
 
 #endif

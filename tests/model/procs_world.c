@@ -9,7 +9,7 @@
  *            allocated is gone then, and the parent hears of it afterwards. One worker at a time:
  *            the state of procs/work.c is one process's.
  * SERVER     Answers at once: it is in the sender's call. News wait in a list, as in the socket.
- * NOT HERE   procs/child.c, frame.c and code.c, which talk to the system; the server's own death;
+ * NOT HERE   procs/start.c, child.c, frame.c and code.c, which talk to the system; the server's own death;
  *            workers side by side, large results, SIGTERM and a grace (kill_sweep has those).
  */
 #include "procs_world.h"
@@ -19,7 +19,6 @@
 #include "procs_calls.h"
 #include <string.h>
 
-#undef fork
 #undef close
 
 enum { NEWS = 16, WORKERS = 4, SPACE = 64 * 1024 };
@@ -33,13 +32,12 @@ struct process {
 };
 
 static struct {
-	bool may_kill, greeted, quitting, rung;
+	bool may_kill, quitting, rung;
 	struct creel__frame news[NEWS];
 	int fds[NEWS], first, last;
 	struct process processes[WORKERS];
-	int born, killed, forks;
+	int born, killed;
 	size_t mapped;
-	jmp_buf fork_points[2];
 	struct creel__child child; /* what the server has in its memory */
 } world;
 
@@ -126,15 +124,14 @@ static void spawn(const struct creel__frame *order)
 
 /* The server's end. */
 
-jmp_buf *model_fork_point(void)
+int creel__server_fork(struct creel__child *c, creel_deadline deadline,
+		       struct creel__served *ret_served, const char **ret_what)
 {
-	return &world.fork_points[world.forks++];
-}
-
-void creel__child_serve(const struct creel__child *c)
-{
+	(void)deadline;
+	(void)ret_what;
 	world.child = *c;
-	_longjmp(world.fork_points[0], 1);
+	*ret_served = (struct creel__served){MODEL_SOCKET, MODEL_SERVER, MODEL_PID};
+	return 0;
 }
 
 int creel__frame_send(int socket, const struct creel__frame *frame, int fd)
@@ -155,14 +152,8 @@ int creel__frame_send(int socket, const struct creel__frame *frame, int fd)
 int creel__frame_receive(int socket, struct creel__frame *ret_frame, int *ret_fd, int flags)
 {
 	model_check(socket == MODEL_SOCKET);
+	(void)flags;
 	*ret_fd = -1;
-	if (!world.greeted) {
-		model_check(flags == 0);
-		*ret_frame = (struct creel__frame){.type = CREEL__FRAME_HELLO};
-		*ret_fd = MODEL_SERVER;
-		world.greeted = true;
-		return 1;
-	}
 	model_point(&world, "hears of the server", __builtin_return_address(0));
 	model_order_observe(&world);
 	if (world.first == world.last)
@@ -234,29 +225,12 @@ bool creel__code_has(const struct creel__code *code, const void *address)
 
 /* The system. */
 
-pid_t model_waitpid(pid_t pid, int *ret_status, int flags)
-{
-	(void)ret_status;
-	(void)flags;
-	return pid;
-}
-
 int model_waitid(int type, id_t id, siginfo_t *ret_info, int flags)
 {
 	(void)type;
 	(void)id;
 	(void)ret_info;
 	(void)flags;
-	return 0;
-}
-
-int model_socketpair(int domain, int type, int protocol, int ends[2])
-{
-	(void)domain;
-	(void)type;
-	(void)protocol;
-	ends[0] = MODEL_SOCKET;
-	ends[1] = MODEL_OTHER;
 	return 0;
 }
 
@@ -409,12 +383,5 @@ void model_abort(void)
 int model_pause(void)
 {
 	model_block(&world.processes);
-	return -1;
-}
-
-/* What the library would flush does not matter here. */
-int model_ftrylockfile(FILE *stream)
-{
-	(void)stream;
 	return -1;
 }

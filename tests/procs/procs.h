@@ -57,6 +57,11 @@ int pt_host(void (*fn)(void *arg), void *arg);
 pid_t pt_host_start(void (*fn)(void *arg), void *arg);
 int pt_host_end(pid_t pid);
 
+/* The next to fork forks a child of the host's before, which only stays, with all that the
+ * host has open; and its end. */
+void pt_hold_next_fork(void);
+void pt_hold_end(void);
+
 /* In a forked host: ends it, and with it the test, unless so. */
 #define HOST(condition)                                                                            \
 	do {                                                                                       \

@@ -4,6 +4,7 @@
 #include "faults.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,8 @@ CASE(refusals, bad_options_are_named_with_their_value_and_what_to_do)
 		{{.max_workers = 1, .min_workers = 2},
 		 "min_workers is 2 and max_workers is 1; raise max_workers, or lower min_workers "
 		 "to it"},
-		{{.flags = 2}, "flags is 2; use CREEL_PROCESS_BREAK_ON_DEATH or 0"},
+		{{.flags = 4},
+		 "flags is 4; use CREEL_PROCESS_BREAK_ON_DEATH, CREEL_PROCESS_BREAK_ON_LOSS or 0"},
 		{{.tasks_per_worker = -3}, "tasks_per_worker is -3; use 0 for no limit"},
 		{{.idle_ns = -4},
 		 "idle_ns is -4; use 0 for the default, CREEL_NEVER to keep workers"},
@@ -212,7 +214,15 @@ struct poor {
 	uid_t uid;
 	rlim_t processes;
 	struct ct_count *ran;
+	bool full; /* once there is a pool, nothing is left */
 };
+
+static void *stay(void *arg)
+{
+	while (!arg)
+		pause();
+	return NULL;
+}
 
 static void become_poor(const struct poor *p)
 {
@@ -239,6 +249,9 @@ static void poor_host(void *arg)
 	}
 	creel_future *f[4];
 	unsigned good = 0;
+	pthread_t thread;
+	while (p->full && pthread_create(&thread, NULL, stay, NULL) == 0)
+		;
 	for (unsigned i = 0; i < 4; i++)
 		f[i] = ct_submit_count(ex, p->ran);
 	for (unsigned i = 0; i < 4; i++) {
@@ -261,10 +274,11 @@ CASE_OFF(refusals, bad_fork_is_refused, CT_ASAN)
 	if (getuid() != 0)
 		ct_skip("only root can become somebody else");
 	unsigned seen[3] = {0};
-	for (rlim_t n = 1; n <= 6; n++) {
+	for (rlim_t n = 1; n <= 7; n++) {
 		/* A user of its own each time: what has ended and was not waited for
 		 * still counts. */
-		struct poor p = {(uid_t)(1000000 + getpid() * 8 + (int)n), n, ct_count_new()};
+		struct poor p = {(uid_t)(1000000 + getpid() * 8 + (int)n), n, ct_count_new(),
+				 n == 6};
 		int status = pt_host(poor_host, &p);
 		ct_assert(WIFEXITED(status));
 		if (WEXITSTATUS(status) < 10 || WEXITSTATUS(status) > 12)

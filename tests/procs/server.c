@@ -56,9 +56,20 @@ CASE(server, i01_a_server_that_dies_while_the_pool_is_idle)
 	ct_close(ex);
 }
 
-/* While it is set, the next to fork forks a child of the host's before, which only stays. */
 static _Atomic bool hold;
-static pid_t holder;
+static _Atomic(pid_t) holder;
+
+void pt_hold_next_fork(void)
+{
+	atomic_store(&hold, true);
+}
+
+void pt_hold_end(void)
+{
+	ct_assert(!atomic_load(&hold) && holder > 0);
+	ct_int(kill(holder, SIGKILL), 0);
+	ct_assert(WIFSIGNALED(pt_host_end(holder)));
+}
 
 pid_t __real_fork(void);
 pid_t __wrap_fork(void);
@@ -78,9 +89,8 @@ pid_t __wrap_fork(void)
  * dies. */
 CASE(server, i01_the_death_of_the_server_is_heard_while_a_child_of_the_host_holds_its_socket)
 {
-	atomic_store(&hold, true);
+	pt_hold_next_fork();
 	creel_executor *ex = pt_pool(1);
-	ct_assert(!atomic_load(&hold) && holder > 0);
 	struct pt_gated g = pt_gated(1);
 	creel_future *f = pt_submit_gated(ex, &g);
 	ct_count_await(g.started, 1);
@@ -91,8 +101,7 @@ CASE(server, i01_the_death_of_the_server_is_heard_while_a_child_of_the_host_hold
 	creel_future_unref(f);
 	pt_works(ex);
 	ct_close(ex);
-	ct_int(kill(holder, SIGKILL), 0);
-	ct_assert(WIFSIGNALED(pt_host_end(holder)));
+	pt_hold_end();
 }
 
 /* While it is set, whoever sends to a server that is gone rests before hearing so. */
