@@ -156,7 +156,7 @@ creel_mapping *creel_map_from(creel_executor *ex, creel_fn fn, creel_source_fn s
 		     refuse("creel_map_from: max_item is %zu, larger than any object; "
 			    "was a negative number passed?",
 			    map->max_item));
-	else if (!(map->item = creel__malloc(map->max_item)))
+	else if (!(map->item = creel__malloc_data(map->max_item)))
 		fail(map, -ENOMEM,
 		     creel__error_make(
 			     CREEL_KIND_NO_MEMORY, -ENOMEM, NULL,

@@ -253,7 +253,7 @@ int creel_future_take(creel_future *f, creel_deadline deadline, creel_buffer *re
 			creel__free(box);
 		}
 	} else {
-		void *copy = f->result_len ? creel__malloc(f->result_len) : NULL;
+		void *copy = f->result_len ? creel__malloc_data(f->result_len) : NULL;
 		if (!copy && f->result_len)
 			return -ENOMEM;
 		if (copy)

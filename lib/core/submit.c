@@ -44,7 +44,7 @@ static bool copy_argument(creel_future *f, const void *arg, size_t size)
 	struct creel__heap_arg *heap = creel__heap_arg(f);
 	const struct creel__executor_class *class = f->executor->class;
 	heap->data = class->shared_alloc ? class->shared_alloc(f->executor, size)
-					 : creel__malloc(size);
+					 : creel__malloc_data(size);
 	heap->size = size;
 	if (!heap->data)
 		return false;

@@ -177,7 +177,8 @@ static void born(struct creel__procs *p, struct creel__proc *w, const struct cre
 }
 
 /* There was no descriptor to be had for its pidfd: only the server can kill it. Later another. */
-static void unreachable(struct creel__procs *p, struct creel__proc *w, const struct creel__frame *f)
+static void without_pidfd(struct creel__procs *p, struct creel__proc *w,
+			  const struct creel__frame *f)
 {
 	struct creel__frame order = {
 		.type = CREEL__FRAME_KILL, .worker = f->worker, .incarnation = f->incarnation};
@@ -294,7 +295,7 @@ static bool hear(struct creel__procs *p)
 			born(p, w, &f, fd);
 			fd = -1;
 		} else if (mine && f.type == CREEL__FRAME_BORN) {
-			unreachable(p, w, &f);
+			without_pidfd(p, w, &f);
 		} else if (mine && f.type == CREEL__FRAME_DEAD) {
 			creel__worker_died(p, w, f.status);
 		} else if (mine && f.type == CREEL__FRAME_FAILED) {

@@ -2,6 +2,9 @@
 /*
  * Parking on Linux futexes, with a portable fallback.
  *
+ * REFUSED   A filter of system calls may refuse futexes. Then nobody can be woken, so whoever parks
+ *           rests for a millisecond and returns: callers look at the word again. Waits are late by
+ *           that much, deadlines hold, and no processor is kept busy.
  * FALLBACK  A table of buckets, each a mutex and a condition variable, chosen by the word's
  *           address. The sleeper compares the word under the bucket's mutex and the waker
  *           takes that mutex before it broadcasts, so no wake is lost. It is the one place
@@ -9,37 +12,97 @@
  */
 #include "sync/park.h"
 #include "base/clock.h"
+#include "sync/thread.h"
 #include <errno.h>
 #include <limits.h>
 #include <time.h>
 
 #define NS_PER_S INT64_C(1000000000)
 
-static struct timespec timespec_of(creel_deadline deadline)
+/* No uptime reaches it, and it may be more seconds than the system can express: 68 years. */
+static bool is_endless(creel_deadline deadline)
 {
-	return (struct timespec){.tv_sec = (time_t)(deadline.ns / NS_PER_S),
-				 .tv_nsec = (long)(deadline.ns % NS_PER_S)};
+	return deadline.ns / NS_PER_S > INT32_MAX;
 }
 
 #ifdef __linux__
 
 #include <linux/futex.h>
+#include <linux/types.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* FUTEX_WAIT_BITSET takes an absolute deadline of CLOCK_MONOTONIC. */
+enum { REST_NS = 1000000 };
+
+/* The kernel's answers to a wait. All else is a refusal. */
+static bool is_answer(long rc)
+{
+	return rc == 0 || errno == ETIMEDOUT || errno == EAGAIN || errno == EINTR;
+}
+
+/*
+ * FUTEX_WAIT_BITSET takes an absolute deadline of CLOCK_MONOTONIC, in the kernel's own types: those
+ * of <time.h> may be of another size. Systems of 32 bits have two such calls. The one with 64-bit
+ * time came with Linux 5.1, and filters of calls may not know it.
+ */
+static long futex_wait(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline,
+		       int flags)
+{
+	int op = FUTEX_WAIT_BITSET | flags;
+	long rc = -1;
+#ifdef SYS_futex_time64
+	struct {
+		int64_t s, ns;
+	} until64 = {deadline.ns / NS_PER_S, deadline.ns % NS_PER_S};
+	rc = syscall(SYS_futex_time64, word, op, expected, is_endless(deadline) ? NULL : &until64,
+		     NULL, FUTEX_BITSET_MATCH_ANY);
+	if (is_answer(rc))
+		return rc;
+#endif
+#ifdef SYS_futex
+	struct {
+		__kernel_long_t s, ns;
+	} until = {(__kernel_long_t)(deadline.ns / NS_PER_S),
+		   (__kernel_long_t)(deadline.ns % NS_PER_S)};
+	rc = syscall(SYS_futex, word, op, expected, is_endless(deadline) ? NULL : &until, NULL,
+		     FUTEX_BITSET_MATCH_ANY);
+#endif
+	return rc;
+}
+
+static void futex_wake(_Atomic(uint32_t) *word, int flags, int count)
+{
+	int saved = errno;
+#ifdef SYS_futex
+	syscall(SYS_futex, word, FUTEX_WAKE | flags, count, NULL, NULL, 0);
+#else
+	syscall(SYS_futex_time64, word, FUTEX_WAKE | flags, count, NULL, NULL, 0);
+#endif
+	errno = saved;
+}
+
+static int rest(creel_deadline deadline)
+{
+	struct timespec t = {.tv_nsec = REST_NS};
+	int state = creel__thread_no_cancel();
+	nanosleep(&t, NULL);
+	creel__thread_cancel_again(state);
+	return creel__deadline_passed(deadline) ? -ETIMEDOUT : 0;
+}
+
 static int wait_on(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline, int flags)
 {
 	if (deadline.ns <= 0)
 		return -ETIMEDOUT;
-	int saved = errno;
-	struct timespec until = timespec_of(deadline);
-	long rc = syscall(SYS_futex, word, FUTEX_WAIT_BITSET | flags, expected,
-			  creel__is_forever(deadline) ? NULL : &until, NULL,
-			  FUTEX_BITSET_MATCH_ANY);
-	bool late = rc < 0 && errno == ETIMEDOUT;
+	int saved = errno, rc = 0;
+	if (futex_wait(word, expected, deadline, flags) < 0) {
+		if (errno == ETIMEDOUT)
+			rc = -ETIMEDOUT;
+		else if (!is_answer(-1))
+			rc = rest(deadline);
+	}
 	errno = saved;
-	return late ? -ETIMEDOUT : 0;
+	return rc;
 }
 
 int creel__park_shared(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline)
@@ -49,9 +112,7 @@ int creel__park_shared(_Atomic(uint32_t) *word, uint32_t expected, creel_deadlin
 
 void creel__unpark_shared(_Atomic(uint32_t) *word)
 {
-	int saved = errno;
-	syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
-	errno = saved;
+	futex_wake(word, 0, INT_MAX);
 }
 
 #endif
@@ -63,26 +124,17 @@ int creel__park(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadl
 	return wait_on(word, expected, deadline, FUTEX_PRIVATE_FLAG);
 }
 
-static void unpark(_Atomic(uint32_t) *word, int count)
-{
-	int saved = errno;
-	syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, NULL, NULL, 0);
-	errno = saved;
-}
-
 void creel__unpark_one(_Atomic(uint32_t) *word)
 {
-	unpark(word, 1);
+	futex_wake(word, FUTEX_PRIVATE_FLAG, 1);
 }
 
 void creel__unpark_all(_Atomic(uint32_t) *word)
 {
-	unpark(word, INT_MAX);
+	futex_wake(word, FUTEX_PRIVATE_FLAG, INT_MAX);
 }
 
 #else
-
-#include "sync/thread.h"
 
 #define BUCKETS 64
 
@@ -124,16 +176,16 @@ int creel__park(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadl
 	if (deadline.ns <= 0)
 		return -ETIMEDOUT;
 	struct bucket *b = bucket_of(word);
-	struct timespec until = timespec_of(deadline);
+	struct timespec until = {.tv_sec = (time_t)(deadline.ns / NS_PER_S),
+				 .tv_nsec = (long)(deadline.ns % NS_PER_S)};
 	/* pthread_cond_wait() is a cancellation point: the thread would die with the bucket. */
 	int rc = 0, state = creel__thread_no_cancel();
 	pthread_mutex_lock(&b->mutex);
 	/* Only a comparison: whoever was parked looks at the word again,
 	 * with the order it needs. */
 	if (creel__load(word, relaxed) == expected)
-		rc = creel__is_forever(deadline)
-			     ? pthread_cond_wait(&b->cond, &b->mutex)
-			     : pthread_cond_timedwait(&b->cond, &b->mutex, &until);
+		rc = is_endless(deadline) ? pthread_cond_wait(&b->cond, &b->mutex)
+					  : pthread_cond_timedwait(&b->cond, &b->mutex, &until);
 	pthread_mutex_unlock(&b->mutex);
 	creel__thread_cancel_again(state);
 	return rc == ETIMEDOUT ? -ETIMEDOUT : 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The process pool: a future that is waited for gets a callback. The manager has to call it, and the
- * worker may have woken the waiter instead, or the waiter may have the outcome in hand.
+ * The process pool: a future that is waited for gets a callback. The manager has to call it, and
+ * the worker may have woken the waiter instead, or the waiter may have the outcome in hand.
  */
 #include "procs_pool.h"
 

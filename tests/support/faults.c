@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -14,7 +16,7 @@
 #include <unistd.h>
 
 static _Atomic unsigned armed_kinds, fail_at, calls, failed, realtime_reads;
-static _Atomic bool fail_for_ever;
+static _Atomic bool fail_for_ever, align_less;
 static _Atomic long live_blocks;
 
 void ct_fault_arm(unsigned kinds, unsigned n, bool for_ever)
@@ -56,6 +58,11 @@ unsigned ct_realtime_reads(void)
 	return atomic_load(&realtime_reads);
 }
 
+void ct_align_less(bool on)
+{
+	atomic_store(&align_less, on && _Alignof(max_align_t) == 16);
+}
+
 static bool fails(unsigned kind)
 {
 	if (!(atomic_load(&armed_kinds) & kind))
@@ -81,6 +88,20 @@ static void *refused(void)
 	return NULL;
 }
 
+/* 8 bytes into a larger block; free() tells it by its address. */
+enum { LESS = 8 };
+
+static void *shifted(void *block)
+{
+	return block ? (char *)block + LESS : NULL;
+}
+
+static void *unshifted(void *block)
+{
+	bool is_shifted = _Alignof(max_align_t) == 16 && (uintptr_t)block % 16 == LESS;
+	return is_shifted ? (char *)block - LESS : block;
+}
+
 /* The linker's names: no header declares them. */
 #define WRAP(ret, name, ...)                                                                       \
 	ret __real_##name(__VA_ARGS__);                                                            \
@@ -89,7 +110,11 @@ static void *refused(void)
 
 WRAP(void *, malloc, size_t size)
 {
-	return fails(CT_FAULT_MEMORY) ? refused() : counted(__real_malloc(size));
+	if (fails(CT_FAULT_MEMORY))
+		return refused();
+	if (atomic_load(&align_less))
+		return counted(shifted(__real_malloc(size + 2 * LESS)));
+	return counted(__real_malloc(size));
 }
 
 WRAP(void *, calloc, size_t n, size_t size)
@@ -129,7 +154,7 @@ WRAP(void, free, void *block)
 {
 	if (block)
 		atomic_fetch_sub(&live_blocks, 1);
-	__real_free(block);
+	__real_free(unshifted(block));
 }
 
 WRAP(void *, mmap, void *at, size_t size, int protection, int flags, int fd, off_t offset)

@@ -26,6 +26,10 @@ void ct_fault_off(void);
 unsigned ct_fault_calls(void);
 unsigned ct_fault_failed(void);
 
+/* From now on malloc() aligns to 8 bytes and no more, as it does on some systems (32-bit ARM), and
+ * in some allocators for small sizes (tcmalloc). */
+void ct_align_less(bool on);
+
 /* How many blocks were allocated and not freed by what is linked here; always 0 without glibc. */
 long ct_live_blocks(void);
 
