@@ -25,10 +25,10 @@ typedef enum creel_kind {
 } creel_kind;
 
 /*
- * An error. Owned by the library, valid as long as the future (or executor) it was read from is
- * referenced; never changes; any thread may read it. Strings are never NULL. Only the library
- * makes errors, so that the struct can grow at its end; what a user hands to
- * creel_promise_set_error() is copied field by field.
+ * An error. It belongs to the library and never changes; any thread may read it. It stays valid
+ * while the future (or executor, queue, map) that it was read from is referenced. Strings are never
+ * NULL. Only the library makes errors, so the struct can grow at its end: ask for one with
+ * creel_fail(), creel_promise_fail() or creel_task_reject().
  */
 typedef struct creel_error {
 	int kind;            /* a creel_kind */
@@ -39,6 +39,8 @@ typedef struct creel_error {
 	int64_t pid;         /* the worker process, or 0 */
 	const char *task;    /* the task's name, or "" */
 	const char *message; /* what happened, which value was wrong, what to do */
+	const void *data;    /* what creel_fail_with() gave, 16-byte aligned; NULL without */
+	size_t size;         /* of data, in bytes */
 } creel_error;
 
 /* The i-th error beneath this one (what a retry saw, what an aggregate covers, why a pool broke);

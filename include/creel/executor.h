@@ -126,9 +126,12 @@ CREEL_API creel_executor *creel_executor_new(const creel_executor_ops *ops, void
  * the library. A cancelled one is only given back. Returns 0 if it ran, -ECANCELED if not. */
 CREEL_API int creel_task_run(creel_task *task);
 
-/* For custom executors: ends a task that submit took and that will never run. Its future fails
- * with a copy of error (NULL: kind rejected), unless it was cancelled before. */
-CREEL_API void creel_task_reject(creel_task *task, const creel_error *error);
+/* For custom executors: ends a task that submit took and that will never run. Its future fails with
+ * that kind, code and message, unless it was cancelled before. An unknown kind is taken as
+ * CREEL_KIND_REJECTED, a code of 0 as CREEL_EFAILED, a NULL format as "the executor rejected the
+ * task". */
+CREEL_API void creel_task_reject(creel_task *task, int kind, int code, const char *format, ...)
+	CREEL_PRINTF(4, 5);
 
 CREEL_END
 

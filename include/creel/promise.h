@@ -5,9 +5,9 @@
  * The truth table (state before -> what the call does):
  *
  *                              PENDING       RUNNING       FINISHED     CANCELLED
- *   _set_running_or_notify...  0, RUNNING    -EALREADY     -EALREADY    -ECANCELED
+ *   _start                     0, RUNNING    -EALREADY     -EALREADY    -ECANCELED
  *   _set_result, _set_move,
- *   _set_error                 0, FINISHED   0, FINISHED   -EALREADY    -ECANCELED
+ *   _fail                      0, FINISHED   0, FINISHED   -EALREADY    -ECANCELED
  *   creel_future_cancel()      CANCELLED     asks          nothing      nothing
  *
  * Of two threads that settle at once one wins and the other gets -EALREADY. All of them return
@@ -30,7 +30,7 @@ CREEL_API creel_future *creel_promise_new(void);
 
 /* Starts the work: from here on cancelling is only a request (creel_promise_cancelled()).
  * -ECANCELED if it was cancelled before: do not do the work. */
-CREEL_API int creel_promise_set_running_or_notify_cancel(creel_future *promise);
+CREEL_API int creel_promise_start(creel_future *promise);
 
 /* Whether somebody asked to cancel it. */
 CREEL_API bool creel_promise_cancelled(creel_future *promise);
@@ -41,9 +41,14 @@ CREEL_API int creel_promise_set_result(creel_future *promise, const void *data, 
 /* Settles it with the buffer, which is the library's from then on; the caller's if not 0. */
 CREEL_API int creel_promise_set_move(creel_future *promise, creel_buffer buffer);
 
-/* Settles it with a copy of error; kind 0 is taken as CREEL_KIND_FAILED, code 0 as
- * CREEL_EFAILED. */
-CREEL_API int creel_promise_set_error(creel_future *promise, const creel_error *error);
+/*
+ * Settles it with an error. kind is one of enum creel_kind, mostly CREEL_KIND_FAILED. A code of 0
+ * is taken as CREEL_EFAILED. The error's data is a copy of size bytes at data (NULL and 0: none).
+ * The message is formatted as by printf() and cut at 4,095 bytes; without memory it is shorter, and
+ * the data is missing. -EINVAL for an unknown kind or a NULL format.
+ */
+CREEL_API int creel_promise_fail(creel_future *promise, int kind, int code, const void *data,
+				 size_t size, const char *format, ...) CREEL_PRINTF(6, 7);
 
 CREEL_END
 

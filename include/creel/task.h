@@ -25,11 +25,22 @@ CREEL_API void *creel_return_reserve(creel_task *task, size_t size);
  * 0, or size is larger than any object): then the caller still owns it. */
 CREEL_API int creel_return_move(creel_task *task, creel_buffer buffer);
 
-/* Says why the task fails and returns code, for "return creel_fail(task, -EIO, ...)". A code of 0
- * is taken as CREEL_EFAILED. The message is cut to about 200 bytes. A negative errno also becomes
- * the error's err. Needs no memory to succeed: each worker keeps enough for one error, and fills it
- * up before each task; without any the error is CREEL_EFAILED with a static text. */
+/*
+ * Says why the task fails, and returns code: "return creel_fail(task, -EIO, ...)". The task then
+ * fails whatever its function returns, unless a later creel_return...() succeeds. A code of 0 is
+ * taken as CREEL_EFAILED. A negative errno also becomes the error's err. The message is formatted
+ * as by printf() and cut at 4,095 bytes; a message that was cut ends in "...".
+ *
+ * It succeeds without memory, too: each worker keeps enough for one error with a short message, and
+ * fills that up before each task. If even that is gone, the error has CREEL_EFAILED and a general
+ * text.
+ */
 CREEL_API int creel_fail(creel_task *task, int code, const char *format, ...) CREEL_PRINTF(3, 4);
+
+/* The same with data: the error gets a copy of size bytes at data, which readers find in
+ * creel_error.data and .size. Without memory the data is missing. */
+CREEL_API int creel_fail_with(creel_task *task, int code, const void *data, size_t size,
+			      const char *format, ...) CREEL_PRINTF(5, 6);
 
 /* Whether somebody called creel_future_cancel() since the task started. */
 CREEL_API bool creel_task_cancelled(const creel_task *task);

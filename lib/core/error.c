@@ -5,6 +5,9 @@
  * An error is written before the future (or executor) that carries it is published, and never
  * changes afterwards: readers need no lock. It is freed with its last reference. Where there is no
  * memory for one, a static error of the same kind stands in, which reference counting skips.
+ *
+ * LAYOUT  One piece of memory: struct creel__error, the message, and at the next multiple of 16 the
+ *         data.
  */
 #include "core/error.h"
 #include "base/alloc.h"
@@ -23,7 +26,6 @@ struct creel__error {
 	const creel_error *beneath; /* a reference, or NULL */
 	struct creel__unhandled unhandled;
 	char task[CREEL__NAME_MAX];
-	char message[CREEL__MESSAGE_MAX];
 };
 
 #define STATIC_ERROR(k, c, e, text)                                                                \
@@ -66,14 +68,25 @@ static bool is_static(const creel_error *e)
 	return creel__load(&box_of(e)->refs, relaxed) == 0;
 }
 
-static struct creel__error *new_box(void)
+/* What a thread keeps in reserve has room for a short message. */
+#define RESERVE_SIZE (sizeof(struct creel__error) + CREEL__MESSAGE_LEAST)
+
+static char *message_of(struct creel__error *box)
 {
-	struct creel__error *box = creel__malloc(sizeof *box);
+	return (char *)(box + 1);
+}
+
+/* Where the data starts behind a message of n bytes. */
+static size_t data_offset(size_t n)
+{
+	return (sizeof(struct creel__error) + n + 15) & ~(size_t)15;
+}
+
+static struct creel__error *take_reserve(void)
+{
 	struct creel__local *local = creel__self();
-	if (!box) {
-		box = local->reserve;
-		local->reserve = NULL;
-	}
+	struct creel__error *box = local->reserve;
+	local->reserve = NULL;
 	return box;
 }
 
@@ -82,7 +95,7 @@ void creel__error_fill_reserve(void)
 	struct creel__local *local = creel__self();
 	if (local->reserve)
 		return;
-	local->reserve = creel__malloc(sizeof(struct creel__error));
+	local->reserve = creel__malloc(RESERVE_SIZE);
 	creel__thread_hook();
 }
 
@@ -103,6 +116,11 @@ static int errno_of(int code)
 	return code < 0 && code > -4096 ? -code : 0;
 }
 
+bool creel__kind_is_known(int kind)
+{
+	return kind > CREEL_KIND_NONE && kind < KINDS;
+}
+
 static void set_name(struct creel__error *box, const char *task)
 {
 	size_t n = task ? strlen(task) : 0;
@@ -113,26 +131,71 @@ static void set_name(struct creel__error *box, const char *task)
 	box->task[n] = 0;
 }
 
-const creel_error *creel__error_vmake(int kind, int code, const char *task, const char *format,
+/* Writes the message into room bytes, of which one is for the final 0. */
+static void set_message(struct creel__error *box, size_t room, const char *format, va_list args)
+{
+	int n = vsnprintf(message_of(box), room, format, args);
+	if (n < 0)
+		message_of(box)[0] = 0;
+	else if ((size_t)n >= room)
+		memcpy(message_of(box) + room - 4, "...", 4);
+}
+
+static void set_data(struct creel__error *box, size_t room, const void *data, size_t size)
+{
+	unsigned char *copy = (unsigned char *)box + data_offset(room);
+	memcpy(copy, data, size);
+	box->shown.data = copy;
+	box->shown.size = size;
+}
+
+/* How many bytes the message takes, with the final 0 and within the limit. */
+static size_t message_room(const char *format, va_list args)
+{
+	va_list again;
+	va_copy(again, args);
+	int n = vsnprintf(NULL, 0, format, again);
+	va_end(again);
+	return n < 0 ? 1 : n >= CREEL__MESSAGE_MAX ? CREEL__MESSAGE_MAX : (size_t)n + 1;
+}
+
+const creel_error *creel__error_build(const struct creel__error_parts *parts, const char *format,
 				      va_list args)
 {
 	int saved = errno;
-	struct creel__error *box = new_box();
+	size_t room = message_room(format, args), size = parts->data ? parts->size : 0;
+	struct creel__error *box = NULL;
+	if (size < CREEL__SIZE_MAX - data_offset(room))
+		box = creel__malloc(data_offset(room) + size);
+	if (!box) {
+		box = take_reserve();
+		room = CREEL__MESSAGE_LEAST;
+		size = 0;
+	}
 	if (!box) {
 		errno = saved;
-		return creel__error_static(kind);
+		return creel__error_static(parts->kind);
 	}
 	memset(box, 0, sizeof *box);
-	box->shown = (creel_error){.kind = kind,
-				   .code = code,
-				   .err = errno_of(code),
+	box->shown = (creel_error){.kind = parts->kind,
+				   .code = parts->code,
+				   .err = errno_of(parts->code),
 				   .task = box->task,
-				   .message = box->message};
+				   .message = message_of(box)};
 	creel__store(&box->refs, 1, relaxed);
-	set_name(box, task);
-	vsnprintf(box->message, sizeof box->message, format, args);
+	set_name(box, parts->task);
+	set_message(box, room, format, args);
+	if (size)
+		set_data(box, room, parts->data, size);
 	errno = saved;
 	return &box->shown;
+}
+
+const creel_error *creel__error_vmake(int kind, int code, const char *task, const char *format,
+				      va_list args)
+{
+	const struct creel__error_parts parts = {.kind = kind, .code = code, .task = task};
+	return creel__error_build(&parts, format, args);
 }
 
 const creel_error *creel__error_make(int kind, int code, const char *task, const char *format, ...)
@@ -141,23 +204,6 @@ const creel_error *creel__error_make(int kind, int code, const char *task, const
 	va_start(args, format);
 	const creel_error *e = creel__error_vmake(kind, code, task, format, args);
 	va_end(args);
-	return e;
-}
-
-const creel_error *creel__error_copy(const creel_error *error, int kind)
-{
-	if (!error)
-		return creel__error_static(kind);
-	int k = error->kind > 0 && error->kind < KINDS ? error->kind : kind;
-	const creel_error *e = creel__error_make(k, error->code, error->task, "%s",
-						 error->message ? error->message : "");
-	if (!is_static(e)) {
-		creel_error *shown = &box_of(e)->shown;
-		shown->err = error->err ? error->err : errno_of(error->code);
-		shown->signal = error->signal;
-		shown->exit_status = error->exit_status;
-		shown->pid = error->pid;
-	}
 	return e;
 }
 

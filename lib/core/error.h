@@ -5,9 +5,11 @@
 
 #include <creel/error.h>
 #include <stdarg.h>
+#include <stdbool.h>
 
 enum {
-	CREEL__MESSAGE_MAX = 200,
+	CREEL__MESSAGE_MAX = 4096, /* when there is memory, with the final 0 */
+	CREEL__MESSAGE_LEAST = 200,
 	CREEL__NAME_MAX = 40,
 };
 
@@ -17,11 +19,23 @@ struct creel__unhandled {
 	void *ctx;
 };
 
+/* What an error is made of, beside its message. */
+struct creel__error_parts {
+	int kind, code;
+	const char *task; /* its name, or NULL */
+	const void *data; /* copied */
+	size_t size;
+};
+
 /*
- * A new error with one reference. Without memory it takes the thread's reserve (struct
- * creel__local), and without that it is the static error of the kind, in which code and text are
- * general. task may be NULL. Preserves errno.
+ * A new error with one reference. Without memory for all of it, it takes the thread's reserve
+ * (struct creel__local): the message is then cut, and there is no data. Without a reserve it is the
+ * static error of the kind, whose code and text are general. A message that was cut ends in "...".
+ * Preserves errno.
  */
+const creel_error *creel__error_build(const struct creel__error_parts *parts, const char *format,
+				      va_list args);
+/* The same without data. task may be NULL. */
 const creel_error *creel__error_make(int kind, int code, const char *task, const char *format, ...)
 	CREEL_PRINTF(4, 5);
 const creel_error *creel__error_vmake(int kind, int code, const char *task, const char *format,
@@ -31,8 +45,8 @@ const creel_error *creel__error_vmake(int kind, int code, const char *task, cons
 void creel__error_fill_reserve(void);
 void creel__error_drop_reserve(void);
 
-/* A copy of what a user or a custom executor gives; kind 0 is taken as kind. */
-const creel_error *creel__error_copy(const creel_error *error, int kind);
+/* Whether it is one of enum creel_kind, but for CREEL_KIND_NONE. */
+bool creel__kind_is_known(int kind);
 
 /* The static error of a kind: no memory needed, reference counting skips it. */
 const creel_error *creel__error_static(int kind);

@@ -51,7 +51,7 @@ static int move(creel_future *p, unsigned to)
 	}
 }
 
-int creel_promise_set_running_or_notify_cancel(creel_future *promise)
+int creel_promise_start(creel_future *promise)
 {
 	return move(promise, CREEL__RUNNING);
 }
@@ -110,15 +110,20 @@ int creel_promise_set_move(creel_future *promise, creel_buffer buffer)
 	return settle_with(promise, box);
 }
 
-int creel_promise_set_error(creel_future *promise, const creel_error *error)
+int creel_promise_fail(creel_future *promise, int kind, int code, const void *data, size_t size,
+		       const char *format, ...)
 {
-	if (!error)
+	if (!creel__kind_is_known(kind) || !format || (!data && size) || size > CREEL__SIZE_MAX)
 		return -EINVAL;
 	int rc = move(promise, CREEL__SETTLING);
 	if (rc)
 		return rc;
-	const creel_error *copy = creel__error_copy(error, CREEL_KIND_FAILED);
-	creel__result_error(promise, copy->code ? copy : creel__error_recode(copy, CREEL_EFAILED));
+	const struct creel__error_parts parts = {
+		.kind = kind, .code = code ? code : CREEL_EFAILED, .data = data, .size = size};
+	va_list args;
+	va_start(args, format);
+	creel__result_error(promise, creel__error_build(&parts, format, args));
+	va_end(args);
 	settle(promise, CREEL__FAILED);
 	return 0;
 }

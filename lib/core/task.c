@@ -164,13 +164,14 @@ void creel__task_end_hooked(creel_task *task)
 	end(f, creel__result_get_error(f) ? CREEL__FAILED : CREEL__FINISHED);
 }
 
-/* The function returned a code other than 0. What creel_fail() said is kept. */
+/* The function returned a code other than 0, or it had called creel_fail(). What that said is
+ * kept. */
 static const creel_error *failure(creel_future *f, int code)
 {
 	const creel_error *said = creel__result_get_error(f);
 	if (said) {
 		f->result_len = 0;
-		return creel__error_recode(said, code);
+		return code ? creel__error_recode(said, code) : said;
 	}
 	return creel__error_make(CREEL_KIND_FAILED, code, creel__task_name(f),
 				 "the task returned %d (%s)", code, creel_code_name(code));
@@ -197,13 +198,10 @@ void creel__task_run_claimed(creel_task *task)
 {
 	creel_future *f = &task->future;
 	int code = creel__task_call(task);
-	if (code) {
+	if (code || f->result_len == CREEL__RESULT_ERROR)
 		fail(f, failure(f, code));
-		return;
-	}
-	if (f->result_len == CREEL__RESULT_ERROR)
-		creel__result_clear(f);
-	end(f, CREEL__FINISHED);
+	else
+		end(f, CREEL__FINISHED);
 }
 
 /* The stack of those that ran is gone: all that is needed stands in their blocks. */
@@ -332,14 +330,19 @@ int creel_task_run(creel_task *task)
 	return 0;
 }
 
-void creel_task_reject(creel_task *task, const creel_error *error)
+void creel_task_reject(creel_task *task, int kind, int code, const char *format, ...)
 {
 	creel_future *f = &task->future;
 	if (!creel__task_claim(f, CREEL__SETTLING)) {
 		drop_counted(f);
 		return;
 	}
-	fail(f, creel__error_copy(error, CREEL_KIND_REJECTED));
+	va_list args;
+	va_start(args, format);
+	fail(f, creel__error_vmake(creel__kind_is_known(kind) ? kind : CREEL_KIND_REJECTED,
+				   code ? code : CREEL_EFAILED, creel__task_name(f),
+				   format ? format : "the executor rejected the task", args));
+	va_end(args);
 }
 
 int creel_return(creel_task *task, const void *data, size_t size)
@@ -357,16 +360,35 @@ int creel_return_move(creel_task *task, creel_buffer buffer)
 	return creel__result_move(&task->future, buffer);
 }
 
+static int say_why(creel_task *task, int code, const void *data, size_t size, const char *format,
+		   va_list args)
+{
+	creel_future *f = &task->future;
+	const struct creel__error_parts parts = {.kind = CREEL_KIND_FAILED,
+						 .code = code ? code : CREEL_EFAILED,
+						 .task = creel__task_name(f),
+						 .data = data,
+						 .size = size};
+	creel__result_error(f, creel__error_build(&parts, format, args));
+	return parts.code;
+}
+
 int creel_fail(creel_task *task, int code, const char *format, ...)
 {
-	if (code == 0)
-		code = CREEL_EFAILED;
 	va_list args;
 	va_start(args, format);
-	const creel_error *e = creel__error_vmake(CREEL_KIND_FAILED, code,
-						  creel__task_name(&task->future), format, args);
+	code = say_why(task, code, NULL, 0, format, args);
 	va_end(args);
-	creel__result_error(&task->future, e);
+	return code;
+}
+
+int creel_fail_with(creel_task *task, int code, const void *data, size_t size, const char *format,
+		    ...)
+{
+	va_list args;
+	va_start(args, format);
+	code = say_why(task, code, data, size, format, args);
+	va_end(args);
 	return code;
 }
 

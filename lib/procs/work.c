@@ -224,16 +224,14 @@ static void run(struct creel__slot *slot)
 	creel__error_fill_reserve();
 	int code = creel__task_call((creel_task *)f);
 	const creel_error *said = creel__result_get_error(f);
-	if (code && said) {
-		write_error(slot, code, said->message);
+	if (said) {
+		write_error(slot, code ? code : said->code, said->message);
 	} else if (code) {
 		char text[80];
 		snprintf(text, sizeof text, "the task returned %d (%s)", code,
 			 creel_code_name(code));
 		write_error(slot, code, text);
 	} else {
-		if (said)
-			creel__result_clear(f);
 		write_result(slot, f);
 	}
 	drop_block(slot, f);

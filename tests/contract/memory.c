@@ -165,10 +165,6 @@ static void promise_some(void)
 {
 	char large[3000] = {0};
 	struct ct_count *freed = ct_count_new(), *called = ct_count_new();
-	creel_error e = {.kind = CREEL_KIND_FAILED,
-			 .code = 5,
-			 .task = "somebody",
-			 .message = "a message that has to be copied somewhere"};
 	creel_buffer buffer = {large, sizeof large, buffer_free_count, freed};
 	creel_future *p[3] = {creel_promise_new(), creel_promise_new(), creel_promise_new()};
 	for (int i = 0; i < 3; i++) {
@@ -177,7 +173,8 @@ static void promise_some(void)
 		fine(creel_future_on_done(p[i], NULL, done_count, called, NULL, NULL));
 		int rc = i == 0   ? creel_promise_set_result(p[i], large, sizeof large)
 			 : i == 1 ? creel_promise_set_move(p[i], buffer)
-				  : creel_promise_set_error(p[i], &e);
+				  : creel_promise_fail(p[i], CREEL_KIND_FAILED, 1, large,
+						       sizeof large, "a message that is copied");
 		if (rc != 0 && rc != -ENOMEM && (alive || rc != -EALREADY))
 			ct_fail(__FILE__, __LINE__, "settling promise %d (%s) says %s", i,
 				alive ? "pending" : "failed", creel_code_name(rc));

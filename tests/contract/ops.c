@@ -115,18 +115,19 @@ CORE_CASE(c15_a_task_that_is_rejected_fails_with_the_error_given)
 	struct ct_count *ran = ct_count_new(), *freed = ct_count_new();
 	creel_submit_options o = {.arg_free = arg_free_count, .arg_ctx = freed};
 	char text[] = "queue burnt down";
-	creel_error e = {.kind = CREEL_KIND_EXPIRED, .code = -ETIME, .task = "", .message = text};
 	creel_executor *ex = shelf_new(&s);
 	creel_future *f = creel_submit_with(ex, task_count, &ran, sizeof ran, &o);
 	creel_future *g = creel_submit_with(ex, task_count, &ran, sizeof ran, &o);
-	creel_task_reject(s.tasks[0], &e);
-	creel_task_reject(s.tasks[1], NULL);
+	creel_task_reject(s.tasks[0], CREEL_KIND_EXPIRED, -ETIME, "%s", text);
+	creel_task_reject(s.tasks[1], 77, 0, NULL);
 	memset(text, 'x', sizeof text - 1);
 	ct_int(ct_outcome(f), CREEL_EFAILED);
 	ct_int(creel_future_error(f)->kind, CREEL_KIND_EXPIRED);
 	ct_int(creel_future_error(f)->code, -ETIME);
 	ct_text(creel_future_error(f)->message, "queue burnt down");
 	ct_int(creel_future_error(g)->kind, CREEL_KIND_REJECTED);
+	ct_int(creel_future_error(g)->code, CREEL_EFAILED);
+	ct_text(creel_future_error(g)->message, "the executor rejected the task");
 	ct_int(ct_count_get(freed), 2);
 	creel_future_unref(f);
 	creel_future_unref(g);
@@ -182,7 +183,7 @@ CORE_CASE(c02_a_cancelled_task_that_cannot_be_withdrawn_is_found_cancelled)
 	creel_future_unref(f);
 	ct_int(creel_task_run(s.tasks[0]), -ECANCELED);
 	/* Rejecting changes nothing of what was cancelled. */
-	creel_task_reject(s.tasks[1], NULL);
+	creel_task_reject(s.tasks[1], 77, 0, NULL);
 	ct_int(creel_future_state(g), CREEL_FUTURE_CANCELLED);
 	ct_int(creel_future_error(g)->kind, CREEL_KIND_CANCELLED);
 	creel_future_unref(g);

@@ -13,9 +13,8 @@ static creel_future *finished(void)
 
 static creel_future *failed(void)
 {
-	creel_error e = {.kind = CREEL_KIND_FAILED, .code = 1, .task = "", .message = "no"};
 	creel_future *f = creel_promise_new();
-	ct_int(creel_promise_set_error(f, &e), 0);
+	ct_int(creel_promise_fail(f, CREEL_KIND_FAILED, 1, NULL, 0, "no"), 0);
 	return f;
 }
 
@@ -137,7 +136,6 @@ static void *wait_in_thread(void *arg)
 
 static int settle_one_of_three(int mode, int which)
 {
-	creel_error e = {.kind = CREEL_KIND_FAILED, .code = 1, .task = "", .message = "no"};
 	creel_future *list[] = {creel_promise_new(), creel_promise_new(), creel_promise_new()};
 	struct wait_thread w = {list, 3, mode, 99};
 	struct ct_thread *waiter = ct_thread_start(wait_in_thread, &w);
@@ -145,7 +143,7 @@ static int settle_one_of_three(int mode, int which)
 	if (which == 0)
 		ct_int(creel_promise_set_result(list[1], NULL, 0), 0);
 	else if (which == 1)
-		ct_int(creel_promise_set_error(list[1], &e), 0);
+		ct_int(creel_promise_fail(list[1], CREEL_KIND_FAILED, 1, NULL, 0, "no"), 0);
 	else
 		ct_int(creel_future_cancel(list[1]), CREEL_CANCEL_NOW);
 	ct_int((intptr_t)ct_thread_join(waiter), 0);

@@ -74,7 +74,7 @@ static void start_against_cancel(void)
 {
 	setup();
 	int a = model_spawn(cancel, &values[0]);
-	int started = creel_promise_set_running_or_notify_cancel(promise);
+	int started = creel_promise_start(promise);
 	bool asked = creel_promise_cancelled(promise);
 	model_join(a);
 	if (started == 0) {

@@ -31,7 +31,7 @@ static void fail(void *arg)
 {
 	int i = *(const int *)arg;
 	data[i] = 7;
-	model_check(creel_promise_set_error(both[i], &(creel_error){.code = -5}) == 0);
+	model_check(creel_promise_fail(both[i], CREEL_KIND_FAILED, -5, NULL, 0, "no") == 0);
 }
 
 static void cancel(void *arg)

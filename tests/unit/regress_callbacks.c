@@ -95,7 +95,7 @@ CT_TEST(regress_callbacks, one_whose_task_is_rejected_is_called_after_all, 0)
 	ct_int(creel_promise_set_result(p, NULL, 0), 0);
 	ct_assert(keeper.task != NULL);
 	ct_int(ct_count_get(&told.called), 0);
-	creel_task_reject(keeper.task, NULL);
+	creel_task_reject(keeper.task, CREEL_KIND_REJECTED, 0, NULL);
 	told_once(&told);
 	ct_int(creel_future_remove(p, id), CREEL_CALLBACK_DONE);
 	creel_future_unref(p);
