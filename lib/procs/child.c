@@ -63,9 +63,11 @@ static void unblock_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* What the host had written and not flushed is the host's to flush. */
+/* What the host had written and not flushed is the host's to flush; what it had read ahead is its
+ * own, and must not be given back on the file offset that all share. */
 static void purge_stdio(void)
 {
+	__fpurge(stdin);
 	__fpurge(stdout);
 	__fpurge(stderr);
 }
@@ -295,10 +297,12 @@ static void obey(struct server *s)
 		kill_kid(&s->kids[order.worker % CREEL__PROCS_MAX], order.incarnation);
 }
 
-static void set_up(struct server *s)
+/* 0 or -errno. */
+static int set_up(struct server *s)
 {
 	sigset_t all, child;
 	default_signals();
+	int rc = creel__child_catch_exit();
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	close_others(s->c);
@@ -310,7 +314,10 @@ static void set_up(struct server *s)
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	s->signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (s->signals < 0)
+		rc = -errno;
 	s->pid = getpid();
+	return rc;
 }
 
 void creel__child_serve(const struct creel__child *c)
@@ -319,15 +326,15 @@ void creel__child_serve(const struct creel__child *c)
 	struct server *s = &server;
 	memset(s, 0, sizeof *s);
 	s->c = c;
-	set_up(s);
+	int rc = set_up(s);
 	struct creel__frame word = {.type = CREEL__FRAME_READY, .pid = s->pid};
-	if (s->signals < 0) {
+	if (rc) {
 		word.type = CREEL__FRAME_FAILED;
-		word.step = CREEL__STEP_SIGNALFD;
-		word.status = errno;
+		word.step = s->signals < 0 ? CREEL__STEP_SIGNALFD : CREEL__STEP_EXIT;
+		word.status = -rc;
 	}
 	int self = creel__pidfd_open(s->pid);
-	if (creel__frame_send(c->socket, &word, self) < 0 || s->signals < 0)
+	if (creel__frame_send(c->socket, &word, self) < 0 || rc)
 		_exit(1);
 	if (self >= 0)
 		close(self);

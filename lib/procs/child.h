@@ -27,7 +27,13 @@ enum {
 	CREEL__FRAME_QUIT = 'Q',   /* parent: kill what is left and leave */
 };
 
-enum creel__step { CREEL__STEP_FORK, CREEL__STEP_PIDFD, CREEL__STEP_SIGNALFD, CREEL__STEPS };
+enum creel__step {
+	CREEL__STEP_FORK,
+	CREEL__STEP_PIDFD,
+	CREEL__STEP_SIGNALFD,
+	CREEL__STEP_EXIT,
+	CREEL__STEPS
+};
 
 /* Everything that the children use; in the parent's memory at the fork, so theirs by copy. */
 struct creel__child {
@@ -55,6 +61,14 @@ struct creel__served {
  * be had. Takes no lock and waits until the deadline at most. */
 int creel__server_fork(struct creel__child *c, creel_deadline deadline,
 		       struct creel__served *ret_served, const char **ret_what);
+
+/* leave.c: flushes what the process has printed on stdout and stderr. */
+void creel__child_flush(void);
+/* Flushes, and ends the process without any handler of the host's. */
+_Noreturn void creel__child_leave(int status);
+/* From now on exit() and quick_exit() are creel__child_leave(), here and in what is forked from
+ * here. 0 or -ENOMEM. */
+int creel__child_catch_exit(void);
 
 /* Sends a frame, with a descriptor unless fd is -1. 0 or -errno (-EAGAIN if the socket is full). */
 int creel__frame_send(int socket, const struct creel__frame *frame, int fd);

@@ -50,7 +50,8 @@ struct start {
 
 static const char *const steps[] = {[CREEL__STEP_FORK] = "fork() of a fork server",
 				    [CREEL__STEP_PIDFD] = "pidfd_open() of a fork server",
-				    [CREEL__STEP_SIGNALFD] = "signalfd() of a fork server"};
+				    [CREEL__STEP_SIGNALFD] = "signalfd() of a fork server",
+				    [CREEL__STEP_EXIT] = "on_exit() of a fork server"};
 
 static _Noreturn void between(const struct creel__child *c)
 {

@@ -19,10 +19,10 @@
 #include "sync/fork.h"
 #include "sync/local.h"
 #include "sync/park.h"
+#include "sync/thread.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -177,14 +177,6 @@ static void drop_block(struct creel__slot *slot, creel_future *f)
 	creel__block_free(f);
 }
 
-static void flush(void)
-{
-	if (__fpending(stdout))
-		fflush(stdout);
-	if (__fpending(stderr))
-		fflush(stderr);
-}
-
 static void check_size(void)
 {
 	char text[64];
@@ -235,7 +227,7 @@ static void run(struct creel__slot *slot)
 		write_result(slot, f);
 	}
 	drop_block(slot, f);
-	flush();
+	creel__child_flush();
 	if (me.c->options.recycle_bytes)
 		check_size();
 }
@@ -340,8 +332,7 @@ static _Noreturn void retire(void)
 	if (me.c->options.finalizer)
 		me.c->options.finalizer(me.c->options.ctx, me.worker.local);
 	creel__fork_returned(me.generation, 0);
-	flush();
-	_exit(0);
+	creel__child_leave(0);
 }
 
 static void initialize(uint32_t incarnation)
@@ -349,7 +340,7 @@ static void initialize(uint32_t incarnation)
 	const creel_process_pool_options *o = &me.c->options;
 	int code = o->initializer ? o->initializer(o->ctx, me.worker.index, &me.worker.local) : 0;
 	creel__fork_returned(me.generation, code);
-	flush();
+	creel__child_flush();
 	if (code) {
 		creel__store(&me.control->init_code, code, relaxed);
 		_exit(CREEL__EXIT_INIT_FAILED);
@@ -357,6 +348,29 @@ static void initialize(uint32_t incarnation)
 	/* [BELL-1] seq_cst: a change of state, before the look for a sleeping parent */
 	creel__store(&me.control->ready, incarnation, seq_cst);
 	ring();
+}
+
+static void serve(void *incarnation)
+{
+	initialize(*(const uint32_t *)incarnation);
+	creel__self()->results = &space;
+	for (;;) {
+		uint64_t state = 0;
+		struct creel__slot *slot = oldest_ready(&state);
+		if (slot)
+			serve_slot(slot, state);
+		else if (creel__load(&me.control->retire, relaxed))
+			retire();
+		else
+			sleep_until_woken();
+	}
+}
+
+/* A task called pthread_exit(): before the destructors of the host's thread-specific data run. */
+static void ended(void *incarnation)
+{
+	(void)incarnation;
+	creel__child_leave(0);
 }
 
 void creel__work(const struct creel__child *c, unsigned worker, uint32_t incarnation)
@@ -378,16 +392,6 @@ void creel__work(const struct creel__child *c, unsigned worker, uint32_t incarna
 	local->worker = &me.worker;
 	local->task = NULL;
 	local->callbacks = 0;
-	initialize(incarnation);
-	local->results = &space;
-	for (;;) {
-		uint64_t state = 0;
-		struct creel__slot *slot = oldest_ready(&state);
-		if (slot)
-			serve_slot(slot, state);
-		else if (creel__load(&me.control->retire, relaxed))
-			retire();
-		else
-			sleep_until_woken();
-	}
+	creel__thread_guard(serve, ended, &incarnation);
+	_exit(0);
 }

@@ -16,6 +16,7 @@ enum {
 	CREEL__LIMIT_FILES,
 	CREEL__LIMIT_NICE,
 	CREEL__LIMITS,
+	CREEL__EXIT_UNKNOWN = 255, /* exit() with a status that the C library tells nobody */
 };
 
 #endif

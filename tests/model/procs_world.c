@@ -9,7 +9,8 @@
  *            allocated is gone then, and the parent hears of it afterwards. One worker at a time:
  *            the state of procs/work.c is one process's.
  * SERVER     Answers at once: it is in the sender's call. News wait in a list, as in the socket.
- * NOT HERE   procs/start.c, child.c, frame.c and code.c, which talk to the system; the server's own death;
+ * NOT HERE   procs/child.c, code.c, frame.c, leave.c and start.c, which talk to the system; the
+ *            server's own death;
  *            workers side by side, large results, SIGTERM and a grace (kill_sweep has those).
  */
 #include "procs_world.h"
@@ -120,6 +121,15 @@ static void spawn(const struct creel__frame *order)
 	if (!world.may_kill || model_choose(2) == 0)
 		tell_birth(w);
 	model_point(&world, NULL, NULL);
+}
+
+void creel__child_flush(void)
+{
+}
+
+void creel__child_leave(int status)
+{
+	model_exit(status);
 }
 
 /* The server's end. */
