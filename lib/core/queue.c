@@ -17,6 +17,7 @@
 #include "core/queue.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/list.h"
 #include "core/executor.h"
 #include "core/future.h"
@@ -345,7 +346,7 @@ int creel_queue_fd(creel_queue *q)
 	creel__lock_acquire(&q->lock);
 	if (q->fd < 0) {
 		int saved = errno;
-		q->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		q->fd = creel__fd_raise(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 		rc = q->fd < 0 ? -errno : q->fd;
 		errno = saved;
 		update_locked(q);

@@ -16,6 +16,8 @@
  *       cannot be somebody else's.
  */
 #include "procs/child.h"
+#include "base/fd.h"
+#include "procs/bell.h"
 #include "procs/work.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -179,6 +181,7 @@ static _Noreturn void be_worker(struct server *server, const struct creel__frame
 	prctl(PR_SET_NAME, c->name, 0, 0, 0);
 	raise_oom_score();
 	drop_mappings(c->space, order->worker);
+	creel__bell_note(c->bell, server->pid);
 	apply_limits(&c->options, creel__space_control(c->space, order->worker));
 	creel__work(c, order->worker, order->incarnation);
 }
@@ -196,7 +199,7 @@ static void tell(struct server *s, char type, unsigned worker, pid_t pid, int st
 
 static void spawn(struct server *s, const struct creel__frame *order)
 {
-	struct kid *kid = &s->kids[order->worker % CREEL__PROCS_MAX];
+	struct kid *kid = &s->kids[order->worker];
 	kid->incarnation = order->incarnation;
 	pid_t pid = fork();
 	if (pid == 0)
@@ -287,14 +290,31 @@ static void obey(struct server *s)
 	int rc = creel__frame_receive(s->c->socket, &order, &fd, MSG_DONTWAIT);
 	if (fd >= 0)
 		close(fd);
-	if (rc == -EAGAIN)
+	/* What is not an order, whoever wrote it, is not obeyed. */
+	if (rc == -EAGAIN || rc == -EBADMSG)
+		return;
+	if (rc > 0 && order.worker >= s->c->space->workers)
 		return;
 	if (rc <= 0 || order.type == CREEL__FRAME_QUIT)
 		s->quit = true;
 	else if (order.type == CREEL__FRAME_SPAWN)
 		spawn(s, &order);
 	else if (order.type == CREEL__FRAME_KILL)
-		kill_kid(&s->kids[order.worker % CREEL__PROCS_MAX], order.incarnation);
+		kill_kid(&s->kids[order.worker], order.incarnation);
+}
+
+static void hear_signals(struct server *s)
+{
+	struct signalfd_siginfo info;
+	bool rung = false, any = false;
+	while (read(s->signals, &info, sizeof info) > 0) {
+		rung |= info.ssi_signo == CREEL__BELL_SIGNAL;
+		any = true;
+	}
+	if (rung)
+		tell(s, CREEL__FRAME_NEWS, 0, 0, 0, -1);
+	if (any)
+		reap(s);
 }
 
 /* 0 or -errno. */
@@ -313,7 +333,8 @@ static int set_up(struct server *s)
 	prctl(PR_SET_NAME, "creel-server", 0, 0, 0);
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
-	s->signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+	sigaddset(&child, CREEL__BELL_SIGNAL);
+	s->signals = creel__fd_raise(signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
 	if (s->signals < 0)
 		rc = -errno;
 	s->pid = getpid();
@@ -347,12 +368,7 @@ void creel__child_serve(const struct creel__child *c)
 		if (fds[0].revents)
 			break;
 		/* Whatever poll() said: a signal that came since must not be read and forgotten. */
-		struct signalfd_siginfo info;
-		bool any = false;
-		while (read(s->signals, &info, sizeof info) > 0)
-			any = true;
-		if (any)
-			reap(s);
+		hear_signals(s);
 		if (fds[2].revents)
 			obey(s);
 	}

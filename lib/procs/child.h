@@ -23,6 +23,7 @@ enum {
 	CREEL__FRAME_BORN = 'B',   /* server: its pid, with a pidfd */
 	CREEL__FRAME_FAILED = 'F', /* server: fork failed, errno; or a step of its own start */
 	CREEL__FRAME_DEAD = 'D',   /* server: its wait status; its process group is dead as well */
+	CREEL__FRAME_NEWS = 'N',   /* server: a worker has rung, and its bell is gone */
 	CREEL__FRAME_KILL = 'K',   /* parent: kill this worker, of which it has no pidfd */
 	CREEL__FRAME_QUIT = 'Q',   /* parent: kill what is left and leave */
 };
@@ -41,7 +42,7 @@ struct creel__child {
 	creel_executor *executor; /* only to be compared */
 	int socket;               /* to the parent */
 	int owner;                /* pidfd of the parent */
-	int bell;                 /* eventfd that wakes the parent */
+	int bell;                 /* procs/bell.h: the workers' end */
 	const int *keep;          /* what else stays open */
 	size_t keep_count;
 	creel_process_pool_options options;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Frames with descriptors over a socket, and pidfds. */
 #include "procs/child.h"
+#include "base/fd.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -66,12 +67,13 @@ int creel__frame_receive(int socket, struct creel__frame *ret_frame, int *ret_fd
 	struct cmsghdr *c = CMSG_FIRSTHDR(&h);
 	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
 		memcpy(ret_fd, CMSG_DATA(c), sizeof *ret_fd);
-	return (size_t)n == sizeof *ret_frame ? 1 : -EBADMSG;
+	*ret_fd = creel__fd_raise(*ret_fd);
+	return (size_t)n == sizeof *ret_frame && !(h.msg_flags & MSG_TRUNC) ? 1 : -EBADMSG;
 }
 
 int creel__pidfd_open(pid_t pid)
 {
-	return (int)syscall(SYS_pidfd_open, pid, 0);
+	return creel__fd_raise((int)syscall(SYS_pidfd_open, pid, 0));
 }
 
 int creel__pidfd_kill(int pidfd, int signal)

@@ -285,7 +285,10 @@ static bool hear(struct creel__procs *p)
 {
 	struct creel__frame f;
 	int fd, rc;
-	while ((rc = creel__frame_receive(p->socket, &f, &fd, MSG_DONTWAIT)) == 1) {
+	while ((rc = creel__frame_receive(p->socket, &f, &fd, MSG_DONTWAIT)) == 1 ||
+	       rc == -EBADMSG) {
+		if (rc < 0)
+			f = (struct creel__frame){0};
 		struct creel__proc *w = f.worker < p->space->workers ? &p->procs[f.worker] : NULL;
 		/* Whoever asked for it may still be writing that down. */
 		creel__lock_acquire(&p->lock);
@@ -314,7 +317,9 @@ static void sleep_until(struct creel__procs *p, int64_t wake_at, bool *ret_news)
 	*ret_news = false;
 	for (int i = 0; i < n; i++) {
 		uint64_t count;
-		if (events[i].data.fd != p->bell)
+		if (events[i].data.fd == p->rung)
+			creel__bell_hush(p->rung);
+		else if (events[i].data.fd != p->bell)
 			*ret_news = true;
 		else if (read(p->bell, &count, sizeof count) < 0)
 			errno = 0;

@@ -3,6 +3,7 @@
  * all undone if one cannot be had. */
 #include "base/alloc.h"
 #include "base/cpus.h"
+#include "base/fd.h"
 #include "core/error.h"
 #include "core/options.h"
 #include "procs/pool.h"
@@ -108,7 +109,7 @@ static void apply(struct creel__procs *p, const creel_process_pool_options *o)
 	snprintf(p->name, sizeof p->name, "%s", o->name ? o->name : "creel");
 	p->base.unhandled = (struct creel__unhandled){o->on_unhandled, o->ctx};
 	p->base.task_flags = CREEL__REMOTE;
-	p->bell = p->epoll = p->socket = p->server_pidfd = -1;
+	p->bell = p->epoll = p->socket = p->server_pidfd = p->rung = -1;
 	for (unsigned i = 0; i < CREEL__PROCS_MAX; i++)
 		p->procs[i].pidfd = -1;
 }
@@ -138,8 +139,8 @@ static int make_memory(struct creel__procs *p)
 
 static int make_descriptors(struct creel__procs *p)
 {
-	p->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	p->epoll = p->bell < 0 ? -1 : epoll_create1(EPOLL_CLOEXEC);
+	p->bell = creel__fd_raise(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	p->epoll = p->bell < 0 ? -1 : creel__fd_raise(epoll_create1(EPOLL_CLOEXEC));
 	if (p->epoll < 0)
 		return -errno;
 	struct epoll_event event = {.events = EPOLLIN, .data.fd = p->bell};

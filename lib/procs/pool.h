@@ -27,6 +27,7 @@
 #include "base/list.h"
 #include "core/executor.h"
 #include "core/task.h"
+#include "procs/bell.h"
 #include "procs/buddy.h"
 #include "procs/child.h"
 #include "procs/code.h"
@@ -80,12 +81,13 @@ struct creel__procs {
 	struct creel__space *space;
 	struct creel__buddy arguments;
 	struct creel__code code;
-	int bell, epoll;
+	int bell, epoll; /* bell: an eventfd, by which the host's threads wake the manager */
 	pthread_t manager;
 
 	struct creel__lock lock;
 	struct creel__cond changed;
-	int socket, server_pidfd;                                 /* -1: no server */
+	int socket, server_pidfd; /* -1: no server */
+	int rung;                 /* procs/bell.h: the server's workers ring here */
 	int servers_lost, unready_deaths, fork_failures, crashes; /* each in a row */
 	int64_t spawn_after;                                      /* backing off until then */
 	int max_workers, min_workers, alive;                      /* alive: STARTING and READY */

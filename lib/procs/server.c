@@ -29,11 +29,14 @@ static int watch(struct creel__procs *p, int fd)
 
 /* Its news, and its end: the socket may stay open without it, in a child that the host forked
  * meanwhile. */
-static int attach_locked(struct creel__procs *p, const struct creel__served *served)
+static int attach_locked(struct creel__procs *p, const struct creel__served *served, int rung)
 {
 	p->socket = served->socket;
 	p->server_pidfd = served->pidfd;
+	p->rung = rung;
 	int rc = watch(p, p->socket);
+	if (rc == 0)
+		rc = watch(p, p->rung);
 	if (rc == 0)
 		rc = watch(p, p->server_pidfd);
 	if (rc)
@@ -45,38 +48,50 @@ int creel__server_start(struct creel__procs *p, const char **ret_what)
 {
 	struct creel__child c = {.space = p->space,
 				 .executor = &p->base,
-				 .bell = p->bell,
 				 .keep = p->keep,
 				 .keep_count = p->options.keep_fds_count,
 				 .options = p->options};
 	struct creel__served served;
-	int saved = errno;
+	int saved = errno, bell[2];
 	snprintf(c.name, sizeof c.name, "%s", p->name);
-	int rc = creel__server_fork(&c, creel_in_ns(p->options.start_ns), &served, ret_what);
+	*ret_what = "a pipe for the bell";
+	int rc = creel__bell_make(bell);
+	if (rc) {
+		errno = saved;
+		return rc;
+	}
+	c.bell = bell[1];
+	rc = creel__server_fork(&c, creel_in_ns(p->options.start_ns), &served, ret_what);
+	close(bell[1]);
 	if (rc == 0) {
 		*ret_what = "a descriptor";
 		creel__lock_acquire(&p->lock);
 		/* What those of its workers' deaths are compared with: it has none yet. */
 		p->oom_kills = creel__count_oom_kills();
-		rc = attach_locked(p, &served);
+		rc = attach_locked(p, &served, bell[0]);
 		creel__procs_unlock(p);
+	} else {
+		close(bell[0]);
 	}
 	errno = saved;
 	return rc;
 }
 
+/* Closing is not enough: a forked child of the host may have it as well. */
+static void unwatch(struct creel__procs *p, int *fd)
+{
+	if (*fd >= 0) {
+		epoll_ctl(p->epoll, EPOLL_CTL_DEL, *fd, NULL);
+		close(*fd);
+	}
+	*fd = -1;
+}
+
 void creel__server_drop_locked(struct creel__procs *p)
 {
-	/* Closing is not enough: a forked child of the host may have it as well. */
-	if (p->socket >= 0) {
-		epoll_ctl(p->epoll, EPOLL_CTL_DEL, p->socket, NULL);
-		close(p->socket);
-	}
-	if (p->server_pidfd >= 0) {
-		epoll_ctl(p->epoll, EPOLL_CTL_DEL, p->server_pidfd, NULL);
-		close(p->server_pidfd);
-	}
-	p->socket = p->server_pidfd = -1;
+	unwatch(p, &p->socket);
+	unwatch(p, &p->rung);
+	unwatch(p, &p->server_pidfd);
 }
 
 static struct creel__proc *nobody_locked(struct creel__procs *p)

@@ -15,6 +15,7 @@
  *        forgets its copy.
  */
 #include "base/clock.h"
+#include "base/fd.h"
 #include "procs/pool.h"
 #include <creel/future.h>
 #include <errno.h>
@@ -258,8 +259,8 @@ static int start(struct start *s, struct creel__child *c)
 		s->what = "a socket for the fork server";
 		return -errno;
 	}
-	s->socket = s->served->socket = ends[0];
-	c->socket = ends[1];
+	s->socket = s->served->socket = ends[0] = creel__fd_raise(ends[0]);
+	c->socket = ends[1] = creel__fd_raise(ends[1]);
 	c->owner = creel__pidfd_open(getpid());
 	s->what = probe(ends, c->owner, &rc);
 	if (rc == 0)

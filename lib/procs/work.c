@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "core/future.h"
 #include "core/task.h"
+#include "procs/bell.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include "sync/park.h"
@@ -258,11 +259,8 @@ static void ring(void)
 	_Atomic(uint32_t) *sleeps = &me.control->parent_sleeps;
 	/* [BELL-1] seq_cst: the look for a sleeper, after the change of state; pairs with the
 	 * parent's store before it looks */
-	if (creel__load(sleeps, seq_cst) && creel__xchg(sleeps, 0, seq_cst)) {
-		uint64_t one = 1;
-		if (write(me.c->bell, &one, sizeof one) < 0)
-			_exit(1);
-	}
+	if (creel__load(sleeps, seq_cst) && creel__xchg(sleeps, 0, seq_cst))
+		creel__bell_ring(me.c->bell);
 }
 
 /* The parent has fenced this worker: SIGKILL is on its way. */

@@ -9,12 +9,13 @@
  *            allocated is gone then, and the parent hears of it afterwards. One worker at a time:
  *            the state of procs/work.c is one process's.
  * SERVER     Answers at once: it is in the sender's call. News wait in a list, as in the socket.
- * NOT HERE   procs/child.c, code.c, frame.c, leave.c and start.c, which talk to the system; the
- *            server's own death;
- *            workers side by side, large results, SIGTERM and a grace (kill_sweep has those).
+ * NOT HERE   procs/bell.c, child.c, code.c, frame.c, leave.c and start.c, which talk to the system;
+ *            the server's own death; workers side by side, large results, SIGTERM and a grace (kill_sweep has those).
  */
 #include "procs_world.h"
 #include "engine.h"
+#include "base/fd.h"
+#include "procs/bell.h"
 #include "procs/code.h"
 #include "procs/work.h"
 #include "procs_calls.h"
@@ -123,6 +124,31 @@ static void spawn(const struct creel__frame *order)
 	model_point(&world, NULL, NULL);
 }
 
+/* Workers ring the same bell as the parent does. */
+int creel__bell_make(int ret_ends[2])
+{
+	ret_ends[0] = ret_ends[1] = MODEL_OTHER;
+	return 0;
+}
+
+void creel__bell_hush(int fd)
+{
+	model_fail("harness", "descriptor %d is not rung", fd);
+}
+
+static void ring(const void *pc)
+{
+	model_point(&world, "rings", pc);
+	world.rung = true;
+	wake_parent();
+}
+
+void creel__bell_ring(int fd)
+{
+	model_check(fd == MODEL_OTHER);
+	ring(__builtin_return_address(0));
+}
+
 void creel__child_flush(void)
 {
 }
@@ -212,6 +238,11 @@ void world_kill_worker(void)
 	for (int i = 0; i < world.born; i++)
 		if (world.processes[i].lives)
 			kill_worker(&world.processes[i], SIGKILL);
+}
+
+int creel__fd_raise(int fd)
+{
+	return fd;
 }
 
 /* Which functions the workers have: all. */
@@ -345,13 +376,6 @@ ssize_t model_read(int fd, void *data, size_t size)
 	model_order_observe(&world);
 	world.rung = false;
 	return (ssize_t)size;
-}
-
-static void ring(const void *pc)
-{
-	model_point(&world, "rings", pc);
-	world.rung = true;
-	wake_parent();
 }
 
 ssize_t model_write(int fd, const void *data, size_t size)
