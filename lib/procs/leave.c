@@ -3,13 +3,14 @@
  * How a worker ends: it flushes its own stdout and stderr, and _exit()s.
  *
  * EXIT   A task may call exit(). The worker has the host's exit handlers and the host's streams,
- *        and neither are its business: a handler could remove the host's files or join threads that are
- *        not there; a stream could write the host's buffer into whatever has that descriptor now,
- *        or give back on the common file offset what the host has read ahead. So the first handler
- *        that exit() comes to, being the last that was registered, is ours, and ends the process.
- *        Handlers that a task or an initializer registers come before it: they are the worker's.
- * LOCK   A thread of the host's may have held the lock of that list at the fork. Then the server does
- *        not get ready, and the deadline of its start ends it.
+ *        and neither are its business: a handler could remove the host's files or join threads that
+ *        are not there; a stream could write the host's buffer into whatever has that descriptor
+ *        now, or give back on the common file offset what the host has read ahead. So the first
+ *        handler that exit() comes to, being the last that was registered, is ours, and ends the
+ *        process. Handlers that a task or an initializer registers come before it: they are the
+ *        worker's.
+ * LOCK   A thread of the host's may have held the lock of that list at the fork. Then the server
+ *        does not get ready, and the deadline of its start ends it.
  * STATUS Only glibc tells a handler the status: by on_exit(), and, as it happens, as a second
  *        argument to the handlers of quick_exit(). Elsewhere it is CREEL__EXIT_UNKNOWN.
  */

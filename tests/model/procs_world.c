@@ -9,8 +9,9 @@
  *            allocated is gone then, and the parent hears of it afterwards. One worker at a time:
  *            the state of procs/work.c is one process's.
  * SERVER     Answers at once: it is in the sender's call. News wait in a list, as in the socket.
- * NOT HERE   procs/bell.c, child.c, code.c, frame.c, leave.c and start.c, which talk to the system;
- *            the server's own death; workers side by side, large results, SIGTERM and a grace (kill_sweep has those).
+ * NOT HERE   procs/bell.c, child.c, code.c, frame.c, leave.c and start.c, which talk to the
+ *            system; the server's own death; workers side by side, large results, SIGTERM and a
+ *            grace (kill_sweep has those).
  */
 #include "procs_world.h"
 #include "engine.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Promises 25 and 32: the pool's own descriptors. They are never 0, 1 or 2, and whatever a task does
- * to the numbers that it finds harms no other task.
+ * Promises 25 and 32: the pool's own descriptors. They are never 0, 1 or 2, and whatever a task
+ * does to the numbers that it finds harms no other task.
  */
 #include "procs.h"
 
