@@ -14,8 +14,9 @@ struct creel__box {
 
 /* Where the large results of tasks go that this thread runs: shared memory, in worker processes. */
 struct creel__result_space {
-	const creel_future *of;      /* the task that it is for; not those that it runs itself */
-	void *(*alloc)(size_t size); /* 64-byte aligned; NULL if there is no room */
+	const creel_future *of; /* the task that it is for; not those that it runs itself */
+	/* 64-byte aligned, with a name for it; NULL if there is no room */
+	void *(*alloc)(size_t size, void **ret_ctx);
 	void (*free)(void *data, size_t size, void *ctx);
 };
 
@@ -32,8 +33,8 @@ void creel__result_error(creel_future *f, const creel_error *error); /* takes ov
 void creel__result_set_box(creel_future *f, struct creel__box *box); /* takes over the box */
 void creel__result_clear(creel_future *f);
 void creel__result_look(creel_future *f, const void **ret_data, size_t *ret_size);
-/* If the result is a box whose data is in that area, it will not be freed with the box. */
-void creel__result_keep(creel_future *f, const void *area, size_t size);
+/* The buffer that the result is in; NULL if it is none. */
+creel_buffer *creel__result_buffer(creel_future *f);
 const creel_error *creel__result_get_error(creel_future *f); /* NULL if there is none */
 
 /*

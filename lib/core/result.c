@@ -90,7 +90,8 @@ struct creel__box *creel__box_new(const creel_future *f, const void *data, size_
 		return NULL;
 	box->own = !space;
 	if (space) {
-		box->buffer = (creel_buffer){space->alloc(size), size, space->free, NULL};
+		box->buffer = (creel_buffer){.size = size, .free = space->free};
+		box->buffer.data = space->alloc(size, &box->buffer.ctx);
 		if (!box->buffer.data) {
 			creel__free(box);
 			return NULL;
@@ -137,12 +138,9 @@ int creel__result_copy(creel_future *f, const void *data, size_t size)
 	return 0;
 }
 
-void creel__result_keep(creel_future *f, const void *area, size_t size)
+creel_buffer *creel__result_buffer(creel_future *f)
 {
-	creel_buffer *b = &box_of(f)->buffer;
-	const unsigned char *start = area, *at = b->data;
-	if (at >= start && at < start + size)
-		b->free = NULL;
+	return f->result_len == CREEL__RESULT_BOX ? &box_of(f)->buffer : NULL;
 }
 
 int creel__result_move(creel_future *f, creel_buffer buffer)

@@ -23,13 +23,13 @@ enum {
 struct claim {
 	int32_t code;
 	uint32_t out, extent;
-	uint64_t size;
+	uint64_t offset, size;
 };
 
 static struct claim read_claim(const struct creel__slot *slot)
 {
 	const volatile struct creel__slot *s = slot;
-	return (struct claim){s->code, s->out, s->extent, s->out_size};
+	return (struct claim){s->code, s->out, s->extent, s->offset, s->out_size};
 }
 
 struct outcome {
@@ -73,19 +73,13 @@ static const creel_error *take_extent(struct creel__procs *p, struct creel__proc
 {
 	struct creel__space *s = p->space;
 	unsigned worker = creel__proc_index(p, w);
-	uint32_t number = claim->extent;
-	uint64_t size = claim->size;
-	if (number >= CREEL__EXTENTS)
+	creel_buffer buffer;
+	if (!creel__space_hold(s, worker, claim->extent, claim->offset, claim->size, &buffer))
 		return corrupt(p, w, f);
-	const volatile struct creel__extent *e = &creel__space_control(s, worker)->extents[number];
-	uint64_t offset = e->offset;
-	if (offset > s->budget || size > s->budget - offset ||
-	    creel__xchg(&s->held[worker * CREEL__EXTENTS + number], 1, relaxed))
-		return corrupt(p, w, f);
-	creel_buffer buffer = creel__space_hold(s, worker, number, offset, size);
-	bool copy = size <= COPIED ||
-		    creel__space_count_held(s, worker) + EXTENTS_SPARE > CREEL__EXTENTS;
-	int rc = copy ? creel__result_copy(f, buffer.data, size) : creel__result_move(f, buffer);
+	bool copy = buffer.size <= COPIED ||
+		    creel__load(&s->holds[worker].all, relaxed) + EXTENTS_SPARE > CREEL__EXTENTS;
+	int rc = copy ? creel__result_copy(f, buffer.data, buffer.size)
+		      : creel__result_move(f, buffer);
 	if (copy || rc)
 		buffer.free(buffer.data, buffer.size, buffer.ctx);
 	return rc ? no_memory(f) : NULL;

@@ -164,7 +164,7 @@ bool creel__is_worn_locked(struct creel__procs *p, const struct creel__proc *w)
 {
 	const struct creel__control *c = creel__space_control(p->space, creel__proc_index(p, w));
 	int most = p->options.tasks_per_worker;
-	return (most && w->tasks >= (unsigned)most) ||
+	return w->worn || (most && w->tasks >= (unsigned)most) ||
 	       (p->options.recycle_bytes && creel__load(&c->outgrown, relaxed));
 }
 

@@ -5,9 +5,9 @@
  * One anonymous shared mapping, made before the fork server and so at the same address
  * in all processes:
  *
- *   control of worker 0, 1, ... | arguments, shared_alloc | results of worker 0, 1, ...
+ *   control of worker 0, 1, ... | arguments, shared_alloc | results of worker 0, 1, ... | holes
  *
- * A worker drops the controls and results that are not its own. Nothing is shared between workers,
+ * A worker drops the controls and results that are not its own, and the holes once it has read them. Nothing is shared between workers,
  * there is no lock, and everything that a worker can write is untrusted input to the parent: it is
  * read once, checked, and only then believed.
  *
@@ -68,12 +68,12 @@ enum creel__out {
 };
 
 struct creel__slot {
-	alignas(64) _Atomic(uint64_t) state;
-	_Atomic(uint32_t) asked; /* parent: cancel was called */
-	_Atomic(uint32_t)
-		watch;   /* parent: CREEL__WATCH: its waiter is parked here; its waker clears it */
-	uint8_t arg_len; /* as in a block; from here on the parent's, while not RUNNING */
-	bool limited;    /* the parent wants to know when it starts */
+	alignas(64) _Atomic(uint64_t) state; /* both, as said above */
+	/* parent: CREEL__WATCH: its waiter is parked here; its waker clears it */
+	_Atomic(uint32_t) watch;
+	_Atomic(uint32_t) asked; /* from here on the parent's: cancel was called */
+	uint8_t arg_len;         /* as in a block */
+	bool limited;            /* the parent wants to know when it starts */
 	creel_fn fn;
 	struct creel__heap_arg arg;
 	unsigned char in[CREEL__ARG_INLINE];
@@ -81,26 +81,26 @@ struct creel__slot {
 	_Atomic(uint64_t) began; /* the number of the last task that it was about to start */
 	int32_t code;
 	uint32_t out;    /* enum creel__out */
-	uint32_t extent; /* its number, for OUT_EXTENT */
-	uint64_t out_size;
+	uint32_t extent; /* for OUT_EXTENT: its number, and where it starts in the result area */
+	uint64_t offset, out_size;
 	alignas(64) unsigned char out_data[CREEL__OUT];
 };
 
-/* A result in the worker's result area. The worker sets used, the parent clears it. */
-struct creel__extent {
-	_Atomic(uint32_t) used;
+/* A part of a result area that the host holds since an earlier worker; size 0: none. */
+struct creel__hole {
 	uint64_t offset, size;
 };
 
 struct creel__control {
 	alignas(64) _Atomic(uint32_t) sleeping;      /* worker: parked on, shared; 1: asleep */
 	alignas(64) _Atomic(uint32_t) parent_sleeps; /* parent sets, whoever rings clears */
-	alignas(64) _Atomic(uint32_t) ready; /* worker: its incarnation, once it is initialized */
-	_Atomic(int32_t) init_code;          /* worker: what the initializer returned */
-	_Atomic(uint32_t) outgrown;          /* worker: it uses more than recycle_bytes */
-	_Atomic(uint32_t) retire;            /* parent: finish and leave */
+	alignas(64) _Atomic(uint32_t) ready;  /* worker: its incarnation, once it is initialized */
+	_Atomic(int32_t) init_code;           /* worker: what the initializer returned */
+	_Atomic(uint32_t) outgrown;           /* worker: it uses more than recycle_bytes */
+	alignas(64) _Atomic(uint32_t) retire; /* parent: finish and leave */
+	/* parent: how often it let go of each extent */
+	_Atomic(uint32_t) released[CREEL__EXTENTS];
 	struct creel__slot slots[CREEL__DEPTH];
-	struct creel__extent extents[CREEL__EXTENTS];
 };
 
 #endif

@@ -100,6 +100,8 @@ static void check_ready_locked(struct creel__procs *p, struct creel__proc *w, in
 		w->kill_at = now + LEAVE_NS;
 	if (w->retiring || w->dying)
 		return;
+	if (w->holes)
+		w->worn = !creel__load(&p->space->holds[creel__proc_index(p, w)].orphans, relaxed);
 	if (w->used)
 		w->idle_since = 0;
 	if (creel__is_worn_locked(p, w)) {

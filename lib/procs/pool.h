@@ -63,6 +63,8 @@ struct creel__proc {
 	bool dying;    /* fenced, or told to die */
 	bool late;     /* killed because it did not start in time */
 	bool gone;     /* it is dead: what it left is the manager's */
+	bool holes;    /* results of those before it were held, and are out of its reach */
+	bool worn;     /* they are not held any more: another has the whole area again */
 	uint32_t incarnation;
 	int32_t pid;
 	int pidfd; /* or -1 */

@@ -128,8 +128,9 @@ static bool spawn_one_locked(struct creel__procs *p)
 	unsigned i = creel__proc_index(p, w);
 	struct creel__frame order = {
 		.type = CREEL__FRAME_SPAWN, .worker = i, .incarnation = p->incarnation + 1};
-	creel__space_reset(p->space, i);
+	bool holes = creel__space_reset(p->space, i);
 	*w = (struct creel__proc){.life = CREEL__STARTING,
+				  .holes = holes,
 				  .incarnation = ++p->incarnation,
 				  .pidfd = -1,
 				  .depth = CREEL__FIRST_DEPTH,

@@ -24,7 +24,8 @@ static bool map(struct creel__space *s, unsigned workers, size_t budget)
 	s->arguments_size = page;
 	while (s->arguments_size < s->budget)
 		s->arguments_size *= 2;
-	s->size = workers * (s->control_size + s->budget) + s->arguments_size;
+	s->holes_size = round_up(workers * CREEL__EXTENTS * sizeof *s->holes, page);
+	s->size = workers * (s->control_size + s->budget) + s->arguments_size + s->holes_size;
 	void *base = mmap(NULL, s->size, PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (base == MAP_FAILED)
@@ -33,6 +34,7 @@ static bool map(struct creel__space *s, unsigned workers, size_t budget)
 	s->controls = s->base;
 	s->arguments = s->controls + workers * s->control_size;
 	s->results = s->arguments + s->arguments_size;
+	s->holes = (void *)(s->results + workers * s->budget);
 	return true;
 }
 
@@ -44,17 +46,18 @@ struct creel__space *creel__space_new(unsigned workers, size_t budget)
 	creel__store(&s->refs, 1, relaxed);
 	s->workers = workers;
 	s->generation = creel__fork_generation();
-	s->held = creel__zalloc(workers * (size_t)CREEL__EXTENTS * sizeof *s->held);
 	s->views = creel__zalloc(workers * (size_t)CREEL__EXTENTS * sizeof *s->views);
+	s->holds = creel__zalloc(workers * sizeof *s->holds);
 	/* Where address space is rationed, less is better than nothing. */
-	while (s->held && s->views && !map(s, workers, budget) && budget > LEAST_BUDGET)
+	while (s->holds && s->views && !map(s, workers, budget) && budget > LEAST_BUDGET)
 		budget /= 2;
 	if (!s->base) {
 		creel__space_unref(s);
 		return NULL;
 	}
 	for (unsigned i = 0; i < workers * CREEL__EXTENTS; i++)
-		s->views[i] = (struct creel__view){s, i / CREEL__EXTENTS, i % CREEL__EXTENTS};
+		s->views[i] = (struct creel__view){
+			.space = s, .worker = i / CREEL__EXTENTS, .extent = i % CREEL__EXTENTS};
 	return s;
 }
 
@@ -65,8 +68,8 @@ void creel__space_unref(struct creel__space *space)
 		return;
 	if (space->base)
 		munmap(space->base, space->size);
-	creel__free(space->held);
 	creel__free(space->views);
+	creel__free(space->holds);
 	creel__free(space);
 }
 
@@ -78,52 +81,83 @@ bool creel__space_has(const struct creel__space *s, const void *p)
 
 static void release(void *data, size_t size, void *ctx)
 {
-	const struct creel__view *v = ctx;
+	struct creel__view *v = ctx;
 	struct creel__space *s = v->space;
+	struct creel__holds *holds = &s->holds[v->worker];
 	(void)data;
 	(void)size;
 	/* A forked child of the host drops its copy of the future:
 	 * the result is still the parent's. */
 	if (s->generation != creel__fork_generation())
 		return;
-	struct creel__control *control = creel__space_control(s, v->worker);
 	creel__lock_acquire(&s->lock);
-	creel__store(&s->held[v->worker * CREEL__EXTENTS + v->extent], 0, relaxed);
-	/* [EXT-1] release: our reads of the result come before the worker's next use of the place;
-	 * pairs with the acquire in the worker's allocator */
-	creel__store(&control->extents[v->extent].used, 0, release);
+	v->held = false;
+	creel__sub(&holds->all, 1, relaxed);
+	if (v->orphan)
+		creel__sub(&holds->orphans, 1, relaxed);
+	else
+		/* [EXT-1] release: our reads of the result come before the worker's next use of the
+		 * place; pairs with the acquire in the worker's allocator */
+		creel__store(&creel__space_control(s, v->worker)->released[v->extent],
+			     ++v->released, release);
 	creel__lock_release(&s->lock);
 	creel__space_unref(s);
 }
 
-creel_buffer creel__space_hold(struct creel__space *s, unsigned worker, unsigned extent,
-			       size_t offset, size_t size)
+bool creel__space_hold(struct creel__space *s, unsigned worker, uint32_t extent, uint64_t offset,
+		       uint64_t size, creel_buffer *ret_buffer)
 {
-	unsigned i = worker * CREEL__EXTENTS + extent;
-	creel__store(&s->held[i], 1, relaxed);
-	creel__add(&s->refs, 1, relaxed);
-	return (creel_buffer){
-		.data = creel__space_results(s, worker) + offset,
-		.size = size,
-		.free = release,
-		.ctx = &s->views[i],
-	};
+	if (extent >= CREEL__EXTENTS || offset > s->budget || size > s->budget - offset)
+		return false;
+	struct creel__view *v = &s->views[worker * CREEL__EXTENTS + extent];
+	creel__lock_acquire(&s->lock);
+	bool held = v->held;
+	if (!held) {
+		v->held = true;
+		v->orphan = false;
+		v->offset = offset;
+		v->size = size;
+		creel__add(&s->holds[worker].all, 1, relaxed);
+		creel__add(&s->refs, 1, relaxed);
+	}
+	creel__lock_release(&s->lock);
+	*ret_buffer = (creel_buffer){.data = creel__space_results(s, worker) + offset,
+				     .size = size,
+				     .free = release,
+				     .ctx = v};
+	return !held;
 }
 
-unsigned creel__space_count_held(const struct creel__space *s, unsigned worker)
+/* What is held since earlier workers: whole pages, as far as the area goes. */
+static bool make_holes_locked(struct creel__space *s, unsigned worker)
 {
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	unsigned n = 0;
-	for (unsigned i = 0; i < CREEL__EXTENTS; i++)
-		n += creel__load(&s->held[worker * CREEL__EXTENTS + i], relaxed);
-	return n;
+	for (unsigned i = 0; i < CREEL__EXTENTS; i++) {
+		struct creel__view *v = &s->views[worker * CREEL__EXTENTS + i];
+		struct creel__hole *hole = &creel__space_holes(s, worker)[i];
+		*hole = (struct creel__hole){0};
+		v->released = 0;
+		v->orphan = v->held;
+		if (!v->held)
+			continue;
+		n++;
+		hole->offset = v->offset / page * page;
+		hole->size = round_up(v->offset + v->size, page) - hole->offset;
+	}
+	creel__store(&s->holds[worker].orphans, n, relaxed);
+	return n > 0;
 }
 
-/* What is held keeps its place: the parent knows where from when it was delivered. A worker
- * could have changed offset and size since then, but only to its own harm: its results are
- * where the held ones are. */
-void creel__space_reset(struct creel__space *s, unsigned worker)
+bool creel__space_reset(struct creel__space *s, unsigned worker)
 {
 	struct creel__control *c = creel__space_control(s, worker);
+	/* Under the lock: nobody lets go of an extent halfway. */
+	creel__lock_acquire(&s->lock);
+	bool any = make_holes_locked(s, worker);
+	for (unsigned i = 0; i < CREEL__EXTENTS; i++)
+		creel__store(&c->released[i], 0, relaxed);
+	creel__lock_release(&s->lock);
 	creel__store(&c->sleeping, 0, relaxed);
 	/* Until the manager has seen it once: it may be asleep. */
 	creel__store(&c->parent_sleeps, 1, relaxed);
@@ -135,10 +169,5 @@ void creel__space_reset(struct creel__space *s, unsigned worker)
 		creel__store(&c->slots[i].state, CREEL__SLOT_EMPTY, relaxed);
 		creel__store(&c->slots[i].asked, 0, relaxed);
 	}
-	/* Under the lock: whoever lets go of one has not yet emptied it. */
-	creel__lock_acquire(&s->lock);
-	for (unsigned i = 0; i < CREEL__EXTENTS; i++)
-		if (!creel__load(&s->held[worker * CREEL__EXTENTS + i], relaxed))
-			creel__store(&c->extents[i].used, 0, relaxed);
-	creel__lock_release(&s->lock);
+	return any;
 }

@@ -7,16 +7,20 @@
 #include "procs/layout.h"
 #include "sync/lock.h"
 
-/* A held result: what the box around it needs to let go. */
+/* The parent's table of results: an extent of a worker, and what the box around it needs to let
+ * go. */
 struct creel__view {
 	struct creel__space *space;
 	unsigned worker, extent;
+	bool held, orphan; /* orphan: the worker that wrote it is dead, the place is another's */
+	uint32_t released; /* how often, since the worker was born */
+	size_t offset, size;
 };
 
 struct creel__space {
 	_Atomic(uint32_t) refs;
 	uint16_t generation;     /* of the process that it belongs to */
-	struct creel__lock lock; /* rank 71, a leaf: held and used of all extents, together */
+	struct creel__lock lock; /* rank 71, a leaf: the views */
 	unsigned char *base;
 	size_t size;
 	unsigned workers;
@@ -24,10 +28,13 @@ struct creel__space {
 	size_t control_size;
 	unsigned char *arguments; /* twice the budget at most: room for powers of two */
 	size_t arguments_size, budget;
-	unsigned char *results; /* budget apart */
-	/* Which extents of each worker are held by the parent: CREEL__EXTENTS a worker. */
-	_Atomic(uint8_t) *held;
+	unsigned char *results;    /* budget apart */
+	struct creel__hole *holes; /* CREEL__EXTENTS a worker: what the next one must not have */
+	size_t holes_size;
 	struct creel__view *views; /* likewise */
+	struct creel__holds {
+		_Atomic(uint32_t) all, orphans; /* how many extents of a worker are held */
+	} * holds;
 };
 
 /* NULL without memory. The budget may come out smaller. */
@@ -47,14 +54,18 @@ static inline unsigned char *creel__space_results(struct creel__space *s, unsign
 /* Whether size bytes at p are in the part that workers and parent use by reference. */
 bool creel__space_has(const struct creel__space *s, const void *p);
 
-/* The parent keeps a delivered result where it is: the buffer whose free gives the extent back. */
-creel_buffer creel__space_hold(struct creel__space *s, unsigned worker, unsigned extent,
-			       size_t offset, size_t size);
+static inline struct creel__hole *creel__space_holes(struct creel__space *s, unsigned worker)
+{
+	return s->holes + (size_t)worker * CREEL__EXTENTS;
+}
 
-/* How many extents of a worker are held. */
-unsigned creel__space_count_held(const struct creel__space *s, unsigned worker);
+/* The parent keeps a delivered result where it is: the buffer whose free gives the extent back.
+ * False if what the worker says cannot be true. */
+bool creel__space_hold(struct creel__space *s, unsigned worker, uint32_t extent, uint64_t offset,
+		       uint64_t size, creel_buffer *ret_buffer);
 
-/* After a worker's death: empties its control but for the results that are held. */
-void creel__space_reset(struct creel__space *s, unsigned worker);
+/* Before a worker is born: empties its control. What is held of those before it becomes holes in
+ * its result area; whether there are any. */
+bool creel__space_reset(struct creel__space *s, unsigned worker);
 
 #endif

@@ -3,8 +3,8 @@
  * A worker's life: take the oldest READY slot, run it, write the outcome, commit it, look again.
  *
  * RESULTS  Small ones are written into the slot; larger ones into the worker's result area, in an
- *          extent that stays taken until the parent lets go of it. The parent reads both in place.
- * ALGORITHM  First fit among at most CREEL__EXTENTS extents: a page, or a cache line, apart.
+ *          extent that stays taken until the parent lets go of it (procs/area.c). The parent reads
+ *          both in place.
  * FORK     The process has one thread, unless a task makes more;
  *          those must not use creel_return...().
  *          Slots and results are one process's. A child of a task gets no result memory. One that
@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "core/future.h"
 #include "core/task.h"
+#include "procs/area.h"
 #include "procs/bell.h"
 #include "sync/fork.h"
 #include "sync/local.h"
@@ -32,56 +33,27 @@
 static struct {
 	const struct creel__child *c;
 	struct creel__control *control;
-	unsigned char *results;
 	struct creel__slot *slot; /* of the task that runs */
 	bool inline_taken;
 	struct creel__worker worker;
 	uint16_t generation;
 } me;
 
-static bool overlaps(const struct creel__extent *e, size_t offset, size_t size)
+/* The name of what lies in the slot; extents are named by their address in this table, so that
+ * what a task does to the data cannot change which one is meant. */
+static char names[CREEL__EXTENTS];
+
+static void *alloc_extent(size_t size, void **ret_name)
 {
-	return offset < e->offset + e->size && e->offset < offset + size;
+	uint32_t extent = 0;
+	void *data = creel__area_alloc(size, &extent);
+	*ret_name = data ? &names[extent] : NULL;
+	return data;
 }
 
-static const struct creel__extent *taken_at(size_t offset, size_t size)
+static uint32_t extent_of(const void *name)
 {
-	for (unsigned i = 0; i < CREEL__EXTENTS; i++) {
-		const struct creel__extent *e = &me.control->extents[i];
-		/* [EXT-1] acquire: the parent has read what was there; pairs with the release in
-		 * the parent's release() */
-		if (creel__load(&e->used, acquire) && overlaps(e, offset, size))
-			return e;
-	}
-	return NULL;
-}
-
-static struct creel__extent *free_extent(void)
-{
-	for (unsigned i = 0; i < CREEL__EXTENTS; i++)
-		/* [EXT-1] acquire: as above */
-		if (!creel__load(&me.control->extents[i].used, acquire))
-			return &me.control->extents[i];
-	return NULL;
-}
-
-/* The lowest place: what was used last is warm, and the area stays small. */
-static void *alloc_extent(size_t size)
-{
-	size_t step = size >= 4096 ? 4096 : 64, offset = 0;
-	size_t whole = (size + step - 1) / step * step;
-	struct creel__extent *e = free_extent();
-	const struct creel__extent *other;
-	if (!e || size > me.c->space->budget)
-		return NULL;
-	while ((other = taken_at(offset, whole)))
-		offset = (other->offset + other->size + step - 1) / step * step;
-	if (whole > me.c->space->budget || offset > me.c->space->budget - whole)
-		return NULL;
-	e->offset = offset;
-	e->size = whole;
-	creel__store(&e->used, 1, relaxed);
-	return me.results + offset;
+	return (uint32_t)((const char *)name - names);
 }
 
 static bool is_worker(void)
@@ -89,38 +61,28 @@ static bool is_worker(void)
 	return me.generation == creel__fork_generation();
 }
 
-static void *alloc_result(size_t size)
+static void *alloc_result(size_t size, void **ret_name)
 {
+	*ret_name = NULL;
 	if (!is_worker())
 		return NULL;
 	if (size <= CREEL__OUT && !me.inline_taken) {
 		me.inline_taken = true;
 		return me.slot->out_data;
 	}
-	return alloc_extent(size);
+	return alloc_extent(size, ret_name);
 }
 
-static struct creel__extent *extent_at(const void *data)
+static void free_result(void *data, size_t size, void *name)
 {
-	size_t offset = (size_t)((const unsigned char *)data - me.results);
-	for (unsigned i = 0; i < CREEL__EXTENTS; i++) {
-		struct creel__extent *e = &me.control->extents[i];
-		if (creel__load(&e->used, relaxed) && e->offset == offset)
-			return e;
-	}
-	return NULL;
-}
-
-static void free_result(void *data, size_t size, void *ctx)
-{
+	(void)data;
 	(void)size;
-	(void)ctx;
 	if (!is_worker())
 		return;
-	if (data == me.slot->out_data)
-		me.inline_taken = false;
+	if (name)
+		creel__area_free(extent_of(name));
 	else
-		creel__store(&extent_at(data)->used, 0, relaxed);
+		me.inline_taken = false;
 }
 
 static struct creel__result_space space = {NULL, alloc_result, free_result};
@@ -144,36 +106,37 @@ static void write_result(struct creel__slot *slot, creel_future *f)
 {
 	const void *data;
 	size_t size;
+	creel_buffer *buffer = creel__result_buffer(f);
 	creel__result_look(f, &data, &size);
+	bool ours = buffer && buffer->free == free_result;
 	slot->code = 0;
 	slot->out_size = size;
 	slot->out = CREEL__OUT_INLINE;
-	if (data == slot->out_data)
-		return;
-	const unsigned char *at = data;
-	bool own = at >= me.results && at < me.results + me.c->space->budget;
 	if (size <= CREEL__OUT) {
+		/* It may be there already. */
 		if (size)
-			memcpy(slot->out_data, data, size);
+			memmove(slot->out_data, data, size);
 		return;
 	}
-	void *copy = own ? NULL : alloc_extent(size);
-	if (!own && !copy) {
+	void *name = ours ? buffer->ctx : NULL;
+	void *copy = ours ? NULL : alloc_extent(size, &name);
+	if (!ours && !copy) {
 		write_error(slot, -ENOSPC, "the result does not fit in the pool's shared_budget");
 		slot->out = CREEL__OUT_NO_MEMORY;
 		return;
 	}
 	if (copy)
 		memcpy(copy, data, size);
+	else
+		/* It stays when the block is dropped. */
+		buffer->free = NULL;
 	slot->out = CREEL__OUT_EXTENT;
-	slot->extent = (uint32_t)(extent_at(own ? data : copy) - me.control->extents);
+	slot->extent = extent_of(name);
+	slot->offset = creel__area_give(slot->extent);
 }
 
-/* An extent whose result goes to the parent stays; everything else of the block is dropped. */
-static void drop_block(struct creel__slot *slot, creel_future *f)
+static void drop_block(creel_future *f)
 {
-	if (f->result_len == CREEL__RESULT_BOX && slot->out == CREEL__OUT_EXTENT)
-		creel__result_keep(f, me.results, me.c->space->budget);
 	creel__result_clear(f);
 	creel__block_free(f);
 }
@@ -227,7 +190,7 @@ static void run(struct creel__slot *slot)
 	} else {
 		write_result(slot, f);
 	}
-	drop_block(slot, f);
+	drop_block(f);
 	creel__child_flush();
 	if (me.c->options.recycle_bytes)
 		check_size();
@@ -383,7 +346,7 @@ void creel__work(const struct creel__child *c, unsigned worker, uint32_t incarna
 	local->deferred = NULL;
 	me.c = c;
 	me.control = creel__space_control(c->space, worker);
-	me.results = creel__space_results(c->space, worker);
+	creel__area_enter(c->space, worker);
 	me.worker.executor = c->executor;
 	me.worker.index = incarnation - 1;
 	me.generation = creel__fork_generation();

@@ -110,10 +110,8 @@ static void commit(const struct place *p, uint32_t out, uint32_t extent, uint64_
 static void commit_extent(const struct place *p, uint64_t offset, uint64_t extent_size,
 			  uint64_t size)
 {
-	struct creel__extent *e = &p->control->extents[3];
-	e->offset = offset;
-	e->size = extent_size;
-	atomic_store(&e->used, 1);
+	(void)extent_size;
+	p->slot->offset = offset;
 	commit(p, CREEL__OUT_EXTENT, 3, size);
 }
 
@@ -145,7 +143,7 @@ static void do_flags(const struct place *p, const struct order *o)
 		break;
 	default:
 		for (unsigned i = 0; i < CREEL__EXTENTS; i++)
-			set_flag(&p->control->extents[i].used, 1);
+			set_flag(&p->control->released[i], 1);
 		break;
 	}
 }
