@@ -14,6 +14,11 @@
  *       the workers get SIGKILL (PR_SET_PDEATHSIG; its only thread cannot end before it). A
  *       worker dies: its group is killed before it is reaped, so that the group's number
  *       cannot be somebody else's.
+ *
+ * TRACERS  A worker can be traced. If the server is the tracer, because a task asked to be traced
+ *          by its parent, it sees stops that are no deaths: it detaches, and the worker goes on. If
+ *          somebody else is, only that one can reap the worker, and may never do so: then the
+ *          worker's pidfd tells of the death.
  */
 #include "procs/child.h"
 #include "base/fd.h"
@@ -30,6 +35,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -41,6 +47,7 @@ enum { KEPT_MAX = 64 };
 
 struct kid {
 	pid_t pid; /* 0: none */
+	int pidfd; /* or -1 */
 	uint32_t incarnation;
 };
 
@@ -166,12 +173,23 @@ static void drop_mappings(struct creel__space *s, unsigned worker)
 	munmap(s->results + after * s->budget, rest * s->budget);
 }
 
+/* Otherwise a program that a worker starts in the background would be the terminal's to stop. */
+static void ignore_terminal(void)
+{
+	signal(SIGTTIN, SIG_IGN);
+	signal(SIGTTOU, SIG_IGN);
+}
+
 static _Noreturn void be_worker(struct server *server, const struct creel__frame *order)
 {
 	const struct creel__child *c = server->c;
 	close(c->socket);
 	close(c->owner);
 	close(server->signals);
+	for (unsigned i = 0; i < CREEL__PROCS_MAX; i++)
+		if (server->kids[i].pidfd >= 0)
+			close(server->kids[i].pidfd);
+	ignore_terminal();
 	unblock_signals();
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (getppid() != server->pid)
@@ -210,10 +228,8 @@ static void spawn(struct server *s, const struct creel__frame *order)
 	}
 	setpgid(pid, pid);
 	kid->pid = pid;
-	int pidfd = creel__pidfd_open(pid);
-	tell(s, CREEL__FRAME_BORN, order->worker, pid, 0, pidfd);
-	if (pidfd >= 0)
-		close(pidfd);
+	kid->pidfd = creel__pidfd_open(pid);
+	tell(s, CREEL__FRAME_BORN, order->worker, pid, 0, kid->pidfd);
 }
 
 static struct kid *find_kid(struct server *s, pid_t pid)
@@ -224,6 +240,30 @@ static struct kid *find_kid(struct server *s, pid_t pid)
 	return NULL;
 }
 
+static void tell_death(struct server *s, struct kid *kid, int status)
+{
+	pid_t pid = kid->pid;
+	kid->pid = 0;
+	if (kid->pidfd >= 0)
+		close(kid->pidfd);
+	kid->pidfd = -1;
+	tell(s, CREEL__FRAME_DEAD, (unsigned)(kid - s->kids), pid, status, -1);
+}
+
+/* It asked to be traced by its parent, and has stopped for us. It goes on without a tracer, and
+ * gets the signal that it stopped for; but not the trap that only a tracer causes, of an exec. */
+static void untrace(pid_t pid, int signal)
+{
+	if (ptrace(PTRACE_DETACH, pid, NULL, (void *)(intptr_t)(signal == SIGTRAP ? 0 : signal)))
+		kill(pid, SIGKILL);
+}
+
+static bool is_death(const siginfo_t *info)
+{
+	return info->si_code == CLD_EXITED || info->si_code == CLD_KILLED ||
+	       info->si_code == CLD_DUMPED;
+}
+
 /* Strays come here too, the server being a subreaper: children of workers that left their group. */
 static void reap(struct server *s)
 {
@@ -231,17 +271,44 @@ static void reap(struct server *s)
 		siginfo_t info = {0};
 		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
 			return;
+		if (!is_death(&info)) {
+			untrace(info.si_pid, info.si_status & 0x7f);
+			continue;
+		}
 		struct kid *kid = find_kid(s, info.si_pid);
 		if (kid)
 			kill(-info.si_pid, SIGKILL);
 		int status = 0;
 		waitpid(info.si_pid, &status, 0);
-		if (kid) {
-			kid->pid = 0;
-			tell(s, CREEL__FRAME_DEAD, (unsigned)(kid - s->kids), info.si_pid, status,
-			     -1);
-		}
+		if (kid)
+			tell_death(s, kid, status);
 	}
+}
+
+/* The wait status of a zombie that its tracer keeps: the last word of its line in /proc. */
+static int status_of_zombie(pid_t pid)
+{
+	char path[64], text[1024];
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = 0;
+	const char *last = strrchr(text, ' ');
+	int status = last ? (int)strtol(last, NULL, 10) : 0;
+	return WIFSIGNALED(status) || (last && WIFEXITED(status)) ? status : SIGKILL;
+}
+
+/* Its pidfd says that it is dead, and it could not be reaped: a tracer has it. The tracer may be in
+ * its group. The zombie is reaped as a stray when the tracer lets go of it. */
+static void bury(struct server *s, struct kid *kid)
+{
+	int status = 0;
+	kill(-kid->pid, SIGKILL);
+	if (waitpid(kid->pid, &status, WNOHANG) != kid->pid)
+		status = status_of_zombie(kid->pid);
+	tell_death(s, kid, status);
 }
 
 /* Whoever is still a child of the server, strays included, as the kernel lists them. */
@@ -341,12 +408,38 @@ static int set_up(struct server *s)
 	return rc;
 }
 
+/* One look at everything; false once the parent is gone. */
+static bool serve(struct server *s)
+{
+	enum { FIRST = 3 };
+	struct pollfd fds[FIRST + CREEL__PROCS_MAX] = {{.fd = s->c->owner, .events = POLLIN},
+						       {.fd = s->signals, .events = POLLIN},
+						       {.fd = s->c->socket, .events = POLLIN}};
+	/* A pidfd of -1 is passed over. */
+	for (unsigned i = 0; i < CREEL__PROCS_MAX; i++)
+		fds[FIRST + i] = (struct pollfd){.fd = s->kids[i].pidfd, .events = POLLIN};
+	int n = poll(fds, FIRST + CREEL__PROCS_MAX, -1);
+	if ((n < 0 && errno != EINTR) || (n > 0 && fds[0].revents))
+		return false;
+	/* Whatever poll() said: a signal that came since must not be read and forgotten. */
+	hear_signals(s);
+	for (unsigned i = 0; n > 0 && i < CREEL__PROCS_MAX; i++)
+		if (fds[FIRST + i].revents && s->kids[i].pidfd == fds[FIRST + i].fd &&
+		    s->kids[i].pid)
+			bury(s, &s->kids[i]);
+	if (n > 0 && fds[2].revents)
+		obey(s);
+	return true;
+}
+
 void creel__child_serve(const struct creel__child *c)
 {
 	static struct server server;
 	struct server *s = &server;
 	memset(s, 0, sizeof *s);
 	s->c = c;
+	for (unsigned i = 0; i < CREEL__PROCS_MAX; i++)
+		s->kids[i].pidfd = -1;
 	int rc = set_up(s);
 	struct creel__frame word = {.type = CREEL__FRAME_READY, .pid = s->pid};
 	if (rc) {
@@ -359,18 +452,7 @@ void creel__child_serve(const struct creel__child *c)
 		_exit(1);
 	if (self >= 0)
 		close(self);
-	struct pollfd fds[] = {{.fd = c->owner, .events = POLLIN},
-			       {.fd = s->signals, .events = POLLIN},
-			       {.fd = c->socket, .events = POLLIN}};
-	while (!s->quit) {
-		if (poll(fds, 3, -1) < 0 && errno != EINTR)
-			break;
-		if (fds[0].revents)
-			break;
-		/* Whatever poll() said: a signal that came since must not be read and forgotten. */
-		hear_signals(s);
-		if (fds[2].revents)
-			obey(s);
-	}
+	while (!s->quit && serve(s))
+		;
 	leave(s);
 }

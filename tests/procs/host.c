@@ -79,14 +79,14 @@ CASE_OFF(host, c32_workers_keep_only_the_standard_descriptors_the_pool_s_and_tho
 			standard++;
 		else if (fd == open_ones[7] || fd == open_ones[3])
 			kept++;
-		else if (strncmp(seen->of[i].target, "anon_inode:", 11) == 0)
+		else if (strncmp(seen->of[i].target, "pipe:", 5) == 0)
 			own++;
 		else
 			ct_fail(__FILE__, __LINE__, "a worker has %d: %s", fd, seen->of[i].target);
 	}
 	ct_int(standard, 3);
 	ct_int(kept, 2);
-	ct_assert(own <= 2);
+	ct_int(own, 1); /* the bell */
 	creel_future_unref(f);
 	ct_close(ex);
 	for (unsigned i = 0; i < INHERITED; i++)
@@ -125,8 +125,10 @@ static int task_signals(creel_task *task, const void *arg, size_t size)
 			continue;
 		if (sigismember(&mask, i))
 			return creel_fail(task, -EBADE, "signal %d is blocked", i);
-		if (sigaction(i, NULL, &is) || is.sa_handler != SIG_DFL)
-			return creel_fail(task, -EBADE, "signal %d is not SIG_DFL", i);
+		/* So that a worker that touches the terminal gets an error. */
+		bool ignored = i == SIGTTIN || i == SIGTTOU;
+		if (sigaction(i, NULL, &is) || is.sa_handler != (ignored ? SIG_IGN : SIG_DFL))
+			return creel_fail(task, -EBADE, "signal %d is not as it should be", i);
 	}
 	return 0;
 }
