@@ -43,8 +43,9 @@ typedef struct creel_stats {
 CREEL_API creel_executor *creel_executor_ref(creel_executor *ex);
 
 /* Drops a reference. The last one is a shutdown that does not wait: what is pending still runs,
- * and the last worker frees the executor. NULL does nothing. Any thread, callbacks and the
- * executor's own workers included; does not block. */
+ * and the last worker frees the executor. NULL does nothing. Any thread, callbacks, the executor's
+ * own workers and thread-specific destructors included. Never blocks and joins no thread: threads
+ * of the executor may run for a while after it returned. */
 CREEL_API void creel_executor_unref(creel_executor *ex);
 
 /* Why the executor is broken; NULL while it is not. Borrowed: valid while ex is referenced. */
@@ -52,9 +53,11 @@ CREEL_API const creel_error *creel_executor_error(creel_executor *ex);
 
 /*
  * Shuts down, waits until everything accepted has ended and the workers are gone, and drops the
- * caller's reference: the end of "with". Returns 0. From a worker of the executor or from a
- * callback it shuts down and drops the reference but does not wait, and says -EDEADLK: always,
- * whether something was left or not, and of a broken executor too. In a forked child: -EPERM, the
+ * caller's reference: the end of "with". Returns 0. This is the only call that joins threads: the
+ * workers' thread-specific destructors have run when it returns, to each of several callers. From a
+ * worker of the executor (its thread-specific destructors included) or from a callback it shuts
+ * down and drops the reference but does not wait, and says -EDEADLK: always, whether something was
+ * left or not, and of a broken executor too. In a forked child: -EPERM, the
  * reference is dropped. Close pools before the main thread ends by pthread_exit():
  * creel's threads block signals, and would go on without it. Idempotent for several holders, each
  * with its own reference. NULL does nothing.

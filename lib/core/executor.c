@@ -34,7 +34,8 @@ bool creel__executor_is_own(const creel_executor *ex)
 	for (const creel_task *i = local->task; i; i = i->future.outer)
 		if (i->future.executor == ex)
 			return true;
-	return false;
+	return ex->class->is_thread && !creel__executor_foreign(ex) &&
+	       ex->class->is_thread((creel_executor *)(uintptr_t)ex);
 }
 
 void creel__executor_set_error(creel_executor *ex, const creel_error *error)

@@ -50,9 +50,13 @@ struct creel__executor_class {
 	void (*stats)(creel_executor *ex, creel_stats *ret_stats);
 	/* A task with CREEL__COUNTED of its has ended. */
 	void (*ended)(creel_executor *ex);
-	/* The last reference went: shut down; free when everything has ended. */
+	/* Whether the calling thread is one of the executor's own, on which no task runs any more:
+	 * it runs thread-specific destructors. NULL: it has none. */
+	bool (*is_thread)(creel_executor *ex);
+	/* The last reference went: shut down; free when everything has ended. Never blocks. */
 	void (*release)(creel_executor *ex);
-	/* Everything has ended: lets go of what only a waiting close may take back (threads). */
+	/* Everything has ended: waits until the threads are gone. Called by close alone, never on a
+	 * thread of the executor, by several closers at once. */
 	void (*join)(creel_executor *ex);
 };
 

@@ -424,6 +424,7 @@ void *creel__manager(void *procs)
 		;
 	dismiss_server(p);
 	creel__error_drop_reserve();
+	creel__self()->left = p;
 	creel__lock_acquire(&p->lock);
 	creel__server_drop_locked(p);
 	p->ended = true;
@@ -431,7 +432,7 @@ void *creel__manager(void *procs)
 	creel__cond_broadcast_locked(&p->changed);
 	creel__procs_unlock(p);
 	if (last) {
-		creel__thread_detach();
+		creel__thread_detach(creel__thread_self());
 		creel__procs_free(p);
 	}
 	return NULL;

@@ -290,9 +290,38 @@ static void release(creel_executor *ex)
 	if (!dead)
 		return;
 	int state = creel__thread_no_cancel();
-	creel__thread_join(p->manager);
+	/* It may still run thread-specific destructors of the user's: only close waits for them. */
+	if (!p->joined)
+		creel__thread_detach(p->manager);
 	creel__procs_free(p);
 	creel__thread_cancel_again(state);
+}
+
+/* The manager, in thread-specific destructors. */
+static bool is_thread(creel_executor *ex)
+{
+	struct creel__procs *p = procs_of(ex);
+	/* Both: ids of threads that were joined are used again, and so are addresses. */
+	return creel__self()->left == p && pthread_equal(p->manager, creel__thread_self());
+}
+
+/* One closer joins the manager, the others wait for that one. */
+static void join(creel_executor *ex)
+{
+	struct creel__procs *p = procs_of(ex);
+	creel__lock_acquire(&p->lock);
+	while (p->joining && !p->joined)
+		creel__cond_wait(&p->changed, &p->lock, CREEL_FOREVER);
+	bool mine = !p->joining;
+	p->joining = true;
+	creel__procs_unlock(p);
+	if (!mine)
+		return;
+	creel__thread_join(p->manager);
+	creel__lock_acquire(&p->lock);
+	p->joined = true;
+	creel__cond_broadcast_locked(&p->changed);
+	creel__procs_unlock(p);
 }
 
 static const struct creel__executor_class process_pool_class = {
@@ -309,7 +338,9 @@ static const struct creel__executor_class process_pool_class = {
 	.resize = resize,
 	.stats = stats,
 	.ended = ended,
+	.is_thread = is_thread,
 	.release = release,
+	.join = join,
 };
 
 const struct creel__executor_class *creel__process_pool_class(void)

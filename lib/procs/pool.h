@@ -94,8 +94,9 @@ struct creel__procs {
 	int64_t spawn_after;                                      /* backing off until then */
 	int max_workers, min_workers, alive;                      /* alive: STARTING and READY */
 	bool closed, broken, released, ended;
-	unsigned reach; /* those from here on are nobody: not looked at */
-	bool sleeping;  /* the manager, with the deadline below */
+	bool joining, joined; /* the manager, by a closer */
+	unsigned reach;       /* those from here on are nobody: not looked at */
+	bool sleeping;        /* the manager, with the deadline below */
 	int64_t wake_at;
 	creel_future *first, *last; /* the queue */
 	creel_future *handed; /* SETTLING, with their outcome, and with callbacks for the manager */

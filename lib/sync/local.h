@@ -35,6 +35,9 @@ struct creel__local {
 	/* core/task.c: the innermost task that runs, and the worker that runs it. */
 	struct creel_task *task;
 	struct creel__worker *worker;
+	/* What a thread of a pool left behind when it became one that only runs thread-specific
+	 * destructors: the pool's name for it. Compared, never followed. */
+	const void *left;
 	/* In worker processes. core/result.c: where large results go; core/task.c:
 	 * cancel was called. */
 	const struct creel__result_space *results;

@@ -50,9 +50,18 @@ void creel__thread_join(pthread_t thread)
 	creel__thread_cancel_again(state);
 }
 
-void creel__thread_detach(void)
+bool creel__thread_try_join(pthread_t thread)
 {
-	pthread_detach(pthread_self());
+#if defined(__linux__) || defined(__GLIBC__)
+	return pthread_tryjoin_np(thread, NULL) == 0;
+#else
+	return pthread_detach(thread) == 0;
+#endif
+}
+
+void creel__thread_detach(pthread_t thread)
+{
+	pthread_detach(thread);
 }
 
 void creel__thread_set_name(const char *name, unsigned number)

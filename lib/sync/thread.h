@@ -4,6 +4,7 @@
 #define CREEL__SYNC_THREAD_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef void *(*creel__thread_fn)(void *arg);
@@ -16,8 +17,12 @@ pthread_t creel__thread_self(void);
 /* No cancellation point. */
 void creel__thread_join(pthread_t thread);
 
-/* The calling thread will not be joined. */
-void creel__thread_detach(void);
+/* Joins the thread if it has ended; false if it has not. Never waits. Where the system cannot tell,
+ * the thread is detached instead, and counts as joined. */
+bool creel__thread_try_join(pthread_t thread);
+
+/* Nobody will join this thread. */
+void creel__thread_detach(pthread_t thread);
 
 /* Names the calling thread "<name>-<number>", as much of it as fits. */
 void creel__thread_set_name(const char *name, unsigned number);

@@ -280,7 +280,7 @@ static void cancel_list(struct creel__pool *pool, creel_future *list)
 	creel__lock_release(&pool->lock);
 }
 
-static void close_pool(struct creel__pool *pool, unsigned flags)
+void creel__pool_shut(struct creel__pool *pool, unsigned flags)
 {
 	creel_future *list = NULL;
 	creel__lock_acquire(&pool->lock);
@@ -302,10 +302,9 @@ static int shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline,
 	struct creel__pool *pool = (struct creel__pool *)ex;
 	int rc = 0;
 	uint64_t left = 0;
-	close_pool(pool, flags);
+	creel__pool_shut(pool, flags);
 	creel__lock_acquire(&pool->lock);
-	while (rc == 0 &&
-	       (pool->alive + pool->starting + pool->leaving > 0 || unfinished_locked(pool))) {
+	while (rc == 0 && (!creel__pool_is_deserted_locked(pool) || unfinished_locked(pool))) {
 		/* Counted once: the code and the count tell of the same moment. */
 		left = unfinished_locked(pool);
 		if (creel__deadline_passed(deadline))
@@ -425,60 +424,6 @@ void creel__pool_fail_batch(struct creel__pool *pool, struct creel__batch *batch
 		fail_list(pool, list, creel_executor_error(&pool->base));
 }
 
-void creel__pool_take_zombies_locked(struct creel__pool *pool, struct creel__list *ret_zombies,
-				     const struct creel__pool_worker *except)
-{
-	creel__list_init(ret_zombies);
-	struct creel__list *next;
-	for (struct creel__list *i = pool->zombies.next; i != &pool->zombies; i = next) {
-		next = i->next;
-		if (except && i == &except->roster)
-			continue;
-		creel__list_remove(i);
-		creel__list_append(ret_zombies, i);
-	}
-}
-
-void creel__pool_join_zombies(struct creel__list *zombies)
-{
-	struct creel__list *node;
-	while ((node = creel__list_pop(zombies))) {
-		struct creel__pool_worker *w = creel__of(node, struct creel__pool_worker, roster);
-		creel__thread_join(w->thread);
-		creel__free(w);
-	}
-}
-
-static void join(creel_executor *ex)
-{
-	struct creel__pool *pool = (struct creel__pool *)ex;
-	struct creel__list zombies;
-	creel__lock_acquire(&pool->lock);
-	creel__pool_take_zombies_locked(pool, &zombies, NULL);
-	creel__lock_release(&pool->lock);
-	creel__pool_join_zombies(&zombies);
-}
-
-void creel__pool_destroy(struct creel__pool *pool)
-{
-	creel__executor_fini(&pool->base);
-	creel__free(pool);
-}
-
-static void release(creel_executor *ex)
-{
-	struct creel__pool *pool = (struct creel__pool *)ex;
-	close_pool(pool, 0);
-	creel__lock_acquire(&pool->lock);
-	pool->released = true;
-	bool dead = pool->alive + pool->starting + pool->leaving == 0;
-	creel__lock_release(&pool->lock);
-	if (!dead)
-		return;
-	join(ex);
-	creel__pool_destroy(pool);
-}
-
 static const struct creel__executor_class thread_pool_class = {
 	.name = "thread pool",
 	.submit = submit,
@@ -486,8 +431,9 @@ static const struct creel__executor_class thread_pool_class = {
 	.drain = drain,
 	.resize = resize,
 	.stats = stats,
-	.release = release,
-	.join = join,
+	.is_thread = creel__pool_is_thread,
+	.release = creel__pool_release,
+	.join = creel__pool_join,
 };
 
 const struct creel__executor_class *creel__thread_pool_class(void)

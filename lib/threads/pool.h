@@ -45,6 +45,7 @@ struct creel__pool_worker {
 	struct creel__pool *pool;
 	pthread_t thread;
 	struct creel__list roster; /* in pool->roster, later in pool->zombies */
+	bool joining;              /* a zombie that a closer joins; guarded by pool->lock */
 	struct creel__list idle;   /* in pool->idle while it sleeps */
 	bool is_idle;              /* guarded by pool->lock */
 	bool waking;               /* it is the one in flight; guarded by pool->lock */
@@ -100,18 +101,29 @@ bool creel__pool_has_work_locked(struct creel__pool *pool);
 void creel__pool_pass_on(struct creel__pool *pool);
 /* Accepted and not started. */
 uint64_t creel__pool_pending_locked(struct creel__pool *pool);
-void creel__pool_destroy(struct creel__pool *pool);
 void creel__pool_break(struct creel__pool *pool, const creel_error *error);
 /* What a worker that leaves had claimed: others will run it. In a broken pool it fails instead. */
 void creel__pool_give_back_locked(struct creel__pool *pool, struct creel__batch *batch);
 void creel__pool_fail_batch(struct creel__pool *pool, struct creel__batch *batch);
 bool creel__pool_try_vacate_locked(struct creel__pool *pool);
-/* Takes the workers that ended out of the pool; then, without the lock, joins them. */
-void creel__pool_take_zombies_locked(struct creel__pool *pool, struct creel__list *ret_zombies,
-				     const struct creel__pool_worker *except);
-void creel__pool_join_zombies(struct creel__list *zombies);
 /* Wakes a sleeping worker for a reason other than work. */
 void creel__pool_kick_locked(struct creel__pool *pool, struct creel__pool_worker *w);
+
+/* Refuses what comes; with CREEL_SHUTDOWN_CANCEL, what is pending is cancelled. */
+void creel__pool_shut(struct creel__pool *pool, unsigned flags);
+
+/* reap.c: workers that left. */
+/* Nobody serves, or is about to. */
+bool creel__pool_is_deserted_locked(const struct creel__pool *pool);
+/* Joins those whose threads have ended. Does not wait. */
+void creel__pool_reap_locked(struct creel__pool *pool);
+/* The last call of a worker that leaves: it becomes a zombie, or, if it is the last of a pool that
+ * nobody refers to, frees the pool. */
+void creel__pool_bury(struct creel__pool_worker *w);
+/* Operations of the class. */
+bool creel__pool_is_thread(creel_executor *ex);
+void creel__pool_join(creel_executor *ex);
+void creel__pool_release(creel_executor *ex);
 
 /* worker.c */
 int creel__worker_start(struct creel__pool *pool, bool waking);

@@ -106,6 +106,8 @@ static void resign_locked(struct creel__pool_worker *w)
 	if (w->waking)
 		w->waking = pool->waking = false;
 	creel__pool_update_need_locked(pool);
+	/* Its tasks have ended: who drains need not wait for the finalizer. */
+	creel__cond_broadcast_locked(&pool->changed);
 }
 
 /* A closed pool's worker that found no task: false if it is the last,
@@ -279,6 +281,7 @@ static void begin(struct creel__pool_worker *w)
 	if (pool->alive > pool->max_workers)
 		creel__store(&pool->attention, 1, relaxed);
 	creel__list_append(&pool->roster, &w->roster);
+	creel__pool_reap_locked(pool);
 	creel__lock_release(&pool->lock);
 }
 
@@ -326,7 +329,6 @@ static bool initialize(struct creel__pool_worker *w)
 static void leave(struct creel__pool_worker *w)
 {
 	struct creel__pool *pool = w->pool;
-	struct creel__list others;
 	(void)creel__thread_no_cancel();
 	creel__lock_acquire(&pool->lock);
 	resign_locked(w);
@@ -342,27 +344,7 @@ static void leave(struct creel__pool_worker *w)
 	creel__pool_fail_batch(pool, &w->batch);
 	creel__error_drop_reserve();
 	creel__self()->worker = NULL;
-	creel__lock_acquire(&pool->lock);
-	pool->leaving--;
-	pool->begun += creel__load(&w->base.begun, relaxed);
-	pool->ended += creel__load(&w->base.ended, relaxed);
-	pool->cancelled += creel__load(&w->base.cancelled, relaxed);
-	creel__list_remove(&w->roster);
-	creel__list_append(&pool->zombies, &w->roster);
-	creel__pool_take_zombies_locked(pool, &others, w);
-	creel__pool_update_need_locked(pool);
-	bool last = pool->released && pool->alive + pool->starting + pool->leaving == 0;
-	if (last)
-		creel__list_remove(&w->roster);
-	creel__cond_broadcast_locked(&pool->changed);
-	creel__lock_release(&pool->lock);
-	creel__pool_join_zombies(&others);
-	if (!last)
-		return;
-	/* Nobody is left to join it. */
-	creel__thread_detach();
-	creel__free(w);
-	creel__pool_destroy(pool);
+	creel__pool_bury(w);
 }
 
 static void run(void *arg)

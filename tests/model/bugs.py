@@ -134,9 +134,9 @@ BUGS = {
         'if (pool->closed && !creel__list_is_empty(&pool->idle))'),
     # A worker that is being started does not count.
     'forgets who is starting': (
-        'threads/pool.c',
-        'bool dead = pool->alive + pool->starting + pool->leaving == 0;',
-        'bool dead = pool->alive + pool->leaving == 0;'),
+        'threads/reap.c',
+        'return pool->alive + pool->starting + pool->leaving == 0;',
+        'return pool->alive + pool->leaving == 0;'),
     # The queue drops the reference of a task that its waiter has run and settled with one.
     'helps and drops': (
         'core/task.c',

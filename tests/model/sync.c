@@ -190,12 +190,22 @@ void creel__thread_join(pthread_t thread)
 	join(number_of(thread));
 }
 
-void creel__thread_detach(void)
+bool creel__thread_try_join(pthread_t thread)
 {
-	struct model_thread *t = &model_threads[model_current];
-	if (t->joined)
-		model_fail("bad detach", "thread %d was joined or detached before", model_current);
-	t->joined = true;
+	int number = number_of(thread);
+	model_point(NULL, NULL, __builtin_return_address(0));
+	if (model_threads[number].state != MODEL_DONE)
+		return false;
+	join(number);
+	return true;
+}
+
+void creel__thread_detach(pthread_t thread)
+{
+	int number = number_of(thread);
+	if (model_threads[number].joined)
+		model_fail("bad detach", "thread %d was joined or detached before", number);
+	model_threads[number].joined = true;
 }
 
 void creel__thread_set_name(const char *name, unsigned number)
