@@ -22,7 +22,7 @@ typedef struct creel_thread_pool_options {
 	int max_workers;
 	/* Idle workers retire down to this many. Default 0. At most max_workers. */
 	int min_workers;
-	/* None defined yet: 0. */
+	/* CREEL_KEEP_SIGNALS or 0. */
 	unsigned flags;
 	/* Bytes of stack a worker, at least PTHREAD_STACK_MIN. Default: the system's. */
 	size_t stack_size;
@@ -47,11 +47,32 @@ typedef struct creel_thread_pool_options {
 	uint64_t reserved[8];
 } creel_thread_pool_options;
 
+/* Flags of thread pools. */
+enum {
+	/* Workers have the signal mask of the thread that made the pool, as it was then. The
+	 * process's handlers may then run on them. */
+	CREEL_KEEP_SIGNALS = 256
+};
+
 /*
  * A pool of threads. Workers start on demand, idle ones are used first, nothing spins and nothing
- * runs while it is idle. Workers block all signals but SEGV, BUS, FPE, ILL, TRAP, SYS, ABRT and
- * PROF. Never NULL; ends with creel_executor_close(). The options are copied. No thread is started
- * here.
+ * runs while it is idle. Never NULL; ends with creel_executor_close(). The options are copied. No
+ * thread is started here.
+ *
+ * INHERITED  A worker has the CPU affinity and the nice value of the thread that made the pool, as
+ *            they were then and as far as the system allows: a nice value can usually be raised
+ *            only. Scheduling policy, credentials and namespaces are those of whichever thread
+ *            starts the worker (one that submits, or another worker).
+ * SIGNALS    Workers block all signals but SEGV, BUS, FPE, ILL, TRAP, SYS, ABRT and PROF, so that
+ *            the host's handlers run on the host's threads. A program that a task starts inherits
+ *            this mask: SIGTERM would not end it. Reset the mask in the child, between fork() and
+ *            exec (with posix_spawn(): POSIX_SPAWN_SETSIGMASK and the same empty set):
+ *
+ *                sigset_t none;
+ *                sigemptyset(&none), sigprocmask(SIG_SETMASK, &none, NULL);
+ *
+ *            Where tasks use system() or popen(), which leave no room for that, make the pool with
+ *            CREEL_KEEP_SIGNALS.
  */
 CREEL_API creel_executor *creel_thread_pool_new(const creel_thread_pool_options *options);
 
@@ -115,6 +136,8 @@ enum {
  * A pool of processes: a task that crashes, hangs or leaks costs one future and nothing
  * else. Linux only.
  *
+ * INHERITED  As for threads: affinity and nice value of the thread that made the pool, whichever
+ *        thread renews the server. Signal masks and dispositions are reset.
  * FORK   This call forks a server, of which workers are forked on demand: they have what the host
  *        had at this moment, functions and global data included. Create the pool early, while the
  *        host is small and has no other threads. What a task calls must not need a lock that

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads: creation with signals blocked, names, and what to do when one ends inside a call. */
+/* Threads: creation with signals blocked, what they inherit, names, and what to do when one ends
+ * inside a call. */
 #include "sync/thread.h"
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* The host's handlers for a thread's own faults, and its profiler, must work in workers as well. */
@@ -79,6 +83,40 @@ void creel__thread_guard(void (*run)(void *arg), void (*ended)(void *arg), void 
 	pthread_cleanup_push(ended, arg);
 	run(arg);
 	pthread_cleanup_pop(0);
+}
+
+void creel__thread_bequeath(struct creel__heritage *ret_heritage, bool keep_signals)
+{
+	struct creel__heritage *h = ret_heritage;
+	*h = (struct creel__heritage){0};
+	if (keep_signals)
+		h->has_signals = pthread_sigmask(SIG_SETMASK, NULL, &h->signals) == 0;
+#ifdef __linux__
+	/* Both are a thread's own there. */
+	int saved = errno;
+	errno = 0;
+	h->nice = getpriority(PRIO_PROCESS, 0);
+	h->has_nice = errno == 0;
+	h->has_cpus = sched_getaffinity(0, sizeof h->cpus, (cpu_set_t *)h->cpus) == 0;
+	errno = saved;
+#endif
+}
+
+void creel__thread_inherit(const struct creel__heritage *heritage)
+{
+	const struct creel__heritage *h = heritage;
+#ifdef __linux__
+	int saved = errno;
+	struct creel__heritage mine;
+	creel__thread_bequeath(&mine, false);
+	if (h->has_cpus && mine.has_cpus && memcmp(h->cpus, mine.cpus, sizeof h->cpus))
+		(void)sched_setaffinity(0, sizeof h->cpus, (const cpu_set_t *)h->cpus);
+	if (h->has_nice && mine.has_nice && h->nice != mine.nice)
+		(void)setpriority(PRIO_PROCESS, 0, h->nice);
+	errno = saved;
+#endif
+	if (h->has_signals)
+		pthread_sigmask(SIG_SETMASK, &h->signals, NULL);
 }
 
 int creel__thread_no_cancel(void)

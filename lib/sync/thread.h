@@ -4,6 +4,7 @@
 #define CREEL__SYNC_THREAD_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -30,6 +31,20 @@ void creel__thread_set_name(const char *name, unsigned number);
 /* Calls run(arg). If the thread ends inside (pthread_exit(), pthread_cancel()), calls ended(arg) on
  * its way out instead of returning. */
 void creel__thread_guard(void (*run)(void *arg), void (*ended)(void *arg), void *arg);
+
+/* What the thread that makes a pool leaves to the pool's threads, whoever starts them. */
+struct creel__heritage {
+	bool has_signals, has_nice, has_cpus; /* which of these are known, and wanted */
+	sigset_t signals;
+	int nice;
+	unsigned long cpus[8192 / (8 * sizeof(long))]; /* as many as Linux can have */
+};
+
+/* Records the calling thread's. Its signal mask only if keep_signals. */
+void creel__thread_bequeath(struct creel__heritage *ret_heritage, bool keep_signals);
+
+/* Gives it to the calling thread. What the system refuses stays as it is. */
+void creel__thread_inherit(const struct creel__heritage *heritage);
 
 /* The calling thread cannot be cancelled from here on: returns what makes that undone. */
 int creel__thread_no_cancel(void);

@@ -43,8 +43,8 @@ static const creel_error *check(const creel_thread_pool_options *o)
 		return refuse("min_workers", o->min_workers, "use 0 for none, or a count");
 	if ((error = creel__workers_refuse(call, o->min_workers, o->max_workers)))
 		return error;
-	if (o->flags)
-		return refuse("flags", o->flags, "this version knows none; use 0");
+	if (o->flags & ~(unsigned)CREEL_KEEP_SIGNALS)
+		return refuse("flags", o->flags, "use CREEL_KEEP_SIGNALS or 0");
 	if (o->idle_ns < 0)
 		return refuse("idle_ns", o->idle_ns,
 			      "use 0 for the default, CREEL_NEVER to keep workers");
@@ -79,6 +79,7 @@ static void apply(struct creel__pool *pool, const creel_thread_pool_options *o)
 	pool->ctx = o->ctx;
 	pool->base.unhandled = (struct creel__unhandled){o->on_unhandled, o->ctx};
 	snprintf(pool->name, sizeof pool->name, "%s", o->name ? o->name : "creel");
+	creel__thread_bequeath(&pool->heritage, o->flags & CREEL_KEEP_SIGNALS);
 	pool->shards = shards_for(pool->max_workers);
 	creel__store(&pool->sharers, (unsigned)pool->max_workers, relaxed);
 }

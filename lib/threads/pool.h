@@ -68,6 +68,7 @@ struct creel__pool {
 	int (*initializer)(void *ctx, unsigned worker, void **ret_local);
 	void (*finalizer)(void *ctx, void *local);
 	void *ctx;
+	struct creel__heritage heritage; /* of who made the pool, for the workers */
 
 	/* Written under the lock, read without it by submitters and workers. */
 	alignas(64) _Atomic(uint32_t) need;

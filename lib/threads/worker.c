@@ -273,6 +273,7 @@ static void begin(struct creel__pool_worker *w)
 	creel__self()->worker = &w->base;
 	w->thread = creel__thread_self();
 	creel__thread_set_name(pool->name, w->base.index);
+	creel__thread_inherit(&pool->heritage);
 	creel__error_fill_reserve();
 	creel__lock_acquire(&pool->lock);
 	pool->alive++;

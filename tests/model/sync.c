@@ -230,6 +230,17 @@ void creel__thread_guard(void (*run)(void *arg), void (*ended)(void *arg), void 
 	ended(arg);
 }
 
+void creel__thread_bequeath(struct creel__heritage *ret_heritage, bool keep_signals)
+{
+	(void)ret_heritage;
+	(void)keep_signals;
+}
+
+void creel__thread_inherit(const struct creel__heritage *heritage)
+{
+	(void)heritage;
+}
+
 int creel__thread_no_cancel(void)
 {
 	return 0;
