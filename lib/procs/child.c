@@ -19,11 +19,18 @@
  *          by its parent, it sees stops that are no deaths: it detaches, and the worker goes on. If
  *          somebody else is, only that one can reap the worker, and may never do so: then the
  *          worker's pidfd tells of the death.
+ *
+ * CORD     The kernel forgets a death signal when a process changes its credentials. So the server
+ *          has a socketpair for each worker, and nobody else has it: when the first end closes,
+ *          the kernel sends SIGKILL to the worker, which is the other end's owner (F_SETOWN,
+ *          F_SETSIG). The worker has no descriptor that it could close, and the right to send the
+ *          signal is the server's. Both ends do this, because either may close first.
  */
 #include "procs/child.h"
 #include "base/fd.h"
 #include "procs/bell.h"
 #include "procs/work.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -46,8 +53,9 @@
 enum { KEPT_MAX = 64 };
 
 struct kid {
-	pid_t pid; /* 0: none */
-	int pidfd; /* or -1 */
+	pid_t pid;   /* 0: none */
+	int pidfd;   /* or -1 */
+	int cord[2]; /* likewise */
 	uint32_t incarnation;
 };
 
@@ -87,6 +95,24 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* What is open, as the kernel lists it. */
+static bool close_listed(int first, int last)
+{
+	DIR *list = opendir("/proc/self/fd");
+	if (!list)
+		return false;
+	const struct dirent *entry;
+	while ((entry = readdir(list))) {
+		int fd = atoi(entry->d_name);
+		if (fd >= first && fd <= last && fd != dirfd(list))
+			close(fd);
+	}
+	closedir(list);
+	return true;
+}
+
+/* Where the kernel does not know close_range(), or a filter refuses it, what is open is looked up;
+ * one call for each possible number can be a thousand million. */
 static void close_between(int first, int last)
 {
 	if (first > last)
@@ -95,6 +121,8 @@ static void close_between(int first, int last)
 	if (syscall(SYS_close_range, (unsigned)first, (unsigned)last, 0) == 0)
 		return;
 #endif
+	if (close_listed(first, last))
+		return;
 	struct rlimit limit;
 	int end = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT_MAX
 			  ? (int)limit.rlim_cur
@@ -121,47 +149,6 @@ static void close_others(const struct creel__child *c)
 	close_between(from, INT_MAX);
 }
 
-static int set_limit(int which, rlim_t soft, rlim_t hard)
-{
-	return soft && setrlimit(which, &(struct rlimit){soft, hard}) < 0 ? errno : 0;
-}
-
-static int add_nice(int n)
-{
-	errno = 0;
-	return n && nice(n) < 0 ? errno : 0;
-}
-
-/* If one cannot be set, the worker ends with what says so. */
-static void apply_limits(const creel_process_pool_options *o, struct creel__control *c)
-{
-	rlim_t seconds = (rlim_t)o->cpu_seconds, files = (rlim_t)o->open_files;
-	const int codes[] = {
-		[CREEL__LIMIT_MEMORY] = set_limit(RLIMIT_DATA, o->memory_limit, o->memory_limit),
-		/* SIGXCPU first, which says why; at the hard limit it would be SIGKILL. */
-		[CREEL__LIMIT_CPU] = set_limit(RLIMIT_CPU, seconds, seconds + 1),
-		[CREEL__LIMIT_FILES] = set_limit(RLIMIT_NOFILE, files, files),
-		[CREEL__LIMIT_NICE] = add_nice(o->nice),
-	};
-	for (int i = 0; i < (int)(sizeof codes / sizeof codes[0]); i++) {
-		if (codes[i]) {
-			creel__store(&c->init_code, -codes[i], relaxed);
-			_exit(CREEL__EXIT_LIMIT_FAILED + i);
-		}
-	}
-}
-
-/* Of the candidates for the OOM killer, a worker is the best. */
-static void raise_oom_score(void)
-{
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	if (write(fd, "500", 3) < 0)
-		errno = 0;
-	close(fd);
-}
-
 /* The other workers' memory is none of its business, and arguments are for reading: but
  * shared_alloc is in the same place, and for writing. */
 static void drop_mappings(struct creel__space *s, unsigned worker)
@@ -180,15 +167,41 @@ static void ignore_terminal(void)
 	signal(SIGTTOU, SIG_IGN);
 }
 
+static void close_cord(int cord[2])
+{
+	for (unsigned i = 0; i < 2; i++) {
+		if (cord[i] >= 0)
+			close(cord[i]);
+		cord[i] = -1;
+	}
+}
+
+/* Without one the death signal has to do. */
+static void tie_cord(int cord[2], pid_t worker)
+{
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, cord) < 0) {
+		cord[0] = cord[1] = -1;
+		return;
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		cord[i] = creel__fd_raise(cord[i]);
+		fcntl(cord[i], F_SETOWN, worker);
+		fcntl(cord[i], F_SETSIG, SIGKILL);
+		fcntl(cord[i], F_SETFL, O_ASYNC);
+	}
+}
+
 static _Noreturn void be_worker(struct server *server, const struct creel__frame *order)
 {
 	const struct creel__child *c = server->c;
 	close(c->socket);
 	close(c->owner);
 	close(server->signals);
-	for (unsigned i = 0; i < CREEL__PROCS_MAX; i++)
+	for (unsigned i = 0; i < CREEL__PROCS_MAX; i++) {
 		if (server->kids[i].pidfd >= 0)
 			close(server->kids[i].pidfd);
+		close_cord(server->kids[i].cord);
+	}
 	ignore_terminal();
 	unblock_signals();
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -197,10 +210,10 @@ static _Noreturn void be_worker(struct server *server, const struct creel__frame
 	setpgid(0, 0);
 	prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
 	prctl(PR_SET_NAME, c->name, 0, 0, 0);
-	raise_oom_score();
+	creel__limits_offer_to_oom(c->host);
 	drop_mappings(c->space, order->worker);
 	creel__bell_note(c->bell, server->pid);
-	apply_limits(&c->options, creel__space_control(c->space, order->worker));
+	creel__limits_set(&c->options, creel__space_control(c->space, order->worker));
 	creel__work(c, order->worker, order->incarnation);
 }
 
@@ -228,6 +241,7 @@ static void spawn(struct server *s, const struct creel__frame *order)
 	}
 	setpgid(pid, pid);
 	kid->pid = pid;
+	tie_cord(kid->cord, pid);
 	kid->pidfd = creel__pidfd_open(pid);
 	tell(s, CREEL__FRAME_BORN, order->worker, pid, 0, kid->pidfd);
 }
@@ -247,6 +261,7 @@ static void tell_death(struct server *s, struct kid *kid, int status)
 	if (kid->pidfd >= 0)
 		close(kid->pidfd);
 	kid->pidfd = -1;
+	close_cord(kid->cord);
 	tell(s, CREEL__FRAME_DEAD, (unsigned)(kid - s->kids), pid, status, -1);
 }
 
@@ -311,24 +326,6 @@ static void bury(struct server *s, struct kid *kid)
 	tell_death(s, kid, status);
 }
 
-/* Whoever is still a child of the server, strays included, as the kernel lists them. */
-static void kill_strays(void)
-{
-	char path[64], text[4096];
-	snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
-	if (fd >= 0)
-		close(fd);
-	text[n > 0 ? n : 0] = 0;
-	for (char *at = text, *end; *at; at = end) {
-		long pid = strtol(at, &end, 10);
-		if (end == at)
-			break;
-		kill((pid_t)pid, SIGKILL);
-	}
-}
-
 static _Noreturn void leave(struct server *s)
 {
 	for (unsigned i = 0; i < CREEL__PROCS_MAX; i++) {
@@ -337,9 +334,7 @@ static _Noreturn void leave(struct server *s)
 			kill(s->kids[i].pid, SIGKILL);
 		}
 	}
-	do
-		kill_strays();
-	while (waitpid(-1, NULL, 0) > 0);
+	creel__strays_end(s->pid);
 	_exit(0);
 }
 
@@ -439,7 +434,7 @@ void creel__child_serve(const struct creel__child *c)
 	memset(s, 0, sizeof *s);
 	s->c = c;
 	for (unsigned i = 0; i < CREEL__PROCS_MAX; i++)
-		s->kids[i].pidfd = -1;
+		s->kids[i].pidfd = s->kids[i].cord[0] = s->kids[i].cord[1] = -1;
 	int rc = set_up(s);
 	struct creel__frame word = {.type = CREEL__FRAME_READY, .pid = s->pid};
 	if (rc) {

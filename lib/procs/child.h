@@ -42,6 +42,7 @@ struct creel__child {
 	creel_executor *executor; /* only to be compared */
 	int socket;               /* to the parent */
 	int owner;                /* pidfd of the parent */
+	pid_t host;               /* its number */
 	int bell;                 /* procs/bell.h: the workers' end */
 	const int *keep;          /* what else stays open */
 	size_t keep_count;
@@ -62,6 +63,9 @@ struct creel__served {
  * be had. Takes no lock and waits until the deadline at most. */
 int creel__server_fork(struct creel__child *c, creel_deadline deadline,
 		       struct creel__served *ret_served, const char **ret_what);
+
+/* strays.c: ends all children of the calling process, which is self. */
+void creel__strays_end(pid_t self);
 
 /* leave.c: flushes what the process has printed on stdout and stderr. */
 void creel__child_flush(void);

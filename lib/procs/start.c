@@ -261,7 +261,8 @@ static int start(struct start *s, struct creel__child *c)
 	}
 	s->socket = s->served->socket = ends[0] = creel__fd_raise(ends[0]);
 	c->socket = ends[1] = creel__fd_raise(ends[1]);
-	c->owner = creel__pidfd_open(getpid());
+	c->host = getpid();
+	c->owner = creel__pidfd_open(c->host);
 	s->what = probe(ends, c->owner, &rc);
 	if (rc == 0)
 		rc = fork_server(s);

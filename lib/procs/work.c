@@ -24,9 +24,11 @@
 #include "sync/thread.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 /* The process is one worker: its state is the process's. */
@@ -36,6 +38,7 @@ static struct {
 	struct creel__slot *slot; /* of the task that runs */
 	bool inline_taken;
 	struct creel__worker worker;
+	pid_t parent; /* the fork server */
 	uint16_t generation;
 } me;
 
@@ -141,21 +144,6 @@ static void drop_block(creel_future *f)
 	creel__block_free(f);
 }
 
-static void check_size(void)
-{
-	char text[64];
-	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
-	if (fd >= 0)
-		close(fd);
-	text[n > 0 ? n : 0] = 0;
-	char *resident = strchr(text, ' ');
-	long page = sysconf(_SC_PAGESIZE);
-	if (resident &&
-	    (size_t)strtoul(resident, NULL, 10) * (size_t)page > me.c->options.recycle_bytes)
-		creel__store(&me.control->outgrown, 1, relaxed);
-}
-
 static void run(struct creel__slot *slot)
 {
 	struct creel__local *local = creel__self();
@@ -178,6 +166,7 @@ static void run(struct creel__slot *slot)
 	space.of = f;
 	local->asked = &slot->asked;
 	creel__error_fill_reserve();
+	creel__limits_before_task(&me.c->options);
 	int code = creel__task_call((creel_task *)f);
 	const creel_error *said = creel__result_get_error(f);
 	if (said) {
@@ -192,8 +181,8 @@ static void run(struct creel__slot *slot)
 	}
 	drop_block(f);
 	creel__child_flush();
-	if (me.c->options.recycle_bytes)
-		check_size();
+	if (creel__limits_outgrown(&me.c->options))
+		creel__store(&me.control->outgrown, 1, relaxed);
 }
 
 /* While it looks, tasks may come into slots that it has looked at, and younger ones into others. So
@@ -306,6 +295,11 @@ static void initialize(uint32_t incarnation)
 		creel__store(&me.control->init_code, code, relaxed);
 		_exit(CREEL__EXIT_INIT_FAILED);
 	}
+	/* It may have changed its credentials: the kernel then forgets the death signal. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (getppid() != me.parent)
+		_exit(0);
+	creel__limits_ready(o);
 	/* [BELL-1] seq_cst: a change of state, before the look for a sleeping parent */
 	creel__store(&me.control->ready, incarnation, seq_cst);
 	ring();
@@ -350,6 +344,7 @@ void creel__work(const struct creel__child *c, unsigned worker, uint32_t incarna
 	me.worker.executor = c->executor;
 	me.worker.index = incarnation - 1;
 	me.generation = creel__fork_generation();
+	me.parent = getppid();
 	local->worker = &me.worker;
 	local->task = NULL;
 	local->callbacks = 0;

@@ -16,6 +16,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 /* A source has a static function of this name. */
 #define shutdown model_libc_shutdown
 #include <sys/socket.h>
@@ -62,6 +63,7 @@ _Noreturn void model_abort(void);
 #define write model_write
 #define syscall model_syscall
 #define pause model_pause
+#define prctl(...) 0 /* nobody but the model kills */
 #define _exit model_exit
 #define abort model_abort
 

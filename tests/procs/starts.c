@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How a fork server starts: what it may not wait for, what it hands on, what is said if it cannot. */
+/* How a fork server starts: what it may not wait for, what it hands on, what is said if it
+ * cannot. */
 #include "procs.h"
 #include "refuse.h"
 
