@@ -2,8 +2,8 @@
 /* Names of return codes. The wording of strerror() depends on the locale, and strerrorname_np() is
  * glibc's alone: the codes that the library itself returns are named here, the rest where it can be
  * had. */
+#include "base/code.h"
 #include <creel/base.h>
-#include <errno.h>
 #include <string.h>
 
 #ifdef __GLIBC__
@@ -68,7 +68,9 @@ const char *creel_code_name(int code)
 		NAME(EPIPE);
 		NAME(ERANGE);
 		NAME(ESHUTDOWN);
+#if ETIME != ETIMEDOUT
 		NAME(ETIME);
+#endif
 		NAME(ETIMEDOUT);
 	default:
 #ifdef NAMES_OF_GLIBC

@@ -11,12 +11,12 @@
  */
 #include "core/error.h"
 #include "base/alloc.h"
+#include "base/code.h"
 #include "core/block.h"
 #include "sync/atomic.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include "sync/thread.h"
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 

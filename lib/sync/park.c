@@ -150,7 +150,9 @@ static void make_buckets(void)
 {
 	pthread_condattr_t attributes;
 	pthread_condattr_init(&attributes);
+#ifndef CREEL_RELATIVE_CONDITIONS
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+#endif
 	for (int i = 0; i < BUCKETS; i++) {
 		pthread_mutex_init(&buckets[i].mutex, NULL);
 		pthread_cond_init(&buckets[i].cond, &attributes);
@@ -171,21 +173,34 @@ static struct bucket *bucket_of(_Atomic(uint32_t) *word)
 	return &buckets[((uintptr_t)word >> 4) * UINT32_C(2654435761) % BUCKETS];
 }
 
+static int wait_in(struct bucket *b, creel_deadline deadline)
+{
+	if (is_endless(deadline))
+		return pthread_cond_wait(&b->cond, &b->mutex);
+#ifdef CREEL_RELATIVE_CONDITIONS
+	int64_t ns = deadline.ns - creel__now();
+	struct timespec left = {.tv_sec = (time_t)(ns / NS_PER_S),
+				.tv_nsec = (long)(ns % NS_PER_S)};
+	return ns <= 0 ? ETIMEDOUT : pthread_cond_timedwait_relative_np(&b->cond, &b->mutex, &left);
+#else
+	struct timespec until = {.tv_sec = (time_t)(deadline.ns / NS_PER_S),
+				 .tv_nsec = (long)(deadline.ns % NS_PER_S)};
+	return pthread_cond_timedwait(&b->cond, &b->mutex, &until);
+#endif
+}
+
 int creel__park(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline)
 {
 	if (deadline.ns <= 0)
 		return -ETIMEDOUT;
 	struct bucket *b = bucket_of(word);
-	struct timespec until = {.tv_sec = (time_t)(deadline.ns / NS_PER_S),
-				 .tv_nsec = (long)(deadline.ns % NS_PER_S)};
 	/* pthread_cond_wait() is a cancellation point: the thread would die with the bucket. */
 	int rc = 0, state = creel__thread_no_cancel();
 	pthread_mutex_lock(&b->mutex);
 	/* Only a comparison: whoever was parked looks at the word again,
 	 * with the order it needs. */
 	if (creel__load(word, relaxed) == expected)
-		rc = is_endless(deadline) ? pthread_cond_wait(&b->cond, &b->mutex)
-					  : pthread_cond_timedwait(&b->cond, &b->mutex, &until);
+		rc = wait_in(b, deadline);
 	pthread_mutex_unlock(&b->mutex);
 	creel__thread_cancel_again(state);
 	return rc == ETIMEDOUT ? -ETIMEDOUT : 0;

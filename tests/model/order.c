@@ -303,25 +303,56 @@ ACCESSES(8)
 ACCESSES(16)
 
 /* Whole structs: every member could begin at any byte. */
-void __tsan_read_range(void *p, size_t size)
+static void read_range(const void *p, size_t size, const void *pc)
 {
 	for (size_t i = 0; i < size; i++)
-		plain_read((char *)p + i, PC);
+		plain_read((const char *)p + i, pc);
 }
 
 /* A large one that is allocated, such as a pool when it is made, is entered with the object. */
-void __tsan_write_range(void *p, size_t size)
+static void write_range(void *p, size_t size, const void *pc)
 {
 	struct model_object *o = size > 64 ? model_object_of(p) : NULL;
 	if (o) {
-		plain_write(p, size, PC);
+		plain_write(p, size, pc);
 		o->whole_start = (size_t)((unsigned char *)p - o->start);
 		o->whole_size = size;
 		o->whole_writer = model_current;
 		o->whole_clock = model_clocks[model_current].of[model_current];
 	}
 	for (size_t i = 0; !o && i < size; i++)
-		plain_write((char *)p + i, 1, PC);
+		plain_write((char *)p + i, 1, pc);
+}
+
+void __tsan_read_range(void *p, size_t size)
+{
+	read_range(p, size, PC);
+}
+
+void __tsan_write_range(void *p, size_t size)
+{
+	write_range(p, size, PC);
+}
+
+/* From clang 16 on these take the place of libc's. */
+void *__tsan_memcpy(void *to, const void *from, size_t size)
+{
+	read_range(from, size, PC);
+	write_range(to, size, PC);
+	return memcpy(to, from, size);
+}
+
+void *__tsan_memmove(void *to, const void *from, size_t size)
+{
+	read_range(from, size, PC);
+	write_range(to, size, PC);
+	return memmove(to, from, size);
+}
+
+void *__tsan_memset(void *to, int byte, size_t size)
+{
+	write_range(to, size, PC);
+	return memset(to, byte, size);
 }
 
 void __tsan_init(void)

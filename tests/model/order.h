@@ -21,6 +21,9 @@ MODEL_ACCESSES(4)
 MODEL_ACCESSES(8)
 MODEL_ACCESSES(16)
 
+void *__tsan_memcpy(void *to, const void *from, size_t size);
+void *__tsan_memmove(void *to, const void *from, size_t size);
+void *__tsan_memset(void *to, int byte, size_t size);
 void __tsan_read_range(void *p, size_t size);
 void __tsan_write_range(void *p, size_t size);
 void __tsan_init(void);

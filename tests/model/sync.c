@@ -94,6 +94,7 @@ void creel__unpark_all(_Atomic(uint32_t) *word)
 	model_unblock(word, MODEL_PARKED, true);
 }
 
+#ifdef __linux__
 /* Between processes, of which each is a thread here. */
 int creel__park_shared(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline)
 {
@@ -104,6 +105,7 @@ void creel__unpark_shared(_Atomic(uint32_t) *word)
 {
 	creel__unpark_one(word);
 }
+#endif
 
 static uint32_t *lock_word(struct creel__lock *lock)
 {
