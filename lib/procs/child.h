@@ -67,6 +67,9 @@ int creel__server_fork(struct creel__child *c, creel_deadline deadline,
 /* strays.c: ends all children of the calling process, which is self. */
 void creel__strays_end(pid_t self);
 
+/* Takes one back that is not needed after all. */
+void creel__server_undo(struct creel__served *served);
+
 /* leave.c: flushes what the process has printed on stdout and stderr. */
 void creel__child_flush(void);
 /* Flushes, and ends the process without any handler of the host's. */

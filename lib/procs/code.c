@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of executable segments.
+ * The table of executable segments. Each fork server has its own: it has what was loaded when it
+ * was forked.
  *
  * An address that lies in one of them is the same code in the workers as long as nothing was
  * unloaded: the dynamic linker counts loads and unloads (dlpi_adds, dlpi_subs), and a load
  * cannot take the place of what is still there. After an unload the module that is at the
  * address now must be the one of the table: same path, same base, same build-id. What has no
- * build-id is refused then.
+ * build-id is refused then, but for the program itself, which stays.
  */
 #include "procs/code.h"
 #include "base/alloc.h"
-#include <errno.h>
 #include <link.h>
 #include <string.h>
 
@@ -105,26 +105,33 @@ static int fill(struct dl_phdr_info *info, size_t size, void *ctx)
 	return 0;
 }
 
-int creel__code_init(struct creel__code *code)
+struct creel__code *creel__code_new(void)
 {
-	for (;;) {
+	struct creel__code *code = creel__zalloc(sizeof *code);
+	while (code) {
 		*code = (struct creel__code){0};
 		dl_iterate_phdr(count, code);
 		code->modules = creel__malloc(code->n * sizeof *code->modules + 1);
 		if (!code->modules)
-			return -ENOMEM;
+			break;
 		struct filling f = {code, 0};
 		if (dl_iterate_phdr(fill, &f) == 0 && f.n == code->n)
-			return 0;
+			return code;
 		/* Something was loaded in between. */
 		creel__free(code->modules);
 	}
+	creel__free(code);
+	return NULL;
 }
 
-void creel__code_fini(struct creel__code *code)
+void creel__code_free(struct creel__code *code)
 {
-	creel__free(code->modules);
-	code->modules = NULL;
+	while (code) {
+		struct creel__code *older = code->older;
+		creel__free(code->modules);
+		creel__free(code);
+		code = older;
+	}
 }
 
 /* How the linker counts now; looks at the first module only. */
@@ -150,25 +157,62 @@ static int find_now(struct dl_phdr_info *info, size_t size, void *ctx)
 	return contains(s->found, s->address);
 }
 
-static bool same_module(const struct creel__module *m, uintptr_t address)
+/* With unloads in between. The program has no path. */
+static bool same_module(const struct creel__module *a, const struct creel__module *b)
+{
+	if (a->base != b->base || strcmp(a->path, b->path) != 0)
+		return false;
+	return !a->path[0] ||
+	       (a->id_size && a->id_size == b->id_size && memcmp(a->id, b->id, a->id_size) == 0);
+}
+
+static bool is_there_now(const struct creel__module *m, uintptr_t address)
 {
 	struct creel__module now;
 	struct search s = {address, &now};
-	if (!dl_iterate_phdr(find_now, &s))
-		return false;
-	return now.base == m->base && now.id_size && now.id_size == m->id_size &&
-	       memcmp(now.id, m->id, m->id_size) == 0 && strcmp(now.path, m->path) == 0;
+	return dl_iterate_phdr(find_now, &s) && same_module(m, &now);
+}
+
+static const struct creel__module *find(const struct creel__code *code, uintptr_t address)
+{
+	for (size_t i = 0; i < code->n; i++)
+		if (contains(&code->modules[i], address))
+			return &code->modules[i];
+	return NULL;
+}
+
+bool creel__code_settled(const struct creel__code *code)
+{
+	struct creel__code now = {0};
+	dl_iterate_phdr(read_counts, &now);
+	return now.subs == code->subs;
 }
 
 bool creel__code_has(const struct creel__code *code, const void *address)
 {
 	uintptr_t a = (uintptr_t)address;
-	size_t i = 0;
-	while (i < code->n && !contains(&code->modules[i], a))
-		i++;
-	if (i == code->n)
-		return false;
-	struct creel__code now = {0};
-	dl_iterate_phdr(read_counts, &now);
-	return now.subs == code->subs || same_module(&code->modules[i], a);
+	const struct creel__module *m = find(code, a);
+	return m && (creel__code_settled(code) || is_there_now(m, a));
+}
+
+bool creel__code_equal(const struct creel__code *a, const struct creel__code *b)
+{
+	return a->adds == b->adds && a->subs == b->subs;
+}
+
+bool creel__code_same(const struct creel__code *then, const struct creel__code *now,
+		      const void *address)
+{
+	if (then == now || then->subs == now->subs)
+		return true;
+	const struct creel__module *a = find(then, (uintptr_t)address);
+	const struct creel__module *b = find(now, (uintptr_t)address);
+	return a && b ? same_module(a, b) : a == b;
+}
+
+const char *creel__code_library(const struct creel__code *code, const void *address)
+{
+	const struct creel__module *m = find(code, (uintptr_t)address);
+	const char *slash = m ? strrchr(m->path, '/') : NULL;
+	return slash ? slash + 1 : m && m->path[0] ? m->path : "the program";
 }

@@ -134,7 +134,7 @@ static int make_memory(struct creel__procs *p)
 			return -ENOMEM;
 		memcpy(p->keep, p->options.keep_fds, bytes);
 	}
-	return rc ? rc : creel__code_init(&p->code);
+	return rc;
 }
 
 static int make_descriptors(struct creel__procs *p)

@@ -23,6 +23,8 @@ static int submit(creel_executor *ex, creel_task *task)
 	creel__lock_acquire(&p->lock);
 	if (p->closed) {
 		rc = p->broken ? CREEL_EFAILED : -ESHUTDOWN;
+	} else if (!creel__function_vet_again_locked(p, task->future.fn)) {
+		rc = -ENOEXEC;
 	} else {
 		p->submitted++;
 		creel__queue_append_locked(p, &task->future);
@@ -41,7 +43,7 @@ static int submit(creel_executor *ex, creel_task *task)
 static int vet(creel_executor *ex, creel_fn fn, const void *arg, size_t size)
 {
 	struct creel__procs *p = procs_of(ex);
-	if (!creel__code_has(&p->code, (const void *)(uintptr_t)fn))
+	if (!creel__function_vet(p, fn))
 		return -ENOEXEC;
 	if (size == CREEL_BY_REF)
 		return !arg || creel__space_has(p->space, arg) ? 0 : -EFAULT;
@@ -270,7 +272,7 @@ void creel__procs_free(struct creel__procs *p)
 		close(p->bell);
 	if (p->epoll >= 0)
 		close(p->epoll);
-	creel__code_fini(&p->code);
+	creel__code_free(creel__load(&p->code, relaxed));
 	creel__buddy_fini(&p->arguments);
 	if (p->space)
 		creel__space_unref(p->space);

@@ -82,7 +82,7 @@ struct creel__procs {
 	char name[16];
 	struct creel__space *space;
 	struct creel__buddy arguments;
-	struct creel__code code;
+	_Atomic(struct creel__code *) code; /* procs/stale.c: of the server; set under the lock */
 	int bell, epoll; /* bell: an eventfd, by which the host's threads wake the manager */
 	pthread_t manager;
 
@@ -172,6 +172,17 @@ void creel__worker_died(struct creel__procs *p, struct creel__proc *w, int statu
  * Takes the lock. */
 void creel__procs_break(struct creel__procs *p, const creel_error *error);
 uint64_t creel__count_oom_kills(void);
+
+/* stale.c: functions, over changes of the server. */
+/* Whether the workers have it. Without the lock; then, under it, before the task is queued. */
+bool creel__function_vet(struct creel__procs *p, creel_fn fn);
+bool creel__function_vet_again_locked(struct creel__procs *p, creel_fn fn);
+/* What a server with that table could not do, or NULL. */
+const char *creel__code_check(struct creel__procs *p, const struct creel__code *now);
+/* A server with that table (which it takes over) comes into service. Returns the queued tasks that
+ * it cannot run: they are to be failed, without the lock. */
+creel_future *creel__code_renew_locked(struct creel__procs *p, struct creel__code *now);
+void creel__stale_fail(struct creel__procs *p, creel_future *stale);
 
 /* manager.c */
 void *creel__manager(void *procs);

@@ -12,6 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+enum { FORKS = 8 }; /* attempts at one server, while libraries are unloaded */
+
 void creel__kick(struct creel__procs *p)
 {
 	uint64_t one = 1;
@@ -44,6 +46,51 @@ static int attach_locked(struct creel__procs *p, const struct creel__served *ser
 	return rc;
 }
 
+/* Forks one that has what the table says: nothing was unloaded meanwhile. */
+static int fork_settled(struct creel__procs *p, struct creel__child *c,
+			struct creel__served *served, struct creel__code **ret_code,
+			const char **ret_what)
+{
+	for (int i = 0; i < FORKS; i++) {
+		*ret_what = "memory for the table of functions";
+		struct creel__code *code = *ret_code = creel__code_new();
+		if (!code)
+			return -ENOMEM;
+		*ret_what = creel__code_check(p, code);
+		int rc = *ret_what ? -ENOEXEC
+				   : creel__server_fork(c, creel_in_ns(p->options.start_ns), served,
+							ret_what);
+		if (rc == 0 && creel__code_settled(code))
+			return 0;
+		creel__code_free(code);
+		if (rc)
+			return rc;
+		creel__server_undo(served);
+	}
+	*ret_what = "a moment in which no library is unloaded";
+	return -EAGAIN;
+}
+
+static int start(struct creel__procs *p, struct creel__child *c, int rung, const char **ret_what)
+{
+	struct creel__served served;
+	struct creel__code *code;
+	int rc = fork_settled(p, c, &served, &code, ret_what);
+	if (rc) {
+		close(rung);
+		return rc;
+	}
+	*ret_what = "a descriptor";
+	creel__lock_acquire(&p->lock);
+	/* What those of its workers' deaths are compared with: it has none yet. */
+	p->oom_kills = creel__count_oom_kills();
+	creel_future *stale = creel__code_renew_locked(p, code);
+	rc = attach_locked(p, &served, rung);
+	creel__procs_unlock(p);
+	creel__stale_fail(p, stale);
+	return rc;
+}
+
 int creel__server_start(struct creel__procs *p, const char **ret_what)
 {
 	struct creel__child c = {.space = p->space,
@@ -51,27 +98,14 @@ int creel__server_start(struct creel__procs *p, const char **ret_what)
 				 .keep = p->keep,
 				 .keep_count = p->options.keep_fds_count,
 				 .options = p->options};
-	struct creel__served served;
 	int saved = errno, bell[2];
 	snprintf(c.name, sizeof c.name, "%s", p->name);
 	*ret_what = "a pipe for the bell";
 	int rc = creel__bell_make(bell);
-	if (rc) {
-		errno = saved;
-		return rc;
-	}
-	c.bell = bell[1];
-	rc = creel__server_fork(&c, creel_in_ns(p->options.start_ns), &served, ret_what);
-	close(bell[1]);
 	if (rc == 0) {
-		*ret_what = "a descriptor";
-		creel__lock_acquire(&p->lock);
-		/* What those of its workers' deaths are compared with: it has none yet. */
-		p->oom_kills = creel__count_oom_kills();
-		rc = attach_locked(p, &served, bell[0]);
-		creel__procs_unlock(p);
-	} else {
-		close(bell[0]);
+		c.bell = bell[1];
+		rc = start(p, &c, bell[0], ret_what);
+		close(bell[1]);
 	}
 	errno = saved;
 	return rc;

@@ -195,7 +195,7 @@ static void reap_between(struct start *s)
 		close(pidfd);
 }
 
-static void undo(struct creel__served *served)
+void creel__server_undo(struct creel__served *served)
 {
 	if (served->pidfd >= 0) {
 		siginfo_t info;
@@ -285,7 +285,7 @@ int creel__server_fork(struct creel__child *c, creel_deadline deadline,
 		.child = c, .deadline = deadline, .between_pidfd = -1, .served = ret_served};
 	int rc = start(&s, c);
 	if (rc)
-		undo(ret_served);
+		creel__server_undo(ret_served);
 	*ret_what = s.what;
 	return rc;
 }

@@ -42,6 +42,8 @@ struct creel__local {
 	 * cancel was called. */
 	const struct creel__result_space *results;
 	const _Atomic(uint32_t) *asked;
+	/* procs/stale.c: the table of functions that a submission was compared with. */
+	const void *vetted;
 	/* core/task.c: an error for when there is no memory. */
 	struct creel__error *reserve;
 };

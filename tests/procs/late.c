@@ -4,6 +4,15 @@
 
 int late_task(creel_task *task, const void *arg, size_t size);
 long late_number(void);
+int late_initializer(void *ctx, unsigned worker, void **ret_local);
+
+int late_initializer(void *ctx, unsigned worker, void **ret_local)
+{
+	(void)ctx;
+	(void)worker;
+	(void)ret_local;
+	return 0;
+}
 
 long late_number(void)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Promise 25: workers that are traced, by the server or by somebody who never lets go, die as others
- * do, and are told of. */
+/* Promise 25: workers that are traced, by the server or by somebody who never lets go, die as
+ * others do, and are told of. */
 #include "procs.h"
 
 #include <stdlib.h>
