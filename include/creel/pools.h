@@ -142,6 +142,17 @@ enum {
  *        had at this moment, functions and global data included. Create the pool early, while the
  *        host is small and has no other threads. What a task calls must not need a lock that
  *        another thread of the host held at that moment (malloc and stdio are safe).
+ * EXIT   A task may call exit(). The worker runs the exit handlers that its tasks registered, none
+ *        of the host's, flushes its stdout and stderr, and ends. Where the C library has no
+ *        on_exit() (musl), nobody knows the status of exit(): exit_status is 255.
+ * SIGNALS  Workers start with all signals at their defaults, but ignore SIGTTIN and SIGTTOU: a task
+ *        that touches the terminal gets EIO instead of being stopped. Programs inherit that. To
+ *        reset it, call between fork() and exec():
+ *                signal(SIGTTIN, SIG_DFL);
+ *                signal(SIGTTOU, SIG_DFL);
+ *        or, for posix_spawn(), put both into POSIX_SPAWN_SETSIGDEF.
+ * FORKS  A child that returns from a function that the library called, in a worker or on a thread
+ *        of the library's, ends there with _exit(): with what the function returned, or 0.
  * ERRORS A worker's death fails the one task that it ran: kind worker died (signal), exited
  *        (exit_status), timed out or killed, with pid. Everything else goes on in other workers.
  * Never NULL: what cannot be had is a broken executor. The options are copied.
