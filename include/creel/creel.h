@@ -16,4 +16,7 @@
 #include <creel/task.h>
 #include <creel/wait.h>
 
+/* The codes that calls return are -errno. */
+#include <errno.h>
+
 #endif

@@ -75,6 +75,15 @@ CREEL_API int creel_future_take(creel_future *f, creel_deadline deadline, creel_
  * while f is referenced. Does not block. */
 CREEL_API const creel_error *creel_future_error(creel_future *f);
 
+/*
+ * Words for what creel_future_result(), _view() or _take() of f returned as rc. That is the error's
+ * message for CREEL_EFAILED and -ECANCELED, and a sentence for every other code (-EMSGSIZE: with
+ * both sizes, if the calling thread asked last). Never NULL, whatever f and rc are. Borrowed: valid
+ * while f is referenced and until the thread's next call of this function. Any thread; does not
+ * block.
+ */
+CREEL_API const char *creel_future_message(creel_future *f, int rc);
+
 /* Asks that it not run: CREEL_CANCEL_NOW, _REQUESTED or _FINAL. A pending one completes within this
  * call, its callbacks run on the caller; a second canceller that comes while the first is at it
  * gets CREEL_CANCEL_NOW an instant before it is final. -EPERM, as from creel_future_kill(), in a
@@ -112,6 +121,16 @@ CREEL_API int creel_future_on_done(creel_future *f, creel_executor *ex, creel_do
 /* Takes a callback back: CREEL_CALLBACK_REMOVED, _RUNNING or _DONE (also for an id that it does not
  * know). Does not wait for a running one. */
 CREEL_API int creel_future_remove(creel_future *f, uint64_t id);
+
+/* A future that is finished from the start, with a copy of size bytes at data as its result. One
+ * reference, the caller's. Without memory, or with NULL data of a size that is not 0, a future that
+ * has failed. Never NULL. */
+CREEL_API CREEL_MUST_USE creel_future *creel_future_of(const void *data, size_t size);
+
+/* A future that has failed from the start; the arguments as of creel_promise_fail(), without data.
+ * An unknown kind is taken as CREEL_KIND_FAILED. Never NULL. */
+CREEL_API CREEL_MUST_USE creel_future *creel_future_failed(int kind, int code, const char *format,
+							   ...) CREEL_PRINTF(3, 4);
 
 CREEL_END
 

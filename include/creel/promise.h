@@ -28,6 +28,14 @@ CREEL_BEGIN
  * settling it says -EALREADY. */
 CREEL_API creel_future *creel_promise_new(void);
 
+/*
+ * The settler's creel_future_unref(): drops its reference, and if the promise is not settled yet it
+ * fails at once, of kind CREEL_KIND_BROKEN, whoever else holds it. So a settler that gives up, on
+ * whatever path, leaves nobody waiting. A promise that was cancelled or settled is only dropped.
+ * NULL does nothing. Returns 0, or -EINVAL for a future that is not a promise: it is not dropped.
+ */
+CREEL_API int creel_promise_drop(creel_future *promise);
+
 /* Starts the work: from here on cancelling is only a request (creel_promise_cancelled()).
  * -ECANCELED if it was cancelled before: do not do the work. */
 CREEL_API int creel_promise_start(creel_future *promise);

@@ -213,6 +213,8 @@ static void thread_ends(struct creel__local *local)
 	give_all(local);
 #endif
 	creel__error_drop_reserve();
+	creel__free(local->text);
+	local->text = NULL;
 	local->at_exit = NULL;
 }
 

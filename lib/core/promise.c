@@ -127,3 +127,50 @@ int creel_promise_fail(creel_future *promise, int kind, int code, const void *da
 	settle(promise, CREEL__FAILED);
 	return 0;
 }
+
+/* Ends one that nobody else has settled. */
+static void break_promise(creel_future *p)
+{
+	if (move(p, CREEL__SETTLING))
+		return;
+	creel__result_error(p, creel__error_make(CREEL_KIND_BROKEN, CREEL_EFAILED, NULL,
+						 "the promise was dropped before it was settled"));
+	settle(p, CREEL__FAILED);
+}
+
+int creel_promise_drop(creel_future *promise)
+{
+	int rc = promise ? check(promise) : 0;
+	if (rc == -EINVAL)
+		return rc;
+	if (promise)
+		break_promise(promise);
+	creel_future_unref(promise);
+	return 0;
+}
+
+creel_future *creel_future_of(const void *data, size_t size)
+{
+	creel_future *f = creel_promise_new();
+	int rc = creel_promise_set_result(f, data, size);
+	if (rc == 0 || rc == -EALREADY)
+		return f;
+	if (rc == -EINVAL)
+		creel_promise_fail(f, CREEL_KIND_REJECTED, rc, NULL, 0,
+				   "creel_future_of: data is NULL but its size is %zu", size);
+	else
+		creel_promise_fail(f, CREEL_KIND_NO_MEMORY, rc, NULL, 0,
+				   "creel_future_of: no memory for %zu bytes", size);
+	return f;
+}
+
+creel_future *creel_future_failed(int kind, int code, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	const creel_error *e = creel__error_vmake(
+		creel__kind_is_known(kind) ? kind : CREEL_KIND_FAILED, code ? code : CREEL_EFAILED,
+		NULL, format ? format : "failed", args);
+	va_end(args);
+	return creel__future_failed(e);
+}

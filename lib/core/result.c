@@ -206,8 +206,10 @@ int creel_future_result(creel_future *f, creel_deadline deadline, void *ret, siz
 	const void *data;
 	size_t have;
 	creel__result_look(f, &data, &have);
-	if (have != size || !ret)
+	if (have != size || !ret) {
+		creel__self()->wanted = size;
 		return -EMSGSIZE;
+	}
 	if (size)
 		memcpy(ret, data, size);
 	return 0;

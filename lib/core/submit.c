@@ -13,6 +13,7 @@
 #include "core/options.h"
 #include "core/task.h"
 #include "sync/fork.h"
+#include "sync/local.h"
 #include "sync/thread.h"
 #include <dlfcn.h>
 #include <errno.h>
@@ -185,7 +186,12 @@ static const creel_error *explain_invalid(const struct submission *s)
 	const char *name = name_of(s);
 	int kind = CREEL_KIND_REJECTED;
 	if (!s->ex)
-		return creel__error_make(kind, -EINVAL, name, "submit: the executor is NULL");
+		return creel__error_make(kind, -EINVAL, name, "submit: the executor is NULL%s",
+					 creel__self()->results
+						 ? "; this is a worker process, where globals are "
+						   "as they were when the pool was made, and a "
+						   "pool of the host's cannot be used"
+						 : "");
 	if (!s->fn)
 		return creel__error_make(kind, -EINVAL, name, "submit: the function is NULL");
 	if (s->size != CREEL_BY_REF && s->size > CREEL__SIZE_MAX)

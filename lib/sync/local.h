@@ -46,6 +46,9 @@ struct creel__local {
 	const void *vetted;
 	/* core/task.c: an error for when there is no memory. */
 	struct creel__error *reserve;
+	/* core/message.c: a sentence for the caller, and the size that it asked for in vain. */
+	char *text;
+	size_t wanted;
 };
 
 #ifdef CREEL_MODEL
