@@ -253,6 +253,8 @@ void creel__hooks_run(creel_future *f)
 	}
 	struct callback *c = mark_next_locked(f, first);
 	creel__hooks_unlock(f);
+	if (c)
+		creel__worker_is_busy();
 	creel__future_told(f, !c);
 	if (!c)
 		return;

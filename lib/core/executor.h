@@ -21,6 +21,8 @@ enum creel__withdrawn {
 	CREEL__STARTED,   /* remote tasks only: it runs, or has run; it cannot be cancelled */
 };
 
+struct creel__worker;
+
 struct creel__executor_class {
 	const char *name;
 	int (*submit)(creel_executor *ex, creel_task *task);
@@ -36,6 +38,12 @@ struct creel__executor_class {
 	 * passed, or that way is closed. No function of the user's runs on that thread: the task
 	 * has no hooks so far, and no destructor of its argument. */
 	void (*await)(creel_executor *ex, creel_task *task, creel_deadline deadline);
+	/* Or NULL. Somebody is about to park for a task that is PENDING, and HELD meanwhile. Takes
+	 * no longer than a lock and a wake-up. */
+	void (*awaited)(creel_executor *ex);
+	/* The calling thread is a worker that says that it looks for a task, and now does
+	 * something else. Only for executors that set the worker's `need`. */
+	void (*stop_looking)(struct creel__worker *worker);
 	/* Whether a function and an argument can be had by the workers: 0, -ENOEXEC,
 	 * -EFAULT, -ENOSPC. */
 	int (*vet)(creel_executor *ex, creel_fn fn, const void *arg, size_t size);

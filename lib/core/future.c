@@ -25,6 +25,8 @@ static void free_block(creel_future *f)
 {
 	uint64_t s = creel__load(&f->state, relaxed);
 	const creel_error *e = creel__result_get_error(f);
+	if (f->result_len >= CREEL__RESULT_ERROR)
+		creel__worker_is_busy();
 	if (e && (s & CREEL__STATE) == CREEL__FAILED && !(s & CREEL__READ))
 		creel__error_tell(e);
 	creel__result_clear(f);
@@ -214,6 +216,21 @@ static bool await_remote(creel_future *f, creel_deadline deadline)
 	return creel__future_is_final(f);
 }
 
+void creel__future_expect(creel_future *f)
+{
+	uint64_t s = creel__load(&f->state, relaxed);
+	do {
+		/* Only what is PENDING keeps its executor. */
+		if ((s & CREEL__STATE) != CREEL__PENDING ||
+		    s & (CREEL__HELD | CREEL__REMOTE | CREEL__PROMISE))
+			return;
+		/* [PIN-1] acquire: pairs with the release of the last one to hold it */
+	} while (!creel__cas(&f->state, &s, s | CREEL__HELD, acquire, relaxed));
+	if (f->executor->class->awaited)
+		f->executor->class->awaited(f->executor);
+	let_go(f, CREEL__HELD, CREEL__WAITED);
+}
+
 int creel__future_await(creel_future *f, creel_deadline deadline)
 {
 	if (creel__future_is_final(f))
@@ -225,6 +242,7 @@ int creel__future_await(creel_future *f, creel_deadline deadline)
 		return 0;
 	if (creel__load(&f->state, relaxed) & CREEL__REMOTE && await_remote(f, deadline))
 		return 0;
+	creel__future_expect(f);
 	uint64_t s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
 	while ((s & CREEL__STATE) < CREEL__FINISHED) {
 		rc = creel__park(creel__low_half(&f->state), (uint32_t)s, deadline);

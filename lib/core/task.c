@@ -75,10 +75,26 @@ const char *creel__task_name(creel_future *f)
 	return options ? options->name : NULL;
 }
 
+/* How often one looks whether a future is still HELD before one parks. */
+enum {
+#ifdef CREEL_MODEL
+	LOOKS_AT_HELD = 1,
+#else
+	LOOKS_AT_HELD = 50,
+#endif
+};
+
 /* Sleeps while a canceller has it, or somebody asks the executor about it, and returns the state
  * word: look again. */
 static uint64_t await_free(creel_future *f)
 {
+	/* A waiter lets go within a microsecond or so: core/future.c. */
+	for (int i = 0; i < LOOKS_AT_HELD; i++) {
+		creel__cpu_relax();
+		uint64_t s = creel__load(&f->state, relaxed);
+		if (!(s & CREEL__HELD) && (s & CREEL__STATE) != CREEL__PINNED)
+			return s;
+	}
 	uint64_t s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
 	if ((s & CREEL__STATE) == CREEL__PINNED || s & CREEL__HELD)
 		creel__park(creel__low_half(&f->state), (uint32_t)s, CREEL_FOREVER);
@@ -120,12 +136,32 @@ void creel__task_claim_remote(creel_future *f)
 	}
 }
 
+/* A worker is about to end the task that it took from the queue: it says that it looks for the next
+ * one, so that whoever waits for the end can rely on it. Relaxed: the end itself publishes it. */
+static void look_next(const creel_future *f)
+{
+	struct creel__worker *worker = creel__self()->worker;
+	if (!worker || worker->dispatched != f)
+		return;
+	worker->dispatched = NULL;
+	if (worker->need && creel__load(worker->need, relaxed))
+		creel__store(&worker->looking, CREEL__LOOKS, relaxed);
+}
+
+void creel__worker_is_busy(void)
+{
+	struct creel__worker *worker = creel__self()->worker;
+	if (worker && creel__load(&worker->looking, relaxed))
+		worker->executor->class->stop_looking(worker);
+}
+
 /* Makes the outcome final. Afterwards the block may be gone. */
 static void end(creel_future *f, unsigned final)
 {
 	creel_executor *ex = f->executor;
 	uint64_t flags = creel__load(&f->state, relaxed);
 	creel__argument_drop(f);
+	look_next(f);
 	creel__future_settle(f, final, !(flags & CREEL__HELPED));
 	if (flags & CREEL__COUNTED)
 		ex->class->ended(ex);
@@ -246,6 +282,7 @@ void creel__task_dispatch(struct creel__worker *worker, creel_task *task)
 {
 	creel_future *f = &task->future;
 	if (creel__task_claim(f, CREEL__RUNNING)) {
+		worker->dispatched = f;
 		run_counted(worker, task);
 		return;
 	}

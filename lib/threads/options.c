@@ -81,6 +81,7 @@ static void apply(struct creel__pool *pool, const creel_thread_pool_options *o)
 	snprintf(pool->name, sizeof pool->name, "%s", o->name ? o->name : "creel");
 	creel__thread_bequeath(&pool->heritage, o->flags & CREEL_KEEP_SIGNALS);
 	pool->shards = shards_for(pool->max_workers);
+	pool->second = creel__cpus(NULL) > 1;
 	creel__store(&pool->sharers, (unsigned)pool->max_workers, relaxed);
 }
 

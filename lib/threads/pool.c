@@ -14,9 +14,12 @@
 
 void creel__pool_update_need_locked(struct creel__pool *pool)
 {
-	bool may_start = pool->alive + pool->starting < pool->max_workers &&
-			 !pool->no_more_threads && !pool->broken;
-	uint32_t need = pool->idle_count || may_start ? CREEL__NEED : 0;
+	bool room = pool->alive + pool->starting < pool->max_workers && !pool->broken;
+	uint32_t need = 0;
+	if (pool->idle_count || (room && !pool->no_more_threads))
+		need = CREEL__NEED;
+	else if (room)
+		need = CREEL__REFUSED;
 	if (pool->waking)
 		need |= CREEL__WAKING;
 	creel__store(&pool->need, need, relaxed);
@@ -45,13 +48,26 @@ static void start_one(struct creel__pool *pool)
 		return;
 	creel__lock_acquire(&pool->lock);
 	creel__worker_started_locked(pool);
-	pool->waking = false;
+	pool->waking--;
 	pool->no_more_threads = true;
+	creel__store(&pool->refused_looks, 0, relaxed);
 	creel__pool_update_need_locked(pool);
 	creel__cond_broadcast_locked(&pool->changed);
 	creel__lock_release(&pool->lock);
 	/* Who queued a task meanwhile relied on the worker that does not come. */
 	creel__pool_pass_on(pool);
+}
+
+bool creel__pool_retry(struct creel__pool *pool)
+{
+	uint32_t looks = creel__add(&pool->refused_looks, 1, relaxed) + 1;
+	if (looks % CREEL__REFUSED_LOOKS)
+		return false;
+	creel__lock_acquire(&pool->lock);
+	pool->no_more_threads = false;
+	creel__pool_update_need_locked(pool);
+	creel__lock_release(&pool->lock);
+	return true;
 }
 
 void creel__pool_pass_on(struct creel__pool *pool)
@@ -60,28 +76,47 @@ void creel__pool_pass_on(struct creel__pool *pool)
 		creel__pool_wake_one(pool);
 }
 
+/* Takes the last to fall asleep off the idle list: its stack and caches are the warmest. NULL if
+ * none sleeps. The caller unparks what is returned, without the lock. */
+static _Atomic(uint32_t) *wake_idle_locked(struct creel__pool *pool)
+{
+	if (creel__list_is_empty(&pool->idle))
+		return NULL;
+	struct creel__pool_worker *w = creel__of(pool->idle.prev, struct creel__pool_worker, idle);
+	w->waking = true;
+	pool->waking++;
+	wake_locked(w);
+	return &w->woken;
+}
+
+/* Puts a worker in flight that looks for a task anyway. */
+static bool rely_on_one_locked(struct creel__pool *pool)
+{
+	for (struct creel__list *i = pool->roster.next; i != &pool->roster; i = i->next) {
+		struct creel__pool_worker *w = creel__of(i, struct creel__pool_worker, roster);
+		uint32_t looks = CREEL__LOOKS;
+		if (creel__load(&w->base.looking, relaxed) != looks ||
+		    !creel__cas(&w->base.looking, &looks, CREEL__RELIED, relaxed, relaxed))
+			continue;
+		w->waking = true;
+		pool->waking++;
+		return true;
+	}
+	return false;
+}
+
 void creel__pool_wake_one(struct creel__pool *pool)
 {
 	_Atomic(uint32_t) *sleeper = NULL;
 	bool start = false;
 	creel__lock_acquire(&pool->lock);
 	if (creel__load(&pool->need, relaxed) == CREEL__NEED) {
-		pool->waking = true;
-		if (!creel__list_is_empty(&pool->idle)) {
-			/* The last to fall asleep: its stack and caches are the warmest. */
-			struct creel__pool_worker *w = creel__of(pool->idle.prev,
-								 struct creel__pool_worker, idle);
-			w->waking = true;
-			wake_locked(w);
-			sleeper = &w->woken;
-		} else if (pool->alive + pool->starting > 0) {
-			start = true;
-			pool->starting++;
-		} else {
-			/* The last worker ran what this is about and retired: the gates are shut,
-			 * and ensure_worker() opens them. */
-			pool->waking = false;
-		}
+		sleeper = wake_idle_locked(pool);
+		/* Without any worker, the last one ran what this is about and retired: the gates
+		 * are shut, and ensure_worker() opens them. */
+		start = !sleeper && pool->alive + pool->starting > 0 && !rely_on_one_locked(pool);
+		pool->starting += start;
+		pool->waking += start;
 		creel__pool_update_need_locked(pool);
 	}
 	creel__lock_release(&pool->lock);
@@ -91,24 +126,20 @@ void creel__pool_wake_one(struct creel__pool *pool)
 		start_one(pool);
 }
 
-bool creel__pool_has_work_locked(struct creel__pool *pool)
+/* See SECOND in threads/pool.h. */
+static void awaited(creel_executor *ex)
 {
-	for (unsigned i = 0; i < pool->shards; i++)
-		if (!creel__shard_is_empty(&pool->shard[i]))
-			return true;
-	bool found = false;
-	for (struct creel__list *i = pool->roster.next; !found && i != &pool->roster; i = i->next)
-		found = !creel__batch_is_empty(
-			&creel__of(i, struct creel__pool_worker, roster)->batch);
-	return found;
-}
-
-bool creel__pool_has_work(struct creel__pool *pool)
-{
+	struct creel__pool *pool = (struct creel__pool *)ex;
+	_Atomic(uint32_t) *sleeper = NULL;
+	if (!pool->second || !(creel__load(&pool->need, relaxed) & CREEL__NEED))
+		return;
 	creel__lock_acquire(&pool->lock);
-	bool found = creel__pool_has_work_locked(pool);
+	if (pool->waking < 2)
+		sleeper = wake_idle_locked(pool);
+	creel__pool_update_need_locked(pool);
 	creel__lock_release(&pool->lock);
-	return found;
+	if (sleeper)
+		creel__unpark_one(sleeper);
 }
 
 static void set_gates_locked(struct creel__pool *pool, enum creel__gate gate)
@@ -137,11 +168,11 @@ static int ensure_worker(struct creel__pool *pool)
 	creel__lock_acquire(&pool->lock);
 	if (!pool->closed && pool->alive + pool->starting == 0) {
 		pool->starting++;
-		pool->waking = true;
+		pool->waking++;
 		rc = creel__worker_start(pool, true);
 		if (rc) {
 			pool->starting--;
-			pool->waking = false;
+			pool->waking--;
 		} else {
 			set_gates_locked(pool, CREEL__GATE_OPEN);
 		}
@@ -167,8 +198,7 @@ static int submit(creel_executor *ex, creel_task *task)
 	for (;;) {
 		switch (creel__shard_push(shard, task)) {
 		case CREEL__GATE_OPEN:
-			if (creel__load(&pool->need, relaxed) == CREEL__NEED)
-				creel__pool_wake_one(pool);
+			creel__pool_nudge(pool);
 			return 0;
 		case CREEL__GATE_CLOSED:
 			return -ESHUTDOWN;
@@ -335,8 +365,7 @@ static int resize(creel_executor *ex, int max_workers)
 		creel__store(&pool->sharers, (unsigned)max_workers, relaxed);
 		pool->no_more_threads = false;
 		int surplus = pool->alive - max_workers;
-		if (surplus > 0)
-			creel__store(&pool->attention, 1, relaxed);
+		creel__pool_call_in_locked(pool);
 		while (surplus-- > 0 && !creel__list_is_empty(&pool->idle))
 			creel__pool_kick_locked(
 				pool, creel__of(pool->idle.next, struct creel__pool_worker, idle));
@@ -392,7 +421,7 @@ void creel__pool_break(struct creel__pool *pool, const creel_error *error)
 	creel__lock_acquire(&pool->lock);
 	set_gates_locked(pool, CREEL__GATE_BROKEN);
 	pool->closed = pool->broken = true;
-	creel__store(&pool->attention, 1, relaxed);
+	creel__pool_call_in_locked(pool);
 	creel_future *list = take_everything_locked(pool);
 	kick_all_locked(pool);
 	creel__pool_update_need_locked(pool);
@@ -410,13 +439,6 @@ static creel_future *empty_batch(struct creel__batch *batch)
 	return list;
 }
 
-void creel__pool_give_back_locked(struct creel__pool *pool, struct creel__batch *batch)
-{
-	creel_future *list = pool->broken ? NULL : empty_batch(batch);
-	if (list)
-		creel__shard_put_back(&pool->shard[0], list);
-}
-
 void creel__pool_fail_batch(struct creel__pool *pool, struct creel__batch *batch)
 {
 	creel_future *list = empty_batch(batch);
@@ -427,6 +449,8 @@ void creel__pool_fail_batch(struct creel__pool *pool, struct creel__batch *batch
 static const struct creel__executor_class thread_pool_class = {
 	.name = "thread pool",
 	.submit = submit,
+	.awaited = awaited,
+	.stop_looking = creel__pool_stop_looking,
 	.shutdown = shutdown,
 	.drain = drain,
 	.resize = resize,

@@ -4,7 +4,8 @@
  *
  * LOCKS  pool->lock (rank 10) guards everything below it in struct pool. Then a shard's out_lock
  *        (50), then its in_lock (60). Tasks, callbacks and the user's functions run with none of
- *        them.
+ *        them. Nobody claims a task while holding one: a waiter that holds the task takes
+ *        pool->lock (SECOND below).
  *
  * WORKERS  starting: a thread is being made. alive: it serves. leaving: it has resigned, and does
  *          what is left to do. The gates of the shards are OPEN
@@ -13,15 +14,43 @@
  *          has a worker, and a task is refused before it is queued if no thread can be had.
  *
  * WAKING   `need` is what a submitter looks at after it queued a task. NEED: a worker sleeps or
- *          could be started. WAKING: one has been woken or started and has not yet looked at
- *          the queues; it will, so nobody else wakes a second one. The woken worker clears
- *          WAKING, looks at all queues, and if it leaves work behind wakes the next. At most
- *          one wake-up is in flight.
+ *          could be started. WAKING: somebody is in flight: a worker that was woken, or started, or
+ *          relied on (below), and that has not yet looked at the queues. It will, so a submitter
+ *          that sees WAKING does nothing. Whoever is in flight clears its part of WAKING, looks at
+ *          all queues, and if it leaves work behind wakes the next.
  *
- *          No wake-up is lost: a submitter that sees WAKING queued its task before the woken worker
+ *          No wake-up is lost: a submitter that sees WAKING queued its task before one in flight
  *          looks (if that look came first, it would by the shard's lock have made the clearing
  *          visible). A submitter that sees no NEED queued its task before the last worker to fall
  *          asleep looks once more (threads/queues.c).
+ *
+ * LOOKING  A worker whose task is about to end says in `looking` that it looks for the next task at
+ *          once. So who waited for the end and now submits the next task starts no thread: under
+ *          the lock it turns LOOKS into RELIED, and that worker is in flight. It cannot miss the
+ *          task: it looks into all queues, or, before it sleeps, takes the lock and looks again.
+ *          It stops looking when it has taken a task, when it sleeps or resigns (under the lock),
+ *          and before a function of the user's is called. If it was RELIED on, it then passes
+ *          on. Looking costs a read-modify-write a task, and only while `need` is not 0:
+ *          where no thread could be started or woken, nobody says it.
+ *
+ * SECOND   A submitter has at most one wake-up in flight. If it then waits for a task that has not
+ *          started, its own CPU is free, and the woken worker may still be on its way to another
+ *          one. So who is about to park for a pending task wakes one more worker, if one sleeps
+ *          and fewer than two are in flight (creel__pool_second()). It holds the future meanwhile
+ *          (CREEL__HELD): the task cannot start, so it cannot end, and the pool cannot go. Where
+ *          one CPU is all there is, nobody wakes a second one.
+ *
+ * REFUSED  The system refused a thread, and no worker sleeps. Until a worker sleeps or leaves,
+ *          every 1,000th submission tries again.
+ *
+ * CALL-IN  `attention` counts the times that all workers were called in: the pool was resized or
+ *          broke. A worker follows (`attended`) under the lock, where it leaves if it is one too
+ *          many. The batches are put back at the same time, and each shard notes the count under
+ *          its out_lock: a worker that has not followed gets nothing from it. So once resize() has
+ *          returned no worker starts another task before it has asked whether it may stay.
+ *
+ *          What comes to stop workers from taking tasks (a pause, blocking that frees the slot) is
+ *          another reason to call in, and another answer under the lock.
  */
 #ifndef CREEL__THREADS_POOL_H
 #define CREEL__THREADS_POOL_H
@@ -37,6 +66,8 @@
 enum {
 	CREEL__NEED = 1,
 	CREEL__WAKING = 2,
+	CREEL__REFUSED = 4, /* there would be NEED if the system had not refused a thread */
+	CREEL__REFUSED_LOOKS = 1000,
 	CREEL__SHARDS_MAX = 16,
 };
 
@@ -48,11 +79,12 @@ struct creel__pool_worker {
 	bool joining;              /* a zombie that a closer joins; guarded by pool->lock */
 	struct creel__list idle;   /* in pool->idle while it sleeps */
 	bool is_idle;              /* guarded by pool->lock */
-	bool waking;               /* it is the one in flight; guarded by pool->lock */
+	bool waking;               /* it is in flight; guarded by pool->lock */
 	bool resigned;             /* counts as leaving; guarded by pool->lock */
 	bool finalized;            /* likewise */
 	bool initialized;          /* plain: only its own thread uses it */
 	unsigned next_shard;
+	uint32_t attended;       /* the last call-in that it followed; likewise */
 	_Atomic(uint32_t) woken; /* parked on; 1: look again */
 	struct creel__batch batch;
 };
@@ -61,6 +93,7 @@ struct creel__pool {
 	creel_executor base;
 	/* Set at birth. */
 	unsigned shards;
+	bool second; /* a waiter wakes a second worker: there is more than one CPU */
 	size_t stack_size;
 	int64_t idle_ns;
 	int min_asked;
@@ -72,15 +105,16 @@ struct creel__pool {
 
 	/* Written under the lock, read without it by submitters and workers. */
 	alignas(64) _Atomic(uint32_t) need;
-	_Atomic(uint32_t) attention;  /* workers must look at the state below between tasks */
-	_Atomic(unsigned) sharers;    /* max_workers */
-	_Atomic(unsigned) next_index; /* of the next worker */
+	_Atomic(uint32_t) attention;     /* counts call-ins */
+	_Atomic(uint32_t) refused_looks; /* since the system refused a thread */
+	_Atomic(unsigned) sharers;       /* max_workers */
+	_Atomic(unsigned) next_index;    /* of the next worker */
 
 	alignas(64) struct creel__lock lock;
 	struct creel__cond changed; /* workers went idle or went away */
 	int max_workers, min_workers, alive, starting, leaving;
-	bool waking;          /* shown in need */
-	bool no_more_threads; /* the system refused one; until a worker idles or goes */
+	int waking;           /* how many are in flight: 0, 1, 2; shown in need */
+	bool no_more_threads; /* the system refused one; see REFUSED */
 	bool put_off;         /* the last worker stays only because another one is starting */
 	bool closed, broken, released;
 	struct creel__list roster, idle, zombies;
@@ -96,15 +130,14 @@ struct creel__pool {
 const struct creel__executor_class *creel__thread_pool_class(void);
 void creel__pool_update_need_locked(struct creel__pool *pool);
 void creel__pool_wake_one(struct creel__pool *pool);
-bool creel__pool_has_work(struct creel__pool *pool);
-bool creel__pool_has_work_locked(struct creel__pool *pool);
+/* A look at need = REFUSED: whether it is time to try again. Then need is NEED. */
+bool creel__pool_retry(struct creel__pool *pool);
 /* Wakes one if there is work and nobody on the way to it. */
 void creel__pool_pass_on(struct creel__pool *pool);
 /* Accepted and not started. */
 uint64_t creel__pool_pending_locked(struct creel__pool *pool);
 void creel__pool_break(struct creel__pool *pool, const creel_error *error);
-/* What a worker that leaves had claimed: others will run it. In a broken pool it fails instead. */
-void creel__pool_give_back_locked(struct creel__pool *pool, struct creel__batch *batch);
+/* In a broken pool: what a worker that leaves had claimed. */
 void creel__pool_fail_batch(struct creel__pool *pool, struct creel__batch *batch);
 bool creel__pool_try_vacate_locked(struct creel__pool *pool);
 /* Wakes a sleeping worker for a reason other than work. */
@@ -126,9 +159,29 @@ bool creel__pool_is_thread(creel_executor *ex);
 void creel__pool_join(creel_executor *ex);
 void creel__pool_release(creel_executor *ex);
 
+/* share.c */
+bool creel__pool_has_work(struct creel__pool *pool);
+bool creel__pool_has_work_locked(struct creel__pool *pool);
+creel_task *creel__pool_steal(struct creel__pool_worker *w);
+/* Looks for old batches of the shard if it is time to. */
+void creel__pool_review(struct creel__pool *pool, struct creel__shard *shard);
+/* Puts all batches back and has every worker come to check_in() before it takes another task. */
+void creel__pool_call_in_locked(struct creel__pool *pool);
+/* What a worker that leaves had claimed: others will run it. In a broken pool it fails instead. */
+void creel__pool_give_back_locked(struct creel__pool *pool, struct creel__batch *batch);
+
 /* worker.c */
+void creel__pool_stop_looking(struct creel__worker *worker);
 int creel__worker_start(struct creel__pool *pool, bool waking);
 /* One that was starting is alive, or does not come. */
 void creel__worker_started_locked(struct creel__pool *pool);
+
+/* Somebody queued a task: wakes or starts a worker if that is needed. */
+static inline void creel__pool_nudge(struct creel__pool *pool)
+{
+	uint32_t need = creel__load(&pool->need, relaxed);
+	if (need == CREEL__NEED || (need == CREEL__REFUSED && creel__pool_retry(pool)))
+		creel__pool_wake_one(pool);
+}
 
 #endif

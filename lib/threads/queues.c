@@ -2,6 +2,19 @@
 /*
  * Shards and batches; see threads/queues.h.
  *
+ * ORDER  A shard's list is sorted by the order of submission, and all that is in batches stands
+ *        before it. So when all batches of a shard are put back at once, the latest first, the list
+ *        is sorted again: no task needs a number of its own. Nothing is claimed into a batch while
+ *        tasks that came back stand in front (`returned`). So a shard has either such tasks or
+ *        batches that hold some of its tasks, never both.
+ *
+ * OVERTAKING  A task in a batch waits behind the task that its worker runs. Every 16 * workers
+ *        tasks that a shard hands out, the batches are looked at, and if one has become old all
+ *        are put back (threads/share.c). Then their tasks are handed out one by one, each to a
+ *        worker that starts it. A task is thus overtaken by at most 64 * workers others:
+ *        review_age() at one review, the period up to the next, and one batch.
+ *        Visits that find the shard empty count as well: other shards have tasks meanwhile.
+ *
  * WHY NO FENCE  A worker that is about to sleep says so under the pool's lock and then looks into
  * every queue once more; who adds work looks afterwards whether anybody sleeps. Either the
  * sleeper's look comes later and finds the work, or the other's look comes later and finds the
@@ -44,39 +57,77 @@ static void swap_locked(struct creel__shard *shard)
 static creel_task *pop_locked(struct creel__shard *shard)
 {
 	creel_future *f = shard->out_first;
-	if (f) {
-		shard->out_first = f->next;
-		shard->out_count--;
-	}
+	if (!f)
+		return NULL;
+	shard->out_first = f->next;
+	shard->out_count--;
+	if (shard->returned)
+		shard->returned--;
+	else
+		shard->handed++;
 	return (creel_task *)f;
 }
 
+uint64_t creel__review_period(unsigned sharers)
+{
+	return 16 * (uint64_t)sharers;
+}
+
+/* With the period before the next review and a last batch it makes 64 * sharers. */
+uint64_t creel__review_age(unsigned sharers)
+{
+	return 64 * (uint64_t)sharers - creel__review_period(sharers) - CREEL__BATCH;
+}
+
 /* The batch is empty, and nobody but its owner, the caller, can fill it. */
-static void fill_locked(struct creel__shard *shard, struct creel__batch *batch, size_t n)
+static void fill_locked(struct creel__shard *shard, struct creel__batch *batch, size_t n,
+			unsigned sharers)
 {
 	uint64_t ends = creel__load(&batch->ends, relaxed);
 	uint32_t first = (uint32_t)ends, last = first;
-	while (n--)
-		creel__store(&batch->slots[last++ % CREEL__BATCH], pop_locked(shard), relaxed);
+	if (!shard->lent)
+		shard->review_at = shard->handed + creel__review_period(sharers);
+	shard->lent = true;
+	creel__store(&batch->from, shard, relaxed);
+	creel__store(&batch->number, shard->handed, relaxed);
+	for (; n; n--, last++)
+		creel__store(&batch->slots[last % CREEL__BATCH], pop_locked(shard), relaxed);
 	/* [BATCH-1] release: a thief sees the slots; pairs with the acquire in
 	 * creel__batch_take() */
 	creel__store(&batch->ends, (uint64_t)last << 32 | first, release);
 }
 
-creel_task *creel__shard_claim(struct creel__shard *shard, struct creel__batch *batch,
-			       unsigned sharers, bool *ret_batched)
+static enum creel__claimed claim_locked(struct creel__shard *shard, struct creel__batch *batch,
+					unsigned sharers, creel_task **ret_task)
 {
-	creel__lock_acquire(&shard->out_lock);
 	if (!shard->out_first)
 		swap_locked(shard);
-	size_t share = shard->out_count / (2 * (size_t)sharers);
-	creel_task *task = pop_locked(shard);
-	size_t n = share > CREEL__BATCH ? CREEL__BATCH : share;
-	*ret_batched = task && n > 1;
-	if (*ret_batched)
-		fill_locked(shard, batch, n - 1);
+	if (shard->lent && shard->handed >= shard->review_at)
+		return CREEL__CLAIMED_REVIEW;
+	size_t share = shard->returned ? 0 : shard->out_count / (2 * (size_t)sharers);
+	*ret_task = pop_locked(shard);
+	if (!*ret_task) {
+		/* Tasks of other shards overtake what was claimed here. */
+		if (shard->lent)
+			shard->handed += CREEL__BATCH;
+		return CREEL__CLAIMED_NONE;
+	}
+	if (share < 2)
+		return CREEL__CLAIMED_TASK;
+	fill_locked(shard, batch, (share > CREEL__BATCH ? CREEL__BATCH : share) - 1, sharers);
+	return CREEL__CLAIMED_BATCH;
+}
+
+enum creel__claimed creel__shard_claim(struct creel__shard *shard, struct creel__batch *batch,
+				       unsigned sharers, uint32_t epoch, creel_task **ret_task)
+{
+	enum creel__claimed claimed = CREEL__CLAIMED_NONE;
+	*ret_task = NULL;
+	creel__lock_acquire(&shard->out_lock);
+	if ((int32_t)(shard->epoch - epoch) <= 0)
+		claimed = claim_locked(shard, batch, sharers, ret_task);
 	creel__lock_release(&shard->out_lock);
-	return task;
+	return claimed;
 }
 
 bool creel__shard_is_empty(struct creel__shard *shard)
@@ -111,19 +162,6 @@ bool creel__shard_try_vacate(struct creel__shard *shard)
 	return empty;
 }
 
-void creel__shard_put_back(struct creel__shard *shard, creel_future *list)
-{
-	creel_future *last = list;
-	size_t n = 1;
-	for (; last->next; n++)
-		last = last->next;
-	creel__lock_acquire(&shard->out_lock);
-	last->next = shard->out_first;
-	shard->out_first = list;
-	shard->out_count += n;
-	creel__lock_release(&shard->out_lock);
-}
-
 creel_future *creel__shard_take_all(struct creel__shard *shard)
 {
 	creel__lock_acquire(&shard->out_lock);
@@ -134,7 +172,7 @@ creel_future *creel__shard_take_all(struct creel__shard *shard)
 	swap_locked(shard);
 	*end = shard->out_first;
 	shard->out_first = NULL;
-	shard->out_count = 0;
+	shard->out_count = shard->returned = 0;
 	creel__lock_release(&shard->out_lock);
 	return first;
 }
@@ -160,4 +198,39 @@ bool creel__batch_is_empty(struct creel__batch *batch)
 {
 	uint64_t ends = creel__load(&batch->ends, relaxed);
 	return (uint32_t)ends == (uint32_t)(ends >> 32);
+}
+
+bool creel__batch_is_of_locked(struct creel__batch *batch, const struct creel__shard *shard,
+			       uint64_t *ret_number)
+{
+	/* [BATCH-1] acquire: sees what was stored with these ends, or later */
+	uint64_t ends = creel__load(&batch->ends, acquire);
+	*ret_number = creel__load(&batch->number, relaxed);
+	return (uint32_t)ends != (uint32_t)(ends >> 32) &&
+	       creel__load(&batch->from, relaxed) == shard;
+}
+
+void creel__shard_take_back_locked(struct creel__shard *shard, struct creel__batch *batch)
+{
+	creel_task *tasks[CREEL__BATCH];
+	uint32_t first, last, n;
+	/* [BATCH-1] acquire: as in creel__batch_take() */
+	uint64_t ends = creel__load(&batch->ends, acquire), none;
+	do {
+		first = (uint32_t)ends;
+		last = (uint32_t)(ends >> 32);
+		n = last - first;
+		if (n == 0 || creel__load(&batch->from, relaxed) != shard)
+			return;
+		for (uint32_t i = 0; i < n; i++)
+			tasks[i] = creel__load(&batch->slots[(first + i) % CREEL__BATCH], relaxed);
+		none = (uint64_t)last << 32 | last;
+		/* [BATCH-1] acquire: as in creel__batch_take() */
+	} while (!creel__cas(&batch->ends, &ends, none, acquire, acquire));
+	shard->out_count += n;
+	shard->returned += n;
+	while (n--) {
+		tasks[n]->future.next = shard->out_first;
+		shard->out_first = &tasks[n]->future;
+	}
 }

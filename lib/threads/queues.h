@@ -10,7 +10,7 @@
 #include <creel/executor.h>
 
 enum {
-	CREEL__BATCH = 32, /* a power of two */
+	CREEL__BATCH = 16, /* a power of two */
 };
 
 /* Whether a shard takes tasks. */
@@ -33,27 +33,44 @@ struct creel__shard {
 	size_t in_count;
 	_Atomic(uint64_t) submitted;             /* written under in_lock */
 	alignas(64) struct creel__lock out_lock; /* rank 50: these, and the filling of a batch */
+	uint32_t epoch;                          /* of the last call-in: threads/pool.h */
+	bool lent;                               /* some batch may still hold tasks of this shard */
 	creel_future *out_first;
 	size_t out_count;
+	size_t returned; /* of these, the first came back from batches */
+	uint64_t handed; /* tasks that were handed out for the first time: the next one's number */
+	uint64_t review_at; /* when so many were handed out, somebody looks after the batches */
 };
 
 /*
- * What a worker claimed and has not started. The owner takes from it, others may steal one at a
- * time: every removal is one compare-and-swap of `ends`; only the owner fills it, and only when it
- * is empty. Both ends only grow, so that a stale compare-and-swap fails.
+ * What a worker claimed and has not started. The owner takes from it one at a time, others steal
+ * one, or take all back into the shard: every removal is one compare-and-swap of `ends`. Only the
+ * owner fills it, under its shard's out_lock, and only when it is empty. Both ends only grow, so
+ * that a stale compare-and-swap fails; what was read of the other members before one that succeeds
+ * belonged to the tasks that it removed.
  */
 struct creel__batch {
 	alignas(64) _Atomic(uint64_t) ends; /* low half: first; high half: behind the last */
+	_Atomic(struct creel__shard *) from;
+	_Atomic(uint64_t) number; /* of its first task, as counted by shard->handed */
 	_Atomic(creel_task *) slots[CREEL__BATCH];
+};
+
+enum creel__claimed {
+	CREEL__CLAIMED_NONE,
+	CREEL__CLAIMED_TASK,
+	CREEL__CLAIMED_BATCH,  /* the task, and more in the batch */
+	CREEL__CLAIMED_REVIEW, /* nothing yet: review the shard's batches, then try again */
 };
 
 /* 0 if the gate is open and the task was appended; else the gate. */
 enum creel__gate creel__shard_push(struct creel__shard *shard, creel_task *task);
 
-/* Takes the first task for the caller and, in its batch, a share of 1/(2 * sharers) of what is
- * there. NULL if there is none. *ret_batched: whether the batch was filled. */
-creel_task *creel__shard_claim(struct creel__shard *shard, struct creel__batch *batch,
-			       unsigned sharers, bool *ret_batched);
+/* Takes the first task for the caller and, in its empty batch, a share of 1/(2 * sharers) of what
+ * is there. epoch is the last call-in that the caller has followed: after a later one it gets
+ * nothing. */
+enum creel__claimed creel__shard_claim(struct creel__shard *shard, struct creel__batch *batch,
+				       unsigned sharers, uint32_t epoch, creel_task **ret_task);
 
 bool creel__shard_is_empty(struct creel__shard *shard);
 void creel__shard_set_gate(struct creel__shard *shard, enum creel__gate gate);
@@ -61,8 +78,18 @@ void creel__shard_set_gate(struct creel__shard *shard, enum creel__gate gate);
 /* Turns OPEN into NO_WORKERS; false, and nothing, if there is a task in it. */
 bool creel__shard_try_vacate(struct creel__shard *shard);
 
-/* Puts a list of tasks in front, whatever the gate: they had been accepted before. */
-void creel__shard_put_back(struct creel__shard *shard, creel_future *list);
+/* Puts what is in the batch back in front, if it is of this shard, whatever the gate: these tasks
+ * had been accepted before. out_lock is held. */
+void creel__shard_take_back_locked(struct creel__shard *shard, struct creel__batch *batch);
+
+/* Whether the batch holds tasks of this shard, and the number of the first that was put into it.
+ * out_lock is held: no more of this shard's come into it. */
+bool creel__batch_is_of_locked(struct creel__batch *batch, const struct creel__shard *shard,
+			       uint64_t *ret_number);
+
+/* How many tasks are handed out from one review to the next, and how old a batch may be then. */
+uint64_t creel__review_period(unsigned sharers);
+uint64_t creel__review_age(unsigned sharers);
 
 /* Everything that is queued, as a list through next. */
 creel_future *creel__shard_take_all(struct creel__shard *shard);

@@ -19,23 +19,6 @@
 #include "threads/pool.h"
 #include <errno.h>
 
-static struct creel__pool_worker *worker_of(struct creel__list *node)
-{
-	return creel__of(node, struct creel__pool_worker, roster);
-}
-
-static creel_task *steal(struct creel__pool_worker *w)
-{
-	struct creel__pool *pool = w->pool;
-	creel_task *task = NULL;
-	creel__lock_acquire(&pool->lock);
-	for (struct creel__list *i = w->roster.next; !task && i != &w->roster; i = i->next)
-		if (i != &pool->roster)
-			task = creel__batch_take(&worker_of(i)->batch);
-	creel__lock_release(&pool->lock);
-	return task;
-}
-
 /* A task from the shards, each first in turn, or from another worker's batch. */
 static creel_task *find(struct creel__pool_worker *w)
 {
@@ -43,29 +26,45 @@ static creel_task *find(struct creel__pool_worker *w)
 	unsigned start = w->next_shard++;
 	unsigned sharers = creel__load(&pool->sharers, relaxed);
 	for (unsigned i = 0; i < pool->shards; i++) {
-		bool batched;
 		struct creel__shard *shard = &pool->shard[(start + i) % pool->shards];
-		creel_task *task = creel__shard_claim(shard, &w->batch, sharers, &batched);
-		if (!task)
-			continue;
+		creel_task *task;
+		enum creel__claimed claimed;
+		while ((claimed = creel__shard_claim(shard, &w->batch, sharers, w->attended,
+						     &task)) == CREEL__CLAIMED_REVIEW)
+			creel__pool_review(pool, shard);
 		/* What is now in the batch was in sight of no sleeper while it moved. */
-		if (batched && creel__load(&pool->need, relaxed) == CREEL__NEED)
-			creel__pool_wake_one(pool);
-		return task;
+		if (claimed == CREEL__CLAIMED_BATCH)
+			creel__pool_nudge(pool);
+		if (task)
+			return task;
 	}
-	return steal(w);
+	return creel__pool_steal(w);
 }
 
-/* Whoever was woken has now looked: clears WAKING. Returns whether it was this worker. */
+static bool is_surplus_locked(const struct creel__pool *pool)
+{
+	return pool->alive > pool->max_workers && pool->alive > 1;
+}
+
+/* It is in flight no longer. Returns whether it was. */
+static bool land_locked(struct creel__pool_worker *w)
+{
+	bool was = w->waking;
+	w->waking = false;
+	w->pool->waking -= was;
+	creel__pool_update_need_locked(w->pool);
+	return was;
+}
+
+/* Whoever was in flight is about to look, or has: clears its part of WAKING. Returns whether it was.
+ * If it is called in and may stay, it follows: what it was woken for must not wait. */
 static bool arrive(struct creel__pool_worker *w)
 {
 	struct creel__pool *pool = w->pool;
 	creel__lock_acquire(&pool->lock);
-	bool was = w->waking;
-	if (was) {
-		w->waking = pool->waking = false;
-		creel__pool_update_need_locked(pool);
-	}
+	bool was = land_locked(w);
+	if (!pool->broken && !is_surplus_locked(pool))
+		w->attended = creel__load(&pool->attention, relaxed);
 	creel__lock_release(&pool->lock);
 	return was;
 }
@@ -79,16 +78,18 @@ static creel_task *find_and_pass_on(struct creel__pool_worker *w)
 	return task;
 }
 
+void creel__pool_stop_looking(struct creel__worker *worker)
+{
+	struct creel__pool_worker *w = creel__of(worker, struct creel__pool_worker, base);
+	if (creel__xchg(&worker->looking, 0, relaxed) == CREEL__RELIED && arrive(w))
+		creel__pool_pass_on(w->pool);
+}
+
 enum verdict {
 	SLEEP,
 	LOOK, /* for tasks, once more; and if there are none, leave */
 	LEAVE,
 };
-
-static bool is_surplus_locked(const struct creel__pool *pool)
-{
-	return pool->alive > pool->max_workers && pool->alive > 1;
-}
 
 /* From here on nobody counts on this worker, and what it had claimed goes back. The decision to
  * leave, and this, are one step: of several that could leave at the same moment each sees the
@@ -103,9 +104,8 @@ static void resign_locked(struct creel__pool_worker *w)
 	pool->alive--;
 	pool->leaving++;
 	pool->no_more_threads = false;
-	if (w->waking)
-		w->waking = pool->waking = false;
-	creel__pool_update_need_locked(pool);
+	creel__store(&w->base.looking, 0, relaxed);
+	(void)land_locked(w);
 	/* Its tasks have ended: who drains need not wait for the finalizer. */
 	creel__cond_broadcast_locked(&pool->changed);
 }
@@ -123,13 +123,17 @@ static bool try_resign(struct creel__pool_worker *w)
 	return resigned;
 }
 
-/* What a worker without a task does next. If it is to sleep, it is on the idle list
- * from here on. */
-static enum verdict settle_down(struct creel__pool_worker *w)
+/* What a worker without a task does next. If it is to sleep, it is on the idle list from here on.
+ * *ret_relied: it was relied on while it looked. Whoever did that queued a task before, and the
+ * worker looks once more. */
+static enum verdict settle_down(struct creel__pool_worker *w, bool *ret_relied)
 {
 	struct creel__pool *pool = w->pool;
 	enum verdict verdict = SLEEP;
 	creel__lock_acquire(&pool->lock);
+	creel__store(&w->base.looking, 0, relaxed);
+	*ret_relied = land_locked(w);
+	w->attended = creel__load(&pool->attention, relaxed);
 	if (pool->broken || is_surplus_locked(pool)) {
 		verdict = LEAVE;
 		resign_locked(w);
@@ -158,14 +162,14 @@ static void leave_idle_locked(struct creel__pool_worker *w)
 
 /* The worker said that it sleeps and then found a task: takes that back. If it was woken meanwhile,
  * it is as if it had slept. */
-static void stay_awake(struct creel__pool_worker *w)
+static void stay_awake(struct creel__pool_worker *w, bool relied)
 {
 	struct creel__pool *pool = w->pool;
 	creel__lock_acquire(&pool->lock);
 	if (w->is_idle)
 		leave_idle_locked(w);
 	creel__lock_release(&pool->lock);
-	if (arrive(w))
+	if (arrive(w) || relied)
 		creel__pool_pass_on(pool);
 }
 
@@ -210,16 +214,17 @@ static bool sleep_until_woken(struct creel__pool_worker *w)
 static creel_task *idle(struct creel__pool_worker *w)
 {
 	for (;;) {
-		enum verdict verdict = settle_down(w);
+		bool relied;
+		enum verdict verdict = settle_down(w, &relied);
 		creel_task *task = verdict == LEAVE ? NULL : find(w);
-		if (verdict == LEAVE || (verdict == LOOK && (task || try_resign(w))))
-			return task;
-		if (verdict == LOOK)
-			continue;
 		if (task) {
-			stay_awake(w);
+			stay_awake(w, relied);
 			return task;
 		}
+		if (verdict == LEAVE || (verdict == LOOK && try_resign(w)))
+			return NULL;
+		if (verdict == LOOK)
+			continue;
 		if (!sleep_until_woken(w))
 			return NULL;
 		arrive(w);
@@ -229,32 +234,38 @@ static creel_task *idle(struct creel__pool_worker *w)
 	}
 }
 
-/* Between tasks, when somebody asked for it: whether to leave. */
-static bool must_leave(struct creel__pool_worker *w)
+/* Follows a call-in: whether the worker stays. */
+static bool check_in(struct creel__pool_worker *w)
 {
 	struct creel__pool *pool = w->pool;
 	creel__lock_acquire(&pool->lock);
+	w->attended = creel__load(&pool->attention, relaxed);
 	bool leave = pool->broken || is_surplus_locked(pool);
 	if (leave)
 		resign_locked(w);
-	if (!pool->broken && pool->alive <= pool->max_workers)
-		creel__store(&pool->attention, 0, relaxed);
 	creel__lock_release(&pool->lock);
-	return leave;
+	return !leave;
+}
+
+/* NULL: the worker leaves. */
+static creel_task *next_task(struct creel__pool_worker *w)
+{
+	if (creel__load(&w->pool->attention, relaxed) != w->attended && !check_in(w))
+		return NULL;
+	creel_task *task = creel__batch_take(&w->batch);
+	if (!task)
+		task = find(w);
+	if (!task)
+		return idle(w);
+	if (creel__load(&w->base.looking, relaxed))
+		creel__pool_stop_looking(&w->base);
+	return task;
 }
 
 static void serve(struct creel__pool_worker *w, creel_task *task)
 {
-	while (task) {
+	for (; task; task = next_task(w))
 		creel__task_dispatch(&w->base, task);
-		if (creel__load(&w->pool->attention, relaxed) && must_leave(w))
-			return;
-		task = creel__batch_take(&w->batch);
-		if (!task)
-			task = find(w);
-		if (!task)
-			task = idle(w);
-	}
 }
 
 void creel__worker_started_locked(struct creel__pool *pool)
@@ -279,10 +290,11 @@ static void begin(struct creel__pool_worker *w)
 	pool->alive++;
 	pool->started++;
 	creel__worker_started_locked(pool);
-	if (pool->alive > pool->max_workers)
-		creel__store(&pool->attention, 1, relaxed);
 	creel__list_append(&pool->roster, &w->roster);
 	creel__pool_reap_locked(pool);
+	w->attended = creel__load(&pool->attention, relaxed);
+	if (pool->alive > pool->max_workers)
+		creel__pool_call_in_locked(pool);
 	creel__lock_release(&pool->lock);
 }
 
@@ -392,10 +404,8 @@ static void ended(void *arg)
 				  creel__error_make(CREEL_KIND_BROKEN, CREEL_EFAILED, NULL,
 						    "the initializer of worker %u ended its thread",
 						    w->base.index));
-	if (!w->finalized && !replace(w)) {
-		creel_task *task = creel__batch_take(&w->batch);
-		serve(w, task ? task : idle(w));
-	}
+	if (!w->finalized && !replace(w))
+		serve(w, next_task(w));
 	leave(w);
 }
 
@@ -414,6 +424,7 @@ int creel__worker_start(struct creel__pool *pool, bool waking)
 		return -ENOMEM;
 	*w = (struct creel__pool_worker){.pool = pool, .waking = waking};
 	w->base.executor = &pool->base;
+	w->base.need = &pool->need;
 	w->base.index = creel__add(&pool->next_index, 1, relaxed);
 	w->next_shard = w->base.index;
 	creel__list_init(&w->roster);

@@ -6,9 +6,9 @@
 
 enum { TASKS = 6 };
 
-static struct creel__shard shard;
-static struct creel__batch batch;
-static struct creel_task tasks[TASKS];
+static struct creel__shard shard, other_shard;
+static struct creel__batch batch, other_batch;
+static struct creel_task tasks[TASKS], fillers[4];
 static int marks[TASKS]; /* plain: written before the push, read by whoever gets the task */
 static int taken[TASKS];
 
@@ -16,6 +16,7 @@ static void setup(void)
 {
 	memset(&shard, 0, sizeof shard);
 	memset(&batch, 0, sizeof batch);
+	memset(&other_batch, 0, sizeof other_batch);
 	memset(taken, 0, sizeof taken);
 	shard.gate = CREEL__GATE_OPEN;
 }
@@ -50,8 +51,10 @@ static void steal(void *arg)
 
 static bool claim(void)
 {
-	bool batched;
-	return got(creel__shard_claim(&shard, &batch, 1, &batched));
+	creel_task *task;
+	while (creel__shard_claim(&shard, &batch, 1, 0, &task) == CREEL__CLAIMED_REVIEW)
+		shard.lent = false;
+	return got(task);
 }
 
 /* Until nothing is left: the owner's way. */
@@ -101,6 +104,75 @@ static void refilled(void)
 	check_all(6);
 }
 
+static void take_back(void *arg)
+{
+	(void)arg;
+	creel__lock_acquire(&shard.out_lock);
+	creel__shard_take_back_locked(&shard, &other_batch);
+	creel__shard_take_back_locked(&shard, &batch);
+	shard.lent = false;
+	creel__lock_release(&shard.out_lock);
+}
+
+static int claim_single(struct creel__batch *own, unsigned sharers)
+{
+	creel_task *task;
+	(void)creel__shard_claim(&shard, own, sharers, 0, &task);
+	(void)got(task);
+	return task ? (int)(task - tasks) : -1;
+}
+
+/* Two batches are put back while their owner and a thief take from them: nothing is lost or
+ * doubled, and what came back is handed out in order. */
+static void put_back(void)
+{
+	setup();
+	for (int i = 0; i < 6; i++)
+		push(i);
+	(void)claim_single(&batch, 1);       /* 0, and 1, 2 in the batch */
+	(void)claim_single(&other_batch, 1); /* the next one */
+	int one = 1, thief = model_spawn(steal, &one), back = model_spawn(take_back, NULL);
+	(void)got(creel__batch_take(&batch));
+	model_join(back);
+	model_join(thief);
+	int last = -1;
+	struct creel__batch none = {0};
+	for (int i; (i = claim_single(&none, 8)) >= 0; last = i)
+		model_check(i > last);
+	while (got(creel__batch_take(&batch)) || got(creel__batch_take(&other_batch)))
+		;
+	check_all(6);
+}
+
+/* The batch is emptied and filled from another shard while it is taken back into its first. */
+static void put_back_elsewhere(void)
+{
+	setup();
+	memset(&other_shard, 0, sizeof other_shard);
+	other_shard.gate = CREEL__GATE_OPEN;
+	for (int i = 0; i < 4; i++)
+		push(i);
+	(void)claim(); /* 0, and 1 in the batch */
+	int back = model_spawn(take_back, NULL);
+	(void)got(creel__batch_take(&batch));
+	for (int i = 0; i < 4; i++) {
+		creel_task *filler = &fillers[i];
+		model_check(creel__shard_push(&other_shard, filler) == CREEL__GATE_OPEN);
+	}
+	creel_task *first;
+	if (creel__batch_is_empty(&batch))
+		model_check(creel__shard_claim(&other_shard, &batch, 1, 0, &first) ==
+			    CREEL__CLAIMED_BATCH);
+	model_join(back);
+	/* Whatever the first shard has is its own. */
+	struct creel__batch none = {0};
+	while (claim_single(&none, 8) >= 0)
+		;
+	for (creel_task *t; (t = creel__batch_take(&batch));)
+		model_check(t > fillers && t < fillers + 4);
+	check_all(4);
+}
+
 static void push_two(void *arg)
 {
 	(void)arg;
@@ -112,9 +184,9 @@ static void claim_all(void *arg)
 {
 	(void)arg;
 	struct creel__batch none = {0};
-	bool batched;
-	(void)got(creel__shard_claim(&shard, &none, 8, &batched));
-	model_check(!batched);
+	creel_task *task;
+	model_check(creel__shard_claim(&shard, &none, 8, 0, &task) != CREEL__CLAIMED_BATCH);
+	(void)got(task);
 }
 
 static void producer_and_consumers(void)
@@ -174,6 +246,8 @@ const struct model_scenario model_scenarios[] = {
 	{"owner and thief", owner_and_thief, .preemptions = 3, .spurious = 1, .stale = 1},
 	{"two thieves", two_thieves, .preemptions = 3, .spurious = 1, .stale = 1},
 	{"refilled", refilled, .preemptions = 3, .spurious = 1, .stale = 1},
+	{"put back", put_back, .preemptions = 2, .spurious = 0, .stale = 1},
+	{"put back elsewhere", put_back_elsewhere, .preemptions = 3, .stale = 1},
 	{"producer and consumers", producer_and_consumers, .preemptions = 3, .spurious = 1,
 	 .stale = 1},
 	{"taken whole", taken_whole, .preemptions = 3, .spurious = 1, .stale = 1},
