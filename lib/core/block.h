@@ -86,7 +86,10 @@ struct creel_future {
 	_Atomic(uint64_t) state;
 	_Atomic(uintptr_t) hooks; /* core/hook.h */
 	uint8_t arg_len;
-	uint8_t result_len;
+	union {
+		uint8_t result_len;
+		uint8_t attempts; /* a remote task that is PENDING: deaths of workers before it */
+	};
 	uint16_t generation; /* of the process that it belongs to */
 	uint32_t hook_ids;   /* names given to callbacks; guarded by the lock in hooks */
 	alignas(16) unsigned char payload[CREEL__PAYLOAD];

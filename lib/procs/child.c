@@ -339,10 +339,10 @@ static _Noreturn void leave(struct server *s)
 }
 
 /* Not reaped yet, so the number is its own. */
-static void kill_kid(const struct kid *kid, uint32_t incarnation)
+static void kill_kid(const struct kid *kid, const struct creel__frame *order)
 {
-	if (kid->pid && kid->incarnation == incarnation)
-		kill(kid->pid, SIGKILL);
+	if (kid->pid && kid->incarnation == order->incarnation)
+		kill(kid->pid, order->status);
 }
 
 static void obey(struct server *s)
@@ -362,7 +362,7 @@ static void obey(struct server *s)
 	else if (order.type == CREEL__FRAME_SPAWN)
 		spawn(s, &order);
 	else if (order.type == CREEL__FRAME_KILL)
-		kill_kid(&s->kids[order.worker], order.incarnation);
+		kill_kid(&s->kids[order.worker], &order);
 }
 
 static void hear_signals(struct server *s)

@@ -6,12 +6,15 @@
  * What cannot be true ends that worker, and fails that task.
  */
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "core/error.h"
 #include "core/future.h"
 #include "procs/pool.h"
 #include <creel/future.h>
 #include <errno.h>
 #include <string.h>
+
+#define SLICE_NS INT64_C(5000000) /* of outcomes, before limits and news are looked at */
 
 enum {
 	ROUND = 64,         /* outcomes a round: each needs the lock twice */
@@ -106,33 +109,73 @@ const creel_error *creel__outcome_take(struct creel__procs *p, struct creel__pro
 	}
 }
 
-/* A state word that neither side writes: the worker is not to be trusted with anything. */
-static bool is_nonsense(uint64_t state, uint64_t seq)
+/* What the parent's table allows the word to be: see procs/layout.h. */
+static bool is_legal(struct creel__place *place, uint64_t state)
 {
-	unsigned s = state & 0xff;
-	return state >> 8 != seq || s < CREEL__SLOT_READY || s > CREEL__SLOT_KILL;
+	if (state == CREEL__SLOT(place->seq, CREEL__SLOT_RUNNING))
+		place->began = true;
+	return state == CREEL__SLOT(place->seq, CREEL__SLOT_RUNNING) ||
+	       state == CREEL__SLOT(place->seq, CREEL__SLOT_DONE) ||
+	       (state == CREEL__SLOT(place->seq, CREEL__SLOT_READY) && !place->began);
+}
+
+static bool is_open(const struct creel__place *place)
+{
+	return place->task && !place->collecting && !place->kill_kind;
+}
+
+static bool is_done(struct creel__procs *p, const struct creel__proc *w, unsigned i)
+{
+	/* [SLOT-2] [BELL-1] seq_cst: acquires the outcome; also the look after having said
+	 * that we sleep; pairs with the worker's step to DONE */
+	return creel__load(&creel__slot_of(p, w, i)->state, seq_cst) ==
+	       CREEL__SLOT(w->place[i].seq, CREEL__SLOT_DONE);
+}
+
+/* The number of the oldest that is not DONE, looked at after those that are: what is younger cannot
+ * be DONE before. */
+static uint64_t first_undone_locked(struct creel__procs *p, struct creel__proc *w)
+{
+	uint64_t first = UINT64_MAX;
+	for (unsigned i = 0; i < CREEL__DEPTH; i++) {
+		const struct creel__place *place = &w->place[i];
+		if (place->task && !place->collecting && place->seq < first &&
+		    (place->kill_kind || !is_done(p, w, i)))
+			first = place->seq;
+	}
+	return first;
 }
 
 static unsigned gather_from_locked(struct creel__procs *p, struct creel__proc *w,
-				   struct outcome *round, unsigned n)
+				   struct outcome *round, unsigned n, unsigned most)
 {
-	unsigned before = n;
-	for (unsigned i = 0; w->used && i < CREEL__DEPTH && n < ROUND; i++) {
+	unsigned done[CREEL__DEPTH], count = 0;
+	bool honest = true;
+	if (w->used == 0 || (w->liar && !w->gone))
+		return n;
+	for (unsigned i = 0; i < CREEL__DEPTH && n + count < most; i++) {
 		struct creel__place *place = &w->place[i];
-		if (!place->task || place->collecting)
+		if (!is_open(place))
 			continue;
-		/* [SLOT-2] [BELL-1] seq_cst: acquires the outcome; also the look after having said
-		 * that we sleep; pairs with the worker's step to DONE */
-		uint64_t state = creel__load(&creel__slot_of(p, w, i)->state, seq_cst);
-		if (state == CREEL__SLOT(place->seq, CREEL__SLOT_DONE)) {
-			place->collecting = true;
-			round[n++] = (struct outcome){w, i, place->task, NULL};
-		} else if (is_nonsense(state, place->seq) && !w->dying) {
-			creel__kill_worker_locked(p, w, 0);
-		}
+		if (is_done(p, w, i))
+			done[count++] = i;
+		else
+			honest &= is_legal(place,
+					   creel__load(&creel__slot_of(p, w, i)->state, relaxed));
 	}
+	uint64_t until = count && count < w->used ? first_undone_locked(p, w) : UINT64_MAX;
+	for (unsigned k = 0; k < count; k++) {
+		struct creel__place *place = &w->place[done[k]];
+		honest &= place->seq < until;
+		if (place->seq > until)
+			continue;
+		place->collecting = true;
+		round[n++] = (struct outcome){w, done[k], place->task, NULL};
+	}
+	if (!honest && !w->dying)
+		creel__call_liar_locked(p, w);
 	/* Several at a time: short tasks. Let it have more of them. */
-	if (n - before > 1 && w->depth < CREEL__DEPTH)
+	if (count > 1 && w->depth < CREEL__DEPTH)
 		w->depth *= 2;
 	return n;
 }
@@ -156,12 +199,16 @@ static void greet_locked(struct creel__procs *p)
 	}
 }
 
-static unsigned gather(struct creel__procs *p, struct outcome *round)
+/* From one worker, or from all. */
+static unsigned gather(struct creel__procs *p, struct creel__proc *w, struct outcome *round,
+		       unsigned most)
 {
 	unsigned n = 0;
 	creel__lock_acquire(&p->lock);
-	for (unsigned i = 0; i < p->reach; i++)
-		n = gather_from_locked(p, &p->procs[i], round, n);
+	if (w)
+		n = gather_from_locked(p, w, round, n, most);
+	for (unsigned i = 0; !w && i < p->reach; i++)
+		n = gather_from_locked(p, &p->procs[i], round, n, most);
 	creel__procs_unlock(p);
 	return n;
 }
@@ -175,20 +222,16 @@ bool creel__anything_done(struct creel__procs *p)
 		any = w->life == CREEL__STARTING && w->pidfd >= 0 && !w->dying &&
 		      creel__load(&creel__space_control(p->space, n)->ready, seq_cst) ==
 			      w->incarnation;
-		for (unsigned i = 0; !any && w->used && i < CREEL__DEPTH; i++) {
-			/* [SLOT-2] [BELL-1] seq_cst: the same */
-			any = w->place[i].task && !w->place[i].collecting &&
-			      creel__load(&creel__slot_of(p, w, i)->state, seq_cst) ==
-				      CREEL__SLOT(w->place[i].seq, CREEL__SLOT_DONE);
-		}
+		for (unsigned i = 0; !any && w->used && !w->liar && i < CREEL__DEPTH; i++)
+			any = is_open(&w->place[i]) && is_done(p, w, i);
 	}
 	return any;
 }
 
-bool creel__collect(struct creel__procs *p)
+static unsigned collect(struct creel__procs *p, struct creel__proc *w, unsigned most)
 {
 	struct outcome round[ROUND];
-	unsigned n = gather(p, round);
+	unsigned n = gather(p, w, round, most);
 	for (unsigned k = 0; k < n; k++) {
 		creel_future *f = &round[k].task->future;
 		creel__task_claim_remote(f);
@@ -199,6 +242,7 @@ bool creel__collect(struct creel__procs *p)
 		creel__store(&creel__slot_of(p, round[k].w, round[k].i)->state, CREEL__SLOT_EMPTY,
 			     relaxed);
 		creel__place_clear_locked(p, round[k].w, round[k].i);
+		round[k].w->moved = p->seq;
 	}
 	if (n)
 		p->servers_lost = p->crashes = 0;
@@ -209,5 +253,31 @@ bool creel__collect(struct creel__procs *p)
 		creel__task_end_remote(round[k].task, round[k].error);
 	if (n)
 		creel__count_finished(p, n);
-	return n > 0;
+	return n;
+}
+
+void creel__collect_dead(struct creel__procs *p, struct creel__proc *w)
+{
+	while (collect(p, w, ROUND))
+		;
+}
+
+/* Callbacks of any length run within: the slower they are, the fewer outcomes a round. */
+bool creel__collect(struct creel__procs *p)
+{
+	int64_t start = creel__now();
+	if (p->round == 0)
+		p->round = ROUND;
+	for (;;) {
+		int64_t before = creel__now();
+		if (!collect(p, NULL, p->round))
+			return false;
+		int64_t now = creel__now();
+		if (now - before > SLICE_NS && p->round > 1)
+			p->round /= 2;
+		else if (now - before < SLICE_NS / 4 && p->round < ROUND)
+			p->round *= 2;
+		if (now - start > SLICE_NS)
+			return true;
+	}
 }

@@ -26,6 +26,25 @@
 #define BACKOFF_LEAST INT64_C(10000000)
 #define CRASHES_FREE 8 /* in a row without a result, before replacements are slowed down */
 #define CRASHES_MOST 15
+#define GIVE_UP_NS INT64_C(10000000000) /* for a worker to die of SIGKILL */
+
+void creel__signal_locked(struct creel__procs *p, struct creel__proc *w, int signal)
+{
+	struct creel__frame order = {.type = CREEL__FRAME_KILL,
+				     .worker = creel__proc_index(p, w),
+				     .incarnation = w->incarnation,
+				     .status = signal};
+	int rc = w->pidfd >= 0 ? creel__pidfd_kill(w->pidfd, signal) : -EBADF;
+	if (signal == SIGKILL && !w->give_up_at)
+		w->give_up_at = creel_in_ns(GIVE_UP_NS).ns;
+	if (rc == 0 || rc == -ESRCH)
+		return;
+	/* The host may not signal it any more (setuid): the server kept its credentials. */
+	if (p->socket >= 0 && creel__frame_send(p->socket, &order, -1) == 0)
+		return;
+	w->kill_error = rc;
+	w->give_up_at = creel__now();
+}
 
 void creel__kill_worker_locked(struct creel__procs *p, struct creel__proc *w, int64_t grace_ns)
 {
@@ -34,63 +53,134 @@ void creel__kill_worker_locked(struct creel__procs *p, struct creel__proc *w, in
 		return;
 	w->dying = true;
 	w->kill_at = grace_ns ? creel_in_ns(grace_ns).ns : 0;
+	/* One whose birth is not known yet is killed then. */
 	if (w->pidfd >= 0)
-		creel__pidfd_kill(w->pidfd, grace_ns ? SIGTERM : SIGKILL);
-	if (p->sleeping && w->kill_at < p->wake_at)
+		creel__signal_locked(p, w, grace_ns ? SIGTERM : SIGKILL);
+	if (p->sleeping)
 		creel__kick(p);
 }
 
-/* READY, and so not started; of a dead worker only if it had not said either that it is about to
- * start: what it wrote last cannot be trusted, and no task may run twice. */
-static bool is_waiting_locked(struct creel__procs *p, const struct creel__proc *w, unsigned i,
-			      bool dead)
+void creel__call_liar_locked(struct creel__procs *p, struct creel__proc *w)
 {
-	const struct creel__place *place = &w->place[i];
-	const struct creel__slot *slot = creel__slot_of(p, w, i);
-	uint64_t ready = CREEL__SLOT(place->seq, CREEL__SLOT_READY);
-	return place->task && !place->collecting && creel__load(&slot->state, relaxed) == ready &&
-	       !(dead && creel__load(&slot->began, relaxed) == place->seq);
+	w->liar = true;
+	creel__kill_worker_locked(p, w, 0);
 }
 
-/* The task that the worker has not started, from the place with the highest number below `below`;
- * it leaves the slot for the front of the queue, so that those before it get before it again. */
-void creel__requeue_locked(struct creel__procs *p, struct creel__proc *w, bool dead)
+/* Back to the front of the queue. */
+static void take_back_locked(struct creel__procs *p, struct creel__proc *w, unsigned i)
 {
-	for (;;) {
-		unsigned last = CREEL__DEPTH;
-		for (unsigned i = 0; i < CREEL__DEPTH; i++) {
-			if (is_waiting_locked(p, w, i, dead) &&
-			    (last == CREEL__DEPTH || w->place[i].seq > w->place[last].seq))
-				last = i;
-		}
-		if (last == CREEL__DEPTH)
-			return;
-		uint64_t ready = CREEL__SLOT(w->place[last].seq, CREEL__SLOT_READY);
-		if (!creel__cas(&creel__slot_of(p, w, last)->state, &ready, CREEL__SLOT_EMPTY,
-				relaxed, relaxed) &&
-		    !dead)
-			continue;
-		creel_future *f = &w->place[last].task->future;
-		creel__place_clear_locked(p, w, last);
-		w->tasks--;
-		creel__queue_prepend_locked(p, f);
+	creel_future *f = &w->place[i].task->future;
+	creel__place_clear_locked(p, w, i);
+	w->tasks--;
+	creel__queue_prepend_locked(p, f);
+}
+
+/* Of those that have not begun, by the parent's table, the one with the highest or lowest number;
+ * CREEL__DEPTH if there is none. */
+static unsigned unbegun_locked(const struct creel__proc *w, bool highest, uint64_t below)
+{
+	unsigned found = CREEL__DEPTH;
+	for (unsigned i = 0; i < CREEL__DEPTH; i++) {
+		const struct creel__place *place = &w->place[i];
+		if (place->task && !place->collecting && !place->began && place->seq < below &&
+		    (found == CREEL__DEPTH || (place->seq > w->place[found].seq) == highest))
+			found = i;
 	}
+	return found;
+}
+
+/* From the highest number down, so that those in front get in front again. */
+void creel__requeue_locked(struct creel__procs *p, struct creel__proc *w)
+{
+	unsigned i;
+	for (uint64_t below = UINT64_MAX; (i = unbegun_locked(w, true, below)) != CREEL__DEPTH;) {
+		below = w->place[i].seq;
+		uint64_t ready = CREEL__SLOT(below, CREEL__SLOT_READY);
+		if (creel__cas(&creel__slot_of(p, w, i)->state, &ready, CREEL__SLOT_EMPTY, relaxed,
+			       relaxed))
+			take_back_locked(p, w, i);
+	}
+}
+
+/* The oldest task of a dead worker, which has not brought its outcome: what it was about to do, or
+ * did, only its own words tell. Those are believed so often. */
+static bool may_go_again_locked(struct creel__procs *p, struct creel__proc *w, unsigned i)
+{
+	const struct creel__slot *slot = creel__slot_of(p, w, i);
+	uint64_t seq = w->place[i].seq;
+	creel_future *f = &w->place[i].task->future;
+	if (creel__load(&slot->state, relaxed) != CREEL__SLOT(seq, CREEL__SLOT_READY) ||
+	    creel__load(&slot->began, relaxed) == seq)
+		return false;
+	return ++f->attempts < CREEL__ATTEMPTS;
+}
+
+/* A worker serves in order: whatever is written there, of what a dead one leaves only the oldest
+ * can have begun. */
+static void requeue_dead_locked(struct creel__procs *p, struct creel__proc *w)
+{
+	uint64_t first = UINT64_MAX;
+	unsigned i;
+	for (i = 0; i < CREEL__DEPTH; i++)
+		if (w->place[i].task && w->place[i].seq < first)
+			first = w->place[i].seq;
+	for (uint64_t below = UINT64_MAX; (i = unbegun_locked(w, true, below)) != CREEL__DEPTH;) {
+		below = w->place[i].seq;
+		if (below > first || may_go_again_locked(p, w, i))
+			take_back_locked(p, w, i);
+	}
+}
+
+/* Two such, or several deaths, and the task has had its chances. */
+void creel__unstall_locked(struct creel__procs *p, struct creel__proc *w)
+{
+	unsigned i = unbegun_locked(w, false, UINT64_MAX);
+	if (i == CREEL__DEPTH)
+		return;
+	struct creel__place *place = &w->place[i];
+	creel_future *f = &place->task->future;
+	uint64_t ready = CREEL__SLOT(place->seq, CREEL__SLOT_READY);
+	if (f->attempts >= CREEL__ATTEMPTS / 2) {
+		place->began = true;
+		place->kill_kind = place->limit_ns ? CREEL_KIND_TIMED_OUT : CREEL_KIND_WORKER_DIED;
+		(void)creel__cas(&creel__slot_of(p, w, i)->state, &ready,
+				 CREEL__SLOT(place->seq, CREEL__SLOT_KILL), relaxed, relaxed);
+	} else {
+		f->attempts += CREEL__ATTEMPTS / 2;
+	}
+	creel__kill_worker_locked(p, w, 0);
+	creel__requeue_locked(p, w);
+	creel__dispatch_locked(p);
+}
+
+/* RUNNING -> KILL. False if the word says that there is nothing to kill, and may. */
+static bool fence_locked(struct creel__procs *p, struct creel__proc *w, struct creel__place *place,
+			 struct creel__slot *slot)
+{
+	uint64_t state = CREEL__SLOT(place->seq, CREEL__SLOT_RUNNING);
+	/* Relaxed: it decides between the worker's DONE and this; neither side's data is used. */
+	if (creel__cas(&slot->state, &state, CREEL__SLOT(place->seq, CREEL__SLOT_KILL), relaxed,
+		       relaxed))
+		return true;
+	if (state == CREEL__SLOT(place->seq, CREEL__SLOT_DONE) ||
+	    (state == CREEL__SLOT(place->seq, CREEL__SLOT_READY) && !place->began))
+		return false;
+	creel__call_liar_locked(p, w);
+	return true;
 }
 
 bool creel__fence_locked(struct creel__procs *p, struct creel__proc *w, unsigned i, int kind,
 			 int64_t grace_ns)
 {
 	struct creel__place *place = &w->place[i];
-	uint64_t running = CREEL__SLOT(place->seq, CREEL__SLOT_RUNNING);
-	/* Relaxed: it decides between the worker's DONE and this; neither side's data is used. */
-	if (w->dying || w->gone ||
-	    !creel__cas(&creel__slot_of(p, w, i)->state, &running,
-			CREEL__SLOT(place->seq, CREEL__SLOT_KILL), relaxed, relaxed))
+	if (w->gone || place->collecting || place->kill_kind || (w->dying && !w->liar) ||
+	    !fence_locked(p, w, place, creel__slot_of(p, w, i)))
 		return false;
 	place->kill_kind = kind;
+	place->began = true;
 	p->killed++;
-	creel__kill_worker_locked(p, w, grace_ns);
-	creel__requeue_locked(p, w, false);
+	creel__kill_worker_locked(p, w, w->liar ? 0 : grace_ns);
+	creel__requeue_locked(p, w);
 	creel__dispatch_locked(p);
 	return true;
 }
@@ -121,27 +211,47 @@ struct death {
 	struct creel__proc *w;
 	int32_t pid;
 	unsigned number;
-	int status; /* wait status, or -1 */
-	bool out_of_memory;
+	int status; /* wait status, -1 or CREEL__UNDEAD */
+	int kill_error;
+	bool out_of_memory, liar;
 };
+
+/* What became of the worker of a task that was to be killed. */
+static const char *fate(const struct death *d)
+{
+	return d->status == CREEL__UNDEAD ? "cannot be killed and was given up" : "was killed";
+}
 
 static const creel_error *explain_kill(const struct death *d, creel_future *f, int kind,
 				       int64_t limit)
 {
+	const char *name = creel__task_name(f);
 	if (kind == CREEL_KIND_TIMED_OUT)
-		return creel__error_make(kind, -ETIMEDOUT, creel__task_name(f),
+		return creel__error_make(kind, -ETIMEDOUT, name,
 					 "the task ran longer than its limit of %.3f s; its worker "
-					 "(pid %d) was killed",
-					 (double)limit / 1e9, (int)d->pid);
-	return creel__error_make(kind, CREEL_EFAILED, creel__task_name(f),
-				 "the task was killed on request (creel_future_kill), with its "
-				 "worker (pid %d)",
-				 (int)d->pid);
+					 "(pid %d) %s",
+					 (double)limit / 1e9, (int)d->pid, fate(d));
+	if (kind == CREEL_KIND_WORKER_DIED)
+		return creel__error_make(kind, CREEL_EFAILED, name,
+					 "the task's workers did not say that they started it; the "
+					 "last one (pid %d) %s",
+					 (int)d->pid, fate(d));
+	return creel__error_make(kind, CREEL_EFAILED, name,
+				 "the task was killed on request (creel_future_kill); its worker "
+				 "(pid %d) %s",
+				 (int)d->pid, fate(d));
 }
 
 static const creel_error *explain_death(const struct death *d, creel_future *f)
 {
 	const char *name = creel__task_name(f);
+	if (d->status == CREEL__UNDEAD)
+		return creel__error_make(
+			CREEL_KIND_WORKER_DIED, CREEL_EFAILED, name,
+			"worker %u (pid %d) cannot be killed (%s) and was given up "
+			"while it ran the task",
+			d->number, (int)d->pid,
+			d->kill_error ? creel_code_name(d->kill_error) : "it does not end");
 	if (d->status < 0)
 		return creel__error_make(
 			CREEL_KIND_WORKER_DIED, CREEL_EFAILED, name,
@@ -153,6 +263,11 @@ static const creel_error *explain_death(const struct death *d, creel_future *f)
 					 "the task ended its worker (pid %d) with exit status %d",
 					 (int)d->pid, WEXITSTATUS(d->status));
 	int signal = WTERMSIG(d->status);
+	if (d->liar && signal == SIGKILL)
+		return creel__error_make(CREEL_KIND_WORKER_DIED, CREEL_EFAILED, name,
+					 "worker %u (pid %d) wrote nonsense into its shared memory "
+					 "and was killed",
+					 d->number, (int)d->pid);
 	const char *why = d->out_of_memory    ? "; the kernel's OOM killer, for want of memory"
 			  : signal == SIGKILL ? "; not by the pool"
 			  : signal == SIGXCPU ? "; over its limit of CPU time"
@@ -186,12 +301,15 @@ static void back_off_locked(struct creel__procs *p)
 
 /* What was running is copied to casualties; returns how many. They stay in their places until they
  * are claimed: a canceller must find them there, started. */
-static unsigned find_casualties(struct creel__procs *p, struct creel__proc *w,
+static unsigned find_casualties(struct creel__procs *p, struct creel__proc *w, bool dead,
 				struct creel__place *casualties)
 {
 	unsigned n = 0;
 	creel__lock_acquire(&p->lock);
-	creel__requeue_locked(p, w, true);
+	if (dead)
+		requeue_dead_locked(p, w);
+	else
+		creel__requeue_locked(p, w);
 	for (unsigned i = 0; i < CREEL__DEPTH; i++) {
 		if (!w->place[i].task)
 			continue;
@@ -205,14 +323,11 @@ static unsigned find_casualties(struct creel__procs *p, struct creel__proc *w,
 }
 
 /* Frees the worker's place in the pool. */
-static void bury_locked(struct creel__procs *p, struct creel__proc *w, unsigned n)
+static void bury_locked(struct creel__procs *p, struct creel__proc *w, unsigned n, bool dead)
 {
-	creel__requeue_locked(p, w, true);
 	for (unsigned i = 0; i < CREEL__DEPTH; i++)
 		if (w->place[i].task)
 			creel__place_clear_locked(p, w, i);
-	if (w->pidfd >= 0)
-		close(w->pidfd);
 	if (w->life == CREEL__STARTING && !w->retiring)
 		p->unready_deaths++;
 	if (n || !w->retiring)
@@ -222,7 +337,14 @@ static void bury_locked(struct creel__procs *p, struct creel__proc *w, unsigned 
 	p->owed += n > 0;
 	p->alive--;
 	p->leaving -= w->retiring;
-	creel__proc_clear_locked(p, w);
+	if (dead)
+		creel__proc_clear_locked(p, w);
+	else
+		*w = (struct creel__proc){.life = CREEL__GHOST,
+					  .dying = true,
+					  .incarnation = w->incarnation,
+					  .pid = w->pid,
+					  .pidfd = w->pidfd};
 }
 
 static const creel_error *explain_limit(const creel_process_pool_options *o, int limit, int code)
@@ -295,18 +417,28 @@ void creel__worker_died(struct creel__procs *p, struct creel__proc *w, int statu
 {
 	struct creel__place casualties[CREEL__DEPTH];
 	struct creel__control *c = creel__space_control(p->space, creel__proc_index(p, w));
+	bool dead = status != CREEL__UNDEAD;
 	creel__lock_acquire(&p->lock);
+	if (w->life == CREEL__GHOST) {
+		creel__proc_clear_locked(p, w);
+		creel__procs_unlock(p);
+		return;
+	}
 	w->gone = true;
 	while (w->fetching)
 		creel__cond_wait(&p->changed, &p->lock, CREEL_FOREVER);
 	creel__procs_unlock(p);
 	/* Nothing changes in its slots any more: what it finished is delivered first. */
-	while (creel__collect(p))
-		;
-	struct death d = {.w = w, .pid = w->pid, .number = w->incarnation - 1, .status = status};
+	creel__collect_dead(p, w);
+	struct death d = {.w = w,
+			  .pid = w->pid,
+			  .number = w->incarnation - 1,
+			  .status = status,
+			  .kill_error = w->kill_error,
+			  .liar = w->liar};
 	const creel_error *broken = why_broken(p, w, status, creel__load(&c->init_code, relaxed));
 	d.out_of_memory = killed_for_memory(p, w, status);
-	unsigned n = find_casualties(p, w, casualties);
+	unsigned n = find_casualties(p, w, dead, casualties);
 	const creel_error *errors[CREEL__DEPTH];
 	for (unsigned k = 0; k < n; k++) {
 		errors[k] = explain(&d, &casualties[k].task->future, &casualties[k]);
@@ -318,7 +450,7 @@ void creel__worker_died(struct creel__procs *p, struct creel__proc *w, int statu
 	if (broken)
 		creel__executor_set_error(&p->base, creel__error_ref(broken));
 	creel__lock_acquire(&p->lock);
-	bury_locked(p, w, n);
+	bury_locked(p, w, n, dead);
 	if (broken)
 		p->closed = p->broken = true;
 	creel__procs_unlock(p);

@@ -131,7 +131,9 @@ static void set_limit_locked(struct creel__procs *p, struct creel__place *place,
 		creel__kick(p);
 }
 
-static void place_locked(struct creel__procs *p, struct creel__proc *w, creel_future *f)
+/* first: its number when it was first sent; 0: it is now. */
+static void place_locked(struct creel__procs *p, struct creel__proc *w, creel_future *f,
+			 uint64_t first)
 {
 	unsigned i = 0;
 	while (w->place[i].task)
@@ -140,10 +142,17 @@ static void place_locked(struct creel__procs *p, struct creel__proc *w, creel_fu
 	struct creel__place *place = &w->place[i];
 	place->task = (creel_task *)f;
 	place->seq = ++p->seq;
+	place->first = first ? first : place->seq;
 	f->where = (size_t)creel__proc_index(p, w) * CREEL__DEPTH + i;
-	w->used++;
+	if (w->used++ == 0)
+		w->moved = p->seq;
 	w->tasks++;
 	w->idle_since = 0;
+	/* From now on the manager sees to it that workers start what they have. */
+	if (!p->looking && p->sleeping && CREEL__PATIENCE_NS) {
+		p->looking = true;
+		creel__kick(p);
+	}
 	set_limit_locked(p, place, limit_of(p, f));
 	creel__store(&slot->asked, 0, relaxed);
 	creel__store(&slot->watch, 0, relaxed);
@@ -174,50 +183,75 @@ static bool has_room(struct creel__procs *p, const struct creel__proc *w, unsign
 	       w->used < depth && !creel__is_worn_locked(p, w);
 }
 
-/* A worker that runs nothing, or else one that has room behind what it runs. Always in the same
- * order: under a light load the first ones stay warm, and the others idle long enough to go. */
+/* So many tasks are sent before one that was sent to a worker, and waits there, is overdue. With
+ * how often that is looked for, this keeps within promise 12: 64 a worker. */
+static uint64_t overdue_after(const struct creel__procs *p)
+{
+	return 2u * CREEL__DEPTH * (unsigned)p->alive;
+}
+
+/* Busy workers, and those of them that leave after what they have. */
+static unsigned count_busy_locked(const struct creel__procs *p, unsigned *ret_leaving)
+{
+	unsigned busy = 0;
+	*ret_leaving = 0;
+	for (unsigned k = 0; k < p->reach; k++) {
+		const struct creel__proc *w = &p->procs[k];
+		busy += w->used > 0;
+		*ret_leaving += w->used > 0 && w->retiring;
+	}
+	return busy;
+}
+
+/* A worker that runs nothing, or else one that has room behind what it runs and brings outcomes.
+ * Always in the same order: under a light load the first ones stay warm, and the others idle long
+ * enough to go. After a shrink nothing starts before fewer than the maximum run, those that leave
+ * included. */
 static struct creel__proc *choose_locked(struct creel__procs *p)
 {
 	struct creel__proc *second = NULL;
+	unsigned leaving = 0;
+	if (p->leaving && count_busy_locked(p, &leaving) >= (unsigned)p->max_workers && leaving)
+		return NULL;
 	for (unsigned k = 0; k < p->reach; k++) {
 		struct creel__proc *w = &p->procs[k];
-		if (has_room(p, w, 1)) {
+		if (has_room(p, w, 1))
 			return w;
-		} else if (has_room(p, w, w->depth) && (!second || w->used < second->used)) {
+		if (!leaving && has_room(p, w, w->depth) && p->seq - w->moved <= overdue_after(p) &&
+		    (!second || w->used < second->used))
 			second = w;
-		}
 	}
 	return second;
 }
 
-/* The task of w that has waited longest behind what it runs, if it was sent before number `before`;
- * CREEL__DEPTH if there is none. */
+/* The task of w that has waited longest behind what it runs, if it was first sent before number
+ * `before`; CREEL__DEPTH if there is none. */
 static unsigned oldest_behind_locked(struct creel__procs *p, const struct creel__proc *w,
 				     uint64_t before)
 {
 	unsigned best = CREEL__DEPTH;
 	for (unsigned i = 0; w->used > 1 && i < CREEL__DEPTH; i++) {
 		const struct creel__place *place = &w->place[i];
-		uint64_t state = creel__load(&creel__slot_of(p, w, i)->state, relaxed);
-		if (place->task && !place->collecting && place->seq < before &&
-		    state == CREEL__SLOT(place->seq, CREEL__SLOT_READY) &&
-		    (best == CREEL__DEPTH || place->seq < w->place[best].seq))
+		if (place->task && !place->collecting && !place->began && place->first < before &&
+		    (best == CREEL__DEPTH || place->seq < w->place[best].seq) &&
+		    creel__load(&creel__slot_of(p, w, i)->state, relaxed) ==
+			    CREEL__SLOT(place->seq, CREEL__SLOT_READY))
 			best = i;
 	}
 	return best;
 }
 
-/* Takes a task back that waits behind another: any behind long ones, and behind short ones those
- * that were sent before number `before`. */
-static creel_future *take_back_locked(struct creel__procs *p, const struct creel__proc *idle,
-				      uint64_t before)
+/* Takes a task back that waits behind another, for the worker `to`. With `any`: any behind long
+ * ones, and behind short ones those that were first sent before number `before`. */
+static creel_future *take_back_locked(struct creel__procs *p, const struct creel__proc *to,
+				      bool any, uint64_t before, uint64_t *ret_first)
 {
 	for (unsigned n = 0; n < p->reach; n++) {
 		struct creel__proc *w = &p->procs[n];
-		if (w == idle || w->used < 2)
+		if (w == to || w->used < 2 || w->dying)
 			continue;
-		uint64_t limit = w->depth > CREEL__FIRST_DEPTH ? before : UINT64_MAX;
-		unsigned i = oldest_behind_locked(p, w, limit);
+		bool all = any && w->depth <= CREEL__FIRST_DEPTH;
+		unsigned i = oldest_behind_locked(p, w, all ? UINT64_MAX : before);
 		if (i == CREEL__DEPTH)
 			continue;
 		creel_task *task = w->place[i].task;
@@ -226,6 +260,7 @@ static creel_future *take_back_locked(struct creel__procs *p, const struct creel
 		if (!creel__cas(&creel__slot_of(p, w, i)->state, &ready, CREEL__SLOT_EMPTY, relaxed,
 				relaxed))
 			continue;
+		*ret_first = w->place[i].first;
 		creel__place_clear_locked(p, w, i);
 		w->tasks--;
 		w->depth = CREEL__FIRST_DEPTH;
@@ -234,18 +269,23 @@ static creel_future *take_back_locked(struct creel__procs *p, const struct creel
 	return NULL;
 }
 
-/* For a worker that runs nothing: what was sent to another one first, since that is older
- * than the queue. Where tasks are short it starts there soon enough; but now and then the
- * overdue are looked for as well, or behind a long one and with a queue that is never empty
- * they would wait for ever. */
-static creel_future *take_older_locked(struct creel__procs *p, const struct creel__proc *idle)
+/* What was sent to another worker comes first, since that is older than the queue: for one that
+ * runs nothing, whatever waits behind a long task; now and then, for whichever brings outcomes,
+ * what is overdue. Where tasks are short the others start there soon enough. */
+static creel_future *take_older_locked(struct creel__procs *p, const struct creel__proc *to,
+				       uint64_t *ret_first)
 {
-	uint64_t usual = 2u * CREEL__DEPTH * (unsigned)p->alive, before = 0;
-	if (p->seq >= p->look_at) {
-		p->look_at = p->seq + usual;
+	uint64_t usual = overdue_after(p), before = 0;
+	bool look = p->seq >= p->look_at;
+	if (look)
 		before = p->seq > usual ? p->seq - usual : 0;
-	}
-	return take_back_locked(p, idle, before);
+	else if (to->used)
+		return NULL;
+	creel_future *f = take_back_locked(p, to, to->used == 0, before, ret_first);
+	/* While there are some, the next one is looked for at once. */
+	if (look && !f)
+		p->look_at = p->seq + usual / 4;
+	return f;
 }
 
 static bool is_cancelled(creel_future *f)
@@ -257,11 +297,12 @@ void creel__dispatch_locked(struct creel__procs *p)
 {
 	struct creel__proc *w;
 	while ((w = choose_locked(p))) {
-		creel_future *f = w->used ? NULL : take_older_locked(p, w);
+		uint64_t first = 0;
+		creel_future *f = take_older_locked(p, w, &first);
 		if (!f)
 			f = pop_locked(p);
 		if (!f && w->used == 0)
-			f = take_back_locked(p, w, UINT64_MAX);
+			f = take_back_locked(p, w, true, UINT64_MAX, &first);
 		if (!f)
 			break;
 		if (!f->fn || is_cancelled(f)) {
@@ -270,7 +311,7 @@ void creel__dispatch_locked(struct creel__procs *p)
 			creel_future_unref(f);
 			continue;
 		}
-		place_locked(p, w, f);
+		place_locked(p, w, f, first);
 		creel__wake_worker_locked(p, w);
 	}
 	creel__spawn_locked(p);

@@ -81,7 +81,7 @@ static bool unwatch_locked(const struct watch *watch)
 	/* [BELL-1] seq_cst: taken back, before the last look; from then on the worker rings */
 	creel__store(&watch->slot->watch, 0, seq_cst);
 	/* [SLOT-2] [BELL-1] seq_cst: acquires the outcome; the last look */
-	if (place->collecting || watch->w->gone ||
+	if (place->collecting || place->kill_kind || watch->w->gone || watch->w->liar ||
 	    creel__load(&watch->slot->state, seq_cst) != CREEL__SLOT(watch->seq, CREEL__SLOT_DONE))
 		return false;
 	/* Callbacks are the manager's, whom the worker has not woken. */
@@ -118,6 +118,7 @@ static bool fetch(const struct watch *watch)
 	creel__lock_acquire(&p->lock);
 	creel__store(&watch->slot->state, CREEL__SLOT_EMPTY, relaxed);
 	creel__place_clear_locked(p, watch->w, watch->i);
+	watch->w->moved = p->seq;
 	watch->w->fetching--;
 	p->servers_lost = p->crashes = 0;
 	creel__dispatch_locked(p);

@@ -7,9 +7,9 @@
  *
  *   control of worker 0, 1, ... | arguments, shared_alloc | results of worker 0, 1, ... | holes
  *
- * A worker drops the controls and results that are not its own, and the holes once it has read them. Nothing is shared between workers,
- * there is no lock, and everything that a worker can write is untrusted input to the parent: it is
- * read once, checked, and only then believed.
+ * A worker drops the controls and results that are not its own, and the holes once it has read
+ * them. Nothing is shared between workers, there is no lock, and everything that a worker can write
+ * is untrusted input to the parent: it is read once, checked, and only then believed.
  *
  * A SLOT is one task on its way. Its state word commits everything:
  *
@@ -19,6 +19,19 @@
  *   RUNNING -> DONE   worker: the outcome is written       [SLOT-2]
  *   RUNNING -> KILL   parent: fence; the worker can finish nothing any more and waits for its death
  *   DONE -> EMPTY     parent: delivered
+ *
+ * A worker serves its slots in the order of their numbers, one at a time. The parent has a table of
+ * its own (struct creel__place), decides from that, and holds what it reads against it:
+ *
+ *   in the table            the word may be            anything else
+ *   sent                    READY, RUNNING, DONE       ends the worker as a liar
+ *   begun: seen RUNNING     RUNNING, DONE              the same (READY would be taken back)
+ *   fenced: killed          not looked at              -
+ *   sent, an older one is   READY                      the same, RUNNING excepted: the older one
+ *     not DONE                                         may have ended since
+ *
+ * So whatever a worker has written when it dies, only the oldest task that was not delivered can
+ * have begun: those behind it go to another worker.
  *
  * The upper bits are a sequence number, so that a word of an earlier task never fits. The
  * sleeping words of both sides and the state words are seq_cst [BELL-1]: whoever is about to

@@ -24,138 +24,12 @@
 #include <unistd.h>
 
 #define LEAVE_NS INT64_C(10000000000) /* for a finalizer, before the worker is killed */
-#define LOOK_NS INT64_C(1000000000)   /* at busy workers, at most so often */
+#define LOST_NS INT64_C(2000000000)   /* for what SIGKILL was sent to, when the server is lost */
 #define FORK_RETRY_NS INT64_C(20000000)
 
 #ifndef P_PIDFD
 #define P_PIDFD 3
 #endif
-
-static void earliest(int64_t *wake_at, int64_t at)
-{
-	if (at && at < *wake_at)
-		*wake_at = at;
-}
-
-/* A limit has passed since the task was sent: since it started? Returns when to look again;
- * 0: never. */
-static int64_t check_limit_locked(struct creel__procs *p, struct creel__proc *w, unsigned i,
-				  int64_t now)
-{
-	struct creel__place *place = &w->place[i];
-	struct creel__slot *slot = creel__slot_of(p, w, i);
-	if (place->check_at > now)
-		return place->check_at;
-	/* [SLOT-3] acquire: sees when it started; pairs with the worker's step to RUNNING */
-	if (creel__load(&slot->state, acquire) == CREEL__SLOT(place->seq, CREEL__SLOT_RUNNING)) {
-		/* The worker's own word for it, where that can be true. */
-		int64_t started = creel__load(&slot->started, relaxed);
-		if (started > now || started < place->check_at - place->limit_ns)
-			started = place->check_at - place->limit_ns;
-		if (now - started >= place->limit_ns) {
-			creel__fence_locked(p, w, i, CREEL_KIND_TIMED_OUT, p->options.grace_ns);
-			return 0;
-		}
-		place->check_at = started + place->limit_ns;
-	} else {
-		place->check_at = now + place->limit_ns;
-	}
-	return place->check_at;
-}
-
-static void check_limits_locked(struct creel__procs *p, struct creel__proc *w, int64_t now,
-				int64_t *wake_at)
-{
-	for (unsigned i = 0; i < CREEL__DEPTH && !w->dying; i++)
-		if (w->place[i].task && w->place[i].check_at)
-			earliest(wake_at, check_limit_locked(p, w, i, now));
-}
-
-static void retire_locked(struct creel__procs *p, struct creel__proc *w, int64_t now)
-{
-	w->retiring = true;
-	p->leaving++;
-	w->kill_at = w->used ? 0 : now + LEAVE_NS;
-	/* [BELL-1] seq_cst: a change of state, before the look for a sleeper */
-	creel__store(&creel__space_control(p->space, creel__proc_index(p, w))->retire, 1, seq_cst);
-	creel__wake_worker_locked(p, w);
-}
-
-/* A ready worker with nothing to do: whether it has served its time. */
-static bool is_over_locked(struct creel__procs *p, struct creel__proc *w, int64_t now)
-{
-	if (p->closed && p->queued == 0)
-		return true;
-	if (!w->idle_since)
-		w->idle_since = now;
-	return p->options.idle_ns != CREEL_NEVER && p->alive - p->leaving > p->min_workers &&
-	       now - w->idle_since >= p->options.idle_ns;
-}
-
-static void check_ready_locked(struct creel__procs *p, struct creel__proc *w, int64_t now,
-			       int64_t *wake_at)
-{
-	/* What it has been given it may finish; then it has a while to leave. */
-	if (w->retiring && !w->dying && !w->used && !w->kill_at)
-		w->kill_at = now + LEAVE_NS;
-	if (w->retiring || w->dying)
-		return;
-	if (w->holes)
-		w->worn = !creel__load(&p->space->holds[creel__proc_index(p, w)].orphans, relaxed);
-	if (w->used)
-		w->idle_since = 0;
-	if (creel__is_worn_locked(p, w)) {
-		/* It gets nothing more, and may finish what it has. */
-		if (w->used)
-			return;
-		p->recycled++;
-		retire_locked(p, w, now);
-	} else if (p->alive - p->leaving > p->max_workers ||
-		   (!w->used && is_over_locked(p, w, now))) {
-		retire_locked(p, w, now);
-	} else if (p->options.idle_ns != CREEL_NEVER && p->alive - p->leaving > p->min_workers) {
-		int64_t idle = p->options.idle_ns;
-		/* A busy one may idle from now on, by its waiter's hand. With this look ahead the
-		 * waiter need not tell, unless the idle time is short. */
-		if (w->used)
-			earliest(wake_at, now + (idle > LOOK_NS ? idle : LOOK_NS));
-		else
-			earliest(wake_at, w->idle_since + idle);
-	}
-}
-
-/* Everything that depends on time. Returns when to look again. */
-static int64_t check_time_locked(struct creel__procs *p)
-{
-	int64_t now = creel__now(), wake_at = INT64_MAX;
-	for (unsigned i = 0; i < p->reach; i++) {
-		struct creel__proc *w = &p->procs[i];
-		if (w->life == CREEL__NOBODY)
-			continue;
-		if (p->limited)
-			check_limits_locked(p, w, now, &wake_at);
-		if (w->life == CREEL__READY)
-			check_ready_locked(p, w, now, &wake_at);
-		else if (w->start_by && w->start_by <= now && !w->dying) {
-			w->late = true;
-			creel__kill_worker_locked(p, w, 0);
-		}
-		if (w->kill_at && w->kill_at <= now && w->pidfd >= 0) {
-			creel__pidfd_kill(w->pidfd, SIGKILL);
-			w->kill_at = 0;
-		}
-		if (w->pidfd >= 0)
-			earliest(&wake_at, w->kill_at);
-		if (!w->dying)
-			earliest(&wake_at, w->start_by);
-	}
-	if (p->spawn_after && p->spawn_after <= now) {
-		p->spawn_after = 0;
-		creel__spawn_locked(p);
-	}
-	earliest(&wake_at, p->spawn_after);
-	return wake_at;
-}
 
 static int timeout_of(int64_t wake_at)
 {
@@ -174,7 +48,7 @@ static void born(struct creel__procs *p, struct creel__proc *w, const struct cre
 	w->pid = f->pid;
 	w->pidfd = fd;
 	if (w->dying)
-		creel__pidfd_kill(fd, SIGKILL);
+		creel__signal_locked(p, w, SIGKILL);
 	creel__procs_unlock(p);
 }
 
@@ -182,15 +56,13 @@ static void born(struct creel__procs *p, struct creel__proc *w, const struct cre
 static void without_pidfd(struct creel__procs *p, struct creel__proc *w,
 			  const struct creel__frame *f)
 {
-	struct creel__frame order = {
-		.type = CREEL__FRAME_KILL, .worker = f->worker, .incarnation = f->incarnation};
 	creel__lock_acquire(&p->lock);
 	p->leaving += !w->retiring;
 	w->pid = f->pid;
 	w->retiring = w->dying = true;
 	p->fork_failures++;
 	p->spawn_after = creel_in_ns(FORK_RETRY_NS * p->fork_failures).ns;
-	(void)creel__frame_send(p->socket, &order, -1);
+	creel__signal_locked(p, w, SIGKILL);
 	creel__procs_unlock(p);
 }
 
@@ -243,35 +115,45 @@ static void renew_server(struct creel__procs *p)
 }
 
 /* Without its server the pool has no news of its workers: all end, and all starts anew. */
+/* Whether a process has ended by then. */
+static bool await_gone(int pidfd, int64_t until)
+{
+	struct pollfd gone = {.fd = pidfd, .events = POLLIN};
+	int rc;
+	do
+		rc = poll(&gone, 1, timeout_of(until));
+	while (rc < 0 && errno == EINTR);
+	siginfo_t info;
+	/* If the host is its reaper now. */
+	if (rc > 0)
+		waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG);
+	return rc > 0;
+}
+
+/* Without its server the pool has no news of its workers: all end, and all starts anew. What cannot
+ * be ended in time is given up: it holds nobody up. */
 static void server_lost(struct creel__procs *p)
 {
-	struct pollfd gone = {.fd = p->server_pidfd, .events = POLLIN};
+	int64_t until = creel_in_ns(LOST_NS).ns;
 	creel__pidfd_kill(p->server_pidfd, SIGKILL);
-	while (poll(&gone, 1, -1) < 0 && errno == EINTR)
-		;
-	siginfo_t info;
-	waitid(P_PIDFD, (id_t)p->server_pidfd, &info, WEXITED);
+	(void)await_gone(p->server_pidfd, until);
 	/* From here on nobody orders a worker: whoever has a place below had it before. */
 	creel__lock_acquire(&p->lock);
 	creel__server_drop_locked(p);
+	for (unsigned i = 0; i < p->reach; i++)
+		if (p->procs[i].pidfd >= 0)
+			creel__signal_locked(p, &p->procs[i], SIGKILL);
 	creel__procs_unlock(p);
 	for (unsigned i = 0; i < p->reach; i++) {
 		struct creel__proc *w = &p->procs[i];
-		if (w->life == CREEL__NOBODY)
+		if (w->life == CREEL__NOBODY || w->life == CREEL__GHOST)
 			continue;
-		if (w->pidfd >= 0) {
-			struct pollfd dead = {.fd = w->pidfd, .events = POLLIN};
-			creel__pidfd_kill(w->pidfd, SIGKILL);
-			while (poll(&dead, 1, -1) < 0 && errno == EINTR)
-				;
-			/* If the host is its reaper now. */
-			waitid(P_PIDFD, (id_t)w->pidfd, &info, WEXITED);
-		}
+		bool dead = w->pidfd < 0 || await_gone(w->pidfd, until);
 		/* It says nothing about the initializer. */
 		creel__lock_acquire(&p->lock);
 		w->life = CREEL__READY;
 		creel__procs_unlock(p);
-		creel__worker_died(p, w, -1);
+		creel__worker_died(p, w, dead ? -1 : CREEL__UNDEAD);
 	}
 	renew_server(p);
 }
@@ -356,12 +238,26 @@ static void end_handed(struct creel__procs *p)
 		creel__count_finished(p, n);
 }
 
+/* Workers that were killed and do not die. */
+static void give_up(struct creel__procs *p)
+{
+	int64_t now = 0;
+	for (unsigned i = 0; i < p->reach; i++) {
+		struct creel__proc *w = &p->procs[i];
+		creel__lock_acquire(&p->lock);
+		bool due = w->give_up_at && w->life != CREEL__GHOST &&
+			   w->give_up_at <= (now = now ? now : creel__now());
+		creel__procs_unlock(p);
+		if (due)
+			creel__worker_died(p, w, CREEL__UNDEAD);
+	}
+}
+
 /* One round; false when the pool has come to its end. */
 static bool turn(struct creel__procs *p)
 {
 	bool news;
-	while (creel__collect(p))
-		;
+	(void)creel__collect(p);
 	end_handed(p);
 	creel__lock_acquire(&p->lock);
 	bool stuck = p->broken && p->queued && p->alive == 0;
@@ -372,8 +268,9 @@ static bool turn(struct creel__procs *p)
 	creel__lock_acquire(&p->lock);
 	/* A limit that is set meanwhile may be for a worker that has been looked at. */
 	p->wake_at = INT64_MAX;
-	int64_t wake_at = check_time_locked(p);
-	earliest(&wake_at, p->wake_at);
+	int64_t wake_at = creel__check_time_locked(p);
+	if (p->wake_at < wake_at)
+		wake_at = p->wake_at;
 	bool over = p->closed && p->queued == 0 && p->alive == 0 && p->withdrawn == 0 &&
 		    p->watchers == 0 && !p->handed;
 	p->sleeping = true;
@@ -393,6 +290,10 @@ static bool turn(struct creel__procs *p)
 	bool lost = news && server_is_dead(p);
 	if (news && (!hear(p) || lost))
 		server_lost(p);
+	if (p->undead) {
+		p->undead = false;
+		give_up(p);
+	}
 	return true;
 }
 
@@ -402,15 +303,12 @@ static void dismiss_server(struct creel__procs *p)
 	if (p->server_pidfd < 0)
 		return;
 	struct creel__frame quit = {.type = CREEL__FRAME_QUIT};
-	struct pollfd gone = {.fd = p->server_pidfd, .events = POLLIN};
 	(void)creel__frame_send(p->socket, &quit, -1);
-	if (poll(&gone, 1, (int)(LEAVE_NS / 1000000)) <= 0) {
-		creel__pidfd_kill(p->server_pidfd, SIGKILL);
-		poll(&gone, 1, -1);
-	}
-	/* Only if the host is its reaper; otherwise that is somebody else's. */
-	siginfo_t info;
-	waitid(P_PIDFD, (id_t)p->server_pidfd, &info, WEXITED);
+	if (await_gone(p->server_pidfd, creel_in_ns(LEAVE_NS).ns))
+		return;
+	/* One that cannot be killed either sees that its socket is closed, when it sees again. */
+	creel__pidfd_kill(p->server_pidfd, SIGKILL);
+	(void)await_gone(p->server_pidfd, creel_in_ns(LOST_NS).ns);
 }
 
 void *creel__manager(void *procs)

@@ -70,12 +70,15 @@ static enum creel__withdrawn withdraw(creel_executor *ex, creel_task *task, bool
 	if (w) {
 		struct creel__slot *slot = creel__slot_of(p, w, i);
 		uint64_t ready = CREEL__SLOT(w->place[i].seq, CREEL__SLOT_READY);
-		bool waits = !w->place[i].collecting && creel__load(&slot->state, relaxed) == ready;
+		struct creel__place *place = &w->place[i];
+		bool waits = !place->collecting && !place->began && !w->gone &&
+			     creel__load(&slot->state, relaxed) == ready;
 		if (!ask && waits)
 			waits = creel__cas(&slot->state, &ready, CREEL__SLOT_EMPTY, relaxed,
 					   relaxed);
 		if (!waits) {
 			what = CREEL__STARTED;
+			place->began = true;
 			if (!ask)
 				creel__store(&slot->asked, 1, relaxed);
 		} else if (!ask) {
@@ -162,7 +165,7 @@ static void cancel_pending(struct creel__procs *p)
 {
 	creel__lock_acquire(&p->lock);
 	for (unsigned n = 0; n < p->reach; n++)
-		creel__requeue_locked(p, &p->procs[n], false);
+		creel__requeue_locked(p, &p->procs[n]);
 	creel_future *list = p->first;
 	p->first = p->last = NULL;
 	p->queued = 0;
@@ -229,6 +232,7 @@ static int resize(creel_executor *ex, int max_workers)
 		p->min_workers = p->options.min_workers;
 		if (p->min_workers > max_workers)
 			p->min_workers = max_workers;
+		creel__shed_locked(p);
 		creel__dispatch_locked(p);
 	}
 	creel__procs_unlock(p);

@@ -34,10 +34,20 @@
 #include "sync/lock.h"
 #include "sync/thread.h"
 
+/* In steps of this the manager looks whether workers start what they were sent. The models do
+ * without: it would mend wake-ups that are lost. */
+#ifdef CREEL_MODEL
+#define CREEL__PATIENCE_NS INT64_C(0)
+#else
+#define CREEL__PATIENCE_NS INT64_C(250000000)
+#endif
+
 enum {
 	CREEL__DEATHS_BEFORE_READY = 3, /* in a row break the pool */
 	CREEL__SERVERS_LOST = 5,        /* in a row, without a result in between, likewise */
 	CREEL__FIRST_DEPTH = 2,
+	CREEL__ATTEMPTS = 8, /* so many workers may die before a task has started */
+	CREEL__UNDEAD = -2,
 };
 
 /* A slot as the parent sees it. */
@@ -45,7 +55,10 @@ struct creel__place {
 	creel_task *task; /* NULL: free */
 	uint64_t seq;
 	int64_t limit_ns, check_at; /* 0: no limit */
+	int64_t started;            /* the first that the worker said, bounded; 0: not looked yet */
+	uint64_t first;             /* its number when it was first sent to a worker */
 	int kill_kind;              /* CREEL_KIND_...: fenced, why */
+	bool began;                 /* seen to run, or said to: it is never taken back */
 	bool collecting;            /* in the hands of the manager, or of its waiter */
 	bool watched;               /* a waiter is parked on the slot */
 };
@@ -54,6 +67,7 @@ enum creel__life {
 	CREEL__NOBODY,
 	CREEL__STARTING,
 	CREEL__READY,
+	CREEL__GHOST, /* given up, and not dead: its memory is nobody else's before it is */
 };
 
 /* A worker as the parent sees it. */
@@ -62,6 +76,7 @@ struct creel__proc {
 	bool retiring; /* gets nothing more, and was told to leave */
 	bool dying;    /* fenced, or told to die */
 	bool late;     /* killed because it did not start in time */
+	bool liar;     /* it wrote what cannot be: nothing of it is looked at before it is dead */
 	bool gone;     /* it is dead: what it left is the manager's */
 	bool holes;    /* results of those before it were held, and are out of its reach */
 	bool worn;     /* they are not held any more: another has the whole area again */
@@ -72,6 +87,11 @@ struct creel__proc {
 	unsigned fetching; /* of used: in the hands of their waiters */
 	unsigned depth;    /* how many slots it is given */
 	int64_t start_by, kill_at, idle_since;
+	int64_t give_up_at; /* it was killed: when it has to be dead */
+	uint64_t moved;     /* p->seq when it last brought an outcome, or began to have tasks */
+	uint64_t stalled;   /* the task that it has to start, and had not the last looks */
+	unsigned looks;     /* so many */
+	int kill_error;     /* why it cannot be killed */
 	struct creel__place place[CREEL__DEPTH];
 };
 
@@ -104,6 +124,11 @@ struct creel__procs {
 	size_t withdrawn;      /* tasks that cancellers are at, and that need the pool */
 	int leaving;           /* of alive: retiring */
 	uint64_t seq, look_at; /* of the last task sent; when to look for overdue ones */
+	uint64_t seen;         /* seq, when the manager last looked for workers that do not start */
+	bool looking;          /* it will soon do so again: */
+	int64_t look_again;    /* then */
+	bool undead;           /* a worker that was killed is not dead in time */
+	unsigned round;        /* how many outcomes it collects at a time */
 	uint32_t incarnation;
 	unsigned limited;   /* tasks in slots that have a limit */
 	unsigned watchers;  /* threads in creel__procs_await(): the pool must not go */
@@ -150,6 +175,8 @@ void creel__wake_worker_locked(struct creel__procs *p, const struct creel__proc 
 /* collect.c: outcomes. */
 /* Collects and settles what is DONE; false if there was nothing. Takes the lock. */
 bool creel__collect(struct creel__procs *p);
+/* The same for a worker that is dead. */
+void creel__collect_dead(struct creel__procs *p, struct creel__proc *w);
 bool creel__anything_done(struct creel__procs *p);
 /* The outcome in place i of w, which is in the caller's hands, into its future, which is SETTLING;
  * or the error to end it with. */
@@ -163,10 +190,17 @@ void creel__procs_await(creel_executor *ex, creel_task *task, creel_deadline dea
 /* Fences a running task and kills its worker; false if it is not running (any more). */
 bool creel__fence_locked(struct creel__procs *p, struct creel__proc *w, unsigned i, int kind,
 			 int64_t grace_ns);
-/* Takes back what the worker has not started. */
-void creel__requeue_locked(struct creel__procs *p, struct creel__proc *w, bool dead);
+/* Takes back what the worker, which lives, has not started. */
+void creel__requeue_locked(struct creel__procs *p, struct creel__proc *w);
 void creel__kill_worker_locked(struct creel__procs *p, struct creel__proc *w, int64_t grace_ns);
-/* The worker is dead, with that wait status, or -1 if nobody knows. Takes the lock. */
+/* Sends a signal, by the server if it must be. */
+void creel__signal_locked(struct creel__procs *p, struct creel__proc *w, int signal);
+/* It wrote what cannot be. */
+void creel__call_liar_locked(struct creel__procs *p, struct creel__proc *w);
+/* A task in READY that its worker does not start: another worker gets it, or it fails. */
+void creel__unstall_locked(struct creel__procs *p, struct creel__proc *w);
+/* The worker is dead, with that wait status, or -1 if nobody knows; or it is CREEL__UNDEAD, and is
+ * given up. Takes the lock. */
 void creel__worker_died(struct creel__procs *p, struct creel__proc *w, int status);
 /* Ends everything that is queued, with that error (borrowed), and refuses what comes.
  * Takes the lock. */
@@ -183,6 +217,11 @@ const char *creel__code_check(struct creel__procs *p, const struct creel__code *
  * it cannot run: they are to be failed, without the lock. */
 creel_future *creel__code_renew_locked(struct creel__procs *p, struct creel__code *now);
 void creel__stale_fail(struct creel__procs *p, creel_future *stale);
+
+/* time.c: everything that depends on time. Returns when to look again. */
+int64_t creel__check_time_locked(struct creel__procs *p);
+/* More workers than the maximum: idle ones are told to leave, then busy ones. */
+void creel__shed_locked(struct creel__procs *p);
 
 /* manager.c */
 void *creel__manager(void *procs);

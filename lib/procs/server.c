@@ -138,6 +138,8 @@ static struct creel__proc *nobody_locked(struct creel__procs *p)
 
 void creel__proc_clear_locked(struct creel__procs *p, struct creel__proc *w)
 {
+	if (w->pidfd >= 0)
+		close(w->pidfd);
 	*w = (struct creel__proc){.pidfd = -1};
 	while (p->reach && p->procs[p->reach - 1].life == CREEL__NOBODY)
 		p->reach--;

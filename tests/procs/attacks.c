@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Promises 12, 18, 26, 27, 28 and 35 under attack: workers that lie, stop, or cannot be killed; a
+ * manager that is flooded; tasks behind a long one; a shrink under load.
+ */
+#include "procs.h"
+#include "procs/layout.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+/* What is sent ahead. */
+
+static int task_logs(creel_task *task, const void *arg, size_t size)
+{
+	struct {
+		struct ct_log *log;
+		long n;
+	} a;
+	(void)task;
+	memcpy(&a, arg, size);
+	ct_log_add(a.log, a.n);
+	return 0;
+}
+
+static void submit_short(creel_executor *ex, creel_queue *queue, struct ct_log *log, long n)
+{
+	struct {
+		struct ct_log *log;
+		long n;
+	} a = {log, n};
+	creel_future *f = creel_submit(ex, task_logs, &a, sizeof a);
+	ct_int(creel_queue_add(queue, f, NULL), 0);
+	creel_future_unref(f);
+}
+
+/* Always 200 in flight, so no worker ever idles: those that were sent ahead to the worker of the
+ * long task start before any that came 128 later. */
+CASE(attacks, c12_c26_no_short_task_waits_behind_a_long_one)
+{
+	enum { WINDOW = 200, WARM = 2000, ALL = 6000, MOST = 2 * 64 };
+	creel_executor *ex = pt_pool(2);
+	creel_queue *queue = creel_queue_new(0);
+	struct ct_log *log = ct_log_new(ALL);
+	struct pt_gated g = pt_gated(1);
+	creel_future *lengthy = NULL;
+	long sent = 0;
+	while (sent < WINDOW)
+		submit_short(ex, queue, log, sent++);
+	while (sent < ALL) {
+		creel_future *f = NULL;
+		ct_int(creel_queue_take(queue, CT_GUARD, &f, NULL), 0);
+		creel_future_unref(f);
+		if (sent == WARM)
+			lengthy = pt_submit_gated(ex, &g);
+		submit_short(ex, queue, log, sent++);
+	}
+	for (int i = 0; i < WINDOW; i++) {
+		creel_future *f = NULL;
+		ct_int(creel_queue_take(queue, CT_GUARD, &f, NULL), 0);
+		creel_future_unref(f);
+	}
+	ct_open(g.gate);
+	ct_int(ct_long_drop(lengthy), 1);
+	long latest = 0;
+	for (int i = 0; i < ALL; i++) {
+		long n = log->entry[i];
+		if (latest - n > MOST)
+			ct_fail(__FILE__, __LINE__, "task %ld started after task %ld", n, latest);
+		latest = n > latest ? n : latest;
+	}
+	creel_queue_unref(queue);
+	ct_close(ex);
+}
+
+/* A shrink. */
+
+static int task_counts(creel_task *task, const void *arg, size_t size)
+{
+	(void)size;
+	long n = ct_count_get(*(struct ct_count *const *)arg);
+	return creel_return(task, &n, sizeof n);
+}
+
+CASE(attacks, c18_after_a_shrink_idle_workers_leave_and_nothing_starts_beyond_it)
+{
+	enum { BUSY = 3 };
+	creel_executor *ex = pt_pool_with(
+		(creel_process_pool_options){.max_workers = 4, .min_workers = 4});
+	struct pt_gated g[BUSY + 1];
+	creel_future *f[BUSY + 1];
+	struct ct_count *opened = ct_count_new();
+	for (int i = 0; i <= BUSY; i++) {
+		g[i] = pt_gated(i);
+		f[i] = pt_submit_gated(ex, &g[i]);
+	}
+	for (int i = 0; i <= BUSY; i++)
+		ct_count_await(g[i].started, 1);
+	ct_open(g[BUSY].gate);
+	ct_int(ct_long_drop(f[BUSY]), BUSY);
+	/* Behind those that run, and for the one that idles: all are taken back or wait. */
+	ct_int(creel_executor_resize(ex, 1), 0);
+	creel_future *last = creel_submit(ex, task_counts, &opened, sizeof opened);
+	ct_until(pt_stats(ex).workers == BUSY);
+	for (int i = 0; i < BUSY; i++) {
+		ct_count_add(opened, 1);
+		ct_open(g[i].gate);
+		ct_int(ct_long_drop(f[i]), i);
+	}
+	ct_int(ct_long_drop(last), BUSY);
+	ct_until(pt_stats(ex).workers <= 1);
+	ct_close(ex);
+}
+
+/* A flood of callbacks. */
+
+struct flood {
+	creel_executor *ex;
+	_Atomic(long) left, flying;
+	_Atomic(bool) stop;
+};
+
+static void wait_us(long us)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	int64_t end = t.tv_sec * INT64_C(1000000000) + t.tv_nsec + us * 1000;
+	do
+		clock_gettime(CLOCK_MONOTONIC, &t);
+	while (t.tv_sec * INT64_C(1000000000) + t.tv_nsec < end);
+}
+
+static int task_none(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)arg;
+	(void)size;
+	return 0;
+}
+
+static void flood_on(creel_future *f, void *arg);
+
+static void feed(struct flood *flood)
+{
+	flood->flying++;
+	creel_future *f = creel_submit(flood->ex, task_none, NULL, 0);
+	ct_int(creel_future_on_done(f, NULL, flood_on, flood, NULL, NULL), 0);
+	creel_future_unref(f);
+}
+
+/* Each of them brings another, until the flood is over. */
+static void flood_on(creel_future *f, void *arg)
+{
+	struct flood *flood = arg;
+	(void)f;
+	wait_us(30);
+	if (!flood->stop && flood->left-- > 0)
+		feed(flood);
+	flood->flying--;
+}
+
+/* The limit is acted on while the flood lasts, which it does for several seconds. */
+CASE(attacks, c27_limits_and_deaths_are_seen_under_a_flood_of_callbacks)
+{
+	struct flood *flood = ct_shared(sizeof *flood);
+	flood->ex = pt_pool(3);
+	flood->left = 200000;
+	for (int i = 0; i < 200; i++)
+		feed(flood);
+	struct pt_crash hangs = {PT_HANG, NULL, NULL}, dies = {PT_KILL, NULL, NULL};
+	creel_future *f = creel_submit_with(flood->ex, task_crash, &hangs, sizeof hangs,
+					    &(creel_submit_options){.limit_ns = 50 * PT_MS});
+	(void)pt_failure(f, CREEL_KIND_TIMED_OUT);
+	ct_assert(flood->left > 0);
+	creel_future_unref(f);
+	f = creel_submit(flood->ex, task_crash, &dies, sizeof dies);
+	(void)pt_failure(f, CREEL_KIND_WORKER_DIED);
+	ct_assert(flood->left > 0);
+	creel_future_unref(f);
+	flood->stop = true;
+	ct_until(flood->flying == 0);
+	ct_close(flood->ex);
+}
+
+/* Kills that the host may not send itself. */
+
+static void drops_privileges(void *arg)
+{
+	(void)arg;
+	creel_executor *ex = creel_process_pool_new(
+		&(creel_process_pool_options){.max_workers = 1});
+	struct pt_crash hangs = {PT_HANG, NULL, NULL};
+	creel_future *f = creel_submit(ex, task_none, NULL, 0);
+	HOST(creel_future_result(f, CREEL_FOREVER, NULL, 0) == 0);
+	creel_future_unref(f);
+	HOST(setgid(65534) == 0 && setuid(65534) == 0);
+	f = creel_submit_with(ex, task_crash, &hangs, sizeof hangs,
+			      &(creel_submit_options){.limit_ns = 50 * PT_MS});
+	HOST(creel_future_result(f, CREEL_FOREVER, NULL, 0) == CREEL_EFAILED);
+	HOST(creel_future_error(f)->kind == CREEL_KIND_TIMED_OUT);
+	creel_future_unref(f);
+	f = creel_submit(ex, task_crash, &hangs, sizeof hangs);
+	while (creel_future_state(f) != CREEL_FUTURE_RUNNING)
+		ct_breathe();
+	HOST(creel_future_kill(f, 0) == CREEL_CANCEL_REQUESTED);
+	HOST(creel_future_result(f, CREEL_FOREVER, NULL, 0) == CREEL_EFAILED);
+	creel_future_unref(f);
+	HOST(creel_executor_close(ex) == 0);
+	_exit(0);
+}
+
+CASE(attacks, c27_c28_a_host_that_dropped_its_privileges_kills_by_its_server)
+{
+	if (getuid() != 0)
+		ct_skip("only root can become somebody else");
+	ct_int(pt_host(drops_privileges, NULL), 0);
+}
+
+/* Lies. */
+
+static struct creel__control *find_control(creel_task *task, struct creel__slot **ret_slot)
+{
+	unsigned char *out = creel_return_reserve(task, 64);
+	if (!out)
+		_exit(99);
+	struct creel__slot *slot = (void *)(out - offsetof(struct creel__slot, out_data));
+	*ret_slot = slot;
+	while (((uintptr_t)slot - offsetof(struct creel__control, slots)) % 4096)
+		slot--;
+	return (void *)((unsigned char *)slot - offsetof(struct creel__control, slots));
+}
+
+enum lie { LIE_READY, LIE_KILL, LIE_EMPTY, LIE_ONES, LIE_LATER, LIES };
+enum then { HANGS, SPINS, EXITS };
+
+struct lying {
+	enum lie lie;
+	enum then then;
+	struct ct_count *told;
+};
+
+static int task_lies(creel_task *task, const void *arg, size_t size)
+{
+	(void)size;
+	const struct lying *l = arg;
+	struct creel__slot *slot;
+	(void)find_control(task, &slot);
+	uint64_t seq = atomic_load(&slot->state) >> 8;
+	const uint64_t words[] = {[LIE_READY] = CREEL__SLOT(seq, CREEL__SLOT_READY),
+				  [LIE_KILL] = CREEL__SLOT(seq, CREEL__SLOT_KILL),
+				  [LIE_EMPTY] = CREEL__SLOT_EMPTY,
+				  [LIE_ONES] = UINT64_MAX,
+				  [LIE_LATER] = CREEL__SLOT(seq, CREEL__SLOT_RUNNING)};
+	atomic_store(&slot->began, 0);
+	atomic_store(&slot->state, words[l->lie]);
+	ct_count_add(l->told, 1);
+	if (l->then == EXITS)
+		_exit(1);
+	for (;;) {
+		if (l->lie == LIE_LATER)
+			atomic_store(&slot->started, INT64_MAX / 2);
+		if (l->then == HANGS)
+			pause();
+	}
+}
+
+/* Ends, whatever it says of itself, and what waits behind it runs. */
+static void outlive(enum lie lie, enum then then, bool kill)
+{
+	creel_executor *ex = pt_pool(1);
+	pt_works(ex);
+	struct lying l = {lie, then, ct_count_new()};
+	creel_submit_options o = {.limit_ns = kill ? 0 : 100 * PT_MS};
+	creel_future *f = creel_submit_with(ex, task_lies, &l, sizeof l, &o);
+	creel_future *behind = creel_submit(ex, task_none, NULL, 0);
+	ct_count_await(l.told, 1);
+	if (kill)
+		(void)creel_future_kill(f, 0);
+	int rc = creel_future_result(f, CT_GUARD, NULL, 0);
+	ct_assert(rc == CREEL_EFAILED || (kill && rc == -ECANCELED));
+	ct_int(creel_future_result(behind, CT_GUARD, NULL, 0), 0);
+	ct_assert(ct_count_get(l.told) <= 8);
+	creel_future_unref(behind);
+	creel_future_unref(f);
+	pt_works(ex);
+	ct_close(ex);
+}
+
+CASE(attacks, c35_no_lie_evades_a_limit)
+{
+	for (int lie = 0; lie < LIES; lie++)
+		outlive((enum lie)lie, lie % 2 ? HANGS : SPINS, false);
+}
+
+CASE(attacks, c35_no_lie_evades_a_kill)
+{
+	for (int lie = 0; lie < LIES; lie++)
+		outlive((enum lie)lie, HANGS, true);
+}
+
+CASE(attacks, c35_a_task_that_says_it_never_began_does_not_run_for_ever)
+{
+	for (int lie = 0; lie < LIES; lie++)
+		outlive((enum lie)lie, EXITS, false);
+}
+
+/* All that is behind it in its worker is innocent, whatever is written there. */
+static int task_ruins(creel_task *task, const void *arg, size_t size)
+{
+	(void)size;
+	struct {
+		struct ct_count *gate;
+		int how;
+	} a;
+	struct creel__slot *slot;
+	memcpy(&a, arg, sizeof a);
+	struct creel__control *c = find_control(task, &slot);
+	ct_pass(a.gate);
+	for (unsigned i = 0; a.how == 2 && i < CREEL__DEPTH; i++)
+		if (&c->slots[i] != slot)
+			atomic_store(&c->slots[i].state,
+				     CREEL__SLOT(atomic_load(&c->slots[i].state) >> 8,
+						 CREEL__SLOT_DONE));
+	if (a.how < 2)
+		memset((void *)c->slots, a.how ? 0xff : 0, sizeof c->slots);
+	raise(SIGKILL);
+	return 0;
+}
+
+CASE(attacks, c35_what_waits_behind_a_worker_that_ruins_its_memory_runs)
+{
+	creel_executor *ex = pt_pool(1);
+	struct {
+		struct ct_count *gate;
+		int how;
+	} a;
+	memset(&a, 0, sizeof a);
+	for (int how = 0; how < 3; how++) {
+		pt_works(ex);
+		struct ct_count *ran = ct_count_new();
+		a.gate = ct_count_new();
+		a.how = how;
+		creel_future *f = creel_submit(ex, task_ruins, &a, sizeof a);
+		ct_await_running(f);
+		creel_future *behind = ct_submit_count(ex, ran);
+		ct_open(a.gate);
+		ct_int(creel_future_result(f, CT_GUARD, NULL, 0), CREEL_EFAILED);
+		ct_int(ct_long_drop(behind), 1);
+		ct_int(ct_count_get(ran), 1);
+		creel_future_unref(f);
+	}
+	ct_close(ex);
+}
+
+/* Workers that do not go on. */
+
+CASE(attacks, c26_a_worker_that_was_stopped_keeps_nothing)
+{
+	creel_executor *ex = pt_pool(1);
+	struct pt_ids ids = pt_ids(ex);
+	ct_int(kill(ids.pid, SIGSTOP), 0);
+	creel_future *f = creel_submit(ex, task_none, NULL, 0),
+		     *g = creel_submit(ex, task_none, NULL, 0);
+	ct_int(creel_future_result(f, CT_GUARD, NULL, 0), 0);
+	ct_int(creel_future_result(g, CT_GUARD, NULL, 0), 0);
+	creel_future_unref(f);
+	creel_future_unref(g);
+	pt_works(ex);
+	ct_close(ex);
+}
+
+static bool write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	if (fd >= 0)
+		close(fd);
+	return done;
+}
+
+/* Whether it could be frozen. */
+static bool freeze(const char *group, pid_t pid)
+{
+	char path[128], number[16];
+	snprintf(number, sizeof number, "%d", (int)pid);
+	snprintf(path, sizeof path, "%s/tasks", group);
+	bool done = write_file(path, number);
+	snprintf(path, sizeof path, "%s/freezer.state", group);
+	return done && write_file(path, "FROZEN");
+}
+
+CASE(attacks, c28_a_worker_that_cannot_be_killed_holds_nobody_up)
+{
+	char group[64], path[96];
+	snprintf(group, sizeof group, "/sys/fs/cgroup/freezer/creel-test-%d", (int)getpid());
+	if (mkdir(group, 0755))
+		ct_skip("there is no freezer here");
+	snprintf(path, sizeof path, "%s/freezer.state", group);
+	creel_executor *ex = pt_pool(2);
+	struct pt_ids ids = pt_ids(ex);
+	struct pt_gated g = pt_gated(1);
+	creel_future *f = pt_submit_gated(ex, &g);
+	ct_count_await(g.started, 1);
+	bool frozen = freeze(group, ids.pid);
+	if (frozen) {
+		ct_int(kill(ids.server, SIGKILL), 0);
+		(void)pt_failure(f, CREEL_KIND_WORKER_DIED);
+		pt_works(ex);
+	}
+	ct_open(g.gate);
+	int worker = pt_pidfd(ids.pid);
+	write_file(path, "THAWED");
+	if (frozen)
+		pt_await_gone(worker);
+	else
+		close(worker);
+	creel_future_unref(f);
+	ct_close(ex);
+	ct_until(rmdir(group) == 0 || errno == ENOENT);
+	if (!frozen)
+		ct_skip("nothing can be frozen here");
+}
