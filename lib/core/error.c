@@ -166,7 +166,7 @@ const creel_error *creel__error_build(const struct creel__error_parts *parts, co
 	size_t room = message_room(format, args), size = parts->data ? parts->size : 0;
 	struct creel__error *box = NULL;
 	if (size < CREEL__SIZE_MAX - data_offset(room))
-		box = creel__malloc(data_offset(room) + size);
+		box = creel__malloc_data(data_offset(room) + size);
 	if (!box) {
 		box = take_reserve();
 		room = CREEL__MESSAGE_LEAST;

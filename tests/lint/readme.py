@@ -56,7 +56,9 @@ def compile_commands(tree, readme):
     for line, command in commands(readme):
         command = re.sub(r'[\w./-]+\.c\b', 'it.c', command)
         command = re.sub(r'\s-o\s+\S+', '', command) + ' -o it'
-        yield 'README.md:%d' % line, command.replace('/usr/local/', tree.prefix + '/')
+        command = re.sub(r'/usr/local/(lib/)?',
+                         lambda m: (tree.libdir if m.group(1) else tree.prefix) + '/', command)
+        yield 'README.md:%d' % line, command
 
 
 def build_and_run(tree, what, command, source, name='it.c'):

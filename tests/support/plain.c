@@ -6,6 +6,9 @@
  *	--list           names the tests, runs none
  *	--filter=GLOB    only tests whose suite/name matches ("contract_pool1/c02_*")
  *	--tap=FILE       the results once more, as Criterion writes them
+ *
+ * CREEL_TEST_SKIPS in the environment names a file of tests that cannot be run here: lines of
+ * "GLOB REASON", the glob as above. They are reported as skipped, with the reason.
  */
 #include "ct.h"
 #include "memcheck.h"
@@ -39,6 +42,28 @@ static bool wanted(const struct run *run, const struct ct_test *test)
 	char name[256];
 	snprintf(name, sizeof name, "%s/%s", test->suite, test->name);
 	return !run->filter || fnmatch(run->filter, name, 0) == 0;
+}
+
+/* Why the test cannot be run here; NULL: it can. Valid until the next call. */
+static const char *reason_to_skip(const struct ct_test *test)
+{
+	static char line[256];
+	char name[256];
+	const char *path = getenv("CREEL_TEST_SKIPS"), *reason = NULL;
+	FILE *file = path ? fopen(path, "r") : NULL;
+	snprintf(name, sizeof name, "%s/%s", test->suite, test->name);
+	while (file && !reason && fgets(line, sizeof line, file)) {
+		char *gap = strchr(line, ' ');
+		line[strcspn(line, "\n")] = 0;
+		if (line[0] == '#' || !gap)
+			continue;
+		*gap = 0;
+		if (fnmatch(line, name, 0) == 0)
+			reason = gap + 1;
+	}
+	if (file)
+		fclose(file);
+	return reason;
 }
 
 /* Waits for the end of the test or of its time; the time limit ends the test's whole group. */
@@ -78,11 +103,14 @@ static int run_forked(const struct ct_test *test, const sigset_t *chld)
 
 static void run_one(struct run *run, const struct ct_test *test, const sigset_t *chld)
 {
-	int status = test->off ? 77 << 8 : run_forked(test, chld);
+	const char *reason = test->off ? NULL : reason_to_skip(test);
+	int status = test->off || reason ? 77 << 8 : run_forked(test, chld);
 	bool skipped = status == 77 << 8;
 	run->skipped += skipped;
 	run->failed += status != 0 && !skipped;
 	run->passed += status == 0;
+	if (reason)
+		printf("skipped: %s::%s: %s\n", test->suite, test->name, reason);
 	if (status != 0 && !skipped)
 		fprintf(stderr, "FAIL %s::%s (status %#x)\n", test->suite, test->name,
 			(unsigned)status);
