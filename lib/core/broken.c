@@ -69,7 +69,6 @@ creel_executor *creel__executor_broken(const creel_error *error)
 		return &no_memory;
 	}
 	creel__executor_init(ex, &class);
-	ex->generation = 0;
 	creel__executor_set_error(ex, error);
 	return ex;
 }

@@ -50,7 +50,7 @@ static void call(struct callback *c)
 	creel__callbacks_enter();
 	c->fn(c->future, c->arg);
 	creel__fork_returned(here, 0);
-	if (c->free)
+	if (c->free && !creel__fork_foreign(here))
 		c->free(c->arg);
 	creel__fork_returned(here, 0);
 	creel__callbacks_leave();
@@ -188,6 +188,9 @@ static void run_all(creel_future *f, struct callback *c)
 		c->future = creel_future_ref(f);
 		if (here)
 			call(c);
+		/* It has forked, and this is the child: the rest is the parent's. */
+		if (creel__future_foreign(f))
+			return;
 		struct callback *next = mark_behind(f, c);
 		if (here)
 			finish(c);
@@ -299,8 +302,7 @@ int creel_future_on_done(creel_future *f, creel_executor *ex, creel_done_fn fn, 
 		return -EINVAL;
 	if (ex && ex->task_flags & CREEL__REMOTE)
 		return -ENOTSUP;
-	if (f->generation && f->generation != creel__fork_generation() &&
-	    !creel__future_is_final(f))
+	if (creel__future_foreign(f) || (ex && creel__executor_foreign(ex)))
 		return -EPERM;
 	struct callback *c = creel__zalloc(sizeof *c);
 	if (!c)
@@ -328,6 +330,8 @@ int creel_future_remove(creel_future *f, uint64_t id)
 		return -EINVAL;
 	if (creel__load(&f->state, relaxed) & CREEL__STATIC)
 		return CREEL_CALLBACK_DONE;
+	if (creel__future_foreign(f))
+		return -EPERM;
 	creel__hooks_lock(f);
 	struct creel__hook *hook = first_callback_locked(f);
 	while (hook && (hook->notify || callback_of(hook)->id != id))

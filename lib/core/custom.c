@@ -6,6 +6,8 @@
  * LIFE   inflight counts the accepted tasks that have not ended. The executor goes when it is 0 and
  *        nobody refers to it; whoever makes both true destroys it.
  * LOCKS  lock (rank 40): all fields below it. The user's operations are called without it.
+ * FORK   An operation, or a task that it runs, may fork and return in the child: after each the
+ *        lock is left alone there, and the call returns to the code that it came from.
  */
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -40,6 +42,8 @@ static void destroy(struct custom *c)
 
 static void leave(struct custom *c, bool done)
 {
+	if (creel__executor_foreign(&c->base))
+		return;
 	creel__lock_acquire(&c->lock);
 	c->inflight--;
 	c->done += done;
@@ -63,6 +67,9 @@ static int submit(creel_executor *ex, creel_task *task)
 	if (!open)
 		return -ESHUTDOWN;
 	int rc = c->ops.submit(c->self, task);
+	/* It has forked, or the task has (inline), and this is the child: the lock is not ours. */
+	if (creel__executor_foreign(ex))
+		return rc ? -EPERM : 0;
 	if (rc)
 		leave(c, false);
 	return rc < 0 ? rc : rc ? -EINVAL : 0;
@@ -72,8 +79,9 @@ static enum creel__withdrawn withdraw(creel_executor *ex, creel_task *task, bool
 {
 	struct custom *c = (struct custom *)ex;
 	(void)ask;
-	return c->ops.withdraw && c->ops.withdraw(c->self, task) ? CREEL__WITHDRAWN
-								 : CREEL__NOT_THERE;
+	if (!c->ops.withdraw || !c->ops.withdraw(c->self, task) || creel__executor_foreign(ex))
+		return CREEL__NOT_THERE;
+	return CREEL__WITHDRAWN;
 }
 
 static void ended(creel_executor *ex)
@@ -109,6 +117,8 @@ static int shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline,
 {
 	struct custom *c = (struct custom *)ex;
 	close_submissions(c, flags);
+	if (creel__executor_foreign(ex))
+		return -EPERM;
 	creel__lock_acquire(&c->lock);
 	int rc = 0;
 	if (c->inflight && !may_wait && !creel__deadline_passed(deadline))
@@ -143,6 +153,8 @@ static void release(creel_executor *ex)
 {
 	struct custom *c = (struct custom *)ex;
 	close_submissions(c, 0);
+	if (creel__executor_foreign(ex))
+		return;
 	creel__lock_acquire(&c->lock);
 	c->released = true;
 	bool dead = c->inflight == 0;
@@ -190,7 +202,6 @@ creel_executor *creel_executor_new(const creel_executor_ops *ops, void *self)
 	if (!c)
 		return creel__executor_broken(creel__error_static(CREEL_KIND_NO_MEMORY));
 	creel__executor_init(&c->base, &class);
-	c->base.generation = 0;
 	c->base.task_flags = CREEL__COUNTED;
 	memcpy(&c->ops, ops, ops->size);
 	c->self = self;

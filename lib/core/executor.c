@@ -21,11 +21,6 @@ void creel__executor_fini(creel_executor *ex)
 	creel__error_unref(creel__load(&ex->error, relaxed));
 }
 
-bool creel__executor_foreign(const creel_executor *ex)
-{
-	return ex->generation && ex->generation != creel__fork_generation();
-}
-
 bool creel__executor_is_own(const creel_executor *ex)
 {
 	struct creel__local *local = creel__self();

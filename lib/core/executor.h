@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "sync/atomic.h"
+#include "sync/fork.h"
 #include <creel/executor.h>
 
 /*
@@ -72,7 +73,7 @@ struct creel_executor {
 	const struct creel__executor_class *class;
 	_Atomic(uint32_t) refs;
 	uint32_t task_flags; /* CREEL__COUNTED, CREEL__REMOTE: of every task */
-	uint16_t generation; /* of the process; 0: works in any */
+	uint16_t generation; /* of the process that it belongs to: sync/fork.h */
 	bool is_static;
 	_Atomic(bool) cancels; /* shut down with CREEL_SHUTDOWN_CANCEL: nothing starts any more */
 	struct creel__unhandled unhandled;
@@ -91,7 +92,10 @@ creel_executor *creel__executor_broken(const creel_error *error);
 void creel__executor_set_error(creel_executor *ex, const creel_error *error);
 
 /* Whether a forked child uses its parent's executor. */
-bool creel__executor_foreign(const creel_executor *ex);
+static inline bool creel__executor_foreign(const creel_executor *ex)
+{
+	return creel__fork_foreign(ex->generation);
+}
 
 /* Whether the calling thread is one on which waiting for ex would be waiting for oneself. */
 bool creel__executor_is_own(const creel_executor *ex);

@@ -23,6 +23,8 @@ static const creel_future out_of_memory = {
 
 static void free_block(creel_future *f)
 {
+	if (creel__future_foreign(f))
+		return;
 	uint64_t s = creel__load(&f->state, relaxed);
 	const creel_error *e = creel__result_get_error(f);
 	if (f->result_len >= CREEL__RESULT_ERROR)
@@ -38,6 +40,8 @@ static void free_block(creel_future *f)
 /* The last holder of a promise goes and leaves it unsettled: its callbacks hear of it. */
 static void abandon(creel_future *f)
 {
+	if (creel__future_foreign(f))
+		return;
 	creel__result_error(f, creel__error_make(CREEL_KIND_BROKEN, CREEL_EFAILED, NULL,
 						 "the promise was dropped before it was settled"));
 	/* Nobody else has it: its count goes back to one, for settle() to drop. */
@@ -155,7 +159,7 @@ creel_future *creel__future_failed(const creel_error *error)
 	}
 	f->fn = NULL;
 	f->executor = NULL;
-	f->generation = 0;
+	f->generation = creel__fork_generation();
 	creel__result_error(f, error);
 	return f;
 }
@@ -173,8 +177,6 @@ int creel__future_may_wait(creel_future *f, creel_deadline deadline)
 	struct creel__local *local = creel__self();
 	if (local->task && creel__future_is_own(f))
 		return -EDEADLK;
-	if (f->generation && f->generation != creel__fork_generation())
-		return -EPERM;
 	if (creel__deadline_passed(deadline))
 		return -ETIMEDOUT;
 	return local->callbacks ? -EDEADLK : 0;
@@ -233,6 +235,8 @@ void creel__future_expect(creel_future *f)
 
 int creel__future_await(creel_future *f, creel_deadline deadline)
 {
+	if (creel__future_foreign(f))
+		return -EPERM;
 	if (creel__future_is_final(f))
 		return 0;
 	int rc = creel__future_may_wait(f, deadline);
@@ -282,12 +286,6 @@ static void refresh(creel_future *f)
 	}
 }
 
-/* In a forked child the executor is another process's. */
-static bool is_foreign(const creel_future *f)
-{
-	return f->generation && f->generation != creel__fork_generation();
-}
-
 int creel_future_state(creel_future *f)
 {
 	static const int shown[] = {[CREEL__PENDING] = CREEL_FUTURE_PENDING,
@@ -299,7 +297,9 @@ int creel_future_state(creel_future *f)
 				    [CREEL__CANCELLED] = CREEL_FUTURE_CANCELLED};
 	if (!f)
 		return -EINVAL;
-	if (creel__load(&f->state, relaxed) & CREEL__REMOTE && !is_foreign(f))
+	if (creel__future_foreign(f))
+		return -EPERM;
+	if (creel__load(&f->state, relaxed) & CREEL__REMOTE)
 		refresh(f);
 	return shown[creel__future_peek(f)];
 }
@@ -311,6 +311,8 @@ static int cancel_pinned(creel_future *f)
 	enum creel__withdrawn w = CREEL__NOT_THERE;
 	if (ex && ex->class->withdraw)
 		w = ex->class->withdraw(ex, (creel_task *)f, false);
+	if (creel__future_foreign(f))
+		return -EPERM;
 	bool remote = creel__load(&f->state, relaxed) & CREEL__REMOTE;
 	if (w == CREEL__STARTED) {
 		let_go(f, CREEL__HELD, CREEL__RUNNING | CREEL__ASKED);
@@ -321,6 +323,8 @@ static int cancel_pinned(creel_future *f)
 		let_go(f, CREEL__HELD, CREEL__PINNED);
 	bool counted = creel__load(&f->state, relaxed) & CREEL__COUNTED;
 	creel__argument_drop(f);
+	if (creel__future_foreign(f))
+		return -EPERM;
 	creel__future_settle(f, CREEL__CANCELLED, 0);
 	if (w == CREEL__WITHDRAWN) {
 		if (counted)
@@ -352,7 +356,7 @@ int creel_future_cancel(creel_future *f)
 {
 	if (!f)
 		return -EINVAL;
-	if (is_foreign(f) && !creel__future_is_final(f))
+	if (creel__future_foreign(f))
 		return -EPERM;
 	/* [FUT-1] acquire: whoever is told that it is final sees the result, here and below; pairs
 	 * with the release in creel__future_settle() */

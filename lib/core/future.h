@@ -5,6 +5,7 @@
 
 #include "core/block.h"
 #include "core/error.h"
+#include "sync/fork.h"
 
 /* A result that does not fit in the block. */
 struct creel__box {
@@ -68,6 +69,12 @@ void creel__future_expect(creel_future *f);
 
 /* Waits until the future is final. 0, -ETIMEDOUT, -EDEADLK, -EPERM. */
 int creel__future_await(creel_future *f, creel_deadline deadline);
+
+/* Whether a forked child uses its parent's future. */
+static inline bool creel__future_foreign(const creel_future *f)
+{
+	return creel__fork_foreign(f->generation);
+}
 
 static inline unsigned creel__future_peek(creel_future *f)
 {

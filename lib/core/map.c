@@ -9,6 +9,7 @@
 #include "core/future.h"
 #include "core/options.h"
 #include "core/queue.h"
+#include "sync/fork.h"
 #include "sync/thread.h"
 #include <creel/future.h>
 #include <creel/map.h>
@@ -25,6 +26,7 @@ struct creel_mapping {
 	int end; /* what next says once nothing is in flight: 0 while there may be more items */
 	const creel_error *error; /* why, if something was wrong: a reference */
 	bool is_static, keep_going;
+	uint16_t generation;
 	creel_executor *ex;
 	creel_fn fn;
 	const creel_submit_options *submit;
@@ -94,6 +96,7 @@ static creel_mapping *map_new(const char *call, creel_executor *ex, creel_fn fn,
 	creel_mapping *map = creel__zalloc(sizeof *map);
 	if (!map)
 		return &no_memory;
+	map->generation = creel__fork_generation();
 	const creel_error *wrong = check(call, ex, fn, o);
 	if (wrong) {
 		fail(map, -EINVAL, wrong);
@@ -210,6 +213,8 @@ static bool pull(creel_mapping *map, const void **ret_item, size_t *ret_size)
 	}
 	size_t size = map->max_item;
 	int rc = map->source(map->ctx, map->item, &size);
+	if (creel__fork_foreign(map->generation))
+		return false;
 	if (rc == 0) {
 		map->end = CREEL_EMPTY;
 		return false;
@@ -264,7 +269,12 @@ int creel_map_next(creel_mapping *map, creel_deadline deadline, creel_future **r
 {
 	if (!map || !ret_future)
 		return -EINVAL;
+	if (creel__fork_foreign(map->generation))
+		return -EPERM;
 	fill(map);
+	/* The source has forked, and this is the child. */
+	if (creel__fork_foreign(map->generation))
+		return -EPERM;
 	if (map->in_flight == 0)
 		return say_end(map);
 	creel_future *f;
@@ -288,6 +298,11 @@ void creel_map_end(creel_mapping *map)
 {
 	if (!map || map->is_static)
 		return;
+	if (creel__fork_foreign(map->generation)) {
+		creel_queue_unref(map->queue);
+		map->queue = NULL;
+		return;
+	}
 	if (map->queue)
 		creel__queue_cancel(map->queue);
 	creel_queue_unref(map->queue);

@@ -5,6 +5,7 @@
  */
 #include "base/alloc.h"
 #include "core/future.h"
+#include "sync/fork.h"
 #include <creel/future.h>
 #include <creel/promise.h>
 #include <errno.h>
@@ -16,7 +17,7 @@ creel_future *creel_promise_new(void)
 		return creel__future_failed(creel__error_static(CREEL_KIND_NO_MEMORY));
 	f->fn = NULL;
 	f->executor = NULL;
-	f->generation = 0;
+	f->generation = creel__fork_generation();
 	return f;
 }
 
@@ -24,6 +25,8 @@ static int check(creel_future *p)
 {
 	if (!p)
 		return -EINVAL;
+	if (creel__fork_foreign(p->generation))
+		return -EPERM;
 	uint64_t s = creel__load(&p->state, relaxed);
 	/* What creel_promise_new() gave for want of memory is a promise that has been settled. */
 	if (!(s & CREEL__PROMISE))
@@ -58,7 +61,7 @@ int creel_promise_start(creel_future *promise)
 
 bool creel_promise_cancelled(creel_future *promise)
 {
-	if (!promise)
+	if (!promise || creel__fork_foreign(promise->generation))
 		return false;
 	uint64_t s = creel__load(&promise->state, relaxed);
 	unsigned state = s & CREEL__STATE;

@@ -109,34 +109,38 @@ creel_queue *creel_queue_ref(creel_queue *q)
 	return q;
 }
 
-/* In a forked child its lock may be held by a thread that is not there. */
-static bool is_foreign(const creel_queue *q)
+static void close_fd(creel_queue *q)
 {
-	return q->generation && q->generation != creel__fork_generation();
-}
-
-void creel_queue_unref(creel_queue *q)
-{
-	if (!q || q->is_static || is_foreign(q))
-		return;
-	/* [QUEUE-1] acq_rel: the last one frees after everybody's use; pairs with itself */
-	if (creel__sub(&q->refs, 1, acq_rel) > 1)
-		return;
-	(void)creel_queue_reset(q);
 #ifdef __linux__
 	/* Not close(), where a thread can be cancelled. */
 	if (q->fd >= 0)
 		syscall(SYS_close, q->fd);
 #endif
+	q->fd = -1;
+}
+
+void creel_queue_unref(creel_queue *q)
+{
+	if (!q || q->is_static)
+		return;
+	if (creel__fork_foreign(q->generation)) {
+		close_fd(q);
+		return;
+	}
+	/* [QUEUE-1] acq_rel: the last one frees after everybody's use; pairs with itself */
+	if (creel__sub(&q->refs, 1, acq_rel) > 1)
+		return;
+	(void)creel_queue_reset(q);
+	close_fd(q);
 	creel__error_unref(q->error);
 	creel__free(q);
 }
 
 static int check(const creel_queue *q)
 {
-	if (!q || q->broken)
-		return q ? q->broken : -EINVAL;
-	return is_foreign(q) ? -EPERM : 0;
+	if (!q)
+		return -EINVAL;
+	return creel__fork_foreign(q->generation) ? -EPERM : q->broken;
 }
 
 static struct entry *first_locked(creel_queue *q)
@@ -256,6 +260,8 @@ int creel_queue_add(creel_queue *q, creel_future *f, void *tag)
 	int rc = check(q);
 	if (rc || !f)
 		return rc ? rc : -EINVAL;
+	if (creel__fork_foreign(f->generation))
+		return -EPERM;
 	rc = reserve(q);
 	if (rc)
 		return rc;

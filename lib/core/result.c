@@ -274,6 +274,7 @@ const creel_error *creel_future_error(creel_future *f)
 		return creel__error_static(CREEL_KIND_CANCELLED);
 	if (state != CREEL__FAILED)
 		return NULL;
+	/* A child may read its parent's errors: they were complete before the fork. */
 	(void)outcome(f, CREEL_NOW);
 	return creel__result_get_error(f);
 }

@@ -97,19 +97,13 @@ static int attach_options(creel_future *f, const creel_submit_options *o)
 	return 0;
 }
 
-/* Whether the workers can have it. A forked child must not look into its parent's pool. */
-static int vet(const struct submission *s)
-{
-	if (creel__executor_foreign(s->ex))
-		return -EPERM;
-	return s->ex->class->vet(s->ex, s->fn, s->arg, s->size);
-}
-
 static int check(const struct submission *s)
 {
 	const creel_submit_options *o = s->options;
 	if (!s->ex || !s->fn)
 		return -EINVAL;
+	if (creel__executor_foreign(s->ex))
+		return -EPERM;
 	if (s->size != CREEL_BY_REF && (s->size > CREEL__SIZE_MAX || (!s->arg && s->size)))
 		return -EINVAL;
 	if (o && (o->flags || o->limit_ns < 0 ||
@@ -117,7 +111,7 @@ static int check(const struct submission *s)
 		return -EINVAL;
 	if (o && o->limit_ns && !(s->ex->task_flags & CREEL__REMOTE))
 		return creel__load(&s->ex->error, relaxed) ? CREEL_EFAILED : -ENOTSUP;
-	return s->ex->class->vet ? vet(s) : 0;
+	return s->ex->class->vet ? s->ex->class->vet(s->ex, s->fn, s->arg, s->size) : 0;
 }
 
 /* A task that was not accepted, and that nobody else knows: it leaves without a trace. */
@@ -300,7 +294,7 @@ static const creel_error *explain(const struct submission *s, int code)
 		e = explain_function(s->fn, name_of(s));
 	else
 		e = explain_code(s, code);
-	if (s->ex)
+	if (s->ex && !creel__executor_foreign(s->ex))
 		creel__error_set_unhandled(e, s->ex->unhandled);
 	return e;
 }

@@ -161,6 +161,8 @@ static void end(creel_future *f, unsigned final)
 	creel_executor *ex = f->executor;
 	uint64_t flags = creel__load(&f->state, relaxed);
 	creel__argument_drop(f);
+	if (creel__future_foreign(f))
+		return;
 	look_next(f);
 	creel__future_settle(f, final, !(flags & CREEL__HELPED));
 	if (flags & CREEL__COUNTED)
@@ -234,6 +236,9 @@ void creel__task_run_claimed(creel_task *task)
 {
 	creel_future *f = &task->future;
 	int code = creel__task_call(task);
+	/* It has forked, and this is the child: it returns to whoever called (sync/fork.h). */
+	if (creel__future_foreign(f))
+		return;
 	if (code || f->result_len == CREEL__RESULT_ERROR)
 		fail(f, failure(f, code));
 	else
@@ -356,6 +361,8 @@ static void exited(void *task)
 
 int creel_task_run(creel_task *task)
 {
+	if (creel__future_foreign(&task->future))
+		return -EPERM;
 	creel__error_fill_reserve();
 	if (creel__load(&task->future.executor->cancels, relaxed))
 		(void)creel_future_cancel(&task->future);
@@ -370,6 +377,8 @@ int creel_task_run(creel_task *task)
 void creel_task_reject(creel_task *task, int kind, int code, const char *format, ...)
 {
 	creel_future *f = &task->future;
+	if (creel__future_foreign(f))
+		return;
 	if (!creel__task_claim(f, CREEL__SETTLING)) {
 		drop_counted(f);
 		return;

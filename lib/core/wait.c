@@ -133,6 +133,9 @@ int creel_wait(creel_future *const *futures, size_t n, int mode, creel_deadline 
 	for (size_t i = 0; i < n; i++)
 		if (!futures[i])
 			return -EINVAL;
+	for (size_t i = 0; i < n; i++)
+		if (creel__future_foreign(futures[i]))
+			return -EPERM;
 	int rc = 0;
 	if (n)
 		rc = mode == CREEL_ALL_COMPLETED ? wait_all(futures, n, deadline)

@@ -6,6 +6,9 @@
  *            4.14). A zero means "just forked": the first to see it counts up from the copy that
  *            was inherited in ordinary memory. Where there is no such page, a pthread_atfork()
  *            handler zeroes the word.
+ * INVARIANT  The inherited copy never goes back, and the word never shows a number that the copy
+ *            has not reached. So a child counts up from a number that is at least its parent's,
+ *            however many threads meet a fresh zero at once, and whenever one of them forks.
  */
 #include "sync/fork.h"
 #include "sync/atomic.h"
@@ -30,9 +33,10 @@ static void make_word(void)
 	int saved = errno;
 	_Atomic(uint32_t) *w = NULL;
 #ifdef MADV_WIPEONFORK
+	/* Some emulators accept every advice and ignore it: believe only one that refuses -1. */
 	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (page != MAP_FAILED) {
-		if (madvise(page, 4096, MADV_WIPEONFORK) == 0)
+		if (madvise(page, 4096, MADV_WIPEONFORK) == 0 && madvise(page, 4096, -1) != 0)
 			w = page;
 		else
 			munmap(page, 4096);
@@ -49,9 +53,23 @@ static void make_word(void)
 }
 
 /* Wraps from 65535 to 1: 0 means that nobody looked since the fork. */
-static uint32_t next_generation(void)
+static uint32_t next_generation(uint32_t generation)
 {
-	return creel__load(&inherited, relaxed) % UINT16_MAX + 1;
+	return generation % UINT16_MAX + 1;
+}
+
+/* Several threads may come here at once, and each may count; one of them shows its number. */
+static uint32_t count_up(_Atomic(uint32_t) *w)
+{
+	uint32_t old = creel__load(&inherited, relaxed);
+	uint32_t next = next_generation(old);
+	/* Not a store: whoever read an old copy must not put it back. */
+	while (!creel__cas(&inherited, &old, next, relaxed, relaxed))
+		next = next_generation(old);
+	uint32_t shown = 0;
+	/* [FORK-2] acq_rel: the step above is not later, so that a child that another thread forks
+	 * in between finds it done; pairs with itself */
+	return creel__cas(w, &shown, next, acq_rel, relaxed) ? next : shown;
 }
 
 uint16_t creel__fork_generation(void)
@@ -64,16 +82,7 @@ uint16_t creel__fork_generation(void)
 		w = creel__load(&word, acquire);
 	}
 	uint32_t generation = creel__load(w, relaxed);
-	if (generation)
-		return (uint16_t)generation;
-	uint32_t next = next_generation();
-	/* Stored first: a fork by another thread in between must not give its child the same
-	 * number. Of two threads that come here at once both may count. */
-	creel__store(&inherited, next, relaxed);
-	/* [FORK-1] release: the store above is not later */
-	if (!creel__cas(w, &generation, next, release, relaxed))
-		return (uint16_t)generation;
-	return (uint16_t)next;
+	return (uint16_t)(generation ? generation : count_up(w));
 }
 
 void creel__fork_leave(int status)

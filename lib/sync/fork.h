@@ -3,11 +3,25 @@
 #ifndef CREEL__SYNC_FORK_H
 #define CREEL__SYNC_FORK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Differs between a process and its children, for as long as 65,535 of them descend from one
  * another; never 0. */
 uint16_t creel__fork_generation(void);
+
+/*
+ * The fork rule, the same for every object (executor, future, queue, map):
+ *
+ * An object remembers the generation of the process that made it. In every other process it is
+ * foreign: calls return -EPERM, before they touch anything that a thread of the parent may have
+ * held or half changed at the fork. Dropping a reference closes the object's descriptors there and
+ * does nothing else. Generation 0 is for constants that stand in where memory is missing.
+ */
+static inline bool creel__fork_foreign(uint16_t generation)
+{
+	return generation && generation != creel__fork_generation();
+}
 
 /* Ends a forked child with that exit status, if the calling thread is one of the library's own. */
 void creel__fork_leave(int status);

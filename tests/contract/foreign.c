@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/* Promise 23: in a forked child every call on an object of the parent's says -EPERM. */
+#include "contract.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* In a child: says what is not so, and ends it. */
+#define CHILD(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			fprintf(stderr, "%s:%d: in the child: not so: %s\n", __FILE__, __LINE__,   \
+				#condition);                                                       \
+			_exit(1);                                                                  \
+		}                                                                                  \
+	} while (0)
+
+/* A child that hangs is ended by its own alarm, and its status tells. */
+static pid_t fork_guarded(void)
+{
+	pid_t child = fork();
+	if (child == 0)
+		alarm(CT_GUARD_MS / 1000);
+	return child;
+}
+
+static int status_of(pid_t child)
+{
+	int status = -1;
+	ct_assert(child > 0);
+	ct_int(waitpid(child, &status, 0), child);
+	return status;
+}
+
+static void never(creel_future *f, void *arg)
+{
+	(void)f;
+	(void)arg;
+	fprintf(stderr, "a callback of the parent's runs in a child\n");
+	_exit(3);
+}
+
+static void never_free(void *data, size_t size, void *ctx)
+{
+	(void)data;
+	(void)size;
+	(void)ctx;
+	fprintf(stderr, "a destructor of the parent's runs in a child\n");
+	_exit(4);
+}
+
+/* Every call on an executor. */
+static void refuses_executor(creel_executor *ex)
+{
+	creel_stats stats = {.pending = 77};
+	creel_queue *own = creel_queue_new(NULL);
+	creel_future *promise = creel_promise_new(), *f = NULL;
+	long one = 1;
+	size_t left = 77;
+	CHILD(creel_try_submit(ex, task_same, &one, sizeof one, NULL, &f) == -EPERM && !f);
+	CHILD(creel_spawn(ex, task_same, &one, sizeof one, NULL) == -EPERM);
+	f = creel_submit(ex, task_same, &one, sizeof one);
+	CHILD(creel_future_result(f, CREEL_FOREVER, &one, sizeof one) == CREEL_EFAILED);
+	CHILD(creel_future_error(f)->code == -EPERM);
+	creel_future_unref(f);
+	CHILD(creel_queue_submit(own, ex, task_same, &one, sizeof one, NULL, NULL) == -EPERM);
+	CHILD(creel_executor_drain(ex, CREEL_FOREVER) == -EPERM);
+	CHILD(creel_executor_resize(ex, 2) == -EPERM);
+	CHILD(creel_executor_stats(ex, &stats, sizeof stats) == -EPERM && stats.pending == 77);
+	CHILD(creel_executor_shutdown(ex, 0, CREEL_FOREVER, &left) == -EPERM && left == 77);
+	CHILD(creel_shared_alloc(ex, 8) == NULL);
+	int rc = creel_future_on_done(promise, ex, never, NULL, NULL, NULL);
+	CHILD(rc == -EPERM || rc == -ENOTSUP);
+	CHILD(creel_executor_close(creel_executor_ref(ex)) == -EPERM);
+	creel_executor_unref(ex);
+	creel_future_unref(promise);
+	creel_queue_unref(own);
+}
+
+/* Every call on a future, whatever its state. */
+static void refuses_future(creel_future *f)
+{
+	creel_buffer buffer;
+	creel_queue *own = creel_queue_new(NULL);
+	const void *data = NULL;
+	size_t size = 77;
+	CHILD(creel_future_state(f) == -EPERM);
+	CHILD(creel_future_result(f, CREEL_FOREVER, NULL, 0) == -EPERM);
+	CHILD(creel_future_result(f, CREEL_NOW, NULL, 0) == -EPERM);
+	CHILD(creel_future_view(f, CREEL_NOW, &data, &size) == -EPERM && !data && size == 77);
+	CHILD(creel_future_take(f, CREEL_NOW, &buffer) == -EPERM);
+	CHILD(creel_future_cancel(f) == -EPERM);
+	CHILD(creel_future_kill(f, 0) == -EPERM);
+	CHILD(creel_future_on_done(f, NULL, never, NULL, NULL, NULL) == -EPERM);
+	CHILD(creel_future_remove(f, 1) == -EPERM);
+	for (int mode = CREEL_ALL_COMPLETED; mode <= CREEL_FIRST_ERROR; mode++) {
+		CHILD(creel_wait(&f, 1, mode, CREEL_FOREVER, &size) == -EPERM && size == 77);
+		CHILD(creel_wait(&f, 1, mode, CREEL_NOW, &size) == -EPERM);
+	}
+	CHILD(creel_queue_add(own, f, NULL) == -EPERM);
+	creel_queue_unref(own);
+	creel_future_unref(f);
+}
+
+static void refuses_promise(creel_future *promise)
+{
+	int value = 1;
+	creel_buffer buffer = {.data = &value, .size = sizeof value, .free = never_free};
+	CHILD(creel_promise_start(promise) == -EPERM);
+	CHILD(creel_promise_set_result(promise, &value, sizeof value) == -EPERM);
+	CHILD(creel_promise_set_move(promise, buffer) == -EPERM);
+	CHILD(creel_promise_fail(promise, CREEL_KIND_FAILED, -EIO, NULL, 0, "no") == -EPERM);
+	CHILD(!creel_promise_cancelled(promise));
+	refuses_future(promise);
+}
+
+static void refuses_queue(creel_queue *q, int fd)
+{
+	creel_future *taken = NULL, *f = creel_promise_new();
+	CHILD(creel_queue_add(q, f, NULL) == -EPERM);
+	CHILD(creel_queue_take(q, CREEL_NOW, &taken, NULL) == -EPERM);
+	CHILD(creel_queue_take(q, CREEL_FOREVER, &taken, NULL) == -EPERM && !taken);
+	CHILD(creel_queue_fd(q) == -EPERM);
+	CHILD(creel_queue_wake(q) == -EPERM);
+	CHILD(creel_queue_close(q) == -EPERM);
+	CHILD(creel_queue_reset(q) == -EPERM);
+	/* A loop that polls it can let go of it, whoever else referred to it in the parent. */
+	creel_queue_unref(q);
+	CHILD(fd < 0 || (fcntl(fd, F_GETFD) < 0 && errno == EBADF));
+	creel_future_unref(f);
+}
+
+static int pulled;
+
+static int source(void *ctx, void *item, size_t *size)
+{
+	(void)ctx;
+	pulled++;
+	memset(item, 0, sizeof(long));
+	*size = sizeof(long);
+	return 1;
+}
+
+static void refuses_map(creel_mapping *map)
+{
+	creel_future *f = NULL;
+	int before = pulled;
+	for (int i = 0; i < 2; i++)
+		CHILD(creel_map_next(map, CREEL_FOREVER, &f, NULL) == -EPERM);
+	CHILD(pulled == before && !f && creel_map_error(map) == NULL);
+	creel_map_end(map);
+}
+
+CASE(c23_a_child_is_refused_an_executor_of_the_parents, 0)
+{
+	creel_executor *ex = ct_executor(), *broken = creel_executor_new(NULL, NULL);
+	long six = 6;
+	ct_int(ct_long_drop(creel_submit(ex, task_same, &six, sizeof six)), 6);
+	pid_t child = fork_guarded();
+	if (child == 0) {
+		refuses_executor(ex);
+		refuses_executor(broken);
+		_exit(0);
+	}
+	ct_int(status_of(child), 0);
+	ct_int(ct_long_drop(creel_submit(ex, task_same, &six, sizeof six)), 6);
+	ct_int(creel_spawn(broken, task_same, &six, sizeof six, NULL), CREEL_EFAILED);
+	creel_executor_unref(broken);
+	ct_close(ex);
+}
+
+CASE(c23_a_child_is_refused_what_the_parents_executor_made, 0)
+{
+	creel_executor *ex = ct_executor();
+	long six = 6;
+	int code = -EIO;
+	creel_map_options o = {.max_item = sizeof(long)};
+	creel_future *final = creel_submit(ex, task_same, &six, sizeof six);
+	creel_future *failed = creel_submit(ex, task_fail, &code, sizeof code);
+	creel_mapping *unused = creel_map_from(ex, task_same, source, NULL, &o);
+	creel_mapping *used = creel_map_from(ex, task_same, source, NULL, &o);
+	creel_future *f = NULL;
+	ct_int(creel_map_next(used, CT_GUARD, &f, NULL), 0);
+	creel_future_unref(f);
+	ct_int(ct_long(final), 6);
+	ct_int(creel_future_result(failed, CT_GUARD, NULL, 0), CREEL_EFAILED);
+	pid_t child = fork_guarded();
+	if (child == 0) {
+		refuses_future(final);
+		refuses_future(failed);
+		refuses_map(unused);
+		refuses_map(used);
+		_exit(0);
+	}
+	ct_int(status_of(child), 0);
+	ct_int(ct_long_drop(final), 6);
+	creel_future_unref(failed);
+	creel_map_end(unused);
+	creel_map_end(used);
+	ct_close(ex);
+}
+
+CORE_CASE(c23_a_child_is_refused_promises_and_queues_of_the_parents)
+{
+	creel_future *promise = creel_promise_new(), *started = creel_promise_new();
+	creel_future *cancelled = creel_promise_new(), *moved = creel_promise_new();
+	creel_queue *q = creel_queue_new(NULL), *held = creel_queue_ref(q);
+	struct ct_count told = {0};
+	int value = 5;
+	creel_buffer buffer = {.data = &value, .size = sizeof value, .free = never_free};
+	ct_int(creel_promise_start(started), 0);
+	ct_int(creel_future_cancel(cancelled), CREEL_CANCEL_NOW);
+	ct_int(creel_promise_set_move(moved, buffer), 0);
+	ct_int(creel_queue_add(q, promise, NULL), 0);
+	ct_int(creel_future_on_done(started, NULL, done_count, &told, NULL, NULL), 0);
+	int fd = creel_queue_fd(q);
+	pid_t child = fork_guarded();
+	if (child == 0) {
+		refuses_promise(promise);
+		refuses_promise(started);
+		refuses_promise(cancelled);
+		refuses_future(moved);
+		refuses_queue(q, fd);
+		CHILD(ct_count_get(&told) == 0);
+		_exit(0);
+	}
+	ct_int(status_of(child), 0);
+	ct_int(creel_future_take(moved, CREEL_NOW, &buffer), 0);
+	creel_future_unref(moved);
+	creel_future_unref(promise);
+	creel_future_unref(started);
+	ct_int(ct_count_get(&told), 1);
+	creel_future_unref(cancelled);
+	creel_queue_unref(q);
+	creel_queue_unref(held);
+}
+
+/* Dropping the last reference to a promise that nobody settled calls those who wait for it. */
+CORE_CASE(c23_a_child_that_drops_a_promise_of_the_parents_calls_nobody)
+{
+	creel_future *promise = creel_promise_new();
+	pid_t parent = getpid();
+	struct ct_count told = {0};
+	ct_int(creel_future_on_done(promise, NULL, done_count, &told, NULL, NULL), 0);
+	pid_t child = fork_guarded();
+	if (child == 0) {
+		creel_future_unref(promise);
+		_exit(ct_count_get(&told) || getpid() == parent);
+	}
+	ct_int(status_of(child), 0);
+	ct_int(ct_count_get(&told), 0);
+	creel_future_unref(promise);
+	ct_int(ct_count_get(&told), 1);
+}
+
+static int task_fork(creel_task *task, const void *arg, size_t size)
+{
+	(void)size;
+	pid_t *ret_child = *(pid_t *const *)arg;
+	*ret_child = fork_guarded();
+	if (*ret_child == 0)
+		return 7;
+	return creel_return(task, ret_child, sizeof *ret_child);
+}
+
+static int task_in_parent(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)size;
+	return getpid() == *(const pid_t *)arg ? 0 : 9;
+}
+
+/* On a thread of the library's nothing is left to return to. */
+CASE(c23_a_child_that_returns_from_a_task_serves_no_queue, CT_POOL)
+{
+	creel_executor *ex = ct_executor();
+	pid_t child = -1, here = getpid(), *to = &child;
+	creel_future *f = creel_submit(ex, task_fork, &to, sizeof to), *rest[20];
+	for (int i = 0; i < 20; i++)
+		rest[i] = creel_submit(ex, task_in_parent, &here, sizeof here);
+	ct_int(creel_future_result(f, CT_GUARD, NULL, 0), 0);
+	int status = status_of(child);
+	ct_assert(WIFEXITED(status));
+	ct_int(WEXITSTATUS(status), 7);
+	creel_future_unref(f);
+	for (int i = 0; i < 20; i++) {
+		ct_int(creel_future_result(rest[i], CT_GUARD, NULL, 0), 0);
+		creel_future_unref(rest[i]);
+	}
+	ct_close(ex);
+}
+
+/* On the user's own thread the child returns to the user's code. */
+CASE(c23_a_child_that_returns_from_an_inline_task_returns_to_its_caller, CT_SYNC)
+{
+	creel_executor *ex = ct_executor();
+	pid_t child = -1, *to = &child;
+	creel_future *f = creel_submit(ex, task_fork, &to, sizeof to);
+	if (child == 0) {
+		CHILD(creel_future_result(f, CREEL_FOREVER, NULL, 0) == -EPERM);
+		creel_future_unref(f);
+		CHILD(creel_executor_close(ex) == -EPERM);
+		_exit(5);
+	}
+	int status = status_of(child);
+	ct_assert(WIFEXITED(status));
+	ct_int(WEXITSTATUS(status), 5);
+	creel_future_unref(f);
+	ct_close(ex);
+}
