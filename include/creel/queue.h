@@ -74,8 +74,15 @@ CREEL_API int creel_queue_take(creel_queue *q, creel_deadline deadline, creel_fu
  * none. */
 CREEL_API int creel_queue_fd(creel_queue *q);
 
-/* Makes one take, the one that waits now or the next one, return -EAGAIN. Several before it are
- * one. Returns 0. */
+/*
+ * Makes one take return -EAGAIN: one that waits now, or else the next one. Several wakes before
+ * that take count as one. Returns 0; -ENOTSUP where the system offers no futexes, and there nothing
+ * has happened.
+ *
+ * SIGNALS  Async-signal-safe: a signal handler may call it, on any thread, inside any other call of
+ *          the library too. It is the only call of the library that a handler may make. The queue
+ *          must be referenced until it has returned. It preserves errno and does not block.
+ */
 CREEL_API int creel_queue_wake(creel_queue *q);
 
 /* Accepts no more; what is in can still be taken. Idempotent. Returns 0. */

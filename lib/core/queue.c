@@ -11,8 +11,16 @@
  *
  * LOCKS  A future's hooks (rank 20), then queue.lock (rank 30): everything below it and the fields
  *        of linked entries. Nothing else is locked under it.
- * DESCRIPTOR  An eventfd that holds 1 exactly while take would not wait; changed under the lock,
- *        with the state that it shows.
+ * TAKERS  Whoever finds that something can be taken while somebody sleeps calls one sleeper, if none
+ *         is on its way (called). One that returns from its sleep looks, takes, and calls the next
+ *         if there is more. So an item wakes one taker, whether 1 or 64 of them wait.
+ * WAKE    creel_queue_wake() runs in signal handlers: it takes no lock. It counts up wakes, marks
+ *         the descriptor, changes the takers' round and unparks one. A taker reads the round before
+ *         it looks at wakes, so that a wake in between ends its sleep.
+ * DESCRIPTOR  An eventfd that is not 0 exactly while take would not wait; changed under the lock,
+ *         with the state that it shows. A wake adds to it at any moment. So whoever drains it looks
+ *         at wakes again and puts the mark back; and as long as a wake that was taken may still
+ *         write (stirred), every look that finds nothing drains it.
  */
 #include "core/queue.h"
 #include "base/alloc.h"
@@ -44,11 +52,16 @@ struct creel_queue {
 	uint16_t generation;
 	struct creel__lock lock;
 	struct creel__cond takeable; /* take need not wait (any more) */
+	bool called;                 /* one who slept is on its way */
 	struct creel__list waiting, ready;
 	size_t count; /* reserved and not taken */
-	bool closed, woken;
-	bool shown; /* what the descriptor shows */
-	int fd;     /* or -1 */
+	bool closed;
+	bool shown;   /* what the descriptor shows, but for wakes */
+	bool stirred; /* it may show wakes that have been taken */
+	uint32_t taken_wakes;
+	_Atomic(uint32_t) wakes;  /* not taken while it differs from taken_wakes */
+	_Atomic(uint32_t) waking; /* calls of creel_queue_wake() that have not returned */
+	_Atomic(int) fd;          /* or -1 */
 };
 
 struct entry {
@@ -84,7 +97,7 @@ creel_queue *creel_queue_new(const creel_queue_options *options)
 	creel__store(&q->refs, 1, relaxed);
 	creel__list_init(&q->waiting);
 	creel__list_init(&q->ready);
-	q->fd = -1;
+	creel__store(&q->fd, -1, relaxed);
 	q->generation = creel__fork_generation();
 	if (!options)
 		return q;
@@ -112,11 +125,11 @@ creel_queue *creel_queue_ref(creel_queue *q)
 static void close_fd(creel_queue *q)
 {
 #ifdef __linux__
+	int fd = creel__xchg(&q->fd, -1, relaxed);
 	/* Not close(), where a thread can be cancelled. */
-	if (q->fd >= 0)
-		syscall(SYS_close, q->fd);
+	if (fd >= 0)
+		syscall(SYS_close, fd);
 #endif
-	q->fd = -1;
 }
 
 void creel_queue_unref(creel_queue *q)
@@ -152,35 +165,68 @@ static struct entry *first_locked(creel_queue *q)
 	return e->ready ? e : NULL;
 }
 
+static bool is_woken_locked(creel_queue *q)
+{
+	/* [QUEUE-2] seq_cst: what was done before the wake is visible; of the descriptor's maker
+	 * and a wake one sees the other. Pairs with creel_queue_wake() */
+	return creel__load(&q->wakes, seq_cst) != q->taken_wakes;
+}
+
+static void take_wakes_locked(creel_queue *q)
+{
+	/* [QUEUE-2] seq_cst: as above */
+	q->taken_wakes = creel__load(&q->wakes, seq_cst);
+	q->stirred = true;
+}
+
 static bool may_take_locked(creel_queue *q)
 {
-	return q->woken || first_locked(q) || (q->closed && q->count == 0);
+	return is_woken_locked(q) || first_locked(q) || (q->closed && q->count == 0);
+}
+
+/* Adds a mark to the descriptor, or takes all away. Not write() and read(): those are cancellation
+ * points, and locks are held. */
+static bool mark(int fd, bool add)
+{
+	bool done = false;
+#ifdef __linux__
+	uint64_t one = 1;
+	int saved = errno;
+	done = syscall(add ? SYS_write : SYS_read, fd, &one, sizeof one) > 0;
+	errno = saved;
+#else
+	(void)fd;
+	(void)add;
+#endif
+	return done;
 }
 
 static void show_locked(creel_queue *q, bool readable)
 {
-#ifdef __linux__
-	uint64_t one = 1;
-	int saved = errno;
-	/* A counter between 0 and 1 takes both without blocking. Not write() and read(): those are
-	 * cancellation points, and locks are held. */
-	if (q->fd >= 0 && readable != q->shown &&
-	    syscall(readable ? SYS_write : SYS_read, q->fd, &one, sizeof one) > 0)
-		q->shown = readable;
-	errno = saved;
-#else
-	(void)q;
-	(void)readable;
-#endif
+	int fd = creel__load(&q->fd, relaxed);
+	if (fd < 0)
+		return;
+	if (!readable && (q->shown || q->stirred)) {
+		/* [QUEUE-3] acquire: their marks are there, to be taken away; pairs with the
+		 * release in creel_queue_wake() */
+		q->stirred = creel__load(&q->waking, acquire) != 0;
+		mark(fd, false);
+		q->shown = false;
+		readable = is_woken_locked(q);
+	}
+	if (readable && !q->shown)
+		q->shown = mark(fd, true);
 }
 
-/* After each change: tells the descriptor and those who wait. */
+/* After each change: tells the descriptor and one who waits. */
 static void update_locked(creel_queue *q)
 {
 	bool readable = may_take_locked(q);
 	show_locked(q, readable);
-	if (readable)
-		creel__cond_broadcast_locked(&q->takeable);
+	if (readable && q->takeable.sleepers && !q->called) {
+		q->called = true;
+		creel__cond_wake(&q->takeable);
+	}
 }
 
 /* A place for one more, before anything is done that cannot be undone. */
@@ -297,8 +343,8 @@ int creel_queue_submit(creel_queue *q, creel_executor *ex, creel_fn fn, const vo
 /* What take can say without waiting; 1 if it must wait. */
 static int try_take_locked(creel_queue *q, struct entry **ret_entry)
 {
-	if (q->woken) {
-		q->woken = false;
+	if (is_woken_locked(q)) {
+		take_wakes_locked(q);
 		return -EAGAIN;
 	}
 	struct entry *e = first_locked(q);
@@ -326,11 +372,16 @@ int creel_queue_take(creel_queue *q, creel_deadline deadline, creel_future **ret
 		return rc ? rc : -EINVAL;
 	struct entry *e = NULL;
 	creel__lock_acquire(&q->lock);
-	while ((rc = try_take_locked(q, &e)) == 1) {
+	for (;;) {
+		uint32_t round = creel__cond_round(&q->takeable);
+		rc = try_take_locked(q, &e);
+		if (rc != 1)
+			break;
 		rc = may_wait(deadline);
 		if (rc)
 			break;
-		creel__cond_wait(&q->takeable, &q->lock, deadline);
+		creel__cond_wait_since(&q->takeable, &q->lock, round, deadline);
+		q->called = false;
 	}
 	update_locked(q);
 	creel__lock_release(&q->lock);
@@ -350,14 +401,15 @@ int creel_queue_fd(creel_queue *q)
 		return rc;
 #ifdef __linux__
 	creel__lock_acquire(&q->lock);
-	if (q->fd < 0) {
+	rc = creel__load(&q->fd, relaxed);
+	if (rc < 0) {
 		int saved = errno;
-		q->fd = creel__fd_raise(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-		rc = q->fd < 0 ? -errno : q->fd;
+		rc = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		/* [QUEUE-2] seq_cst: pairs with creel_queue_wake() */
+		creel__store(&q->fd, rc, seq_cst);
+		rc = rc < 0 ? -errno : rc;
 		errno = saved;
 		update_locked(q);
-	} else {
-		rc = q->fd;
 	}
 	creel__lock_release(&q->lock);
 	return rc;
@@ -371,10 +423,18 @@ int creel_queue_wake(creel_queue *q)
 	int rc = check(q);
 	if (rc)
 		return rc;
-	creel__lock_acquire(&q->lock);
-	q->woken = true;
-	update_locked(q);
-	creel__lock_release(&q->lock);
+	if (!CREEL__UNPARK_IN_HANDLERS)
+		return -ENOTSUP;
+	creel__add(&q->waking, 1, relaxed);
+	/* [QUEUE-2] seq_cst: publishes what was done before; and the descriptor is looked for
+	 * afterwards. Pairs with is_woken_locked() and the store in creel_queue_fd() */
+	creel__add(&q->wakes, 1, seq_cst);
+	int fd = creel__load(&q->fd, seq_cst);
+	if (fd >= 0)
+		mark(fd, true);
+	creel__cond_wake(&q->takeable);
+	/* [QUEUE-3] release: the mark is there; pairs with the acquire in show_locked() */
+	creel__sub(&q->waking, 1, release);
 	return 0;
 }
 
@@ -404,7 +464,8 @@ int creel_queue_reset(creel_queue *q)
 		creel__of(i, struct entry, link)->linked = false;
 		q->count--;
 	}
-	q->closed = q->woken = false;
+	q->closed = false;
+	take_wakes_locked(q);
 	update_locked(q);
 	creel__lock_release(&q->lock);
 	struct creel__list *node;

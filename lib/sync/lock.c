@@ -27,9 +27,14 @@ void creel__lock_acquire_slow(struct creel__lock *lock)
 
 int creel__cond_wait(struct creel__cond *cond, struct creel__lock *lock, creel_deadline deadline)
 {
-	/* Relaxed throughout: the lock orders everything that the condition is about, and a
-	 * broadcast that comes after the release changes the round, so that the park returns. */
-	uint32_t round = creel__load(&cond->round, relaxed);
+	/* Relaxed: the lock orders everything that the condition is about, and a broadcast that
+	 * comes after the release changes the round, so that the park returns. */
+	return creel__cond_wait_since(cond, lock, creel__load(&cond->round, relaxed), deadline);
+}
+
+int creel__cond_wait_since(struct creel__cond *cond, struct creel__lock *lock, uint32_t round,
+			   creel_deadline deadline)
+{
 	cond->sleepers++;
 	creel__lock_release(lock);
 	int rc = creel__park(&cond->round, round, deadline);
@@ -38,10 +43,24 @@ int creel__cond_wait(struct creel__cond *cond, struct creel__lock *lock, creel_d
 	return rc;
 }
 
+uint32_t creel__cond_round(struct creel__cond *cond)
+{
+	/* [COND-1] acquire: whoever finds the round changed finds what it was changed for; pairs
+	 * with the release in creel__cond_wake() */
+	return creel__load(&cond->round, acquire);
+}
+
+void creel__cond_wake(struct creel__cond *cond)
+{
+	/* [COND-1] release: pairs with the acquire in creel__cond_round() */
+	creel__add(&cond->round, 1, release);
+	creel__unpark_one(&cond->round);
+}
+
 void creel__cond_broadcast_locked(struct creel__cond *cond)
 {
 	if (cond->sleepers == 0)
 		return;
-	creel__bump(&cond->round, 1);
+	creel__add(&cond->round, 1, relaxed);
 	creel__unpark_all(&cond->round);
 }

@@ -45,6 +45,17 @@ static inline void creel__lock_release(struct creel__lock *lock)
  * (look at the condition again) or -ETIMEDOUT. */
 int creel__cond_wait(struct creel__cond *cond, struct creel__lock *lock, creel_deadline deadline);
 
+/* The same, for a condition that others change without the lock and then call creel__cond_wake():
+ * round was read before the condition was looked at. */
+int creel__cond_wait_since(struct creel__cond *cond, struct creel__lock *lock, uint32_t round,
+			   creel_deadline deadline);
+
+/* The round: what happened before it changed is visible to whoever sees it changed. */
+uint32_t creel__cond_round(struct creel__cond *cond);
+
+/* Wakes one who waits. The lock need not be held, and on futexes a signal handler may do it. */
+void creel__cond_wake(struct creel__cond *cond);
+
 /* Wakes everybody who waits. The lock is held. */
 void creel__cond_broadcast_locked(struct creel__cond *cond);
 

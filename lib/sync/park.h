@@ -20,6 +20,13 @@ int creel__park(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadl
 void creel__unpark_one(_Atomic(uint32_t) *word);
 void creel__unpark_all(_Atomic(uint32_t) *word);
 
+/* Whether a signal handler may unpark: not where that takes a mutex. */
+#if defined(__linux__) && !defined(CREEL_PORTABLE_PARKING)
+#define CREEL__UNPARK_IN_HANDLERS 1
+#else
+#define CREEL__UNPARK_IN_HANDLERS 0
+#endif
+
 #ifdef __linux__
 /* The same on a word in memory that processes share. Only futexes can. */
 int creel__park_shared(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline);

@@ -104,7 +104,8 @@ static void queue_some(creel_executor *ex)
 	int in = 0;
 	ct_assert(q != NULL);
 	const creel_error *e = creel_queue_error(q);
-	ct_int(e ? e->code : 0, creel_queue_wake(q));
+	int woken = creel_queue_wake(q);
+	ct_int(woken, e ? e->code : CT_WAKES ? 0 : -ENOTSUP);
 	ct_int(creel_queue_reset(q), e ? -ENOMEM : 0);
 	for (int i = 0; i < 3; i++) {
 		creel_future *f = creel_submit(ex, task_nothing, NULL, 0);

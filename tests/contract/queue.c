@@ -164,10 +164,12 @@ CORE_CASE(c10_the_descriptor_is_readable_exactly_while_a_take_would_return)
 	ct_assert(readable(q));
 	ct_int(take_tag(q), 1);
 	ct_assert(!readable(q));
-	ct_int(creel_queue_wake(q), 0);
-	ct_assert(readable(q));
-	ct_int(try_take(q, CREEL_NOW), -EAGAIN);
-	ct_assert(!readable(q));
+	if (CT_WAKES) {
+		ct_int(creel_queue_wake(q), 0);
+		ct_assert(readable(q));
+		ct_int(try_take(q, CREEL_NOW), -EAGAIN);
+		ct_assert(!readable(q));
+	}
 	ct_int(creel_queue_add(q, b, NULL), 0);
 	ct_int(creel_queue_reset(q), 0);
 	ct_assert(!readable(q));
@@ -190,8 +192,8 @@ CORE_CASE(c10_a_descriptor_made_late_knows_what_is_there)
 	creel_queue *woken = creel_queue_new(NULL);
 	ct_int(creel_queue_add(full, f, NULL), 0);
 	ct_int(creel_queue_close(closed), 0);
-	ct_int(creel_queue_wake(woken), 0);
-	ct_assert(readable(full) && readable(closed) && readable(woken));
+	ct_int(creel_queue_wake(woken), CT_WAKES ? 0 : -ENOTSUP);
+	ct_assert(readable(full) && readable(closed) && readable(woken) == CT_WAKES);
 	ct_int(take_tag(full), 0);
 	ct_assert(!readable(full));
 	creel_future_unref(f);
@@ -228,6 +230,7 @@ static void *take_one(void *q)
 	return (void *)(intptr_t)rc;
 }
 
+#if CT_WAKES
 CORE_CASE(c10_a_wake_is_for_one_take_and_several_before_it_are_one)
 {
 	creel_queue *q = creel_queue_new(NULL);
@@ -248,11 +251,15 @@ CORE_CASE(c10_a_wake_is_for_one_take_and_several_before_it_are_one)
 	creel_queue_unref(q);
 }
 
+#endif
+
 CORE_CASE(c10_a_waiting_take_is_woken_by_whatever_lets_it_return)
 {
 	creel_queue *q = creel_queue_new(NULL);
 	creel_future *f = settled(1), *pending = creel_promise_new();
 	for (int what = 0; what < 4; what++) {
+		if (what == 2 && !CT_WAKES)
+			continue;
 		static const int says[] = {0, 0, -EAGAIN, CREEL_EMPTY};
 		if (what == 1)
 			ct_int(creel_queue_add(q, pending, NULL), 0);
@@ -327,7 +334,7 @@ CORE_CASE(c10_reset_forgets_what_is_in_a_wake_and_a_close)
 	creel_queue *q = creel_queue_new(NULL);
 	ct_int(creel_queue_add(q, f, NULL), 0);
 	ct_int(creel_queue_add(q, pending, NULL), 0);
-	ct_int(creel_queue_wake(q), 0);
+	ct_int(creel_queue_wake(q), CT_WAKES ? 0 : -ENOTSUP);
 	ct_int(creel_queue_reset(q), 0);
 	ct_int(try_take(q, CREEL_NOW), -ETIMEDOUT);
 	ct_int(creel_promise_set_result(pending, NULL, 0), 0);

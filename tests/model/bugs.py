@@ -97,6 +97,22 @@ BUGS = {
         'core/queue.c',
         'creel__hooks_leave(e->future, &e->hook);',
         '(void)e;'),
+    # A wake between the look and the sleep is missed.
+    'looks before the round': (
+        'core/queue.c',
+        'creel__cond_wait_since(&q->takeable, &q->lock, round, deadline);',
+        'round = creel__cond_round(&q->takeable);\n'
+        '\t\tcreel__cond_wait_since(&q->takeable, &q->lock, round, deadline);'),
+    # The drain eats the mark of a wake that nobody has taken.
+    'drains without a look': (
+        'core/queue.c',
+        'q->shown = false;\n\t\treadable = is_woken_locked(q);',
+        'q->shown = false;'),
+    # Whoever was woken leaves the next item to a taker that sleeps.
+    'calls nobody else': (
+        'core/queue.c',
+        'q->called = false;\n\t}\n\tupdate_locked(q);',
+        '}\n\tupdate_locked(q);'),
     # One item more than was asked for.
     'one more in flight': (
         'core/map.c',

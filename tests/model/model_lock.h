@@ -30,6 +30,10 @@ void model_lock_release(struct creel__lock *lock);
 void creel__lock_acquire_slow(struct creel__lock *lock);
 
 int creel__cond_wait(struct creel__cond *cond, struct creel__lock *lock, creel_deadline deadline);
+int creel__cond_wait_since(struct creel__cond *cond, struct creel__lock *lock, uint32_t round,
+			   creel_deadline deadline);
+uint32_t creel__cond_round(struct creel__cond *cond);
+void creel__cond_wake(struct creel__cond *cond);
 void creel__cond_broadcast_locked(struct creel__cond *cond);
 
 #endif

@@ -107,6 +107,22 @@ static void two_takers(void)
 }
 
 /* Reset, and then the last reference, while an entry is being told. */
+/* One item calls one of those who sleep, and that one the next. */
+static void two_sleep_for_two(void)
+{
+	setup(0, 0);
+	add(0);
+	add(1);
+	int which[2] = {-1, -1};
+	int a = model_spawn(take_it, &which[0]), b = model_spawn(take_it, &which[1]);
+	settle(&numbers[0]);
+	settle(&numbers[1]);
+	model_join(a);
+	model_join(b);
+	model_check(which[0] + which[1] == 1);
+	teardown();
+}
+
 static void reset_against_completion(void)
 {
 	setup(0, 0);
@@ -236,12 +252,59 @@ static void descriptor(void)
 	teardown();
 }
 
+/* A handler that interrupts anything is a thread that takes no lock. After each wake there is one
+ * -EAGAIN, and then the descriptor shows nothing any more, at the latest after a look. */
+static void wake_against_descriptor(void)
+{
+	setup(0, 0);
+	settle(&numbers[0]);
+	add(0);
+	int fd = creel_queue_fd(queue), waker = model_spawn(wake, NULL);
+	model_check(fd >= 0);
+	int taken = 0, woken = 0;
+	while (taken + woken < 2) {
+		creel_future *f = NULL;
+		int rc = creel_queue_take(queue, CREEL_FOREVER, &f, NULL);
+		model_check(rc == 0 || rc == -EAGAIN);
+		taken += rc == 0;
+		woken += rc == -EAGAIN;
+		creel_future_unref(f);
+	}
+	model_check(taken == 1 && woken == 1);
+	model_join(waker);
+	creel_future *f = NULL;
+	if (readable(fd))
+		model_check(creel_queue_take(queue, CREEL_NOW, &f, NULL) == -ETIMEDOUT);
+	model_check(!readable(fd));
+	teardown();
+}
+
+/* The drain of a take that finds nothing does not eat a wake's mark. */
+static void wake_against_drain(void)
+{
+	setup(0, 0);
+	settle(&numbers[0]);
+	add(0);
+	int fd = creel_queue_fd(queue), waker = model_spawn(wake, NULL);
+	creel_future *f = NULL;
+	int rc = creel_queue_take(queue, CREEL_NOW, &f, NULL);
+	model_check(rc == 0 || rc == -EAGAIN);
+	creel_future_unref(f);
+	model_join(waker);
+	model_check(readable(fd));
+	model_check(creel_queue_take(queue, CREEL_NOW, &f, NULL) == (rc ? 0 : -EAGAIN));
+	if (rc)
+		creel_future_unref(f);
+	teardown();
+}
+
 const struct model_scenario model_scenarios[] = {
 	{"add against completion", add_against_completion, .preemptions = 3, .spurious = 1,
 	 .stale = 1},
 	{"as completed", as_completed, .preemptions = 2, .spurious = 1, .stale = 1},
 	{"ordered", ordered, .preemptions = 2, .spurious = 1, .stale = 1},
 	{"two takers", two_takers, .preemptions = 2, .spurious = 1, .stale = 1},
+	{"two sleep for two", two_sleep_for_two, .preemptions = 2, .spurious = 1, .stale = 1},
 	{"reset against completion", reset_against_completion, .preemptions = 3, .spurious = 1,
 	 .stale = 1},
 	{"drop against completion", drop_against_completion, .preemptions = 3, .spurious = 1,
@@ -249,6 +312,9 @@ const struct model_scenario model_scenarios[] = {
 	{"close against take", close_against_take, .preemptions = 2, .spurious = 1, .stale = 1},
 	{"close while adding", close_while_adding, .preemptions = 3, .spurious = 1, .stale = 1},
 	{"wake against take", wake_against_take, .preemptions = 2, .spurious = 1, .stale = 1},
+	{"wake against descriptor", wake_against_descriptor, .preemptions = 3, .spurious = 1,
+	 .stale = 1},
+	{"wake against drain", wake_against_drain, .preemptions = 3, .spurious = 1, .stale = 1},
 	{"gives up", gives_up, .preemptions = 3, .spurious = 1, .stale = 1, .early_timeouts = 1},
 	{"descriptor", descriptor, .preemptions = 2, .spurious = 1, .stale = 1},
 	{0},

@@ -33,6 +33,13 @@
 #define CT_ASAN 0
 #endif
 
+/* 1 where creel_queue_wake() works, else 0: there it says -ENOTSUP. */
+#if defined(__linux__) && !defined(CREEL_PORTABLE_PARKING)
+#define CT_WAKES 1
+#else
+#define CT_WAKES 0
+#endif
+
 #ifdef CREEL_PLAIN_RUNNER
 struct ct_test {
 	const char *suite;
