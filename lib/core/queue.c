@@ -11,8 +11,8 @@
  *
  * LOCKS  A future's hooks (rank 20), then queue.lock (rank 30): everything below it and the fields
  *        of linked entries. Nothing else is locked under it.
- * TAKERS  Whoever finds that something can be taken while somebody sleeps calls one sleeper, if none
- *         is on its way (called). One that returns from its sleep looks, takes, and calls the next
+ * TAKERS  Whoever finds that something can be taken while somebody sleeps calls one sleeper, if
+ *         none is on its way (called). One that returns from its sleep looks, takes, and calls the next
  *         if there is more. So an item wakes one taker, whether 1 or 64 of them wait.
  * WAKE    creel_queue_wake() runs in signal handlers: it takes no lock. It counts up wakes, marks
  *         the descriptor, changes the takers' round and unparks one. A taker reads the round before
@@ -429,6 +429,7 @@ int creel_queue_wake(creel_queue *q)
 	/* [QUEUE-2] seq_cst: publishes what was done before; and the descriptor is looked for
 	 * afterwards. Pairs with is_woken_locked() and the store in creel_queue_fd() */
 	creel__add(&q->wakes, 1, seq_cst);
+	/* [QUEUE-2] seq_cst: as above */
 	int fd = creel__load(&q->fd, seq_cst);
 	if (fd >= 0)
 		mark(fd, true);
