@@ -146,10 +146,10 @@ int creel_promise_drop(creel_future *promise)
 	int rc = promise ? check(promise) : 0;
 	if (rc == -EINVAL)
 		return rc;
-	if (promise)
+	if (promise && rc != -EPERM)
 		break_promise(promise);
 	creel_future_unref(promise);
-	return 0;
+	return rc == -EPERM ? rc : 0;
 }
 
 creel_future *creel_future_of(const void *data, size_t size)

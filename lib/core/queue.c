@@ -12,8 +12,8 @@
  * LOCKS  A future's hooks (rank 20), then queue.lock (rank 30): everything below it and the fields
  *        of linked entries. Nothing else is locked under it.
  * TAKERS  Whoever finds that something can be taken while somebody sleeps calls one sleeper, if
- *         none is on its way (called). One that returns from its sleep looks, takes, and calls the next
- *         if there is more. So an item wakes one taker, whether 1 or 64 of them wait.
+ *         none is on its way (called). One that returns from its sleep looks, takes, and calls
+ *         the next if there is more. So an item wakes one taker, whether 1 or 64 of them wait.
  * WAKE    creel_queue_wake() runs in signal handlers: it takes no lock. It counts up wakes, marks
  *         the descriptor, changes the takers' round and unparks one. A taker reads the round before
  *         it looks at wakes, so that a wake in between ends its sleep.

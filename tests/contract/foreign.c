@@ -116,6 +116,7 @@ static void refuses_promise(creel_future *promise)
 	CHILD(creel_promise_set_move(promise, buffer) == -EPERM);
 	CHILD(creel_promise_fail(promise, CREEL_KIND_FAILED, -EIO, NULL, 0, "no") == -EPERM);
 	CHILD(!creel_promise_cancelled(promise));
+	CHILD(creel_promise_drop(creel_future_ref(promise)) == -EPERM);
 	refuses_future(promise);
 }
 
