@@ -92,18 +92,22 @@ typedef struct creel_process_pool_options {
 	int64_t limit_ns;
 	/* Between SIGTERM and SIGKILL when a limit has passed. 0: SIGKILL at once. */
 	int64_t grace_ns;
-	/* The longest that a worker may take to start, its initializer included. Default 60 s. */
+	/* The longest that a worker may take to start, its initializer included; and the longest
+	 * that a new fork server may take. Default 60 s. */
 	int64_t start_ns;
 	/* At most so many bytes of arguments on their way and of creel_shared_alloc() together, and
-	 * of the results of one worker that are held. Default: a quarter of the machine's
-	 * memory. */
+	 * of the results of one worker that are held. Default: a quarter of the memory that the
+	 * machine has, or that the host's control group allows; less where address space is
+	 * rationed (RLIMIT_AS, 32 bits): then most of it is left to the host. */
 	size_t shared_budget;
-	/* A worker whose resident memory exceeds so many bytes after a task is replaced.
-	 * 0: never. */
+	/* A worker is replaced after a task if its private resident memory has grown by more than
+	 * so many bytes since it became ready. Memory that it has from the host and shared memory
+	 * do not count. 0: never. Needs /proc. */
 	size_t recycle_bytes;
-	/* Limits of each worker; 0: as the host. Private data in bytes (RLIMIT_DATA), seconds of
-	 * CPU time (RLIMIT_CPU), open descriptors (RLIMIT_NOFILE); nice is added. One that the
-	 * system refuses breaks the pool when its first worker starts; the error has the value. */
+	/* Limits of each worker; 0: as the host. Private data in bytes (RLIMIT_DATA; what the host
+	 * had counts), seconds of CPU time for one task (RLIMIT_CPU: SIGXCPU, and SIGKILL a second
+	 * later), open descriptors (RLIMIT_NOFILE); nice is added. One that the system refuses
+	 * breaks the pool when its first worker starts; the error has the value. */
 	size_t memory_limit;
 	int cpu_seconds, open_files, nice;
 	/* Descriptors that workers keep beside 0, 1 and 2. Copied. */

@@ -5,6 +5,7 @@
  * CPU is one worker, never none. Read when a pool is made, not again.
  */
 #include "base/cpus.h"
+#include "base/cgroup.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -36,23 +37,11 @@ static int affinity(void)
 	return n > 0 && n < INT_MAX ? (int)n : 1;
 }
 
-/* The file's text, cut to size - 1; false if it cannot be read. */
-static bool read_file(char *text, size_t size, const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	ssize_t n = read(fd, text, size - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = 0;
-	return n > 0;
-}
-
 static bool read_in(char *text, size_t size, const char *folder, const char *name)
 {
 	char path[PATH_LENGTH + 32];
 	snprintf(path, sizeof path, "%s/%s", folder, name);
-	return read_file(text, size, path);
+	return creel__read_text(text, size, path);
 }
 
 /* Quota over period, rounded up; INT_MAX for none ("max", -1, nonsense). */
@@ -88,70 +77,24 @@ static int limit_v1(const char *folder)
 	return limit_of(quota, period);
 }
 
-/* The least limit from the folder of the group up to the mount point. */
-static int limit_up(const char *root, const char *mount, const char *group, size_t length,
-		    int (*limit)(const char *folder))
+static bool visit(const char *folder, int version, void *ctx)
 {
-	char folder[PATH_LENGTH];
-	int head = snprintf(folder, sizeof folder, "%s%s", root, mount);
-	int n = snprintf(folder, sizeof folder, "%s%s%.*s", root, mount, (int)length, group);
-	if (head < 0 || n < 0 || (size_t)n >= sizeof folder)
-		return INT_MAX;
-	int least = INT_MAX;
-	for (;;) {
-		int here = limit(folder);
-		least = here < least ? here : least;
-		char *slash = strrchr(folder + head, '/');
-		if (!slash)
-			return least;
-		*slash = 0;
-	}
-}
-
-/* One line of /proc/self/cgroup: "0::/group" is version 2, "4:cpu,cpuacct:/group" version 1. */
-static int limit_of_line(const char *root, const char *line, size_t length)
-{
-	const char *controllers = memchr(line, ':', length);
-	const char *end = line + length;
-	const char *group = controllers
-				    ? memchr(controllers + 1, ':', (size_t)(end - controllers) - 1)
-				    : NULL;
-	if (!group)
-		return INT_MAX;
-	size_t n = (size_t)(group - controllers) - 1;
-	group++;
-	size_t rest = (size_t)(end - group);
-	if (n == 0) {
-		int pure = limit_up(root, "/sys/fs/cgroup", group, rest, limit_v2);
-		int hybrid = limit_up(root, "/sys/fs/cgroup/unified", group, rest, limit_v2);
-		return pure < hybrid ? pure : hybrid;
-	}
-	char names[128];
-	snprintf(names, sizeof names, ",%.*s,", (int)n, controllers + 1);
-	return strstr(names, ",cpu,") ? limit_up(root, "/sys/fs/cgroup/cpu", group, rest, limit_v1)
-				      : INT_MAX;
+	int *least = ctx, here = version == 2 ? limit_v2(folder) : limit_v1(folder);
+	*least = here < *least ? here : *least;
+	return true;
 }
 
 static int quota(const char *root)
 {
-	char path[PATH_LENGTH], text[PATH_LENGTH];
-	snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
-	if (!read_file(text, sizeof text, path))
-		return INT_MAX;
 	int least = INT_MAX;
-	for (const char *line = text; *line;) {
-		size_t length = strcspn(line, "\n");
-		int here = limit_of_line(root, line, length);
-		least = here < least ? here : least;
-		line += length + (line[length] == '\n');
-	}
+	creel__cgroup_climb(root, 0, "cpu", visit, &least);
 	return least;
 }
 
 int creel__cpus(const char *root)
 {
 	int saved = errno;
-	int cpus = affinity(), limit = quota(root ? root : "");
+	int cpus = affinity(), limit = quota(root);
 	errno = saved;
 	return limit < cpus ? limit : cpus;
 }

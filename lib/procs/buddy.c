@@ -6,6 +6,7 @@
  * and is not inherited by forked children.
  */
 #include "procs/buddy.h"
+#include "procs/space.h"
 #include <errno.h>
 #include <stdbool.h>
 #include <sys/mman.h>
@@ -48,9 +49,8 @@ int creel__buddy_init(struct creel__buddy *buddy, void *base, size_t size, size_
 	if (buddy->units > UINT32_MAX / 2)
 		buddy->units = UINT32_MAX / 2;
 	size_t bytes = buddy->units * sizeof *buddy->blocks;
-	void *blocks = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (blocks == MAP_FAILED)
+	void *blocks = creel__space_map(bytes, MAP_PRIVATE);
+	if (!blocks)
 		return -ENOMEM;
 	madvise(blocks, bytes, MADV_DONTFORK);
 	buddy->blocks = blocks;

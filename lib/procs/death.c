@@ -8,6 +8,7 @@
  * future ends only when the death is confirmed.
  */
 #include "base/alloc.h"
+#include "base/cgroup.h"
 #include "base/clock.h"
 #include "core/error.h"
 #include "core/future.h"
@@ -23,6 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define OOM_TOLD_NS INT64_C(5000000000)
 #define BACKOFF_LEAST INT64_C(10000000)
 #define CRASHES_FREE 8 /* in a row without a result, before replacements are slowed down */
 #define CRASHES_MOST 15
@@ -183,27 +185,6 @@ bool creel__fence_locked(struct creel__procs *p, struct creel__proc *w, unsigned
 	creel__requeue_locked(p, w);
 	creel__dispatch_locked(p);
 	return true;
-}
-
-/* The kernel's count of processes that it killed in this cgroup for want of memory;
- * 0 if unknown. */
-uint64_t creel__count_oom_kills(void)
-{
-	static const char *const files[] = {"/sys/fs/cgroup/memory.events",
-					    "/sys/fs/cgroup/memory/memory.oom_control"};
-	uint64_t count = 0;
-	for (unsigned i = 0; i < sizeof files / sizeof files[0]; i++) {
-		char text[512];
-		int fd = open(files[i], O_RDONLY | O_CLOEXEC);
-		ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
-		if (fd >= 0)
-			close(fd);
-		text[n > 0 ? n : 0] = 0;
-		const char *line = strstr(text, "oom_kill ");
-		if (line)
-			count += strtoull(line + strlen("oom_kill "), NULL, 10);
-	}
-	return count;
 }
 
 /* What is known of a death. */
@@ -394,13 +375,23 @@ static const creel_error *why_broken(struct creel__procs *p, const struct creel_
 	return e;
 }
 
+/* Each kill that the kernel has counted explains one death, if that is told soon after. */
 static bool killed_for_memory(struct creel__procs *p, const struct creel__proc *w, int status)
 {
-	if (status < 0 || !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL || w->dying)
+	uint64_t count = creel__cgroup_oom_kills(NULL, p->server_pid);
+	int64_t now = creel__now();
+	if (now > p->oom_until)
+		p->oom_due = 0;
+	if (count > p->oom_kills) {
+		p->oom_due += count - p->oom_kills;
+		p->oom_kills = count;
+		p->oom_until = now + OOM_TOLD_NS;
+	}
+	if (status < 0 || !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL || w->dying ||
+	    !p->oom_due)
 		return false;
-	uint64_t before = p->oom_kills;
-	p->oom_kills = creel__count_oom_kills();
-	return p->oom_kills > before;
+	p->oom_due--;
+	return true;
 }
 
 static const creel_error *broken_by(const creel_error *death)

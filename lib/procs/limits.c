@@ -61,8 +61,10 @@ static int set_cpu(int seconds)
 	if (getrlimit(RLIMIT_CPU, &limit) < 0 || clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) < 0)
 		return errno;
 	rlim_t soft = (rlim_t)used.tv_sec + (used.tv_nsec > 0) + (rlim_t)seconds;
-	/* Later tasks may come near to the host's own limit. */
-	if (me.timed && soft > limit.rlim_max)
+	if ((rlim_t)seconds > limit.rlim_max)
+		return EPERM;
+	/* Later tasks come near to the host's own limit. */
+	if (soft > limit.rlim_max)
 		soft = limit.rlim_max;
 	if (limit.rlim_cur != soft && set_limit(RLIMIT_CPU, soft, limit.rlim_max))
 		return errno;

@@ -2,6 +2,7 @@
 /* Making a process pool: its options checked, its parts made in order,
  * all undone if one cannot be had. */
 #include "base/alloc.h"
+#include "base/cgroup.h"
 #include "base/cpus.h"
 #include "base/fd.h"
 #include "core/error.h"
@@ -66,6 +67,34 @@ static const creel_error *check_counts(const creel_process_pool_options *o)
 	return check_keep(o->keep_fds, o->keep_fds_count);
 }
 
+static int workers_of(const creel_process_pool_options *o)
+{
+	int n = o->max_workers ? o->max_workers : creel__cpus(NULL);
+	n = n < o->min_workers ? o->min_workers : n;
+	return n > CREEL__PROCS_MAX ? CREEL__PROCS_MAX : n;
+}
+
+/* Room to grow by resize. */
+static unsigned count_places(int max_workers)
+{
+	int places = 2 * max_workers < LEAST_PLACES ? LEAST_PLACES : 2 * max_workers;
+	return places > CREEL__PROCS_MAX ? CREEL__PROCS_MAX : (unsigned)places;
+}
+
+static size_t most_budget(const creel_process_pool_options *o)
+{
+	return CREEL__SIZE_MAX / (count_places(workers_of(o)) + CREEL__SPACE_BESIDES);
+}
+
+static const creel_error *check_budget(const creel_process_pool_options *o)
+{
+	if (o->shared_budget <= most_budget(o))
+		return NULL;
+	return creel__size_refuse(call, "shared_budget", o->shared_budget,
+				  "no machine has that much; use 0 for the default, or "
+				  "bytes: was a negative number passed?");
+}
+
 static const creel_error *check(const creel_process_pool_options *o)
 {
 	if (o->flags & ~(unsigned)(CREEL_PROCESS_BREAK_ON_DEATH | CREEL_PROCESS_BREAK_ON_LOSS))
@@ -80,19 +109,22 @@ static const creel_error *check(const creel_process_pool_options *o)
 		return refuse("grace_ns", o->grace_ns, "use 0 for SIGKILL at once");
 	if (o->start_ns < 0)
 		return refuse("start_ns", o->start_ns, "use 0 for the default");
-	if (o->shared_budget > CREEL__SIZE_MAX / (2 * CREEL__PROCS_MAX))
-		return creel__size_refuse(call, "shared_budget", o->shared_budget,
-					  "no machine has that much; use 0 for the default, or "
-					  "bytes: was a negative number passed?");
 	const creel_error *error = creel__reserved_refuse(
 		CREEL_KIND_BROKEN, call, o->reserved, sizeof o->reserved / sizeof o->reserved[0]);
-	return error ? error : check_counts(o);
+	if (!error)
+		error = check_counts(o);
+	return error ? error : check_budget(o);
 }
 
-static size_t default_budget(void)
+/* A quarter of the memory that the host may use. */
+static size_t default_budget(const creel_process_pool_options *o)
 {
 	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-	return pages > 0 && page > 0 ? (size_t)pages / 4 * (size_t)page : (size_t)256 << 20;
+	uint64_t memory = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page
+						: UINT64_C(1) << 30;
+	uint64_t allowed = creel__cgroup_memory(NULL);
+	uint64_t quarter = (memory < allowed ? memory : allowed) / 4;
+	return quarter < most_budget(o) ? (size_t)quarter : most_budget(o);
 }
 
 static void apply(struct creel__procs *p, const creel_process_pool_options *o)
@@ -101,11 +133,7 @@ static void apply(struct creel__procs *p, const creel_process_pool_options *o)
 	p->options.idle_ns = o->idle_ns ? o->idle_ns : DEFAULT_IDLE_NS;
 	p->options.start_ns = o->start_ns ? o->start_ns : DEFAULT_START_NS;
 	p->min_workers = o->min_workers;
-	p->max_workers = o->max_workers ? o->max_workers : creel__cpus(NULL);
-	if (p->max_workers < p->min_workers)
-		p->max_workers = p->min_workers;
-	if (p->max_workers > CREEL__PROCS_MAX)
-		p->max_workers = CREEL__PROCS_MAX;
+	p->max_workers = workers_of(o);
 	snprintf(p->name, sizeof p->name, "%s", o->name ? o->name : "creel");
 	p->base.unhandled = (struct creel__unhandled){o->on_unhandled, o->ctx};
 	p->base.task_flags = CREEL__REMOTE;
@@ -116,13 +144,9 @@ static void apply(struct creel__procs *p, const creel_process_pool_options *o)
 
 static int make_memory(struct creel__procs *p)
 {
-	size_t budget = p->options.shared_budget ? p->options.shared_budget : default_budget();
-	int places = 2 * p->max_workers;
-	if (places < LEAST_PLACES)
-		places = LEAST_PLACES;
-	if (places > CREEL__PROCS_MAX)
-		places = CREEL__PROCS_MAX;
-	p->space = creel__space_new((unsigned)places, budget);
+	size_t asked = p->options.shared_budget;
+	p->space = creel__space_new(count_places(p->max_workers),
+				    asked ? asked : default_budget(&p->options), !asked);
 	if (!p->space)
 		return -ENOMEM;
 	int rc = creel__buddy_init(&p->arguments, p->space->arguments, p->space->arguments_size,

@@ -109,7 +109,8 @@ struct creel__procs {
 	struct creel__lock lock;
 	struct creel__cond changed;
 	int socket, server_pidfd; /* -1: no server */
-	int rung;                 /* procs/bell.h: the server's workers ring here */
+	pid_t server_pid;
+	int rung; /* procs/bell.h: the server's workers ring here */
 	int servers_lost, unready_deaths, fork_failures, crashes; /* each in a row */
 	int64_t spawn_after;                                      /* backing off until then */
 	int max_workers, min_workers, alive;                      /* alive: STARTING and READY */
@@ -130,10 +131,11 @@ struct creel__procs {
 	bool undead;           /* a worker that was killed is not dead in time */
 	unsigned round;        /* how many outcomes it collects at a time */
 	uint32_t incarnation;
-	unsigned limited;   /* tasks in slots that have a limit */
-	unsigned watchers;  /* threads in creel__procs_await(): the pool must not go */
-	unsigned owed;      /* replacements of workers that died in a task */
-	uint64_t oom_kills; /* of the cgroup, when last read */
+	unsigned limited;            /* tasks in slots that have a limit */
+	unsigned watchers;           /* threads in creel__procs_await(): the pool must not go */
+	unsigned owed;               /* replacements of workers that died in a task */
+	uint64_t oom_kills, oom_due; /* of the cgroup, when last read; not yet told; until when */
+	int64_t oom_until;
 	uint64_t submitted, finished, cancelled, started, died, killed, recycled;
 	unsigned wakes; /* how many workers are to be woken once the lock is free: */
 	uint8_t wake[CREEL__PROCS_MAX]; /* these */
@@ -205,7 +207,6 @@ void creel__worker_died(struct creel__procs *p, struct creel__proc *w, int statu
 /* Ends everything that is queued, with that error (borrowed), and refuses what comes.
  * Takes the lock. */
 void creel__procs_break(struct creel__procs *p, const creel_error *error);
-uint64_t creel__count_oom_kills(void);
 
 /* stale.c: functions, over changes of the server. */
 /* Whether the workers have it. Without the lock; then, under it, before the task is queued. */

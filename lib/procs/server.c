@@ -3,6 +3,7 @@
  * The parent's side of the fork server: taking a new one (procs/start.c) into service, asking it
  * for workers, letting go of one that is gone.
  */
+#include "base/cgroup.h"
 #include "base/clock.h"
 #include "procs/pool.h"
 #include <creel/future.h>
@@ -35,6 +36,7 @@ static int attach_locked(struct creel__procs *p, const struct creel__served *ser
 {
 	p->socket = served->socket;
 	p->server_pidfd = served->pidfd;
+	p->server_pid = served->pid;
 	p->rung = rung;
 	int rc = watch(p, p->socket);
 	if (rc == 0)
@@ -83,7 +85,8 @@ static int start(struct creel__procs *p, struct creel__child *c, int rung, const
 	*ret_what = "a descriptor";
 	creel__lock_acquire(&p->lock);
 	/* What those of its workers' deaths are compared with: it has none yet. */
-	p->oom_kills = creel__count_oom_kills();
+	p->oom_kills = creel__cgroup_oom_kills(NULL, served.pid);
+	p->oom_due = 0;
 	creel_future *stale = creel__code_renew_locked(p, code);
 	rc = attach_locked(p, &served, rung);
 	creel__procs_unlock(p);

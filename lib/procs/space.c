@@ -7,28 +7,59 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { LEAST_BUDGET = 1 << 20 };
+enum {
+	LEAST_BUDGET = 1 << 20,
+	ARGUMENTS = 4, /* times the budget, rounded up to a power of two: see creel__space_new() */
+	MODEST = 4, /* of what there is room for, a pool that was not told a size takes this part */
+};
 
 static size_t round_up(size_t n, size_t to)
 {
 	return (n + to - 1) / to * to;
 }
 
-static bool map(struct creel__space *s, unsigned workers, size_t budget)
+/* mlockall(MCL_FUTURE) makes all pages of a mapping resident as soon as they can be written; but
+ * not those of one that is unlocked first. */
+void *creel__space_map(size_t size, int sharing)
+{
+	void *base = mmap(NULL, size, PROT_NONE, sharing | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (base == MAP_FAILED)
+		return NULL;
+	(void)munlock(base, size);
+	if (mprotect(base, size, PROT_READ | PROT_WRITE) == 0)
+		return base;
+	munmap(base, size);
+	return NULL;
+}
+
+/* Whatever it is that limits the host (RLIMIT_AS, overcommit, 32 bits): most stays its own. */
+static bool leaves_room(size_t size)
+{
+	if (size > CREEL__SIZE_MAX / MODEST)
+		return false;
+	void *all = mmap(NULL, MODEST * size, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE,
+			 -1, 0);
+	if (all == MAP_FAILED)
+		return false;
+	munmap(all, MODEST * size);
+	return true;
+}
+
+static bool map(struct creel__space *s, unsigned workers, size_t budget, bool modest)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	s->control_size = round_up(sizeof(struct creel__control), page);
 	s->budget = round_up(budget, page);
-	if (s->budget > CREEL__SIZE_MAX / (workers + 4u))
+	if (s->budget > CREEL__SIZE_MAX / (workers + CREEL__SPACE_BESIDES))
 		return false;
 	s->arguments_size = page;
 	while (s->arguments_size < s->budget)
 		s->arguments_size *= 2;
+	s->arguments_size *= ARGUMENTS;
 	s->holes_size = round_up(workers * CREEL__EXTENTS * sizeof *s->holes, page);
 	s->size = workers * (s->control_size + s->budget) + s->arguments_size + s->holes_size;
-	void *base = mmap(NULL, s->size, PROT_READ | PROT_WRITE,
-			  MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (base == MAP_FAILED)
+	void *base = !modest || leaves_room(s->size) ? creel__space_map(s->size, MAP_SHARED) : NULL;
+	if (!base)
 		return false;
 	s->base = base;
 	s->controls = s->base;
@@ -38,7 +69,7 @@ static bool map(struct creel__space *s, unsigned workers, size_t budget)
 	return true;
 }
 
-struct creel__space *creel__space_new(unsigned workers, size_t budget)
+struct creel__space *creel__space_new(unsigned workers, size_t budget, bool modest)
 {
 	struct creel__space *s = creel__zalloc(sizeof *s);
 	if (!s)
@@ -49,7 +80,7 @@ struct creel__space *creel__space_new(unsigned workers, size_t budget)
 	s->views = creel__zalloc(workers * (size_t)CREEL__EXTENTS * sizeof *s->views);
 	s->holds = creel__zalloc(workers * sizeof *s->holds);
 	/* Where address space is rationed, less is better than nothing. */
-	while (s->holds && s->views && !map(s, workers, budget) && budget > LEAST_BUDGET)
+	while (s->holds && s->views && !map(s, workers, budget, modest) && budget > LEAST_BUDGET)
 		budget /= 2;
 	if (!s->base) {
 		creel__space_unref(s);

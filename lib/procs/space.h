@@ -26,7 +26,7 @@ struct creel__space {
 	unsigned workers;
 	unsigned char *controls; /* control_size apart */
 	size_t control_size;
-	unsigned char *arguments; /* twice the budget at most: room for powers of two */
+	unsigned char *arguments; /* see creel__space_new() */
 	size_t arguments_size, budget;
 	unsigned char *results;    /* budget apart */
 	struct creel__hole *holes; /* CREEL__EXTENTS a worker: what the next one must not have */
@@ -37,8 +37,18 @@ struct creel__space {
 	} * holds;
 };
 
-/* NULL without memory. The budget may come out smaller. */
-struct creel__space *creel__space_new(unsigned workers, size_t budget);
+/* The address space that is needed beside one budget a worker, in budgets. */
+#define CREEL__SPACE_BESIDES 9u
+
+/*
+ * NULL without memory. Where address space is rationed the budget comes out smaller, and a modest
+ * one leaves most of it to the host. The arguments have several times the budget in address space:
+ * blocks are powers of two, and small ones must not take the room of large ones.
+ */
+struct creel__space *creel__space_new(unsigned workers, size_t budget, bool modest);
+/* Address space of which pages come when they are written; sharing is MAP_SHARED or MAP_PRIVATE.
+ * NULL without memory. */
+void *creel__space_map(size_t size, int sharing);
 void creel__space_unref(struct creel__space *space);
 
 static inline struct creel__control *creel__space_control(struct creel__space *s, unsigned worker)

@@ -56,6 +56,8 @@ _Noreturn void model_abort(void);
 #define poll model_poll
 #define mmap model_mmap
 #define munmap model_munmap
+#define munlock(...) 0
+#define mprotect(...) 0
 #define madvise model_madvise
 #define open model_open
 #define close model_close

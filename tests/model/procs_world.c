@@ -24,7 +24,7 @@
 
 #undef close
 
-enum { NEWS = 16, WORKERS = 4, SPACE = 64 * 1024 };
+enum { NEWS = 16, WORKERS = 4, SPACE = 256 * 1024 };
 
 struct process {
 	struct creel__child child;

@@ -8,6 +8,7 @@
 #include "model_lock.h"
 #include "base/cpus.h"
 #include "engine.h"
+#include "base/cgroup.h"
 #include "sync/fork.h"
 #include "sync/park.h"
 #include "sync/thread.h"
@@ -25,6 +26,19 @@ int model_clock_gettime(clockid_t id, struct timespec *ret_time)
 	(void)id;
 	ret_time->tv_sec = (time_t)(model_clock / NS_PER_S);
 	ret_time->tv_nsec = (long)(model_clock % NS_PER_S);
+	return 0;
+}
+
+uint64_t creel__cgroup_memory(const char *root)
+{
+	(void)root;
+	return UINT64_MAX;
+}
+
+uint64_t creel__cgroup_oom_kills(const char *root, pid_t pid)
+{
+	(void)root;
+	(void)pid;
 	return 0;
 }
 
