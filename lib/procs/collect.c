@@ -110,10 +110,8 @@ const creel_error *creel__outcome_take(struct creel__procs *p, struct creel__pro
 }
 
 /* What the parent's table allows the word to be: see procs/layout.h. */
-static bool is_legal(struct creel__place *place, uint64_t state)
+static bool is_legal(const struct creel__place *place, uint64_t state)
 {
-	if (state == CREEL__SLOT(place->seq, CREEL__SLOT_RUNNING))
-		place->began = true;
 	return state == CREEL__SLOT(place->seq, CREEL__SLOT_RUNNING) ||
 	       state == CREEL__SLOT(place->seq, CREEL__SLOT_DONE) ||
 	       (state == CREEL__SLOT(place->seq, CREEL__SLOT_READY) && !place->began);
@@ -146,6 +144,21 @@ static uint64_t first_undone_locked(struct creel__procs *p, struct creel__proc *
 	return first;
 }
 
+/* At one that is not DONE. What is RUNNING has begun, if those before it are DONE. */
+static bool look_locked(struct creel__procs *p, struct creel__proc *w, unsigned i)
+{
+	struct creel__place *place = &w->place[i];
+	/* [SLOT-3] acquire: what is older is looked at afterwards; pairs with the worker's step to
+	 * RUNNING */
+	uint64_t state = creel__load(&creel__slot_of(p, w, i)->state, acquire);
+	if (!is_legal(place, state))
+		return false;
+	if (place->began || state != CREEL__SLOT(place->seq, CREEL__SLOT_RUNNING))
+		return true;
+	place->began = w->used == 1 || first_undone_locked(p, w) >= place->seq;
+	return place->began;
+}
+
 static unsigned gather_from_locked(struct creel__procs *p, struct creel__proc *w,
 				   struct outcome *round, unsigned n, unsigned most)
 {
@@ -160,8 +173,7 @@ static unsigned gather_from_locked(struct creel__procs *p, struct creel__proc *w
 		if (is_done(p, w, i))
 			done[count++] = i;
 		else
-			honest &= is_legal(place,
-					   creel__load(&creel__slot_of(p, w, i)->state, relaxed));
+			honest &= look_locked(p, w, i);
 	}
 	uint64_t until = count && count < w->used ? first_undone_locked(p, w) : UINT64_MAX;
 	for (unsigned k = 0; k < count; k++) {

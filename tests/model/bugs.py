@@ -197,8 +197,8 @@ BUGS = {
     # A task is killed when its worker was dead already, and what it died of is being told.
     'kills the dead': (
         'procs/death.c',
-        'if (w->dying || w->gone ||\n',
-        'if (w->dying ||\n'),
+        'if (w->gone || place->collecting ||',
+        'if (place->collecting ||'),
 }
 
 
