@@ -27,6 +27,7 @@
  *          signal is the server's. Both ends do this, because either may close first.
  */
 #include "procs/child.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "procs/bell.h"
 #include "procs/work.h"
@@ -64,6 +65,8 @@ struct server {
 	int signals;
 	pid_t pid;
 	bool quit;
+	pid_t key;          /* procs/key.c; 0: no terminal */
+	int64_t stopped_at; /* by the stop key; 0: not stopped */
 	struct kid kids[CREEL__PROCS_MAX];
 };
 
@@ -240,6 +243,8 @@ static void spawn(struct server *s, const struct creel__frame *order)
 		return;
 	}
 	setpgid(pid, pid);
+	if (s->stopped_at)
+		kill(-pid, SIGSTOP);
 	kid->pid = pid;
 	tie_cord(kid->cord, pid);
 	kid->pidfd = creel__pidfd_open(pid);
@@ -291,6 +296,8 @@ static void reap(struct server *s)
 			continue;
 		}
 		struct kid *kid = find_kid(s, info.si_pid);
+		if (info.si_pid == s->key)
+			s->key = 0;
 		if (kid)
 			kill(-info.si_pid, SIGKILL);
 		int status = 0;
@@ -345,6 +352,32 @@ static void kill_kid(const struct kid *kid, const struct creel__frame *order)
 		kill(kid->pid, order->status);
 }
 
+static void signal_groups(struct server *s, int number)
+{
+	for (unsigned i = 0; i < CREEL__PROCS_MAX; i++)
+		if (s->kids[i].pid)
+			kill(-s->kids[i].pid, number);
+}
+
+static void stop_all(struct server *s)
+{
+	s->stopped_at = creel__now();
+	signal_groups(s, SIGSTOP);
+	tell(s, CREEL__FRAME_STOPPED, 0, 0, 0, -1);
+}
+
+static void continue_all(struct server *s)
+{
+	if (!s->stopped_at)
+		return;
+	int64_t ms = (creel__now() - s->stopped_at) / 1000000;
+	s->stopped_at = 0;
+	if (s->key)
+		kill(s->key, SIGCONT);
+	signal_groups(s, SIGCONT);
+	tell(s, CREEL__FRAME_CONTINUED, 0, 0, ms > INT32_MAX ? INT32_MAX : (int)ms, -1);
+}
+
 static void obey(struct server *s)
 {
 	struct creel__frame order;
@@ -359,6 +392,8 @@ static void obey(struct server *s)
 		return;
 	if (rc <= 0 || order.type == CREEL__FRAME_QUIT)
 		s->quit = true;
+	else if (order.type == CREEL__FRAME_CONTINUE)
+		continue_all(s);
 	else if (order.type == CREEL__FRAME_SPAWN)
 		spawn(s, &order);
 	else if (order.type == CREEL__FRAME_KILL)
@@ -375,6 +410,8 @@ static void hear_signals(struct server *s)
 	}
 	if (rung)
 		tell(s, CREEL__FRAME_NEWS, 0, 0, 0, -1);
+	if (any && creel__key_pressed(s->key))
+		stop_all(s);
 	if (any)
 		reap(s);
 }
@@ -389,6 +426,7 @@ static int set_up(struct server *s)
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	close_others(s->c);
 	purge_stdio();
+	s->key = creel__key_watch(s->c->space);
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);

@@ -17,15 +17,18 @@ struct creel__frame {
 };
 
 enum {
-	CREEL__FRAME_HELLO = 'H',  /* who forked the server: its pid, with a pidfd */
-	CREEL__FRAME_READY = 'R',  /* server: it takes orders; the same */
-	CREEL__FRAME_SPAWN = 'S',  /* parent: fork this worker */
-	CREEL__FRAME_BORN = 'B',   /* server: its pid, with a pidfd */
-	CREEL__FRAME_FAILED = 'F', /* server: fork failed, errno; or a step of its own start */
-	CREEL__FRAME_DEAD = 'D',   /* server: its wait status; its process group is dead as well */
-	CREEL__FRAME_NEWS = 'N',   /* server: a worker has rung, and its bell is gone */
-	CREEL__FRAME_KILL = 'K',   /* parent: kill this worker, of which it has no pidfd */
-	CREEL__FRAME_QUIT = 'Q',   /* parent: kill what is left and leave */
+	CREEL__FRAME_HELLO = 'H',   /* who forked the server: its pid, with a pidfd */
+	CREEL__FRAME_READY = 'R',   /* server: it takes orders; the same */
+	CREEL__FRAME_SPAWN = 'S',   /* parent: fork this worker */
+	CREEL__FRAME_BORN = 'B',    /* server: its pid, with a pidfd */
+	CREEL__FRAME_FAILED = 'F',  /* server: fork failed, errno; or a step of its own start */
+	CREEL__FRAME_DEAD = 'D',    /* server: its wait status; its process group is dead as well */
+	CREEL__FRAME_STOPPED = 'T', /* server: by the stop key, and the workers as well */
+	CREEL__FRAME_CONTINUE = 'C',  /* parent: it runs, so they may */
+	CREEL__FRAME_CONTINUED = 'G', /* server: they do; status: for how many ms they did not */
+	CREEL__FRAME_NEWS = 'N',      /* server: a worker has rung, and its bell is gone */
+	CREEL__FRAME_KILL = 'K',      /* parent: kill this worker, of which it has no pidfd */
+	CREEL__FRAME_QUIT = 'Q',      /* parent: kill what is left and leave */
 };
 
 enum creel__step {
@@ -69,6 +72,11 @@ void creel__strays_end(pid_t self);
 
 /* Takes one back that is not needed after all. */
 void creel__server_undo(struct creel__served *served);
+
+/* key.c: starts the process that the stop key stops with the host; 0 if there is no terminal. Runs
+ * in the server, while that is in the host's process group. Then: whether it has just stopped. */
+pid_t creel__key_watch(struct creel__space *space);
+bool creel__key_pressed(pid_t pid);
 
 /* leave.c: flushes what the process has printed on stdout and stderr. */
 void creel__child_flush(void);

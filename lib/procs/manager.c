@@ -164,6 +164,24 @@ static bool server_is_dead(struct creel__procs *p)
 	return poll(&gone, 1, 0) > 0;
 }
 
+/* What the server says of the stop key arrives when the host goes on, before any limit is looked
+ * at: time in which all were stopped is no time of the tasks'. */
+static void heard_stopped(struct creel__procs *p)
+{
+	struct creel__frame order = {.type = CREEL__FRAME_CONTINUE};
+	creel__lock_acquire(&p->lock);
+	p->stopped = creel__frame_send(p->socket, &order, -1) == 0;
+	creel__procs_unlock(p);
+}
+
+static void heard_continued(struct creel__procs *p, int ms)
+{
+	creel__lock_acquire(&p->lock);
+	p->stopped = false;
+	creel__time_exclude_locked(p, ms * INT64_C(1000000));
+	creel__procs_unlock(p);
+}
+
 /* News from the server; false once it is gone. */
 static bool hear(struct creel__procs *p)
 {
@@ -178,7 +196,11 @@ static bool hear(struct creel__procs *p)
 		creel__lock_acquire(&p->lock);
 		bool mine = w && w->life != CREEL__NOBODY && w->incarnation == f.incarnation;
 		creel__procs_unlock(p);
-		if (mine && f.type == CREEL__FRAME_BORN && fd >= 0) {
+		if (f.type == CREEL__FRAME_STOPPED) {
+			heard_stopped(p);
+		} else if (f.type == CREEL__FRAME_CONTINUED && f.status >= 0) {
+			heard_continued(p, f.status);
+		} else if (mine && f.type == CREEL__FRAME_BORN && fd >= 0) {
 			born(p, w, &f, fd);
 			fd = -1;
 		} else if (mine && f.type == CREEL__FRAME_BORN) {
@@ -198,7 +220,8 @@ static void sleep_until(struct creel__procs *p, int64_t wake_at, bool *ret_news)
 {
 	struct epoll_event events[4];
 	int n = epoll_wait(p->epoll, events, 4, timeout_of(wake_at));
-	*ret_news = false;
+	/* Interrupted: the host was stopped, perhaps by the key, and there is news of that. */
+	*ret_news = n < 0;
 	for (int i = 0; i < n; i++) {
 		uint64_t count;
 		if (events[i].data.fd == p->rung)

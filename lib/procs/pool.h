@@ -117,6 +117,7 @@ struct creel__procs {
 	bool closed, broken, released, ended;
 	bool joining, joined; /* the manager, by a closer */
 	unsigned reach;       /* those from here on are nobody: not looked at */
+	bool stopped;         /* by the stop key, and not yet continued: no limit passes */
 	bool sleeping;        /* the manager, with the deadline below */
 	int64_t wake_at;
 	creel_future *first, *last; /* the queue */
@@ -207,6 +208,9 @@ void creel__worker_died(struct creel__procs *p, struct creel__proc *w, int statu
 /* Ends everything that is queued, with that error (borrowed), and refuses what comes.
  * Takes the lock. */
 void creel__procs_break(struct creel__procs *p, const creel_error *error);
+
+/* time.c: so long, until now, all were stopped: that is no time of the tasks'. */
+void creel__time_exclude_locked(struct creel__procs *p, int64_t ns);
 
 /* stale.c: functions, over changes of the server. */
 /* Whether the workers have it. Without the lock; then, under it, before the task is queued. */

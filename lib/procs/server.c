@@ -129,6 +129,7 @@ void creel__server_drop_locked(struct creel__procs *p)
 	unwatch(p, &p->socket);
 	unwatch(p, &p->rung);
 	unwatch(p, &p->server_pidfd);
+	p->stopped = false;
 }
 
 static struct creel__proc *nobody_locked(struct creel__procs *p)

@@ -19,6 +19,16 @@ static void earliest(int64_t *wake_at, int64_t at)
 		*wake_at = at;
 }
 
+/* The worker's own word for it, where that can be true, and once: what it says later does not
+ * count. */
+static void note_start(struct creel__place *place, const struct creel__slot *slot, int64_t now)
+{
+	int64_t sent = place->check_at - place->limit_ns;
+	int64_t started = creel__load(&slot->started, relaxed);
+	if (!place->started)
+		place->started = started > now || started < sent ? sent : started;
+}
+
 /* A limit has passed since the task was sent: since it started? Returns when to look again;
  * 0: never. */
 static int64_t check_limit_locked(struct creel__procs *p, struct creel__proc *w, unsigned i,
@@ -31,15 +41,7 @@ static int64_t check_limit_locked(struct creel__procs *p, struct creel__proc *w,
 	/* [SLOT-3] acquire: sees when it started; pairs with the worker's step to RUNNING */
 	if (creel__load(&slot->state, acquire) == CREEL__SLOT(place->seq, CREEL__SLOT_RUNNING) ||
 	    place->began) {
-		/* The worker's own word for it, where that can be true, and once: what it says
-		 * later does not count. */
-		if (!place->started) {
-			int64_t started = creel__load(&slot->started, relaxed);
-			place->started = started > now ||
-							 started < place->check_at - place->limit_ns
-						 ? place->check_at - place->limit_ns
-						 : started;
-		}
+		note_start(place, slot, now);
 		place->began = true;
 		if (now - place->started >= place->limit_ns) {
 			creel__fence_locked(p, w, i, CREEL_KIND_TIMED_OUT, p->options.grace_ns);
@@ -55,9 +57,38 @@ static int64_t check_limit_locked(struct creel__procs *p, struct creel__proc *w,
 static void check_limits_locked(struct creel__procs *p, struct creel__proc *w, int64_t now,
 				int64_t *wake_at)
 {
-	for (unsigned i = 0; i < CREEL__DEPTH && !w->dying; i++)
+	for (unsigned i = 0; i < CREEL__DEPTH && !w->dying && !p->stopped; i++)
 		if (w->place[i].task && w->place[i].check_at)
 			earliest(wake_at, check_limit_locked(p, w, i, now));
+}
+
+static void exclude_from_locked(struct creel__procs *p, struct creel__proc *w, int64_t now,
+				int64_t ns)
+{
+	if (w->start_by)
+		w->start_by += ns;
+	if (w->kill_at > 0)
+		w->kill_at += ns;
+	for (unsigned i = 0; i < CREEL__DEPTH; i++) {
+		struct creel__place *place = &w->place[i];
+		const struct creel__slot *slot = creel__slot_of(p, w, i);
+		if (!place->task || !place->check_at)
+			continue;
+		/* [SLOT-3] acquire: as above */
+		if (!place->began && creel__load(&slot->state, acquire) !=
+					     CREEL__SLOT(place->seq, CREEL__SLOT_RUNNING))
+			continue;
+		note_start(place, slot, now);
+		if (place->started <= now - ns)
+			place->started += ns;
+	}
+}
+
+void creel__time_exclude_locked(struct creel__procs *p, int64_t ns)
+{
+	int64_t now = creel__now();
+	for (unsigned i = 0; i < p->reach; i++)
+		exclude_from_locked(p, &p->procs[i], now, ns);
 }
 
 static void retire_locked(struct creel__procs *p, struct creel__proc *w, int64_t now)

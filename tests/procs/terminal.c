@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Promises 27 and 32 on a terminal: a task that touches it gets an error, and the stop key stops
+ * the workers with the host.
+ *
+ *   test --- shell (leads the session of a pty) --- host, in the foreground group --- pool
+ */
+#include "procs.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <termios.h>
+
+static struct terminal {
+	int master;
+	pid_t shell;
+	struct ct_count *started, *stopped, *go, *gate;
+	_Atomic pid_t worker;
+	_Atomic int status; /* of the host */
+	_Atomic unsigned beats;
+	int64_t limit_ns;
+	void (*run)(struct terminal *t);
+} * terminal;
+
+static void host_of_shell(struct terminal *t)
+{
+	signal(SIGTTOU, SIG_IGN);
+	setpgid(0, 0);
+	tcsetpgrp(0, getpid());
+	signal(SIGTTOU, SIG_DFL);
+	t->run(t);
+	_exit(0);
+}
+
+/* Waits for its job as a shell does, and continues it when it is told to. */
+static void shell(struct terminal *t, int slave)
+{
+	setsid();
+	if (ioctl(slave, TIOCSCTTY, 0) < 0)
+		_exit(90);
+	for (int fd = 0; fd < 3; fd++)
+		dup2(slave, fd);
+	signal(SIGTTOU, SIG_IGN);
+	pid_t host = fork();
+	if (host == 0)
+		host_of_shell(t);
+	int status = 0;
+	while (waitpid(host, &status, WUNTRACED) == host && WIFSTOPPED(status)) {
+		ct_open(t->stopped);
+		ct_pass(t->go);
+		tcsetpgrp(0, host);
+		kill(-host, SIGCONT);
+	}
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 91);
+}
+
+static struct terminal *start(void (*run)(struct terminal *t), int64_t limit_ns)
+{
+	struct terminal *t = terminal = ct_shared(sizeof *t);
+	t->run = run;
+	t->limit_ns = limit_ns;
+	t->started = ct_count_new();
+	t->stopped = ct_count_new();
+	t->go = ct_count_new();
+	t->gate = ct_count_new();
+	t->master = posix_openpt(O_RDWR | O_NOCTTY);
+	ct_assert(t->master >= 0 && grantpt(t->master) == 0 && unlockpt(t->master) == 0);
+	int slave = open(ptsname(t->master), O_RDWR | O_NOCTTY);
+	ct_assert(slave >= 0);
+	pid_t pid = fork();
+	if (pid == 0)
+		shell(t, slave);
+	t->shell = pid;
+	close(slave);
+	return t;
+}
+
+static void finish(struct terminal *t)
+{
+	int status = -1;
+	pt_await_gone(pt_pidfd(t->shell));
+	ct_int(waitpid(t->shell, &status, 0), t->shell);
+	ct_int(status, 0);
+	close(t->master);
+}
+
+static int task_read(creel_task *task, const void *arg, size_t size)
+{
+	(void)arg;
+	(void)size;
+	char bytes[16];
+	ssize_t n = read(0, bytes, sizeof bytes);
+	long code = n < 0 ? errno : 0;
+	/* Writing is allowed, also where background jobs would be stopped for it. */
+	TASK(write(1, "x", 1) == 1);
+	return creel_return(task, &code, sizeof code);
+}
+
+static void read_it(struct terminal *t)
+{
+	struct termios mode;
+	(void)t;
+	HOST(tcgetattr(0, &mode) == 0);
+	mode.c_lflag |= TOSTOP;
+	HOST(tcsetattr(0, TCSANOW, &mode) == 0);
+	creel_executor *ex = pt_pool(1);
+	HOST(ct_long_drop(creel_submit(ex, task_read, NULL, 0)) == EIO);
+	HOST(creel_executor_close(ex) == 0);
+}
+
+CASE(terminal, c32_a_task_that_reads_from_the_terminal_gets_an_error)
+{
+	finish(start(read_it, 0));
+}
+
+static int task_beat(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)arg;
+	(void)size;
+	struct terminal *t = terminal;
+	atomic_store(&t->worker, getpid());
+	ct_open(t->started);
+	while (!ct_count_get(t->gate)) {
+		atomic_fetch_add(&t->beats, 1);
+		ct_breathe();
+	}
+	return 0;
+}
+
+static void beat(struct terminal *t)
+{
+	creel_executor *ex = pt_pool(1);
+	creel_submit_options o = {.limit_ns = t->limit_ns};
+	creel_future *f = creel_submit_with(ex, task_beat, NULL, 0, &o);
+	HOST(ct_outcome(f) == 0);
+	creel_future_unref(f);
+	pt_works(ex);
+	HOST(creel_executor_close(ex) == 0);
+}
+
+static char state_of(pid_t pid)
+{
+	char path[64], state = '?';
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	FILE *file = fopen(path, "re");
+	if (file && fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+		state = '?';
+	if (file)
+		fclose(file);
+	return state;
+}
+
+static void press_stop(struct terminal *t)
+{
+	ct_pass(t->started);
+	ct_int(write(t->master, "\x1a", 1), 1);
+	ct_pass(t->stopped);
+	ct_until(state_of(atomic_load(&t->worker)) == 'T');
+}
+
+CASE(terminal, c32_the_stop_key_stops_the_workers_with_the_host)
+{
+	struct terminal *t = start(beat, 0);
+	press_stop(t);
+	unsigned before = atomic_load(&t->beats);
+	ct_open(t->go);
+	ct_until(atomic_load(&t->beats) > before);
+	ct_open(t->gate);
+	finish(t);
+}
+
+CASE(terminal, c27_time_that_the_host_was_stopped_by_the_key_is_not_the_task_s)
+{
+	enum { LIMIT_MS = 1500 };
+	struct terminal *t = start(beat, LIMIT_MS * PT_MS);
+	press_stop(t);
+	int64_t from = ct_now();
+	ct_until(ct_now() - from > (LIMIT_MS + 100) * PT_MS);
+	unsigned before = atomic_load(&t->beats);
+	ct_open(t->go);
+	ct_until(atomic_load(&t->beats) > before);
+	ct_open(t->gate);
+	finish(t);
+}
+
+static void stop_itself(struct terminal *t)
+{
+	creel_executor *ex = pt_pool(1);
+	struct pt_crash crash = {.how = PT_STOP};
+	creel_submit_options o = {.limit_ns = t->limit_ns};
+	creel_future *f = creel_submit_with(ex, task_crash, &crash, sizeof crash, &o);
+	HOST(pt_failure(f, CREEL_KIND_TIMED_OUT)->kind == CREEL_KIND_TIMED_OUT);
+	creel_future_unref(f);
+	HOST(creel_executor_close(ex) == 0);
+}
+
+CASE(terminal, c27_a_task_that_stops_itself_is_killed_on_time)
+{
+	finish(start(stop_itself, 100 * PT_MS));
+}
+
+static void ignore_key(struct terminal *t)
+{
+	signal(SIGTSTP, SIG_IGN);
+	beat(t);
+}
+
+/* A host that goes on has its workers go on. */
+CASE(terminal, c32_a_host_that_ignores_the_stop_key_keeps_its_workers)
+{
+	struct terminal *t = start(ignore_key, 0);
+	ct_pass(t->started);
+	for (int i = 0; i < 3; i++) {
+		ct_int(write(t->master, "\x1a", 1), 1);
+		unsigned before = atomic_load(&t->beats);
+		ct_until(atomic_load(&t->beats) > before + 3);
+	}
+	ct_until(state_of(atomic_load(&t->worker)) != 'T');
+	ct_open(t->gate);
+	finish(t);
+}
