@@ -21,7 +21,11 @@ CREEL_BEGIN
 /* Flags of creel_executor_shutdown(). */
 enum {
 	/* Cancel what has not started. Without it, what is pending still runs. */
-	CREEL_SHUTDOWN_CANCEL = 1
+	CREEL_SHUTDOWN_CANCEL = 1,
+	/* End what runs as well; includes CREEL_SHUTDOWN_CANCEL. A process pool kills the workers
+	 * that run something, with grace_ns of its options: those tasks fail as killed. Other
+	 * executors cannot end a function; creel_task_cancelled() says true to all their tasks. */
+	CREEL_SHUTDOWN_KILL = 2
 };
 
 /* Counts, read at one moment without stopping anybody: each is exact when the executor is quiet.
@@ -66,7 +70,8 @@ CREEL_API int creel_executor_close(creel_executor *ex);
 
 /*
  * Stops accepting (later submissions fail as shut down), then waits until deadline for what was
- * accepted. CREEL_NOW does not wait. Idempotent; a second call may add CREEL_SHUTDOWN_CANCEL.
+ * accepted. CREEL_NOW does not wait. Idempotent; a second call may add CREEL_SHUTDOWN_CANCEL or
+ * CREEL_SHUTDOWN_KILL.
  * Returns 0 when everything has ended, -ETIMEDOUT when not, -EDEADLK when it should have waited on
  * a worker of the executor or in a callback (the shutdown itself has happened), -EINVAL for
  * unknown flags (nothing has happened), -EPERM in a forked child. ret_left, if not NULL, gets how
@@ -106,8 +111,10 @@ CREEL_API int creel_executor_stats(creel_executor *ex, creel_stats *ret_stats, s
  *           return at once). While it runs, creel_task_run() of that task waits: so do not hold,
  *           while calling creel_task_run(), a lock that withdraw takes.
  * shutdown  Optional. Nothing will be submitted any more; with CREEL_SHUTDOWN_CANCEL,
- *           creel_task_run() cancels instead of running. flags as in creel_executor_shutdown().
- *           Called once for each new set of flags; must not wait.
+ *           creel_task_run() cancels instead of running. flags as in creel_executor_shutdown(),
+ *           where CREEL_SHUTDOWN_KILL brings CREEL_SHUTDOWN_CANCEL with it: an executor that
+ *           forwards to another one passes them on. Called once for each new set of flags; must
+ *           not wait.
  * destroy   Optional. All tasks ended and the last reference went: free self. May be called on the
  *           thread that ended the last task.
  * beneath   Optional. The executor that this one forwards to, borrowed; NULL if none.

@@ -28,7 +28,7 @@ typedef struct creel_map_options {
 	size_t in_flight;
 	/* creel_map_from(): the largest item in bytes. Default 4096. */
 	size_t max_item;
-	/* CREEL_ORDERED (the default) or CREEL_AS_COMPLETED; CREEL_KEEP_GOING. */
+	/* CREEL_ORDERED (the default) or CREEL_AS_COMPLETED; CREEL_KEEP_GOING; CREEL_KILL_REST. */
 	unsigned flags;
 	/* For every item. NULL: none. Borrowed until creel_map_end(). */
 	const creel_submit_options *submit;
@@ -71,8 +71,12 @@ CREEL_API const creel_error *creel_map_error(creel_mapping *map);
 CREEL_API int creel_map_next(creel_mapping *map, creel_deadline deadline, creel_future **ret_future,
 			     size_t *ret_index);
 
-/* Ends the map, early or not: cancels what is pending, lets go of what runs, frees the map. Does
- * not block. NULL does nothing. */
+/*
+ * Ends the map, early or not: cancels what is pending, asks what runs to stop
+ * (creel_task_cancelled()) and lets go of it, frees the map. Does not block. NULL does nothing.
+ * With CREEL_KILL_REST, here and when an error ends the map, what runs in worker processes is
+ * killed, with the grace_ns of its pool; on other executors it is asked to stop.
+ */
 CREEL_API void creel_map_end(creel_mapping *map);
 
 CREEL_END

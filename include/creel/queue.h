@@ -23,7 +23,8 @@ CREEL_BEGIN
 enum {
 	CREEL_ORDERED = 1,      /* queue: hand out as added, not as completed (a map's default) */
 	CREEL_AS_COMPLETED = 2, /* map: hand out as completed */
-	CREEL_KEEP_GOING = 4    /* map: an error is one item's result, not the end */
+	CREEL_KEEP_GOING = 4,   /* map: an error is one item's result, not the end */
+	CREEL_KILL_REST = 8     /* map: when it ends early, what runs is killed, not only asked */
 };
 
 typedef struct creel_queue_options {

@@ -77,10 +77,14 @@ int creel_executor_shutdown(creel_executor *ex, unsigned flags, creel_deadline d
 			    size_t *ret_left)
 {
 	int rc = check(ex);
-	if (rc == 0 && flags & ~(unsigned)CREEL_SHUTDOWN_CANCEL)
+	if (rc == 0 && flags & ~(unsigned)(CREEL_SHUTDOWN_CANCEL | CREEL_SHUTDOWN_KILL))
 		rc = -EINVAL;
 	if (rc)
 		return rc;
+	if (flags & CREEL_SHUTDOWN_KILL) {
+		flags |= CREEL_SHUTDOWN_CANCEL;
+		creel__store(&ex->kills, true, relaxed);
+	}
 	size_t left = 0;
 	rc = ex->class->shutdown(ex, flags, deadline, !creel__executor_is_own(ex), &left);
 	if (ret_left)

@@ -10,12 +10,10 @@
 #include "sync/fork.h"
 #include <creel/executor.h>
 
-/*
- * The operations of an executor, called with a valid executor of this process. Semantics and codes
- * as in creel/executor.h. submit returns 0 once it has the task, and then the executor's reference
- * is its own; if not 0 the task is untouched. may_wait is false where waiting would be for oneself:
- * then shutdown and drain return -EDEADLK instead of waiting.
- */
+enum {
+	CREEL__GRACE_OF_POOL = -1,
+};
+
 enum creel__withdrawn {
 	CREEL__NOT_THERE, /* unknown, or still queued: it will be found cancelled */
 	CREEL__WITHDRAWN, /* it is out of the queue: the executor's reference is the caller's */
@@ -24,14 +22,20 @@ enum creel__withdrawn {
 
 struct creel__worker;
 
+/*
+ * The operations of an executor, called with a valid executor of this process. Semantics and codes
+ * as in creel/executor.h. submit returns 0 once it has the task, and then the executor's reference
+ * is its own; if not 0 the task is untouched. may_wait is false where waiting would be for oneself:
+ * then shutdown and drain return -EDEADLK instead of waiting.
+ */
 struct creel__executor_class {
 	const char *name;
 	int (*submit)(creel_executor *ex, creel_task *task);
 	/* A pending task is being cancelled, or (ask) somebody only wants to know whether it has
 	 * started. Called with the future pinned. */
 	enum creel__withdrawn (*withdraw)(creel_executor *ex, creel_task *task, bool ask);
-	/* Kills a task that has started (and is held). 0, or CREEL_CANCEL_FINAL if it
-	 * has ended there. */
+	/* Kills a task that has started (and is held). A grace_ns of CREEL__GRACE_OF_POOL is the
+	 * executor's own. 0, or CREEL_CANCEL_FINAL if it has ended there. */
 	int (*kill)(creel_executor *ex, creel_task *task, int64_t grace_ns);
 	/* Somebody waits for a remote task, which is HELD until creel__future_release(), to be
 	 * called before anything that may block. The executor may have a shorter way to the outcome
@@ -76,6 +80,7 @@ struct creel_executor {
 	uint16_t generation; /* of the process that it belongs to: sync/fork.h */
 	bool is_static;
 	_Atomic(bool) cancels; /* shut down with CREEL_SHUTDOWN_CANCEL: nothing starts any more */
+	_Atomic(bool) kills;   /* with CREEL_SHUTDOWN_KILL: its tasks are asked to stop */
 	struct creel__unhandled unhandled;
 	_Atomic(const creel_error *) error; /* a reference, set once */
 };

@@ -389,8 +389,11 @@ int creel_future_cancel(creel_future *f)
 
 int creel_future_kill(creel_future *f, int64_t grace_ns)
 {
-	if (!f || grace_ns < 0)
-		return -EINVAL;
+	return f && grace_ns >= 0 ? creel__future_kill(f, grace_ns) : -EINVAL;
+}
+
+int creel__future_kill(creel_future *f, int64_t grace_ns)
+{
 	int rc = creel_future_cancel(f);
 	if (rc != CREEL_CANCEL_REQUESTED)
 		return rc;

@@ -111,4 +111,7 @@ void creel__future_drop(creel_future *f, uint64_t flag);
 /* core/task.c: runs the awaited task here if that is allowed. */
 bool creel__task_help(creel_future *f);
 
+/* creel_future_kill(), with CREEL__GRACE_OF_POOL as well. */
+int creel__future_kill(creel_future *f, int64_t grace_ns);
+
 #endif

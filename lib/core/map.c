@@ -25,7 +25,7 @@ enum {
 struct creel_mapping {
 	int end; /* what next says once nothing is in flight: 0 while there may be more items */
 	const creel_error *error; /* why, if something was wrong: a reference */
-	bool is_static, keep_going;
+	bool is_static, keep_going, kill_rest;
 	uint16_t generation;
 	creel_executor *ex;
 	creel_fn fn;
@@ -63,14 +63,14 @@ static const creel_error *check(const char *call, const creel_executor *ex, cree
 				const creel_map_options *o)
 {
 	unsigned both = CREEL_ORDERED | CREEL_AS_COMPLETED;
-	unsigned unknown = o->flags & ~(both | CREEL_KEEP_GOING);
+	unsigned unknown = o->flags & ~(both | CREEL_KEEP_GOING | CREEL_KILL_REST);
 	if (!ex)
 		return refuse("%s: the executor is NULL", call);
 	if (!fn)
 		return refuse("%s: the function is NULL", call);
 	if (unknown)
 		return refuse("%s: flags has 0x%x, which a map does not know; use CREEL_ORDERED or "
-			      "CREEL_AS_COMPLETED, and CREEL_KEEP_GOING",
+			      "CREEL_AS_COMPLETED, CREEL_KEEP_GOING, CREEL_KILL_REST",
 			      call, unknown);
 	if ((o->flags & both) == both)
 		return refuse("%s: flags is 0x%x, both CREEL_ORDERED and CREEL_AS_COMPLETED; "
@@ -109,6 +109,7 @@ static creel_mapping *map_new(const char *call, creel_executor *ex, creel_fn fn,
 	map->fn = fn;
 	map->submit = o->submit;
 	map->keep_going = o->flags & CREEL_KEEP_GOING;
+	map->kill_rest = o->flags & CREEL_KILL_REST;
 	map->limit = o->in_flight ? o->in_flight : default_limit();
 	map->max_item = o->max_item ? o->max_item : ITEM_DEFAULT;
 	return map;
@@ -250,7 +251,7 @@ static void fill(creel_mapping *map)
 static void end_early(creel_mapping *map)
 {
 	map->end = CREEL_EMPTY;
-	creel__queue_cancel(map->queue);
+	creel__queue_cancel(map->queue, map->kill_rest);
 	(void)creel_queue_reset(map->queue);
 	map->in_flight = 0;
 }
@@ -304,7 +305,7 @@ void creel_map_end(creel_mapping *map)
 		return;
 	}
 	if (map->queue)
-		creel__queue_cancel(map->queue);
+		creel__queue_cancel(map->queue, map->kill_rest);
 	creel_queue_unref(map->queue);
 	creel_executor_unref(map->ex);
 	creel__error_unref(map->error);

@@ -480,7 +480,7 @@ int creel_queue_reset(creel_queue *q)
 	return 0;
 }
 
-void creel__queue_cancel(creel_queue *q)
+void creel__queue_cancel(creel_queue *q, bool kill)
 {
 	struct entry *all = NULL;
 	if (check(q))
@@ -492,6 +492,9 @@ void creel__queue_cancel(creel_queue *q)
 		all = e;
 	}
 	creel__lock_release(&q->lock);
-	for (; all; all = all->next_to_cancel)
-		creel_future_cancel(all->future);
+	/* All first: what is killed must not make room for those that are still pending. */
+	for (struct entry *e = all; e; e = e->next_to_cancel)
+		creel_future_cancel(e->future);
+	for (struct entry *e = kill ? all : NULL; e; e = e->next_to_cancel)
+		creel__future_kill(e->future, CREEL__GRACE_OF_POOL);
 }

@@ -5,7 +5,8 @@
 
 #include <creel/queue.h>
 
-/* Cancels every future in the queue that is not final. Only while nobody takes. */
-void creel__queue_cancel(creel_queue *q);
+/* Cancels every future in the queue that is not final; kills those that run, if asked to, with the
+ * grace of their pool. Only while nobody takes. */
+void creel__queue_cancel(creel_queue *q, bool kill);
 
 #endif

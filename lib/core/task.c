@@ -443,7 +443,8 @@ bool creel_task_cancelled(const creel_task *task)
 	const _Atomic(uint32_t) *asked = creel__self()->asked;
 	if (asked && creel__load(asked, relaxed))
 		return true;
-	return creel__load(&task->future.state, relaxed) & CREEL__ASKED;
+	return creel__load(&task->future.state, relaxed) & CREEL__ASKED ||
+	       creel__load(&task->future.executor->kills, relaxed);
 }
 
 void *creel_task_local(creel_task *task)

@@ -58,6 +58,11 @@ unsigned creel__task_fail(creel_task *task, const creel_error *error);
  * no canceller uses the executor any more. Whether it is cancelled, now or before. */
 bool creel__task_cancel(creel_task *task);
 
+/* Cancels tasks of a list through next, which had been in the queue of ex, until the deadline: at
+ * least some, so that a short list never needs a second caller. *list is what is left. Returns how
+ * many it cancelled, or found cancelled. */
+uint64_t creel__cancel_until(creel_executor *ex, creel_future **list, creel_deadline deadline);
+
 /* Calls the function; what it returned. The result stands in the block. */
 int creel__task_call(creel_task *task);
 

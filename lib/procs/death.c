@@ -218,8 +218,8 @@ static const creel_error *explain_kill(const struct death *d, creel_future *f, i
 					 "last one (pid %d) %s",
 					 (int)d->pid, fate(d));
 	return creel__error_make(kind, CREEL_EFAILED, name,
-				 "the task was killed on request (creel_future_kill); its worker "
-				 "(pid %d) %s",
+				 "the task was killed on request (creel_future_kill(), "
+				 "CREEL_SHUTDOWN_KILL or CREEL_KILL_REST); its worker (pid %d) %s",
 				 (int)d->pid, fate(d));
 }
 

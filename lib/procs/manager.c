@@ -276,12 +276,29 @@ static void give_up(struct creel__procs *p)
 	}
 }
 
+/* A slice of what a shutdown had no time for. */
+static void cancel_doomed(struct creel__procs *p)
+{
+	creel__lock_acquire(&p->lock);
+	creel_future *list = p->doomed;
+	creel__procs_unlock(p);
+	if (!list)
+		return;
+	uint64_t cancelled = creel__cancel_until(&p->base, &list, CREEL_NOW);
+	creel__lock_acquire(&p->lock);
+	p->doomed = list;
+	p->cancelled += cancelled;
+	creel__cond_broadcast_locked(&p->changed);
+	creel__procs_unlock(p);
+}
+
 /* One round; false when the pool has come to its end. */
 static bool turn(struct creel__procs *p)
 {
 	bool news;
 	(void)creel__collect(p);
 	end_handed(p);
+	cancel_doomed(p);
 	creel__lock_acquire(&p->lock);
 	bool stuck = p->broken && p->queued && p->alive == 0;
 	creel__procs_unlock(p);
@@ -295,11 +312,11 @@ static bool turn(struct creel__procs *p)
 	if (p->wake_at < wake_at)
 		wake_at = p->wake_at;
 	bool over = p->closed && p->queued == 0 && p->alive == 0 && p->withdrawn == 0 &&
-		    p->watchers == 0 && !p->handed;
+		    p->watchers == 0 && !p->handed && !p->doomed && p->cancelling == 0;
 	p->sleeping = true;
 	p->wake_at = wake_at;
 	say_sleeping_locked(p, 1);
-	if (creel__anything_done(p))
+	if (creel__anything_done(p) || p->doomed)
 		wake_at = 0;
 	creel__procs_unlock(p);
 	if (over)

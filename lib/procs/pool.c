@@ -117,18 +117,26 @@ static void ended(creel_executor *ex)
 	creel__procs_unlock(p);
 }
 
+/* Kills what runs in place i; what is dying already, sooner. False if it has ended there. */
+static bool kill_locked(struct creel__procs *p, struct creel__proc *w, unsigned i, int64_t grace_ns)
+{
+	bool dying = w->place[i].kill_kind;
+	if (dying && w->kill_at > creel_in_ns(grace_ns).ns)
+		creel__kill_worker_locked(p, w, grace_ns);
+	return creel__fence_locked(p, w, i, CREEL_KIND_KILLED, grace_ns) || dying;
+}
+
 static int kill_task(creel_executor *ex, creel_task *task, int64_t grace_ns)
 {
 	struct creel__procs *p = procs_of(ex);
 	unsigned i;
+	if (grace_ns == CREEL__GRACE_OF_POOL)
+		grace_ns = p->options.grace_ns;
 	creel__lock_acquire(&p->lock);
 	struct creel__proc *w = creel__find_locked(p, task, &i);
-	bool dying = w && w->place[i].kill_kind;
-	if (dying && w->kill_at > creel_in_ns(grace_ns).ns)
-		creel__kill_worker_locked(p, w, grace_ns);
-	bool killed = w && creel__fence_locked(p, w, i, CREEL_KIND_KILLED, grace_ns);
+	bool killed = w && kill_locked(p, w, i, grace_ns);
 	creel__procs_unlock(p);
-	return killed || dying ? 0 : CREEL_CANCEL_FINAL;
+	return killed ? 0 : CREEL_CANCEL_FINAL;
 }
 
 void creel__count_finished(struct creel__procs *p, unsigned n)
@@ -160,37 +168,59 @@ static int drain(creel_executor *ex, creel_deadline deadline)
 	return rc;
 }
 
-/* What waits, in slots as well, is cancelled and its references dropped. */
-static void cancel_pending(struct creel__procs *p)
+/* Takes what waits, in slots as well. */
+static creel_future *take_pending_locked(struct creel__procs *p)
 {
-	creel__lock_acquire(&p->lock);
 	for (unsigned n = 0; n < p->reach; n++)
 		creel__requeue_locked(p, &p->procs[n]);
 	creel_future *list = p->first;
 	p->first = p->last = NULL;
 	p->queued = 0;
-	creel__procs_unlock(p);
-	uint64_t cancelled = 0;
-	while (list) {
-		creel_future *f = list;
-		list = f->next;
-		cancelled += creel__task_cancel((creel_task *)f);
-		if (creel__executor_foreign(&p->base))
-			return;
-	}
-	creel__lock_acquire(&p->lock);
-	p->cancelled += cancelled;
-	creel__cond_broadcast_locked(&p->changed);
-	creel__procs_unlock(p);
+	return list;
 }
 
-static void close_pool(struct creel__procs *p, unsigned flags)
+/* Nothing is pending: what is in the places runs, or has run. */
+static void kill_running_locked(struct creel__procs *p)
 {
+	for (unsigned n = 0; n < p->reach; n++)
+		for (unsigned i = 0; i < CREEL__DEPTH; i++)
+			if (p->procs[n].place[i].task)
+				(void)kill_locked(p, &p->procs[n], i, p->options.grace_ns);
+}
+
+/* Cancels until the deadline, and leaves the rest to the manager, unless that has one already. */
+static void cancel_list(struct creel__procs *p, creel_future *list, creel_deadline deadline)
+{
+	bool through = false;
+	while (!through) {
+		uint64_t cancelled = creel__cancel_until(&p->base, &list, deadline);
+		if (creel__executor_foreign(&p->base))
+			return;
+		creel__lock_acquire(&p->lock);
+		p->cancelled += cancelled;
+		through = !list || !p->doomed;
+		if (list && through)
+			p->doomed = list;
+		p->cancelling -= through;
+		creel__cond_broadcast_locked(&p->changed);
+		creel__procs_unlock(p);
+		deadline = CREEL_FOREVER;
+	}
+}
+
+static void close_pool(struct creel__procs *p, unsigned flags, creel_deadline deadline)
+{
+	creel_future *list = NULL;
 	creel__lock_acquire(&p->lock);
 	p->closed = true;
-	creel__procs_unlock(p);
 	if (flags & CREEL_SHUTDOWN_CANCEL)
-		cancel_pending(p);
+		list = take_pending_locked(p);
+	p->cancelling += list != NULL;
+	if (flags & CREEL_SHUTDOWN_KILL)
+		kill_running_locked(p);
+	creel__procs_unlock(p);
+	if (list)
+		cancel_list(p, list, deadline);
 	if (!creel__executor_foreign(&p->base))
 		creel__kick(p);
 }
@@ -200,7 +230,7 @@ static int shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline,
 {
 	struct creel__procs *p = procs_of(ex);
 	int rc = 0;
-	close_pool(p, flags);
+	close_pool(p, flags, deadline);
 	/* This is the child of a callback that forked. */
 	if (creel__executor_foreign(ex))
 		return -EPERM;
@@ -288,7 +318,7 @@ void creel__procs_free(struct creel__procs *p)
 static void release(creel_executor *ex)
 {
 	struct creel__procs *p = procs_of(ex);
-	close_pool(p, 0);
+	close_pool(p, 0, CREEL_NOW);
 	creel__lock_acquire(&p->lock);
 	p->released = true;
 	bool dead = p->ended;

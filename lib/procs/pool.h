@@ -121,6 +121,9 @@ struct creel__procs {
 	bool sleeping;        /* the manager, with the deadline below */
 	int64_t wake_at;
 	creel_future *first, *last; /* the queue */
+	creel_future
+		*doomed; /* of a shutdown: for the manager to cancel, who alone changes it then */
+	unsigned cancelling;  /* shutdowns that cancel what they took */
 	creel_future *handed; /* SETTLING, with their outcome, and with callbacks for the manager */
 	size_t queued;
 	size_t withdrawn;      /* tasks that cancellers are at, and that need the pool */

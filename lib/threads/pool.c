@@ -276,54 +276,20 @@ static void kick_all_locked(struct creel__pool *pool)
 			pool, creel__of(pool->idle.next, struct creel__pool_worker, idle));
 }
 
-/* Everything that is queued and in batches, as a list through next. The gates are shut: what leaves
- * a shard before it is emptied is in a batch afterwards. */
-static creel_future *take_everything_locked(struct creel__pool *pool)
+void creel__pool_shut(struct creel__pool *pool, unsigned flags, creel_deadline deadline)
 {
-	creel_future *all = NULL, **end = &all;
-	for (unsigned i = 0; i < pool->shards; i++) {
-		*end = creel__shard_take_all(&pool->shard[i]);
-		while (*end)
-			end = &(*end)->next;
-	}
-	for (struct creel__list *i = pool->roster.next; i != &pool->roster; i = i->next) {
-		struct creel__batch *batch =
-			&creel__of(i, struct creel__pool_worker, roster)->batch;
-		for (creel_task *task; (task = creel__batch_take(batch)); end = &task->future.next)
-			*end = &task->future;
-	}
-	*end = NULL;
-	return all;
-}
-
-static void cancel_list(struct creel__pool *pool, creel_future *list)
-{
-	uint64_t cancelled = 0;
-	while (list) {
-		creel_future *f = list;
-		list = f->next;
-		cancelled += creel__task_cancel((creel_task *)f);
-	}
-	creel__lock_acquire(&pool->lock);
-	pool->cancelled += cancelled;
-	creel__cond_broadcast_locked(&pool->changed);
-	creel__lock_release(&pool->lock);
-}
-
-void creel__pool_shut(struct creel__pool *pool, unsigned flags)
-{
-	creel_future *list = NULL;
+	struct creel__taken taken = {{NULL}};
 	creel__lock_acquire(&pool->lock);
 	if (!pool->closed) {
 		set_gates_locked(pool, CREEL__GATE_CLOSED);
 		pool->closed = true;
 	}
 	if (flags & CREEL_SHUTDOWN_CANCEL)
-		list = take_everything_locked(pool);
+		creel__pool_take_all_locked(pool, &taken);
 	kick_all_locked(pool);
 	creel__lock_release(&pool->lock);
-	if (list)
-		cancel_list(pool, list);
+	if (flags & CREEL_SHUTDOWN_CANCEL)
+		creel__pool_cancel(pool, &taken, deadline);
 }
 
 static int shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline, bool may_wait,
@@ -332,7 +298,7 @@ static int shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline,
 	struct creel__pool *pool = (struct creel__pool *)ex;
 	int rc = 0;
 	uint64_t left = 0;
-	creel__pool_shut(pool, flags);
+	creel__pool_shut(pool, flags, deadline);
 	creel__lock_acquire(&pool->lock);
 	while (rc == 0 && (!creel__pool_is_deserted_locked(pool) || unfinished_locked(pool))) {
 		/* Counted once: the code and the count tell of the same moment. */
@@ -388,7 +354,7 @@ static void stats(creel_executor *ex, creel_stats *ret_stats)
 		.running = t.begun - t.ended,
 		.done = t.ended + t.cancelled + t.failed,
 		.cancelled = t.cancelled,
-		.workers = (uint64_t)(pool->alive + pool->leaving),
+		.workers = (uint64_t)(pool->alive + pool->leaving - pool->helpers),
 		.idle = pool->idle_count,
 		.started = pool->started,
 		.died = pool->died,
@@ -418,15 +384,17 @@ void creel__pool_break(struct creel__pool *pool, const creel_error *error)
 {
 	creel__error_set_unhandled(error, pool->base.unhandled);
 	creel__executor_set_error(&pool->base, creel__error_ref(error));
+	struct creel__taken taken;
 	creel__lock_acquire(&pool->lock);
 	set_gates_locked(pool, CREEL__GATE_BROKEN);
 	pool->closed = pool->broken = true;
 	creel__pool_call_in_locked(pool);
-	creel_future *list = take_everything_locked(pool);
+	creel__pool_take_all_locked(pool, &taken);
 	kick_all_locked(pool);
 	creel__pool_update_need_locked(pool);
 	creel__lock_release(&pool->lock);
-	fail_list(pool, list, error);
+	for (unsigned i = 0; i < CREEL__LISTS; i++)
+		fail_list(pool, taken.list[i], error);
 	creel__error_unref(error);
 }
 

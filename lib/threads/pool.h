@@ -71,11 +71,21 @@ enum {
 	CREEL__SHARDS_MAX = 16,
 };
 
+enum {
+	CREEL__LISTS = 2 * CREEL__SHARDS_MAX + 1,
+};
+
+/* What was in a pool's queues, as lists through next. */
+struct creel__taken {
+	creel_future *list[CREEL__LISTS];
+};
+
 struct creel__pool_worker {
 	struct creel__worker base;
 	struct creel__pool *pool;
 	pthread_t thread;
 	struct creel__list roster; /* in pool->roster, later in pool->zombies */
+	bool is_helper;            /* no worker: cancel.c; set at birth */
 	bool joining;              /* a zombie that a closer joins; guarded by pool->lock */
 	struct creel__list idle;   /* in pool->idle while it sleeps */
 	bool is_idle;              /* guarded by pool->lock */
@@ -115,6 +125,7 @@ struct creel__pool {
 	int max_workers, min_workers, alive, starting, leaving;
 	int waking;           /* how many are in flight: 0, 1, 2; shown in need */
 	bool no_more_threads; /* the system refused one; see REFUSED */
+	int helpers;          /* of leaving: those that cancel the rest of a shutdown */
 	bool put_off;         /* the last worker stays only because another one is starting */
 	bool closed, broken, released;
 	struct creel__list roster, idle, zombies;
@@ -143,8 +154,16 @@ bool creel__pool_try_vacate_locked(struct creel__pool *pool);
 /* Wakes a sleeping worker for a reason other than work. */
 void creel__pool_kick_locked(struct creel__pool *pool, struct creel__pool_worker *w);
 
-/* Refuses what comes; with CREEL_SHUTDOWN_CANCEL, what is pending is cancelled. */
-void creel__pool_shut(struct creel__pool *pool, unsigned flags);
+/* Refuses what comes. With CREEL_SHUTDOWN_CANCEL, what is pending is cancelled, as much of it by
+ * the caller as the deadline allows. */
+void creel__pool_shut(struct creel__pool *pool, unsigned flags, creel_deadline deadline);
+
+/* cancel.c */
+/* Takes everything that is queued and in batches. The gates are shut. */
+void creel__pool_take_all_locked(struct creel__pool *pool, struct creel__taken *ret_taken);
+/* Cancels that: until the deadline itself, the rest on a thread of its own. */
+void creel__pool_cancel(struct creel__pool *pool, struct creel__taken *taken,
+			creel_deadline deadline);
 
 /* reap.c: workers that left. */
 /* Nobody serves, or is about to. */

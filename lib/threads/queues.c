@@ -162,19 +162,16 @@ bool creel__shard_try_vacate(struct creel__shard *shard)
 	return empty;
 }
 
-creel_future *creel__shard_take_all(struct creel__shard *shard)
+void creel__shard_take_all(struct creel__shard *shard, creel_future **ret_first,
+			   creel_future **ret_second)
 {
 	creel__lock_acquire(&shard->out_lock);
-	creel_future *first = shard->out_first;
-	creel_future **end = &first;
-	while (*end)
-		end = &(*end)->next;
+	*ret_first = shard->out_first;
 	swap_locked(shard);
-	*end = shard->out_first;
+	*ret_second = shard->out_first;
 	shard->out_first = NULL;
 	shard->out_count = shard->returned = 0;
 	creel__lock_release(&shard->out_lock);
-	return first;
 }
 
 creel_task *creel__batch_take(struct creel__batch *batch)

@@ -91,8 +91,10 @@ bool creel__batch_is_of_locked(struct creel__batch *batch, const struct creel__s
 uint64_t creel__review_period(unsigned sharers);
 uint64_t creel__review_age(unsigned sharers);
 
-/* Everything that is queued, as a list through next. */
-creel_future *creel__shard_take_all(struct creel__shard *shard);
+/* Everything that is queued, as two lists through next, one behind the other. Takes the same time
+ * whatever their length. */
+void creel__shard_take_all(struct creel__shard *shard, creel_future **ret_first,
+			   creel_future **ret_second);
 
 /* The first task of a batch, for its owner or a thief. */
 creel_task *creel__batch_take(struct creel__batch *batch);

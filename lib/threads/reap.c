@@ -108,6 +108,7 @@ void creel__pool_bury(struct creel__pool_worker *w)
 	creel__self()->left = w;
 	creel__lock_acquire(&pool->lock);
 	pool->leaving--;
+	pool->helpers -= w->is_helper;
 	pool->begun += creel__load(&w->base.begun, relaxed);
 	pool->ended += creel__load(&w->base.ended, relaxed);
 	pool->cancelled += creel__load(&w->base.cancelled, relaxed);
@@ -125,7 +126,7 @@ void creel__pool_bury(struct creel__pool_worker *w)
 void creel__pool_release(creel_executor *ex)
 {
 	struct creel__pool *pool = (struct creel__pool *)ex;
-	creel__pool_shut(pool, 0);
+	creel__pool_shut(pool, 0, CREEL_NOW);
 	creel__lock_acquire(&pool->lock);
 	pool->released = true;
 	bool dead = creel__pool_is_deserted_locked(pool);

@@ -496,7 +496,7 @@ CASE(bad_map_arguments_are_named_with_their_value, 0)
 {
 	long items[3] = {1, 2, 3};
 	struct source s = {.end = 3, .allowed = true};
-	creel_map_options bad[3] = {{.flags = 8 | CREEL_KEEP_GOING}, {.flags = 3}, {0}};
+	creel_map_options bad[3] = {{.flags = 16 | CREEL_KEEP_GOING}, {.flags = 3}, {0}};
 	creel_map_options large = {.max_item = SIZE_MAX};
 	char text[200];
 	creel_executor *ex = ct_executor();
@@ -515,8 +515,8 @@ CASE(bad_map_arguments_are_named_with_their_value, 0)
 		 SIZE_MAX / 2);
 	is_refused(creel_map(ex, task_double, items, SIZE_MAX / 2, 3, NULL), text);
 	is_refused(creel_map(ex, task_double, items, sizeof items[0], 3, &bad[0]),
-		   "creel_map: flags has 0x8, which a map does not know; use CREEL_ORDERED or "
-		   "CREEL_AS_COMPLETED, and CREEL_KEEP_GOING");
+		   "creel_map: flags has 0x10, which a map does not know; use CREEL_ORDERED or "
+		   "CREEL_AS_COMPLETED, CREEL_KEEP_GOING, CREEL_KILL_REST");
 	is_refused(creel_map(ex, task_double, items, sizeof items[0], 3, &bad[1]),
 		   "creel_map: flags is 0x3, both CREEL_ORDERED and CREEL_AS_COMPLETED; "
 		   "use one of them");

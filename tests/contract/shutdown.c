@@ -325,7 +325,7 @@ CASE(bad_shutdown_flags_are_refused_and_nothing_happens, 0)
 	struct ct_count *ran = ct_count_new();
 	size_t left = 77;
 	creel_executor *ex = ct_executor();
-	ct_int(creel_executor_shutdown(ex, 2, CREEL_NOW, &left), -EINVAL);
+	ct_int(creel_executor_shutdown(ex, 4, CREEL_NOW, &left), -EINVAL);
 	ct_int(creel_executor_shutdown(ex, 1u << 31 | CREEL_SHUTDOWN_CANCEL, CREEL_NOW, &left),
 	       -EINVAL);
 	ct_int(left, 77);

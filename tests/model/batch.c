@@ -205,10 +205,13 @@ static void producer_and_consumers(void)
 static void take_everything(void *arg)
 {
 	(void)arg;
-	creel_future *next;
-	for (creel_future *f = creel__shard_take_all(&shard); f; f = next) {
-		next = f->next;
-		got((creel_task *)f);
+	creel_future *lists[2], *next;
+	creel__shard_take_all(&shard, &lists[0], &lists[1]);
+	for (int i = 0; i < 2; i++) {
+		for (creel_future *f = lists[i]; f; f = next) {
+			next = f->next;
+			got((creel_task *)f);
+		}
 	}
 }
 

@@ -131,8 +131,8 @@ BUGS = {
     # Nobody tells the sleeping workers that the pool is closed.
     'closes in silence': (
         'threads/pool.c',
-        'kick_all_locked(pool);\n\tcreel__lock_release(&pool->lock);\n\tif (list)',
-        'creel__lock_release(&pool->lock);\n\tif (list)'),
+        'kick_all_locked(pool);\n\tcreel__lock_release(&pool->lock);\n\tif (flags',
+        'creel__lock_release(&pool->lock);\n\tif (flags'),
     # A pool that was closed still accepts.
     'leaves the gates open': (
         'threads/pool.c',
