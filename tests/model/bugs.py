@@ -194,6 +194,16 @@ BUGS = {
         'procs/death.c',
         'while (w->fetching)\n\t\tcreel__cond_wait(&p->changed, &p->lock, CREEL_FOREVER);',
         ''),
+    # What a dead worker wrote behind its task decides what becomes of that.
+    'believes the dead': (
+        'procs/death.c',
+        'if (below > first || may_go_again_locked(p, w, i))',
+        'if (may_go_again_locked(p, w, i))'),
+    # A task is DONE, and one that the same worker had to do before is not.
+    'delivers out of turn': (
+        'procs/collect.c',
+        'uint64_t until = count && count < w->used ? first_undone_locked(p, w) : UINT64_MAX;',
+        'uint64_t until = UINT64_MAX;'),
     # A task is killed when its worker was dead already, and what it died of is being told.
     'kills the dead': (
         'procs/death.c',
