@@ -204,11 +204,6 @@ BUGS = {
         'procs/collect.c',
         'uint64_t until = count && count < w->used ? first_undone_locked(p, w) : UINT64_MAX;',
         'uint64_t until = UINT64_MAX;'),
-    # A task is killed when its worker was dead already, and what it died of is being told.
-    'kills the dead': (
-        'procs/death.c',
-        'if (w->gone || place->collecting ||',
-        'if (place->collecting ||'),
 }
 
 
