@@ -148,6 +148,16 @@ BUGS = {
         'threads/worker.c',
         'if (pool->put_off && !creel__list_is_empty(&pool->idle))',
         'if (pool->closed && !creel__list_is_empty(&pool->idle))'),
+    # Two closers join the same worker.
+    'joins what another joins': (
+        'threads/reap.c',
+        'if (!zombie_of(i)->joining)\n\t\t\treturn zombie_of(i);',
+        'if (i)\n\t\t\treturn zombie_of(i);'),
+    # The last reference leaves threads that nobody joins.
+    'detaches nobody': (
+        'threads/reap.c',
+        'creel__thread_detach(zombie_of(node)->thread);',
+        ''),
     # A worker that is being started does not count.
     'forgets who is starting': (
         'threads/reap.c',
