@@ -67,7 +67,11 @@ enum {
 	CREEL__NEED = 1,
 	CREEL__WAKING = 2,
 	CREEL__REFUSED = 4, /* there would be NEED if the system had not refused a thread */
+#ifdef CREEL_MODEL
+	CREEL__REFUSED_LOOKS = 2,
+#else
 	CREEL__REFUSED_LOOKS = 1000,
+#endif
 	CREEL__SHARDS_MAX = 16,
 };
 

@@ -70,13 +70,13 @@ static creel_task *pop_locked(struct creel__shard *shard)
 
 uint64_t creel__review_period(unsigned sharers)
 {
-	return 16 * (uint64_t)sharers;
+	return CREEL__OVERTAKING / 4 * (uint64_t)sharers;
 }
 
 /* With the period before the next review and a last batch it makes 64 * sharers. */
 uint64_t creel__review_age(unsigned sharers)
 {
-	return 64 * (uint64_t)sharers - creel__review_period(sharers) - CREEL__BATCH;
+	return CREEL__OVERTAKING * (uint64_t)sharers - creel__review_period(sharers) - CREEL__BATCH;
 }
 
 /* The batch is empty, and nobody but its owner, the caller, can fill it. */

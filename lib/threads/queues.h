@@ -10,7 +10,13 @@
 #include <creel/executor.h>
 
 enum {
-	CREEL__BATCH = 16, /* a power of two */
+#ifdef CREEL_MODEL
+	CREEL__BATCH = 4, /* a power of two */
+	CREEL__OVERTAKING = 8,
+#else
+	CREEL__BATCH = 16,
+	CREEL__OVERTAKING = 64, /* by so many times the number of workers */
+#endif
 };
 
 /* Whether a shard takes tasks. */

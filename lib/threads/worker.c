@@ -57,16 +57,32 @@ static bool land_locked(struct creel__pool_worker *w)
 }
 
 /* Whoever was in flight is about to look, or has: clears its part of WAKING. Returns whether it was.
+ * looks: from here on it can be relied on.
  * If it is called in and may stay, it follows: what it was woken for must not wait. */
-static bool arrive(struct creel__pool_worker *w)
+static bool arrive(struct creel__pool_worker *w, bool looks)
 {
 	struct creel__pool *pool = w->pool;
 	creel__lock_acquire(&pool->lock);
 	bool was = land_locked(w);
+	creel__store(&w->base.looking, looks ? CREEL__LOOKS : 0, relaxed);
 	if (!pool->broken && !is_surplus_locked(pool))
 		w->attended = creel__load(&pool->attention, relaxed);
 	creel__lock_release(&pool->lock);
 	return was;
+}
+
+void creel__pool_stop_looking(struct creel__worker *worker)
+{
+	struct creel__pool_worker *w = creel__of(worker, struct creel__pool_worker, base);
+	if (creel__xchg(&worker->looking, 0, relaxed) == CREEL__RELIED && arrive(w, false))
+		creel__pool_pass_on(w->pool);
+}
+
+/* It has a task. */
+static void stop_looking(struct creel__pool_worker *w)
+{
+	if (creel__load(&w->base.looking, relaxed))
+		creel__pool_stop_looking(&w->base);
 }
 
 /* The task of a worker that was woken: what it leaves behind is the next one's. */
@@ -74,15 +90,10 @@ static creel_task *find_and_pass_on(struct creel__pool_worker *w)
 {
 	creel_task *task = find(w);
 	if (task)
+		stop_looking(w);
+	if (task)
 		creel__pool_pass_on(w->pool);
 	return task;
-}
-
-void creel__pool_stop_looking(struct creel__worker *worker)
-{
-	struct creel__pool_worker *w = creel__of(worker, struct creel__pool_worker, base);
-	if (creel__xchg(&worker->looking, 0, relaxed) == CREEL__RELIED && arrive(w))
-		creel__pool_pass_on(w->pool);
 }
 
 enum verdict {
@@ -169,7 +180,7 @@ static void stay_awake(struct creel__pool_worker *w, bool relied)
 	if (w->is_idle)
 		leave_idle_locked(w);
 	creel__lock_release(&pool->lock);
-	if (arrive(w) || relied)
+	if (arrive(w, false) || relied)
 		creel__pool_pass_on(pool);
 }
 
@@ -227,7 +238,7 @@ static creel_task *idle(struct creel__pool_worker *w)
 			continue;
 		if (!sleep_until_woken(w))
 			return NULL;
-		arrive(w);
+		arrive(w, true);
 		task = find_and_pass_on(w);
 		if (task)
 			return task;
@@ -257,8 +268,7 @@ static creel_task *next_task(struct creel__pool_worker *w)
 		task = find(w);
 	if (!task)
 		return idle(w);
-	if (creel__load(&w->base.looking, relaxed))
-		creel__pool_stop_looking(&w->base);
+	stop_looking(w);
 	return task;
 }
 
@@ -304,7 +314,7 @@ static void begin(struct creel__pool_worker *w)
 static void arrive_early(struct creel__pool_worker *w)
 {
 	struct creel__pool *pool = w->pool;
-	arrive(w);
+	arrive(w, false);
 	creel__lock_acquire(&pool->lock);
 	pool->initializing++;
 	uint64_t pending = creel__pool_pending_locked(pool);
@@ -365,7 +375,7 @@ static void run(void *arg)
 	struct creel__pool_worker *w = arg;
 	begin(w);
 	if (initialize(w)) {
-		arrive(w);
+		arrive(w, true);
 		creel_task *task = find_and_pass_on(w);
 		serve(w, task ? task : idle(w));
 	}

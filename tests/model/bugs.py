@@ -128,6 +128,38 @@ BUGS = {
         'threads/worker.c',
         'if (task)\n\t\tcreel__pool_pass_on(w->pool);\n\treturn task;',
         'return task;'),
+    # A worker that was relied on takes a task and forgets the rest.
+    'is relied on and passes nothing on': (
+        'threads/worker.c',
+        '== CREEL__RELIED && arrive(w, false))',
+        '== CREEL__RELIED && !arrive(w, false))'),
+    # A thread is started although a worker is about to look.
+    'counts on nobody who looks': (
+        'threads/pool.c',
+        '!rely_on_one_locked(pool)',
+        '!(false && rely_on_one_locked(pool))'),
+    # A worker calls a callback and still says that it looks.
+    'looks in a callback': (
+        'core/callback.c',
+        'creel__worker_is_busy();',
+        '(void)0;'),
+    # One refused thread, and no other is tried.
+    'is refused for ever': (
+        'threads/pool.c',
+        'if (looks % CREEL__REFUSED_LOOKS)',
+        'if (looks)'),
+    # A batch waits behind a long task.
+    'reviews nothing': (
+        'threads/share.c',
+        'shard->handed - number >= creel__review_age(sharers);',
+        'shard->handed - number >= 1000 * creel__review_age(sharers);'),
+    # A waiter uses the pool of a task that may end.
+    'holds nothing': (
+        'core/future.c',
+        '} while (!creel__cas(&f->state, &s, s | CREEL__HELD, acquire, relaxed));\n'
+        '\tif (f->executor->class->awaited)',
+        '} while (!creel__cas(&f->state, &s, s, acquire, relaxed));\n'
+        '\tif (f->executor->class->awaited)'),
     # Nobody tells the sleeping workers that the pool is closed.
     'closes in silence': (
         'threads/pool.c',
