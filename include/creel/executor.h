@@ -5,8 +5,14 @@
  *
  * LIFETIME  References are counted. Constructors never return NULL: what cannot be had is a broken
  *           executor, creel_executor_error() says why, and what is submitted to it fails with that.
- * FORK      In a forked child of the host, the calls of this header on a pool of the parent return
- *           -EPERM, and references to it may be dropped or forgotten. The child may make its own.
+ * FORK      In a forked child every call on an object of the parent's (executor, future, promise,
+ *           queue, map) returns -EPERM. A reference may be dropped or forgotten: dropping it closes
+ *           a queue's descriptor and does nothing else. The child may make its own objects.
+ *           A child that returns from a task, a callback or another function of the user's ends,
+ *           with the function's code as status, if a thread of the library called the function. On
+ *           a thread of the user's (inline executor) it returns to the caller.
+ * MEMORY    At most 64 MiB of the memory for tasks stays when a burst of tasks is over, beside what
+ *           each thread keeps (12 KiB). A task or future in use pins the 64 KiB that it lies in.
  * BAD INPUT A NULL executor is -EINVAL from every call that returns a code, but for
  *           creel_executor_close(). Below stands what else there is.
  */

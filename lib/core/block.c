@@ -5,23 +5,33 @@
  * ALGORITHM  Magazines and depot (Bonwick and Adams, "Magazines and Vmem", USENIX 2001): each
  *            thread keeps up to two magazines of MAGAZINE blocks, allocates and frees without
  *            atomics, and trades whole magazines with the depot. What the depot has not is
- *            cut from slabs. Slabs are never given back: the memory of the busiest moment
- *            stays, to be used again.
- * LOCKS      depot.lock (rank 90, a leaf): everything in depot.
+ *            cut from slabs.
+ * GIVING BACK  The depot keeps up to KEPT bytes in magazines and free slabs. Beyond that, whoever
+ *            gives a magazine takes it, and one more, apart: each block goes back to its slab,
+ *            which is found by address. A slab that has all its blocks again is free. Free slabs
+ *            beyond KEPT go to the system, at most SLABS_A_CALL in one call. A block in use pins
+ *            its slab, as does one in a thread's magazine. Below KEPT nobody looks at slabs.
+ * LOCKS      depot.lock (rank 90, a leaf): everything in depot, and the heads of slabs.
  * FORK       In a child the depot's lock may be held by a thread that is not there: on the first
- *            use after a fork the child starts with an empty depot and leaves the old one alone.
- *            The depot and its slabs are the part of the threads' caches that is shared. The only
- *            other process-wide state is the fork generation and the key for the ends of threads.
+ *            use after a fork the child starts with an empty depot and leaves the old one, and the
+ *            parent's slabs, alone. The depot and its slabs are the part of the threads' caches
+ *            that is shared. The only other process-wide state is the fork generation and the key
+ *            for the ends of threads.
+ * UNLOADING  dlclose() of a library that contains this one frees what is free. A thread that goes
+ *            on keeps up to two magazines and a slab: they are lost, as is what it still refers to.
  *
  * Under AddressSanitizer, memcheck and in the model each block is a piece of heap of its own, so
  * that a use after free is seen.
  */
 #include "core/block.h"
 #include "base/alloc.h"
+#include "base/list.h"
 #include "core/error.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include "sync/lock.h"
+#include <errno.h>
+#include <sys/mman.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(CREEL_MODEL) || defined(CREEL_MEMCHECK)
 #define PLAIN_HEAP 1
@@ -61,21 +71,78 @@ void creel__block_free(creel_future *f)
 enum {
 	MAGAZINE = 64,
 	DEPOT_BUSY = 1 << 16, /* with a generation: somebody resets the depot for it */
-	SLAB = 64 * 1024,
-	SLAB_HEAD = 64, /* keeps the blocks' place relative to cache lines */
+	SLAB = 64 * 1024,     /* and its alignment */
+	SLAB_HEAD = 64,       /* keeps the blocks' place relative to cache lines */
+	BLOCKS = (SLAB - SLAB_HEAD) / sizeof(creel_future),
+	KEPT = 64 * 1024 * 1024,
+	MAGAZINE_BYTES = MAGAZINE * sizeof(creel_future),
+	SLABS_A_CALL = 4,
 };
+
+/* The head of a slab. */
+struct slab {
+	struct creel__list link; /* in depot.partial or depot.free, unless it has no block */
+	creel_future *blocks;    /* that came back */
+	unsigned count;          /* of them */
+	uint16_t generation;
+};
+
+_Static_assert(sizeof(struct slab) <= SLAB_HEAD, "the blocks start behind the head");
 
 /* A full magazine is a list of blocks; the first one's payload links it to the next magazine. */
 static struct {
 	struct creel__lock lock;
 	creel_future *magazines;
-	void *slabs; /* linked through their first word: reachable, for leak checkers */
+	size_t magazine_count, free_count;
+	struct creel__list partial, free; /* slabs: some blocks came back; all did */
 	_Atomic(uint32_t) generation;
 } depot;
 
 static creel_future **next_magazine(creel_future *first)
 {
 	return (creel_future **)(void *)first->payload;
+}
+
+static struct slab *slab_of(const creel_future *f)
+{
+	return (struct slab *)((uintptr_t)f & ~(uintptr_t)(SLAB - 1));
+}
+
+static void reset_depot(void)
+{
+	creel__store(&depot.lock.word, 0, relaxed);
+	depot.magazines = NULL;
+	depot.magazine_count = depot.free_count = 0;
+	creel__list_init(&depot.partial);
+	creel__list_init(&depot.free);
+}
+
+/* Memory from the system, aligned to its size. */
+static struct slab *map_slab(void)
+{
+	int saved = errno;
+	int prot = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	unsigned char *p = mmap(NULL, SLAB, prot, flags, -1, 0);
+	if (p != MAP_FAILED && (uintptr_t)p % SLAB) {
+		munmap(p, SLAB);
+		p = mmap(NULL, 2 * SLAB, prot, flags, -1, 0);
+		if (p != MAP_FAILED) {
+			size_t before = SLAB - (uintptr_t)p % SLAB;
+			munmap(p, before);
+			p += before;
+			if (before < SLAB)
+				munmap(p + SLAB, SLAB - before);
+		}
+	}
+	errno = saved;
+	return p == MAP_FAILED ? NULL : (struct slab *)(void *)p;
+}
+
+static void unmap_slab(struct slab *slab)
+{
+	int saved = errno;
+	munmap(slab, SLAB);
+	errno = saved;
 }
 
 /* Takes the lock, after seeing to it that the depot is this process's own. The thread that finds a
@@ -93,8 +160,7 @@ static void enter_depot(void)
 			/* [DEPOT-1] acquire: as above, when it fails */
 		} else if (creel__cas(&depot.generation, &seen, own | DEPOT_BUSY, acquire,
 				      acquire)) {
-			creel__store(&depot.lock.word, 0, relaxed);
-			depot.magazines = NULL;
+			reset_depot();
 			/* [DEPOT-1] release: publishes the reset; pairs with the acquires above */
 			creel__store(&depot.generation, own, release);
 			seen = own;
@@ -103,35 +169,112 @@ static void enter_depot(void)
 	creel__lock_acquire(&depot.lock);
 }
 
+/* A magazine's blocks go back to their slabs. Those of a parent process stay where they are. */
+static void take_apart_locked(creel_future *first)
+{
+	uint16_t own = creel__fork_generation();
+	while (first) {
+		creel_future *f = first;
+		struct slab *slab = slab_of(f);
+		first = f->next;
+		if (slab->generation != own)
+			continue;
+		f->next = slab->blocks;
+		slab->blocks = f;
+		if (slab->count++ == 0)
+			creel__list_append(&depot.partial, &slab->link);
+		if (slab->count == BLOCKS) {
+			creel__list_remove(&slab->link);
+			creel__list_append(&depot.free, &slab->link);
+			depot.free_count++;
+		}
+	}
+}
+
+static creel_future *pop_magazine_locked(void)
+{
+	creel_future *first = depot.magazines;
+	if (first) {
+		depot.magazines = *next_magazine(first);
+		depot.magazine_count--;
+	}
+	return first;
+}
+
+static struct slab *pop_free_locked(void)
+{
+	struct creel__list *node = creel__list_pop(&depot.free);
+	if (node)
+		depot.free_count--;
+	return node ? creel__of(node, struct slab, link) : NULL;
+}
+
+static bool is_too_much_locked(void)
+{
+	return depot.magazine_count * MAGAZINE_BYTES + depot.free_count * SLAB > KEPT;
+}
+
 static void give_magazine(creel_future *first)
 {
+	struct slab *surplus[SLABS_A_CALL];
+	int n = 0;
 	enter_depot();
 	*next_magazine(first) = depot.magazines;
 	depot.magazines = first;
+	depot.magazine_count++;
+	for (int i = 0; i < 2 && is_too_much_locked(); i++)
+		take_apart_locked(pop_magazine_locked());
+	while (n < SLABS_A_CALL && is_too_much_locked() && (surplus[n] = pop_free_locked()))
+		n++;
 	creel__lock_release(&depot.lock);
+	while (n)
+		unmap_slab(surplus[--n]);
 }
 
-static creel_future *take_magazine(void)
+/* Blocks of slabs that have some, up to a magazine. */
+static creel_future *gather_locked(unsigned *ret_count)
+{
+	creel_future *list = NULL;
+	unsigned n = 0;
+	while (n < MAGAZINE && !creel__list_is_empty(&depot.partial)) {
+		struct slab *slab = creel__of(depot.partial.next, struct slab, link);
+		creel_future *f = slab->blocks;
+		slab->blocks = f->next;
+		f->next = list;
+		list = f;
+		n++;
+		if (--slab->count == 0)
+			creel__list_remove(&slab->link);
+	}
+	*ret_count = n;
+	return list;
+}
+
+static creel_future *take_magazine(unsigned *ret_count)
 {
 	enter_depot();
-	creel_future *first = depot.magazines;
-	if (first)
-		depot.magazines = *next_magazine(first);
+	creel_future *first = pop_magazine_locked();
+	*ret_count = MAGAZINE;
+	if (!first)
+		first = gather_locked(ret_count);
 	creel__lock_release(&depot.lock);
 	return first;
 }
 
 static bool new_slab(struct creel__local *local)
 {
-	unsigned char *slab = creel__malloc_aligned(64, SLAB);
+	enter_depot();
+	struct slab *slab = pop_free_locked();
+	creel__lock_release(&depot.lock);
+	if (!slab)
+		slab = map_slab();
 	if (!slab)
 		return false;
-	enter_depot();
-	*(void **)(void *)slab = depot.slabs;
-	depot.slabs = slab;
-	creel__lock_release(&depot.lock);
-	local->slab = slab + SLAB_HEAD;
-	local->slab_end = slab + SLAB;
+	slab->blocks = NULL;
+	slab->count = 0;
+	slab->generation = creel__fork_generation();
+	local->slab = (unsigned char *)slab + SLAB_HEAD;
+	local->slab_end = local->slab + BLOCKS * sizeof(creel_future);
 	return true;
 }
 
@@ -157,11 +300,12 @@ static creel_future *refill(struct creel__local *local)
 	creel__thread_hook();
 	creel_future *f = local->spare;
 	local->spare = NULL;
+	unsigned count = MAGAZINE;
 	if (!f)
-		f = take_magazine();
+		f = take_magazine(&count);
 	if (f) {
 		local->hot = f->next;
-		local->hot_count = MAGAZINE - 1;
+		local->hot_count = count - 1;
 		return f;
 	}
 	if (local->slab_end - local->slab < (ptrdiff_t)sizeof *f && !new_slab(local))
@@ -222,4 +366,25 @@ static void thread_ends(struct creel__local *local)
 void creel__thread_hook(void)
 {
 	(void)creel__local_at_exit(thread_ends);
+}
+
+/* The library is unloaded, as part of one that dlclose() was called for. */
+static void unload(void) __attribute__((destructor));
+static void unload(void)
+{
+	if (!creel__local_forget())
+		return;
+	struct creel__local *local = creel__self();
+	if (local->at_exit)
+		thread_ends(local);
+#ifndef PLAIN_HEAP
+	enter_depot();
+	creel_future *magazine;
+	while ((magazine = pop_magazine_locked()))
+		take_apart_locked(magazine);
+	struct slab *slab;
+	while ((slab = pop_free_locked()))
+		unmap_slab(slab);
+	creel__lock_release(&depot.lock);
+#endif
 }

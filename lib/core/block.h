@@ -51,6 +51,7 @@ enum {
 	CREEL__HELPED = 2048, /* its waiter runs it, and the queue keeps the executor's reference */
 	CREEL__REMOTE = 4096, /* runs in another process: PENDING may be RUNNING there; at birth */
 	CREEL__TELLING = 16384, /* final, and the listeners are being told */
+	CREEL__RUNNER = 20,     /* the bit from which 12 bits tell whose thread runs it */
 	CREEL__HELD = 8192,     /* somebody uses the executor of a remote task: it must not end */
 };
 

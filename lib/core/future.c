@@ -166,6 +166,12 @@ creel_future *creel__future_failed(const creel_error *error)
 
 bool creel__future_is_own(const creel_future *f)
 {
+	uint64_t s = creel__load(&f->state, relaxed);
+	unsigned state = s & CREEL__STATE;
+	if (state < CREEL__RUNNING || state >= CREEL__FINISHED)
+		return false;
+	if ((uint32_t)s >> CREEL__RUNNER != creel__runner_mark() >> CREEL__RUNNER)
+		return false;
 	for (const creel_task *i = creel__self()->task; i; i = i->future.outer)
 		if (&i->future == f)
 			return true;

@@ -6,6 +6,7 @@
 #include "core/block.h"
 #include "core/error.h"
 #include "sync/fork.h"
+#include "sync/local.h"
 
 /* A result that does not fit in the block. */
 struct creel__box {
@@ -94,7 +95,16 @@ void creel__future_release(creel_future *f);
 /* A future that is final from birth, with an error (takes over the reference). Never NULL. */
 creel_future *creel__future_failed(const creel_error *error);
 
-/* Whether the calling thread runs the future's task, right now or further out. */
+/* The mark that the calling thread leaves in the state word of a task that it runs. Threads may
+ * share one. */
+static inline unsigned creel__runner_mark(void)
+{
+	uint32_t hash = (uint32_t)((uintptr_t)creel__self() >> 4) * UINT32_C(2654435761);
+	return hash >> CREEL__RUNNER << CREEL__RUNNER;
+}
+
+/* Whether the calling thread runs the future's task, right now or further out. Looks through the
+ * stack of its tasks only if the future runs, under this thread's mark. */
 bool creel__future_is_own(const creel_future *f);
 
 /* core/callback.c: tells the hooks of a future that has just become final.

@@ -286,7 +286,7 @@ static void drop_queued(creel_future *f)
 void creel__task_dispatch(struct creel__worker *worker, creel_task *task)
 {
 	creel_future *f = &task->future;
-	if (creel__task_claim(f, CREEL__RUNNING)) {
+	if (creel__task_claim(f, CREEL__RUNNING | creel__runner_mark())) {
 		worker->dispatched = f;
 		run_counted(worker, task);
 		return;
@@ -317,7 +317,8 @@ bool creel__task_help(creel_future *f)
 	/* Only a task helps: in the initializer, and in the finalizer, there is no state for it. */
 	if (!worker || !creel__self()->task || f->executor != worker->executor)
 		return false;
-	if (!creel__task_claim(f, CREEL__RUNNING | CREEL__HELPED | CREEL__QUEUED))
+	if (!creel__task_claim(f, CREEL__RUNNING | CREEL__HELPED | CREEL__QUEUED |
+					  creel__runner_mark()))
 		return false;
 	run_counted(worker, (creel_task *)f);
 	return true;
@@ -366,7 +367,7 @@ int creel_task_run(creel_task *task)
 	creel__error_fill_reserve();
 	if (creel__load(&task->future.executor->cancels, relaxed))
 		(void)creel_future_cancel(&task->future);
-	if (!creel__task_claim(&task->future, CREEL__RUNNING)) {
+	if (!creel__task_claim(&task->future, CREEL__RUNNING | creel__runner_mark())) {
 		drop_counted(&task->future);
 		return -ECANCELED;
 	}

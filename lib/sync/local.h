@@ -76,4 +76,8 @@ static inline struct creel__local *creel__self(void)
  * pass the same fn. Returns 0, or -errno: then it will not be called. */
 int creel__local_at_exit(void (*fn)(struct creel__local *local));
 
+/* Called by the library's destructor. If the library is being unloaded, no thread's end calls fn
+ * any more. False at the end of the process, where that can be told: then nothing has happened. */
+bool creel__local_forget(void);
+
 #endif

@@ -69,6 +69,11 @@ int creel__local_at_exit(void (*fn)(struct creel__local *local))
 	return 0;
 }
 
+bool creel__local_forget(void)
+{
+	return false;
+}
+
 void creel__model_point(const volatile void *p)
 {
 	model_point(p, NULL, __builtin_return_address(0));

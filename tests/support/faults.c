@@ -173,6 +173,18 @@ WRAP(void *, mmap, void *at, size_t size, int protection, int flags, int fd, off
 	return __real_mmap(at, size, protection, flags, fd, offset);
 }
 
+#ifdef __GLIBC__
+/* What mmap() is called in programs with 64-bit file offsets. */
+WRAP(void *, mmap64, void *at, size_t size, int protection, int flags, int fd, off_t offset)
+{
+	if (fails(CT_FAULT_MEMORY)) {
+		errno = ENOMEM;
+		return MAP_FAILED;
+	}
+	return __real_mmap64(at, size, protection, flags, fd, offset);
+}
+#endif
+
 WRAP(int, pthread_create, pthread_t *ret, const pthread_attr_t *attributes, void *(*fn)(void *),
      void *arg)
 {

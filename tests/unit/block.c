@@ -5,8 +5,10 @@
 #include "faults.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
 	MANY = 5000,
@@ -171,3 +173,66 @@ CT_TEST(block, without_memory_there_is_none_and_later_there_is, 0)
 		creel__block_free(again[n]);
 	free_all(blocks);
 }
+
+/* Resident pages. */
+static long resident(void)
+{
+	long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+	if (!f || fscanf(f, "%*d %ld", &pages) != 1)
+		pages = 0;
+	if (f)
+		fclose(f);
+	return pages * (sysconf(_SC_PAGESIZE) / 1024) / 1024;
+}
+
+enum { BURST = 2000000, BURST_MIB = BURST / 1024 * 96 / 1024, KEPT_MIB = 64 };
+
+/* Linked through their payloads, so that the test needs no memory of its own. */
+static creel_future *burst(creel_future *list, int n)
+{
+	while (n--) {
+		creel_future *f = new_block();
+		f->next = list;
+		list = f;
+	}
+	return list;
+}
+
+static void free_list(creel_future *list)
+{
+	while (list) {
+		creel_future *f = list;
+		list = f->next;
+		creel__block_free(f);
+	}
+}
+
+#if !CT_ASAN && !CT_MEMCHECK && defined(__linux__) && !defined(__SANITIZE_THREAD__)
+CT_TEST(block, c12_a_burst_gives_its_memory_back, 0)
+{
+	long before = resident();
+	creel_future *list = burst(NULL, BURST);
+	ct_assert(resident() - before >= BURST_MIB * 9 / 10);
+	free_list(list);
+	ct_assert(resident() - before <= KEPT_MIB + 8);
+	/* And what is kept is used again. */
+	list = burst(NULL, BURST / 4);
+	ct_assert(resident() - before <= KEPT_MIB + 8);
+	free_list(list);
+}
+
+/* A few that stay pin their own slabs, and keep what they hold. */
+CT_TEST(block, c12_blocks_in_use_pin_their_slabs_only, 0)
+{
+	long before = resident();
+	creel_future *pinned = burst(NULL, 1000);
+	creel_future *list = burst(NULL, BURST);
+	pinned = burst(pinned, 1000);
+	free_list(list);
+	ct_assert(resident() - before <= KEPT_MIB + 8);
+	for (creel_future *f = pinned; f; f = f->next)
+		ct_assert(atomic_load(&f->state) == CREEL__REF);
+	free_list(pinned);
+}
+#endif
