@@ -10,8 +10,8 @@
  * BLOCKING Only _result, _view and _take, until their deadline. On a worker, waiting for a task of
  *          the same pool that has not started runs it right there (CREEL_FOREVER only). Waiting
  *          for oneself, or blocking in a callback, is -EDEADLK at once.
- * FORK     In a forked child every call on a future of the parent's that returns a code says -EPERM,
- *          on a final one too; creel_future_unref() calls nobody there.
+ * FORK     In a forked child every call on a future of the parent's returns -EPERM, if it returns
+ *          a code; on a final one too. creel_future_unref() calls nobody there.
  * BAD INPUT A NULL future is -EINVAL from every call that returns a code.
  */
 #ifndef CREEL_FUTURE_H
@@ -58,7 +58,7 @@ CREEL_API int creel_future_state(creel_future *f);
  * NULL and size 0, only the outcome is of interest. Returns 0; -ETIMEDOUT (the wait ended, the task
  * goes on); -ECANCELED; CREEL_EFAILED (see creel_future_error()); -EMSGSIZE (the size differs, ask
  * creel_future_view()); -EDEADLK; -EPERM (a future of the parent's, in a forked
- * child). ret is untouched unless 0 is returned.
+ * child). ret is untouched unless the call returns 0.
  */
 CREEL_API int creel_future_result(creel_future *f, creel_deadline deadline, void *ret, size_t size);
 
