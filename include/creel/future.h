@@ -106,14 +106,17 @@ typedef void (*creel_done_fn)(creel_future *f, void *arg);
 
 /*
  * Calls fn(f, arg) once when f is final, then free(arg) unless free is NULL. Callbacks of a future
- * run in the order of registration and with no lock held: on the thread that completes it (a
- * worker, a canceller, whoever settles the promise), or at once on the caller if it is final
- * already; with ex, as a task of ex, of which a reference is held until then (if ex refuses it, on
- * the completing thread after all). One that completes another future does not nest: that future's
- * callbacks run after it returned. Without ex a callback must not block; it must not end its
- * thread. It may drop references (the last one included), add callbacks, submit, shut pools down.
- * ret_id, if not NULL, gets the name for creel_future_remove(): never 0, or 0 if it was called at
- * once. Returns 0; -EINVAL if f or fn is NULL, -ENOTSUP if ex is a process pool (the callback is
+ * run in the order of registration, one at a time, and with no lock held: on the thread that
+ * completes it (a worker, a canceller, whoever settles the promise). One that is added while
+ * earlier ones have not all returned is called by the thread that calls those. One that is added
+ * after that is called at once on the caller or, within a callback or a destructor, when that has
+ * returned. With ex it is a task of ex, of which a reference is held until then, submitted in its
+ * turn (if ex refuses it, it is called on that thread after all). What a callback completes does
+ * not nest: those callbacks run after it returned. Without ex a callback must not block, nor with
+ * an executor that runs tasks within their submission, as the inline one does: -EDEADLK. It must
+ * not end its thread. It may drop references (the last one included), add callbacks, submit, shut
+ * pools down. ret_id, if not NULL, gets the name for creel_future_remove(); 0 only if fn has run.
+ * Returns 0; -EINVAL if f or fn is NULL, -ENOTSUP if ex is a process pool (the callback is
  * the host's), -ENOMEM, -EPERM in a forked child for a task of a parent's pool that is not final:
  * then fn will not be called and arg remains the caller's.
  */

@@ -5,7 +5,8 @@
  * ARGUMENTS  size bytes at arg are copied (small ones into the task itself); CREEL_BY_REF as size
  *            passes the pointer (to a process pool: NULL, or one into its shared memory). size 0
  *            with arg NULL is no argument. creel_submit_options.arg_free hands over what arg is or
- *            holds: it runs exactly once, before completion is visible.
+ *            holds: it runs exactly once, before completion is visible; within another destructor
+ *            it is put off until that has returned, and the completion is not.
  * ATOMIC     Accepted means exactly one completion, rejected means that it never runs.
  * ORDER      What the caller did before submitting happens before the task's function starts.
  *

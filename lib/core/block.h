@@ -7,13 +7,21 @@
  *   PENDING ----claim----> RUNNING ------------------> FINISHED | FAILED
  *      |  \                                              ^
  *      |   '--(promise set, reject)--> SETTLING ---------'
- *      '--cancel--> PINNED --> CANCELLED
+ *      '--cancel--> PINNED --> DROPPING --> CANCELLED
  *
- *   PINNED    The canceller has won; it runs the argument's destructor and the executor's withdraw,
- *             and the executor does not let go of the task until that is over. Reads as PENDING.
+ *   PINNED    The canceller has won. It asks the executor to withdraw the task, and the executor
+ *             does not let go of the task until that is over. No function of the user's runs
+ *             meanwhile, except the withdraw of a custom executor: so a thread that waits for the
+ *             end of PINNED waits a moment, and never for itself. Reads as PENDING.
+ *   DROPPING  The canceller is through with the executor and holds a reference of its own. It runs
+ *             the argument's destructor. An executor that finds the task waits for the end of that,
+ *             so that nothing is left when a shutdown returns, but not on a thread that is itself
+ *             in a destructor or a callback. So nobody who waits keeps another one waiting: whoever
+ *             runs a destructor never waits here. Reads as PENDING.
  *   SETTLING  One of several that would settle it has won and writes the result. Reads as RUNNING.
  *   The last three are final. All that a result consists of is plain data: written only by whoever
- *   moved the word to RUNNING, SETTLING or PINNED, read only after the word was seen final.
+ *   moved the word to RUNNING, SETTLING or PINNED, read only after the word was seen final, and
+ *   taken out or freed by whoever then holds the sole reference of a user (core/release.c).
  *
  * REMOTE    The tasks of a process pool run where this word is not. A worker's slot says whether
  *           one has started, and whoever wants to know (state, cancel, kill) asks the executor:
@@ -21,7 +29,9 @@
  *           and the executor cannot go, in the meantime.
  *
  * REFERENCES  One for each holder of the future; one for the executor, from submission until the
- *             task has ended or the executor has found it cancelled.
+ *             task has ended or the executor has found it cancelled; one for whoever tells the
+ *             listeners and calls the callbacks. Some of them are the library's alone and keep
+ *             nothing but the block: core/release.c.
  */
 #ifndef CREEL__CORE_BLOCK_H
 #define CREEL__CORE_BLOCK_H
@@ -35,19 +45,22 @@ enum {
 	CREEL__PINNED,
 	CREEL__RUNNING,
 	CREEL__SETTLING,
+	CREEL__DROPPING,
 	CREEL__FINISHED, /* from here on final */
 	CREEL__FAILED,
 	CREEL__CANCELLED,
-	CREEL__STATE = 7,      /* mask */
-	CREEL__WAITED = 8,     /* somebody is parked on the word, or about to be */
-	CREEL__HOOKED = 16,    /* hooks want to hear of the end */
-	CREEL__ASKED = 32,     /* cancel was called while it ran */
-	CREEL__READ = 64,      /* somebody looked at the error */
-	CREEL__OPTIONS = 128,  /* hooks holds a struct creel__options; set at birth */
-	CREEL__PROMISE = 256,  /* no executor; set at birth */
-	CREEL__COUNTED = 512,  /* the executor counts it; set at birth */
-	CREEL__STATIC = 1024,  /* constant: reference counting and flags skip it */
-	CREEL__QUEUED = 32768, /* HELPED, and the queue has not dropped its reference yet */
+	CREEL__STATE = 7,       /* mask */
+	CREEL__WAITED = 8,      /* somebody is parked on the word, or about to be */
+	CREEL__HOOKED = 16,     /* hooks want to hear of the end */
+	CREEL__ASKED = 32,      /* cancel was called while it ran */
+	CREEL__READ = 64,       /* somebody looked at the error */
+	CREEL__OPTIONS = 128,   /* hooks holds a struct creel__options; set at birth */
+	CREEL__PROMISE = 256,   /* no executor; set at birth */
+	CREEL__COUNTED = 512,   /* the executor counts it; set at birth */
+	CREEL__STATIC = 1024,   /* constant: reference counting and flags skip it */
+	CREEL__QUEUED = 32768,  /* helped or cancelled: the queue only has to drop its reference */
+	CREEL__CALLING = 65536, /* callbacks: waiting for the end, or not all called yet */
+	CREEL__LATE_ARG = 131072, /* final, and the argument's destructor is still to run */
 	CREEL__HELPED = 2048, /* its waiter runs it, and the queue keeps the executor's reference */
 	CREEL__REMOTE = 4096, /* runs in another process: PENDING may be RUNNING there; at birth */
 	CREEL__TELLING = 16384, /* final, and the listeners are being told */
@@ -75,13 +88,14 @@ struct creel__heap_arg {
 
 struct creel_future {
 	union {
-		creel_future *next; /* in its queue; on a free list; deferred callbacks */
+		creel_future *next; /* in its queue; on a free list */
 		/* A remote task that is with a worker: its executor's note of where. */
 		size_t where;
 	};
 	union {
-		creel_fn fn;       /* until it is called */
-		creel_task *outer; /* while it runs: the task that the thread was running before */
+		creel_fn fn;         /* until it is called */
+		creel_task *outer;   /* while it runs: what the thread was running before */
+		creel_future *dying; /* once it is final: core/release.c */
 	};
 	creel_executor *executor; /* alive until the task has ended; only compared afterwards */
 	_Atomic(uint64_t) state;

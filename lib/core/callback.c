@@ -7,9 +7,18 @@
  * running under the lock, calls it with no lock held, unlinks it, marks the next. A marked
  * callback cannot be removed.
  *
- * NESTING  A callback that completes another future does not call that one's callbacks: the future
- *          is put on the thread's list, and the outermost level goes through the list. A chain of
- *          any length needs the stack of one callback.
+ * CALLING  This bit of the state word is set while a callback is registered or has not returned. It
+ *          changes under the hooks' lock alone. On a final future it means that one thread calls
+ *          the callbacks: a callback that is added then goes to the end of the list, and that
+ *          thread finds it there before it clears the bit. Whoever adds one to a final future
+ *          without the bit sets it, and is that thread. So callbacks of one future never overtake
+ *          each other and never run at the same time. (One with an executor counts as returned
+ *          once the executor has it.)
+ *
+ * NESTING  What is to be called while the thread is in a callback, or in a destructor, is put on
+ *          the thread's list, and the outermost level goes through the list. A chain of any length
+ *          needs the stack of one callback. A task that an executor runs within the submission of a
+ *          callback (as the inline executor does) is a part of that callback.
  */
 #include "base/alloc.h"
 #include "core/executor.h"
@@ -36,6 +45,7 @@ struct callback {
 	bool called, freed; /* plain: set by its task, which also looks at them */
 	bool listed;        /* plain: set before it is in the list */
 	bool running;       /* guarded by the hooks' lock */
+	bool removed;       /* only its free is to be called */
 };
 
 static struct callback *callback_of(struct creel__hook *hook)
@@ -140,7 +150,10 @@ static void deliver(struct callback *c)
 		/* Once it is submitted, c is gone, and with it perhaps the last other reference. */
 		creel_executor *ex = creel_executor_ref(c->executor);
 		c->task = NULL;
+		/* If the executor runs it here, that must not block, nor nest. */
+		creel__callbacks_enter();
 		int rc = creel__executor_submit(ex, task);
+		creel__callbacks_leave();
 		if (rc)
 			c->task = task;
 		creel_executor_unref(ex);
@@ -164,39 +177,64 @@ static struct callback *mark_next_locked(creel_future *f, struct creel__hook *fr
 static struct creel__hook *first_callback_locked(creel_future *f)
 {
 	struct creel__hook *first = creel__hooks_first_locked(f);
-	if (first && creel__load(&f->state, relaxed) & CREEL__OPTIONS)
+	while (first && !creel__hooks_is_callback_locked(f, first))
 		first = creel__hooks_next_locked(f, first);
 	return first;
 }
 
-/* Marks the one behind c. */
-static struct callback *mark_behind(creel_future *f, struct callback *c)
+/* The oldest callback that is not marked: those stand together at the end of the list. */
+static struct creel__hook *first_waiting_locked(creel_future *f)
+{
+	struct creel__hook *found = NULL;
+	struct creel__hook *hook = creel__hooks_last_locked(f);
+	while (hook && creel__hooks_is_callback_locked(f, hook) && !callback_of(hook)->running) {
+		found = hook;
+		hook = creel__hooks_before_locked(f, hook);
+	}
+	return found;
+}
+
+/* Marks the one behind c or, without c, the oldest. If there is none, and c has returned, then the
+ * next one that is added is called by whoever adds it. */
+static struct callback *mark_next(creel_future *f, struct callback *c, bool returned)
 {
 	creel__hooks_lock(f);
-	struct callback *marked = mark_next_locked(f, creel__hooks_next_locked(f, &c->hook));
+	struct callback *marked = mark_next_locked(f, c ? creel__hooks_next_locked(f, &c->hook)
+							: first_waiting_locked(f));
+	if (!marked && returned)
+		creel__and(&f->state, ~(uint64_t)CREEL__CALLING, relaxed);
 	creel__hooks_unlock(f);
 	return marked;
 }
 
-/* Calls all callbacks of a future; c is the first, marked. Takes over a reference to f. A callback
- * that goes to an executor may come and go before the next is looked for, so that is marked first;
- * on this thread it is looked for afterwards: this one may add or remove some. */
+/* Calls c on this thread; returns the next one, marked. */
+static struct callback *call_here(creel_future *f, struct callback *c)
+{
+	call(c);
+	/* It has forked, and this is the child: the rest is the parent's. */
+	if (creel__future_foreign(f))
+		return NULL;
+	struct callback *next = c->listed ? mark_next(f, c, true) : NULL;
+	finish(c);
+	return next;
+}
+
+/* Hands c to its executor. It may be gone before the next is looked for, so that is marked first;
+ * if there is none yet, one may be added until the executor has c. */
+static struct callback *call_there(creel_future *f, struct callback *c)
+{
+	bool listed = c->listed;
+	struct callback *next = listed ? mark_next(f, c, false) : NULL;
+	deliver(c);
+	return next || !listed ? next : mark_next(f, NULL, true);
+}
+
+/* Calls all callbacks of a future; c is the first, marked. Takes over a reference to f. */
 static void run_all(creel_future *f, struct callback *c)
 {
 	while (c) {
-		bool here = !c->task;
 		c->future = creel_future_ref(f);
-		if (here)
-			call(c);
-		/* It has forked, and this is the child: the rest is the parent's. */
-		if (creel__future_foreign(f))
-			return;
-		struct callback *next = mark_behind(f, c);
-		if (here)
-			finish(c);
-		else
-			deliver(c);
-		c = next;
+		c = c->task ? call_there(f, c) : call_here(f, c);
 	}
 	creel_future_unref(f);
 }
@@ -212,13 +250,42 @@ static void defer(struct creel__local *local, struct callback *c)
 	local->deferred_last = c;
 }
 
+static void free_removed(struct callback *c)
+{
+	creel__destructors_enter();
+	c->free(c->arg);
+	dispose(c);
+	creel__destructors_leave();
+}
+
 static void run_deferred(struct creel__local *local)
 {
 	while (local->deferred) {
 		struct callback *c = local->deferred;
 		local->deferred = c->deferred_next;
-		run_all(c->future, c);
+		if (c->removed)
+			free_removed(c);
+		else
+			run_all(c->future, c);
 	}
+}
+
+/* Calls the callbacks from c on, now or when the callback that this thread is in has returned.
+ * Takes over a reference to f. */
+static void start(creel_future *f, struct callback *c)
+{
+	struct creel__local *local = creel__self();
+	c->future = f;
+	if (local->callbacks || local->draining) {
+		defer(local, c);
+		return;
+	}
+	local->draining = true;
+	local->cancel_state = creel__thread_no_cancel();
+	run_all(f, c);
+	run_deferred(local);
+	local->draining = false;
+	creel__thread_cancel_again(local->cancel_state);
 }
 
 void creel__callbacks_enter(void)
@@ -239,60 +306,69 @@ void creel__callbacks_leave(void)
 	creel__thread_cancel_again(local->cancel_state);
 }
 
-void creel__hooks_run(creel_future *f)
+/* Tells the listeners, in the order in which they came: from the callbacks to the front. */
+static void tell_locked(creel_future *f)
 {
-	creel__hooks_lock(f);
-	struct creel__hook *hook = first_callback_locked(f);
-	struct creel__hook *first = NULL;
+	struct creel__hook *hook = creel__hooks_last_locked(f);
 	while (hook) {
-		struct creel__hook *next = creel__hooks_next_locked(f, hook);
+		struct creel__hook *before = creel__hooks_before_locked(f, hook);
 		if (hook->notify) {
 			creel__hooks_unlink_locked(f, hook);
 			hook->notify(hook, f);
-		} else if (!first) {
-			first = hook;
 		}
-		hook = next;
+		hook = before;
 	}
-	struct callback *c = mark_next_locked(f, first);
-	creel__hooks_unlock(f);
-	if (c)
-		creel__worker_is_busy();
-	creel__future_told(f, !c);
-	if (!c)
-		return;
-	struct creel__local *local = creel__self();
-	c->future = f;
-	if (local->callbacks || local->draining) {
-		defer(local, c);
-		return;
-	}
-	local->draining = true;
-	local->cancel_state = creel__thread_no_cancel();
-	run_all(f, c);
-	run_deferred(local);
-	local->draining = false;
-	creel__thread_cancel_again(local->cancel_state);
 }
 
-/* Appends unless f is final. */
-static bool listen(creel_future *f, struct callback *c, uint64_t *ret_id)
+void creel__hooks_run(creel_future *f)
 {
-	if (creel__future_is_final(f))
-		return false;
+	creel__hooks_lock(f);
+	tell_locked(f);
+	struct creel__hook *first = first_callback_locked(f);
+	struct callback *c = mark_next_locked(f, first);
+	/* All were removed at the last moment. If there is one that is running, whoever added it
+	 * calls it. */
+	bool removed = !first && creel__load(&f->state, relaxed) & CREEL__CALLING;
+	if (removed)
+		creel__and(&f->state, ~(uint64_t)CREEL__CALLING, relaxed);
+	creel__hooks_unlock(f);
+	if (!c && !removed) {
+		creel__future_drop(f, CREEL__TELLING);
+		return;
+	}
+	creel__and(&f->state, ~(uint64_t)CREEL__TELLING, relaxed);
+	if (!c) {
+		creel_future_unref(f);
+		return;
+	}
+	creel__worker_is_busy();
+	start(f, c);
+}
+
+/* Appends c. True if the caller is to call it. */
+static bool append(creel_future *f, struct callback *c, uint64_t *ret_id)
+{
+	struct creel__local *local = creel__self();
+	bool here = !c->task && !local->callbacks && !local->draining;
 	creel__hooks_lock(f);
 	/* [FUT-2] acquire: as in creel__hooks_listen() */
-	uint64_t old = creel__or(&f->state, CREEL__HOOKED, acquire);
-	bool listening = (old & CREEL__STATE) < CREEL__FINISHED;
-	if (listening) {
-		c->listed = true;
-		c->id = ++f->hook_ids;
-		if (ret_id)
-			*ret_id = c->id;
-		creel__hooks_append_locked(f, &c->hook);
-	}
+	uint64_t old = creel__or(&f->state, CREEL__HOOKED | CREEL__CALLING, acquire);
+	bool mine = creel__is_final(old) && !(old & CREEL__CALLING);
+	c->listed = true;
+	c->running = mine;
+	c->id = ++f->hook_ids;
+	if (ret_id)
+		*ret_id = mine && here ? 0 : c->id;
+	creel__hooks_append_locked(f, &c->hook);
 	creel__hooks_unlock(f);
-	return listening;
+	return mine;
+}
+
+/* Final for ever, and the lock of its hooks cannot be taken: constant, or another process's. */
+static bool is_nobodys(const creel_future *f)
+{
+	return creel__load(&f->state, relaxed) & CREEL__STATIC ||
+	       (f->generation && f->generation != creel__fork_generation());
 }
 
 int creel_future_on_done(creel_future *f, creel_executor *ex, creel_done_fn fn, void *arg,
@@ -315,13 +391,24 @@ int creel_future_on_done(creel_future *f, creel_executor *ex, creel_done_fn fn, 
 		return -ENOMEM;
 	}
 	c->executor = creel_executor_ref(ex);
-	if (listen(f, c, ret_id))
-		return 0;
-	if (ret_id)
-		*ret_id = 0;
-	c->future = creel_future_ref(f);
-	deliver(c);
+	if (is_nobodys(f)) {
+		if (ret_id)
+			*ret_id = 0;
+		start(creel_future_ref(f), c);
+	} else if (append(f, c, ret_id)) {
+		start(creel_future_ref(f), c);
+	}
 	return 0;
+}
+
+/* Without callbacks a pending future is no longer CALLING. A final one is as long as a thread is at
+ * it, which clears the bit itself. */
+static void unlink_removed_locked(creel_future *f, struct callback *c)
+{
+	creel__hooks_unlink_locked(f, &c->hook);
+	struct creel__hook *last = creel__hooks_last_locked(f);
+	if (!creel__future_is_final(f) && !(last && creel__hooks_is_callback_locked(f, last)))
+		creel__and(&f->state, ~(uint64_t)CREEL__CALLING, relaxed);
 }
 
 int creel_future_remove(creel_future *f, uint64_t id)
@@ -334,19 +421,21 @@ int creel_future_remove(creel_future *f, uint64_t id)
 		return -EPERM;
 	creel__hooks_lock(f);
 	struct creel__hook *hook = first_callback_locked(f);
-	while (hook && (hook->notify || callback_of(hook)->id != id))
+	while (hook && callback_of(hook)->id != id)
 		hook = creel__hooks_next_locked(f, hook);
 	struct callback *c = hook ? callback_of(hook) : NULL;
 	bool running = c && c->running;
 	if (c && !running)
-		creel__hooks_unlink_locked(f, hook);
+		unlink_removed_locked(f, c);
 	creel__hooks_unlock(f);
 	if (!c || running)
 		return c ? CREEL_CALLBACK_RUNNING : CREEL_CALLBACK_DONE;
-	int state = creel__thread_no_cancel();
-	if (c->free)
-		c->free(c->arg);
-	dispose(c);
-	creel__thread_cancel_again(state);
+	c->removed = true;
+	if (!c->free)
+		dispose(c);
+	else if (creel__self()->destructors)
+		defer(creel__self(), c);
+	else
+		free_removed(c);
 	return CREEL_CALLBACK_REMOVED;
 }

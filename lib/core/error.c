@@ -12,11 +12,10 @@
 #include "core/error.h"
 #include "base/alloc.h"
 #include "base/code.h"
-#include "core/block.h"
+#include "core/future.h"
 #include "sync/atomic.h"
 #include "sync/fork.h"
 #include "sync/local.h"
-#include "sync/thread.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -245,11 +244,11 @@ void creel__error_tell(const creel_error *e)
 	const struct creel__unhandled *u = &box_of(e)->unhandled;
 	if (!u->fn)
 		return;
-	int state = creel__thread_no_cancel();
 	uint16_t here = creel__fork_generation();
+	creel__destructors_enter();
 	u->fn(u->ctx, e);
 	creel__fork_returned(here, 0);
-	creel__thread_cancel_again(state);
+	creel__destructors_leave();
 }
 
 const creel_error *creel__error_ref(const creel_error *e)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Futures: references, results, the step to a final state, waiting for it, cancelling. The state
- * word is explained in core/block.h.
+ * Futures: the step to a final state, waiting for it, cancelling. The state word is explained in
+ * core/block.h, references in core/release.c.
  */
 #include "core/future.h"
 #include "base/alloc.h"
@@ -20,64 +20,6 @@ static const creel_future out_of_memory = {
 	.state = CREEL__REF | CREEL__STATIC | CREEL__FAILED,
 	.result_len = CREEL__RESULT_ERROR,
 };
-
-static void free_block(creel_future *f)
-{
-	if (creel__future_foreign(f))
-		return;
-	uint64_t s = creel__load(&f->state, relaxed);
-	const creel_error *e = creel__result_get_error(f);
-	if (f->result_len >= CREEL__RESULT_ERROR)
-		creel__worker_is_busy();
-	if (e && (s & CREEL__STATE) == CREEL__FAILED && !(s & CREEL__READ))
-		creel__error_tell(e);
-	creel__result_clear(f);
-	creel__argument_free(f);
-	creel__free(creel__options_of(f));
-	creel__block_free(f);
-}
-
-/* The last holder of a promise goes and leaves it unsettled: its callbacks hear of it. */
-static void abandon(creel_future *f)
-{
-	if (creel__future_foreign(f))
-		return;
-	creel__result_error(f, creel__error_make(CREEL_KIND_BROKEN, CREEL_EFAILED, NULL,
-						 "the promise was dropped before it was settled"));
-	/* Nobody else has it: its count goes back to one, for settle() to drop. */
-	uint64_t flags = creel__load(&f->state, relaxed) % CREEL__REF;
-	creel__store(&f->state, CREEL__REF | CREEL__READ | flags, relaxed);
-	creel__future_settle(f, CREEL__FAILED, 1);
-}
-
-creel_future *creel_future_ref(creel_future *f)
-{
-	if (f && !(creel__load(&f->state, relaxed) & CREEL__STATIC))
-		creel__add(&f->state, CREEL__REF, relaxed);
-	return f;
-}
-
-void creel_future_unref(creel_future *f)
-{
-	if (!f)
-		return;
-	/* [FUT-3] acquire: a sole holder sees what the others did before they let go; pairs with
-	 * the releases below and in creel__future_settle() */
-	uint64_t s = creel__load(&f->state, acquire);
-	if (s & CREEL__STATIC)
-		return;
-	/* A sole holder needs no read-modify-write: nobody else could take or drop a reference. */
-	if (s / CREEL__REF > 1) {
-		/* [FUT-3] acq_rel: pairs with the acquire above, and with itself */
-		s = creel__sub(&f->state, CREEL__REF, acq_rel);
-		if (s / CREEL__REF > 1)
-			return;
-	}
-	if ((s & CREEL__STATE) < CREEL__FINISHED)
-		abandon(f);
-	else
-		free_block(f);
-}
 
 /*
  * Without hooks the reference goes with the step itself, so that who waited may be the sole
@@ -101,7 +43,7 @@ static bool settle(creel_future *f, unsigned final, unsigned drop, bool hooked_a
 		 * whoever frees it; acquire, for when we are that one */
 	} while (!creel__cas(&f->state, &old, new, acq_rel, relaxed));
 	if (!(old & CREEL__HOOKED) && new / CREEL__REF == 0) {
-		free_block(f);
+		creel__future_finish(f);
 		return true;
 	}
 	if (old & CREEL__WAITED)
@@ -119,35 +61,6 @@ void creel__future_settle(creel_future *f, unsigned final, unsigned drop)
 bool creel__future_settle_unhooked(creel_future *f, unsigned final)
 {
 	return settle(f, final, 1, false);
-}
-
-void creel__future_drop(creel_future *f, uint64_t flag)
-{
-	/* [FUT-3] acq_rel: as in creel_future_unref() */
-	uint64_t old = creel__sub(&f->state, CREEL__REF + flag, acq_rel);
-	if (old / CREEL__REF == 1)
-		free_block(f);
-}
-
-void creel__future_told(creel_future *f, unsigned drop)
-{
-	/* [FUT-3] acq_rel: as in creel_future_unref(), of which this is a part */
-	uint64_t old = creel__sub(&f->state, drop * CREEL__REF + CREEL__TELLING, acq_rel);
-	if (drop && old / CREEL__REF == 1)
-		free_block(f);
-	else if (old & CREEL__WAITED)
-		creel__unpark_all(creel__low_half(&f->state));
-}
-
-void creel__future_await_told(creel_future *f)
-{
-	uint64_t s = creel__load(&f->state, relaxed);
-	while (s & CREEL__TELLING && !creel__self()->callbacks) {
-		s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
-		if (s & CREEL__TELLING)
-			creel__park(creel__low_half(&f->state), (uint32_t)s, CREEL_FOREVER);
-		s = creel__load(&f->state, relaxed);
-	}
 }
 
 creel_future *creel__future_failed(const creel_error *error)
@@ -296,6 +209,7 @@ int creel_future_state(creel_future *f)
 {
 	static const int shown[] = {[CREEL__PENDING] = CREEL_FUTURE_PENDING,
 				    [CREEL__PINNED] = CREEL_FUTURE_PENDING,
+				    [CREEL__DROPPING] = CREEL_FUTURE_PENDING,
 				    [CREEL__RUNNING] = CREEL_FUTURE_RUNNING,
 				    [CREEL__SETTLING] = CREEL_FUTURE_RUNNING,
 				    [CREEL__FINISHED] = CREEL_FUTURE_FINISHED,
@@ -324,20 +238,22 @@ static int cancel_pinned(creel_future *f)
 		let_go(f, CREEL__HELD, CREEL__RUNNING | CREEL__ASKED);
 		return CREEL_CANCEL_REQUESTED;
 	}
-	/* Only now it is sure; the executor stays until it is told that this has ended. */
-	if (remote)
-		let_go(f, CREEL__HELD, CREEL__PINNED);
+	/* The executor's reference may go from here on. Where it only has to drop it, say so. That
+	 * of a remote task stays as it is: class->ended() tells the executor that it may go. */
+	creel_future_ref(f);
+	let_go(f, CREEL__STATE | CREEL__HELD,
+	       CREEL__DROPPING | (w == CREEL__NOT_THERE && ex && !remote ? CREEL__QUEUED : 0));
 	bool counted = creel__load(&f->state, relaxed) & CREEL__COUNTED;
-	creel__argument_drop(f);
+	bool dropped = creel__argument_drop(f);
 	if (creel__future_foreign(f))
 		return -EPERM;
-	creel__future_settle(f, CREEL__CANCELLED, 0);
+	creel__future_settle(f, CREEL__CANCELLED, 1);
 	if (w == CREEL__WITHDRAWN) {
 		if (counted)
 			ex->class->ended(ex);
 		creel_future_unref(f);
 	}
-	if (remote)
+	if (remote && dropped)
 		ex->class->ended(ex);
 	return CREEL_CANCEL_NOW;
 }
@@ -371,7 +287,7 @@ int creel_future_cancel(creel_future *f)
 		unsigned state = s & CREEL__STATE;
 		if (state >= CREEL__FINISHED)
 			return state == CREEL__CANCELLED ? CREEL_CANCEL_NOW : CREEL_CANCEL_FINAL;
-		if (state == CREEL__PINNED)
+		if (state == CREEL__PINNED || state == CREEL__DROPPING)
 			return CREEL_CANCEL_NOW;
 		/* Held by one who waits or looks; not by one who asks it to stop already. */
 		if (s & CREEL__HELD &&

@@ -34,6 +34,7 @@ int creel__result_move(creel_future *f, creel_buffer buffer);
 void creel__result_error(creel_future *f, const creel_error *error); /* takes over the reference */
 void creel__result_set_box(creel_future *f, struct creel__box *box); /* takes over the box */
 void creel__result_clear(creel_future *f);
+bool creel__result_calls(creel_future *f); /* whether creel__result_clear() calls a function */
 void creel__result_look(creel_future *f, const void **ret_data, size_t *ret_size);
 /* The buffer that the result is in; NULL if it is none. */
 creel_buffer *creel__result_buffer(creel_future *f);
@@ -50,15 +51,14 @@ void creel__future_settle(creel_future *f, unsigned final, unsigned drop);
  * and nothing has happened. */
 bool creel__future_settle_unhooked(creel_future *f, unsigned final);
 
-/* The internal listeners have been told: the end of TELLING, and perhaps of the
- * teller's reference. */
-void creel__future_told(creel_future *f, unsigned drop);
+/* core/task.c: runs the argument's destructor, if it has one, and frees a copied argument. False if
+ * the calling thread is in another destructor: then both happen after that, and, with a remote
+ * task, class->ended() is called. */
+bool creel__argument_drop(creel_future *f);
+void creel__argument_drop_late(creel_future *f);
 
-/* Waits until they have: then no reference of the teller's is left, unless there are callbacks. */
-void creel__future_await_told(creel_future *f);
-
-/* Runs the argument's destructor, if it has one, and frees a copied argument. */
-void creel__argument_drop(creel_future *f);
+/* core/release.c: puts it off until the outermost destructor has returned. */
+void creel__argument_later(creel_future *f);
 
 /* 0 if the calling thread may park until deadline for a future that is not final, else the code
  * that says why not: -EDEADLK, -EPERM, -ETIMEDOUT. */
@@ -75,6 +75,12 @@ int creel__future_await(creel_future *f, creel_deadline deadline);
 static inline bool creel__future_foreign(const creel_future *f)
 {
 	return creel__fork_foreign(f->generation);
+}
+
+/* Whether a state word is that of a final future. */
+static inline bool creel__is_final(uint64_t s)
+{
+	return (s & CREEL__STATE) >= CREEL__FINISHED;
 }
 
 static inline unsigned creel__future_peek(creel_future *f)
@@ -115,8 +121,21 @@ void creel__hooks_run(creel_future *f);
 void creel__callbacks_enter(void);
 void creel__callbacks_leave(void);
 
-/* Drops a reference and in the same step clears flag (0, or QUEUED if it is set). */
-void creel__future_drop(creel_future *f, uint64_t flag);
+/* core/release.c: around a user's destructor, in which those that become due are put off. It
+ * counts as a callback. */
+void creel__destructors_enter(void);
+void creel__destructors_leave(void);
+
+/* core/release.c: drops a reference of the library's and in the same step clears flags, all of
+ * which are set. */
+void creel__future_drop(creel_future *f, uint64_t flags);
+
+/* core/release.c: the end of a final future, by its sole holder but for the library. */
+void creel__future_finish(creel_future *f);
+
+/* core/release.c: whether a future with this state word has one reference besides the
+ * library's. */
+bool creel__future_is_sole(uint64_t s);
 
 /* core/task.c: runs the awaited task here if that is allowed. */
 bool creel__task_help(creel_future *f);

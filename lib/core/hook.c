@@ -45,7 +45,7 @@ void creel__hooks_unlock(creel_future *f)
 		creel__unpark_all(lock_half(f));
 }
 
-static struct creel__hook *last_locked(creel_future *f)
+struct creel__hook *creel__hooks_last_locked(creel_future *f)
 {
 	return (struct creel__hook *)(creel__load(&f->hooks, relaxed) & ~(uintptr_t)BITS);
 }
@@ -60,27 +60,57 @@ static void set_last_locked(creel_future *f, struct creel__hook *last)
 
 struct creel__hook *creel__hooks_first_locked(creel_future *f)
 {
-	struct creel__hook *last = last_locked(f);
+	struct creel__hook *last = creel__hooks_last_locked(f);
 	return last ? last->next : NULL;
 }
 
 struct creel__hook *creel__hooks_next_locked(creel_future *f, struct creel__hook *hook)
 {
-	return hook == last_locked(f) ? NULL : hook->next;
+	return hook == creel__hooks_last_locked(f) ? NULL : hook->next;
+}
+
+struct creel__hook *creel__hooks_before_locked(creel_future *f, struct creel__hook *hook)
+{
+	return hook == creel__hooks_first_locked(f) ? NULL : hook->prev;
+}
+
+/* Options are the first hook, and only they and callbacks have no notify. */
+bool creel__hooks_is_callback_locked(creel_future *f, const struct creel__hook *hook)
+{
+	if (hook->notify)
+		return false;
+	return !(creel__load(&f->state, relaxed) & CREEL__OPTIONS) ||
+	       hook != creel__hooks_first_locked(f);
+}
+
+/* Between last and the first hook: at the end of the list, which is circular, or at the front. */
+static void insert_locked(struct creel__hook *last, struct creel__hook *hook)
+{
+	hook->next = last->next;
+	hook->prev = last;
+	last->next->prev = hook;
+	last->next = hook;
 }
 
 void creel__hooks_append_locked(creel_future *f, struct creel__hook *hook)
 {
-	struct creel__hook *last = last_locked(f);
-	if (last) {
-		hook->next = last->next;
-		hook->prev = last;
-		last->next->prev = hook;
-		last->next = hook;
-	} else {
+	struct creel__hook *last = creel__hooks_last_locked(f);
+	if (last)
+		insert_locked(last, hook);
+	else
 		hook->next = hook->prev = hook;
-	}
 	set_last_locked(f, hook);
+}
+
+/* At the front, but behind the options. */
+static void prepend_locked(creel_future *f, struct creel__hook *hook)
+{
+	struct creel__hook *last = creel__hooks_last_locked(f);
+	bool options = creel__load(&f->state, relaxed) & CREEL__OPTIONS;
+	if (!last || (options && last->next == last))
+		creel__hooks_append_locked(f, hook);
+	else
+		insert_locked(options ? last->next : last, hook);
 }
 
 void creel__hooks_unlink_locked(creel_future *f, struct creel__hook *hook)
@@ -90,7 +120,7 @@ void creel__hooks_unlink_locked(creel_future *f, struct creel__hook *hook)
 	} else {
 		hook->next->prev = hook->prev;
 		hook->prev->next = hook->next;
-		if (hook == last_locked(f))
+		if (hook == creel__hooks_last_locked(f))
 			set_last_locked(f, hook->prev);
 	}
 	hook->next = hook->prev = NULL;
@@ -106,7 +136,7 @@ bool creel__hooks_listen(creel_future *f, struct creel__hook *hook)
 	uint64_t old = creel__or(&f->state, CREEL__HOOKED, acquire);
 	bool listening = (old & CREEL__STATE) < CREEL__FINISHED;
 	if (listening)
-		creel__hooks_append_locked(f, hook);
+		prepend_locked(f, hook);
 	creel__hooks_unlock(f);
 	return listening;
 }

@@ -6,6 +6,8 @@
  * in its two lowest bits (as in WebKit's WTF::Lock: held, and somebody parked). Rank 20; under it
  * only the locks of those who listen (a queue, 30; a wait, 30).
  *
+ * ORDER       The options, the listeners (newest first), the callbacks (oldest first). So the
+ *             last hook says whether there is a callback.
  * COMPLETION  Whoever makes a future final with HOOKED set takes the lock, tells the internal
  *             listeners (notify) under it, and then calls the callbacks in order with no lock held.
  *             A listener is added with the lock held and HOOKED set before that happens, or sees
@@ -41,9 +43,12 @@ void creel__options_attach(creel_future *f, struct creel__options *options);
 void creel__hooks_lock(creel_future *f);
 void creel__hooks_unlock(creel_future *f);
 
-/* With the lock held: the first hook or NULL; the next one or NULL. */
+/* With the lock held: the first or last hook or NULL; the next or previous one or NULL. */
 struct creel__hook *creel__hooks_first_locked(creel_future *f);
+struct creel__hook *creel__hooks_last_locked(creel_future *f);
 struct creel__hook *creel__hooks_next_locked(creel_future *f, struct creel__hook *hook);
+struct creel__hook *creel__hooks_before_locked(creel_future *f, struct creel__hook *hook);
+bool creel__hooks_is_callback_locked(creel_future *f, const struct creel__hook *hook);
 void creel__hooks_append_locked(creel_future *f, struct creel__hook *hook);
 void creel__hooks_unlink_locked(creel_future *f, struct creel__hook *hook);
 

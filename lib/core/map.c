@@ -26,6 +26,7 @@ struct creel_mapping {
 	int end; /* what next says once nothing is in flight: 0 while there may be more items */
 	const creel_error *error; /* why, if something was wrong: a reference */
 	bool is_static, keep_going, kill_rest;
+	bool pulling, dropped; /* the source is being called; creel_map_end() came meanwhile */
 	uint16_t generation;
 	creel_executor *ex;
 	creel_fn fn;
@@ -213,9 +214,15 @@ static bool pull(creel_mapping *map, const void **ret_item, size_t *ret_size)
 		return true;
 	}
 	size_t size = map->max_item;
+	map->pulling = true;
 	int rc = map->source(map->ctx, map->item, &size);
+	map->pulling = false;
 	if (creel__fork_foreign(map->generation))
 		return false;
+	if (map->dropped) {
+		map->end = CREEL_EMPTY;
+		return false;
+	}
 	if (rc == 0) {
 		map->end = CREEL_EMPTY;
 		return false;
@@ -272,10 +279,16 @@ int creel_map_next(creel_mapping *map, creel_deadline deadline, creel_future **r
 		return -EINVAL;
 	if (creel__fork_foreign(map->generation))
 		return -EPERM;
+	if (map->pulling)
+		return -EDEADLK;
 	fill(map);
 	/* The source has forked, and this is the child. */
 	if (creel__fork_foreign(map->generation))
 		return -EPERM;
+	if (map->dropped) {
+		creel_map_end(map);
+		return CREEL_EMPTY;
+	}
 	if (map->in_flight == 0)
 		return say_end(map);
 	creel_future *f;
@@ -299,6 +312,11 @@ void creel_map_end(creel_mapping *map)
 {
 	if (!map || map->is_static)
 		return;
+	if (map->pulling) {
+		/* The source is in creel_map_next(), which does this when the source returns. */
+		map->dropped = true;
+		return;
+	}
 	if (creel__fork_foreign(map->generation)) {
 		creel_queue_unref(map->queue);
 		map->queue = NULL;

@@ -43,7 +43,7 @@ static int move(creel_future *p, unsigned to)
 	uint64_t s = creel__load(&p->state, relaxed);
 	for (;;) {
 		unsigned now = s & CREEL__STATE;
-		if (now == CREEL__CANCELLED || now == CREEL__PINNED)
+		if (now == CREEL__CANCELLED || now == CREEL__DROPPING || now == CREEL__PINNED)
 			return -ECANCELED;
 		if (now >= to)
 			return -EALREADY;
@@ -65,7 +65,8 @@ bool creel_promise_cancelled(creel_future *promise)
 		return false;
 	uint64_t s = creel__load(&promise->state, relaxed);
 	unsigned state = s & CREEL__STATE;
-	return s & CREEL__ASKED || state == CREEL__PINNED || state == CREEL__CANCELLED;
+	return s & CREEL__ASKED || state == CREEL__PINNED || state == CREEL__DROPPING ||
+	       state == CREEL__CANCELLED;
 }
 
 /* The settling call borrows the caller's reference: the callbacks may drop it. */

@@ -12,7 +12,6 @@
 #include "core/task.h"
 #include "sync/fork.h"
 #include "sync/local.h"
-#include "sync/thread.h"
 #include <creel/future.h>
 #include <errno.h>
 #include <string.h>
@@ -52,16 +51,22 @@ void creel__result_clear(creel_future *f)
 	} else if (f->result_len == CREEL__RESULT_BOX) {
 		struct creel__box *box = box_of(f);
 		creel_buffer b = box->buffer;
+		f->result_len = 0;
 		if (b.free) {
-			int state = creel__thread_no_cancel();
 			uint16_t here = creel__fork_generation();
+			creel__destructors_enter();
 			b.free(b.data, b.size, b.ctx);
 			creel__fork_returned(here, 0);
-			creel__thread_cancel_again(state);
+			creel__destructors_leave();
 		}
 		creel__free(box);
 	}
 	f->result_len = 0;
+}
+
+bool creel__result_calls(creel_future *f)
+{
+	return f->result_len == CREEL__RESULT_BOX && box_of(f)->buffer.free;
 }
 
 void creel__result_set_box(creel_future *f, struct creel__box *box)
@@ -237,11 +242,8 @@ int creel_future_take(creel_future *f, creel_deadline deadline, creel_buffer *re
 	int rc = outcome(f, deadline);
 	if (rc)
 		return rc;
-	creel__future_await_told(f);
 	/* [FUT-3] acquire: the others are through with it; as in creel_future_unref() */
-	uint64_t s = creel__load(&f->state, acquire);
-	/* The reference of a queue that only has to drop it does not count. */
-	if (s / CREEL__REF - !!(s & CREEL__QUEUED) > 1)
+	if (!creel__future_is_sole(creel__load(&f->state, acquire)))
 		return -EBUSY;
 	if (f->result_len == CREEL__RESULT_BOX) {
 		struct creel__box *box = box_of(f);

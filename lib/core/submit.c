@@ -304,9 +304,9 @@ static void free_argument(const struct submission *s)
 {
 	if (!s->options || !s->options->arg_free)
 		return;
-	int state = creel__thread_no_cancel();
+	creel__destructors_enter();
 	s->options->arg_free((void *)(uintptr_t)s->arg, s->size, s->options->arg_ctx);
-	creel__thread_cancel_again(state);
+	creel__destructors_leave();
 }
 
 creel_future *creel_submit_with(creel_executor *ex, creel_fn fn, const void *arg, size_t size,

@@ -40,22 +40,41 @@ void creel__argument(creel_future *f, void **ret_data, size_t *ret_size)
 	}
 }
 
-void creel__argument_drop(creel_future *f)
+static void call_arg_free(creel_future *f, struct creel__options *options)
+{
+	void *data;
+	size_t size;
+	creel__argument(f, &data, &size);
+	void (*arg_free)(void *, size_t, void *) = options->arg_free;
+	options->arg_free = NULL;
+	uint16_t here = creel__fork_generation();
+	creel__destructors_enter();
+	arg_free(data, size, options->arg_ctx);
+	creel__fork_returned(here, 0);
+	creel__destructors_leave();
+}
+
+bool creel__argument_drop(creel_future *f)
 {
 	struct creel__options *options = creel__options_of(f);
 	if (options && options->arg_free) {
-		void *data;
-		size_t size;
-		creel__argument(f, &data, &size);
-		void (*arg_free)(void *, size_t, void *) = options->arg_free;
-		options->arg_free = NULL;
-		uint16_t here = creel__fork_generation();
-		creel__callbacks_enter();
-		arg_free(data, size, options->arg_ctx);
-		creel__fork_returned(here, 0);
-		creel__callbacks_leave();
+		if (creel__self()->destructors) {
+			creel__argument_later(f);
+			return false;
+		}
+		call_arg_free(f, options);
 	}
 	creel__argument_free(f);
+	return true;
+}
+
+void creel__argument_drop_late(creel_future *f)
+{
+	creel_executor *ex = f->executor;
+	call_arg_free(f, creel__options_of(f));
+	creel__argument_free(f);
+	if (creel__load(&f->state, relaxed) & CREEL__REMOTE)
+		ex->class->ended(ex);
 }
 
 void creel__argument_free(creel_future *f)
@@ -92,11 +111,13 @@ static uint64_t await_free(creel_future *f)
 	for (int i = 0; i < LOOKS_AT_HELD; i++) {
 		creel__cpu_relax();
 		uint64_t s = creel__load(&f->state, relaxed);
-		if (!(s & CREEL__HELD) && (s & CREEL__STATE) != CREEL__PINNED)
+		if (!(s & CREEL__HELD) && (s & CREEL__STATE) != CREEL__PINNED &&
+		    (s & CREEL__STATE) != CREEL__DROPPING)
 			return s;
 	}
 	uint64_t s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
-	if ((s & CREEL__STATE) == CREEL__PINNED || s & CREEL__HELD)
+	unsigned now = s & CREEL__STATE;
+	if (now == CREEL__PINNED || now == CREEL__DROPPING || s & CREEL__HELD)
 		creel__park(creel__low_half(&f->state), (uint32_t)s, CREEL_FOREVER);
 	return creel__load(&f->state, relaxed);
 }
@@ -114,6 +135,10 @@ bool creel__task_claim(creel_future *f, unsigned state)
 			if (creel__cas(&f->state, &s, s | state, acquire, relaxed))
 				return true;
 		} else if (now == CREEL__PINNED || now == CREEL__PENDING) {
+			s = await_free(f);
+		} else if (now == CREEL__DROPPING && !creel__self()->callbacks) {
+			/* A shutdown that waits for everything waits for this destructor too. In a
+			 * callback or a destructor that could be a wait for oneself. */
 			s = await_free(f);
 		} else {
 			return false;
@@ -250,7 +275,7 @@ void creel__task_exited(const creel_task *last)
 {
 	struct creel__local *local = creel__self();
 	const creel_task *ended = NULL;
-	local->callbacks = 0;
+	local->callbacks = local->destructors = 0;
 	local->draining = false;
 	while (local->task && (!last || ended != last)) {
 		creel_future *f = &local->task->future;
@@ -261,9 +286,9 @@ void creel__task_exited(const creel_task *last)
 				"the task ended its thread (pthread_exit or pthread_cancel)"));
 	}
 	/* What it had put off until a callback returned that never will. */
-	if (local->deferred) {
-		creel__callbacks_enter();
-		creel__callbacks_leave();
+	if (local->deferred || local->dying) {
+		creel__destructors_enter();
+		creel__destructors_leave();
 	}
 }
 
@@ -283,6 +308,13 @@ static void drop_queued(creel_future *f)
 	creel__future_drop(f, creel__load(&f->state, relaxed) & CREEL__QUEUED);
 }
 
+/* Or about to be: its canceller is at the argument's destructor. */
+static bool is_cancelled(creel_future *f)
+{
+	unsigned state = creel__future_peek(f);
+	return state == CREEL__CANCELLED || state == CREEL__DROPPING;
+}
+
 void creel__task_dispatch(struct creel__worker *worker, creel_task *task)
 {
 	creel_future *f = &task->future;
@@ -291,7 +323,7 @@ void creel__task_dispatch(struct creel__worker *worker, creel_task *task)
 		run_counted(worker, task);
 		return;
 	}
-	if (creel__future_peek(f) == CREEL__CANCELLED)
+	if (is_cancelled(f))
 		/* [COUNT-1] release: as above */
 		creel__store(&worker->cancelled, creel__load(&worker->cancelled, relaxed) + 1,
 			     release);
@@ -301,12 +333,12 @@ void creel__task_dispatch(struct creel__worker *worker, creel_task *task)
 bool creel__task_cancel(creel_task *task)
 {
 	creel_future *f = &task->future;
-	if (creel__task_claim(f, CREEL__PINNED)) {
+	if (creel__task_claim(f, CREEL__DROPPING)) {
 		creel__argument_drop(f);
 		creel__future_settle(f, CREEL__CANCELLED, 1);
 		return true;
 	}
-	bool cancelled = creel__future_peek(f) == CREEL__CANCELLED;
+	bool cancelled = is_cancelled(f);
 	drop_queued(f);
 	return cancelled;
 }
@@ -333,8 +365,7 @@ unsigned creel__task_fail(creel_task *task, const creel_error *error)
 		return CREEL__FAILED;
 	}
 	/* Its waiter counts what it ran, whatever came of that. */
-	unsigned state = creel__future_peek(f) == CREEL__CANCELLED ? CREEL__CANCELLED
-								   : CREEL__RUNNING;
+	unsigned state = is_cancelled(f) ? CREEL__CANCELLED : CREEL__RUNNING;
 	creel__error_unref(error);
 	drop_queued(f);
 	return state;
@@ -345,7 +376,7 @@ static void drop_counted(creel_future *f)
 {
 	creel_executor *ex = f->executor;
 	bool counted = creel__load(&f->state, relaxed) & CREEL__COUNTED;
-	creel_future_unref(f);
+	drop_queued(f);
 	if (counted)
 		ex->class->ended(ex);
 }

@@ -32,6 +32,9 @@ struct creel__local {
 	int cancel_state; /* of the thread, outside of them: within, it is not cancelled */
 	bool draining;
 	struct callback *deferred, *deferred_last;
+	/* core/release.c: how deep in destructors, and the futures whose destructors come next. */
+	unsigned destructors;
+	struct creel_future *dying, *dying_last;
 	/* core/task.c: the innermost task that runs, and the worker that runs it. */
 	struct creel_task *task;
 	struct creel__worker *worker;

@@ -26,19 +26,38 @@ BUGS = {
         '} while (!creel__cas(&f->state, &old, new, relaxed, relaxed));'),
     # A reader does not take over what was published.
     'drops relaxed': (
+        'core/release.c',
+        'if (creel__cas(&f->state, &s, s - CREEL__REF, acq_rel, acquire))',
+        'if (creel__cas(&f->state, &s, s - CREEL__REF, relaxed, relaxed))'),
+    # One that is added late does not see that earlier ones are being called.
+    'overtakes': (
+        'core/callback.c',
+        'bool mine = creel__is_final(old) && !(old & CREEL__CALLING);',
+        'bool mine = creel__is_final(old);'),
+    # The bit is cleared when the lock has been given up.
+    'clears the bit late': (
+        'core/callback.c',
+        '\tif (!marked && returned)\n'
+        '\t\tcreel__and(&f->state, ~(uint64_t)CREEL__CALLING, relaxed);\n'
+        '\tcreel__hooks_unlock(f);\n',
+        '\tcreel__hooks_unlock(f);\n'
+        '\tif (!marked && returned)\n'
+        '\t\tcreel__and(&f->state, ~(uint64_t)CREEL__CALLING, relaxed);\n'),
+    # A canceller keeps the task pinned while the argument's destructor runs.
+    'pins while it calls out': (
         'core/future.c',
-        's = creel__sub(&f->state, CREEL__REF, acq_rel);',
-        's = creel__sub(&f->state, CREEL__REF, relaxed);'),
+        'CREEL__DROPPING | (w == CREEL__NOT_THERE',
+        'CREEL__PINNED | (w == CREEL__NOT_THERE'),
     # The executor lets go of a task that is being cancelled.
     'does not wait for the canceller': (
         'core/task.c',
         '} else if (now == CREEL__PINNED || now == CREEL__PENDING) {',
         '} else if (now == CREEL__PENDING) {'),
-    # A callback is registered although the future has become final.
+    # A callback is registered on a final future, and nobody is there to call it.
     'listens too late': (
         'core/callback.c',
-        'bool listening = (old & CREEL__STATE) < CREEL__FINISHED;',
-        'bool listening = (old & CREEL__STATE) <= CREEL__CANCELLED;'),
+        'bool mine = creel__is_final(old) && !(old & CREEL__CALLING);',
+        'bool mine = creel__is_final(old) && old & CREEL__CALLING;'),
     # A callback that is being called can be removed.
     'removes what runs': (
         'core/callback.c',

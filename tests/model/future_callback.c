@@ -30,7 +30,7 @@ static void free_arg(void *arg)
 	frees[i]++;
 }
 
-static int numbers[2] = {0, 1};
+static int numbers[3] = {0, 1, 2};
 
 static void listen_on(int i, uint64_t *ret_id)
 {
@@ -68,8 +68,67 @@ static void two_registered(void)
 	creel_future_unref(promise);
 	model_join(other);
 	model_check(calls[0] == 1 && frees[0] == 1 && calls[1] == 1 && frees[1] == 1);
-	/* In order of registration, but what came too late is called at once. */
-	model_check(id == 0 || turn[0] < turn[1]);
+	/* In order of registration, however late the second one came. */
+	model_check(turn[0] < turn[1]);
+}
+
+static int inside, order[3], called_so_far, third_called;
+
+/* No two of them at a time: plain data. */
+static void one_at_a_time(creel_future *f, void *arg)
+{
+	(void)f;
+	model_check(inside == 0);
+	inside = 1;
+	(void)model_step();
+	order[called_so_far++] = *(const int *)arg;
+	if (*(const int *)arg == 2)
+		third_called = 1;
+	inside = 0;
+}
+
+static void add_late(void *arg)
+{
+	(void)arg;
+	model_check(creel_future_on_done(promise, NULL, one_at_a_time, &numbers[1], NULL, NULL) ==
+		    0);
+	creel_future_unref(promise);
+}
+
+/* Two come late, beside the thread that settles and beside each other. */
+static void two_late(void)
+{
+	setup();
+	inside = called_so_far = third_called = 0;
+	model_check(creel_future_on_done(promise, NULL, one_at_a_time, &numbers[0], NULL, NULL) ==
+		    0);
+	creel_future_ref(creel_future_ref(promise));
+	int other = model_spawn(settle, NULL);
+	int late = model_spawn(add_late, NULL);
+	uint64_t id;
+	model_check(creel_future_on_done(promise, NULL, one_at_a_time, &numbers[2], NULL, &id) ==
+		    0);
+	/* 0 only if it has run. */
+	model_check(id != 0 || third_called);
+	creel_future_unref(promise);
+	model_join(other);
+	model_join(late);
+	model_check(called_so_far == 3 && order[0] == 0);
+}
+
+/* One that is to be called by an executor, and one that comes while it is handed over. */
+static void late_behind_an_executor(void)
+{
+	setup();
+	creel_executor *ex = creel_inline_new();
+	inside = called_so_far = 0;
+	model_check(creel_future_on_done(promise, ex, one_at_a_time, &numbers[0], NULL, NULL) == 0);
+	creel_future_ref(promise);
+	int other = model_spawn(settle, NULL);
+	add_late(NULL);
+	model_join(other);
+	model_check(called_so_far == 2 && order[0] == 0);
+	creel_executor_unref(ex);
 }
 
 static void removed(void)
@@ -161,6 +220,9 @@ static void on_an_executor(void)
 const struct model_scenario model_scenarios[] = {
 	{"registered", registered, .preemptions = 3, .spurious = 1, .stale = 1},
 	{"two registered", two_registered, .preemptions = 3, .spurious = 1, .stale = 1},
+	{"two late", two_late, .preemptions = 2, .spurious = 1, .stale = 1},
+	{"late behind an executor", late_behind_an_executor, .preemptions = 2, .spurious = 1,
+	 .stale = 1},
 	{"removed", removed, .preemptions = 3, .spurious = 1, .stale = 1},
 	{"first of two removed", first_removed, .preemptions = 3, .spurious = 1, .stale = 1},
 	{"removed twice", removed_twice, .preemptions = 3, .spurious = 1, .stale = 1},

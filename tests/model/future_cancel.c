@@ -154,6 +154,36 @@ static void callback_drops(void)
 	model_check(hand.destroyed == 1);
 }
 
+static void run_within(void *arg, size_t size, void *ctx)
+{
+	free_argument(arg, size, ctx);
+	run_task(NULL);
+}
+
+static void shut_down_within(creel_future *f, void *arg)
+{
+	(void)f;
+	(void)arg;
+	model_check(creel_executor_shutdown(ex, CREEL_SHUTDOWN_CANCEL, CREEL_NOW, NULL) != -EINVAL);
+}
+
+/* The executor reaches the task on the very thread that is in its destructor, as when the
+ * destructor shuts a pool down; another thread cancels the same task. */
+static void destructor_runs_it(void)
+{
+	ran = freed = run_code = cancel_code = other_code = 0;
+	ex = by_hand_new(&hand);
+	static const creel_submit_options options = {.arg_free = run_within};
+	future = creel_submit_with(ex, task, NULL, 0, &options);
+	model_check(creel_future_on_done(future, NULL, shut_down_within, NULL, NULL, NULL) == 0);
+	int canceller = model_spawn(cancel, &other_code);
+	cancel(&cancel_code);
+	model_join(canceller);
+	model_check(ran == 0 && freed == 1 && run_code == -ECANCELED);
+	model_check(cancel_code == CREEL_CANCEL_NOW && other_code == CREEL_CANCEL_NOW);
+	teardown();
+}
+
 const struct model_scenario model_scenarios[] = {
 	{"against a run", against_run, .preemptions = 3, .spurious = 1, .stale = 1},
 	{"the executor goes", executor_goes, .preemptions = 3, .spurious = 1, .stale = 1},
@@ -161,6 +191,8 @@ const struct model_scenario model_scenarios[] = {
 	 .stale = 1},
 	{"twice against a run", twice_against_run, .preemptions = 2, .spurious = 1, .stale = 1},
 	{"against a promise", against_promise, .preemptions = 3, .spurious = 1, .stale = 1},
+	{"a destructor runs the task", destructor_runs_it, .preemptions = 2, .spurious = 1,
+	 .stale = 1},
 	{"a callback drops it", callback_drops, .preemptions = 3, .spurious = 1, .stale = 1},
 	{0},
 };

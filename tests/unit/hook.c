@@ -33,12 +33,13 @@ static creel_future *new_promise(void)
 	return f;
 }
 
-/* That the hooks of f are these probes, in this order; numbers end with -1. */
+/* That the hooks of f are told in this order, which is from the last to the first; numbers end
+ * with -1. */
 static void holds(creel_future *f, struct probe *probes, const int *numbers)
 {
 	creel__hooks_lock(f);
-	struct creel__hook *i = creel__hooks_first_locked(f);
-	for (; *numbers >= 0; numbers++, i = creel__hooks_next_locked(f, i))
+	struct creel__hook *i = creel__hooks_last_locked(f);
+	for (; *numbers >= 0; numbers++, i = creel__hooks_before_locked(f, i))
 		ct_assert(i == &probes[*numbers].hook);
 	ct_assert(i == NULL);
 	creel__hooks_unlock(f);

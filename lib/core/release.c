@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * References to futures, and what happens when the last one goes.
+ *
+ * USERS AND LIBRARY  Two references are the library's alone: the one of a queue that only has to
+ *        drop it (QUEUED), and the one of a teller whose future has no callbacks (TELLING without
+ *        CALLING). They keep the block and nothing else. Whoever drops the last of the others
+ *        empties the block first, with its reference still held: the result, the error and, unless
+ *        a teller still walks the hooks, the options. Nobody can take a new reference meanwhile.
+ *        The count goes down by compare-and-swap, since a plain subtraction could find out too late
+ *        that it took the last one.
+ *
+ * DESTRUCTORS  An argument's arg_free, a result's free and an executor's on_unhandled run at once,
+ *        but never inside one another. One that becomes due within another is put on the thread's
+ *        list of dying futures; the outermost destructor goes through the list when its function
+ *        has returned. So a chain of any length needs the stack of one. The list is linked through
+ *        creel_future.dying, which is free once the future is final.
+ */
+#include "base/alloc.h"
+#include "core/future.h"
+#include "core/hook.h"
+#include "core/task.h"
+#include "sync/local.h"
+#include <creel/future.h>
+
+/* How many of the references in s the library alone holds. */
+static unsigned of_library(uint64_t s)
+{
+	return !!(s & CREEL__QUEUED) + ((s & (CREEL__TELLING | CREEL__CALLING)) == CREEL__TELLING);
+}
+
+/* s is the state word of a future that the caller holds a reference to. */
+bool creel__future_is_sole(uint64_t s)
+{
+	return s / CREEL__REF == 1 + of_library(s);
+}
+
+/* Whether its error is one that nobody has looked at. */
+static bool is_unhandled(creel_future *f)
+{
+	uint64_t s = creel__load(&f->state, relaxed);
+	return (s & CREEL__STATE) == CREEL__FAILED && !(s & CREEL__READ) &&
+	       creel__result_get_error(f);
+}
+
+static void append(creel_future *f)
+{
+	struct creel__local *local = creel__self();
+	f->dying = NULL;
+	if (local->dying)
+		local->dying_last->dying = f;
+	else
+		local->dying = f;
+	local->dying_last = f;
+}
+
+/* Nobody else has the block: frees what is left of it. */
+static void free_block(creel_future *f)
+{
+	creel__argument_free(f);
+	creel__free(creel__options_of(f));
+	creel__block_free(f);
+}
+
+/* Lets go of the result. May call the user's functions. */
+static void empty(creel_future *f)
+{
+	if (!f->result_len)
+		return;
+	if (f->result_len >= CREEL__RESULT_ERROR)
+		creel__worker_is_busy();
+	if (is_unhandled(f))
+		creel__error_tell(creel__result_get_error(f));
+	creel__result_clear(f);
+}
+
+/* What a queue keeps is the block alone. */
+static void drop_options(creel_future *f)
+{
+	struct creel__options *options = creel__options_of(f);
+	if (!options)
+		return;
+	creel__argument_free(f);
+	creel__and(&f->state, ~(uint64_t)CREEL__OPTIONS, relaxed);
+	creel__store(&f->hooks, 0, relaxed);
+	creel__free(options);
+}
+
+/* Drops a reference that is the last one or the last one of a user. */
+static void finish(creel_future *f)
+{
+	if (creel__future_foreign(f))
+		return;
+	empty(f);
+	/* [FUT-3] acquire: the library may have let go meanwhile; as in creel_future_unref() */
+	uint64_t s = creel__load(&f->state, acquire);
+	if (s / CREEL__REF > 1) {
+		if (!(s & CREEL__TELLING))
+			drop_options(f);
+		/* [FUT-3] acq_rel: as in creel_future_unref() */
+		if (creel__sub(&f->state, CREEL__REF, acq_rel) / CREEL__REF > 1)
+			return;
+	}
+	free_block(f);
+}
+
+void creel__future_finish(creel_future *f)
+{
+	if (f->result_len > CREEL__PAYLOAD && creel__self()->destructors &&
+	    (creel__result_calls(f) || is_unhandled(f)))
+		append(f);
+	else
+		finish(f);
+}
+
+void creel__destructors_enter(void)
+{
+	creel__callbacks_enter();
+	creel__self()->destructors++;
+}
+
+/* One of the list: it still has its argument, or it is to be released. */
+static void run_dying(creel_future *f)
+{
+	if (creel__load(&f->state, relaxed) & CREEL__LATE_ARG) {
+		creel__and(&f->state, ~(uint64_t)CREEL__LATE_ARG, relaxed);
+		creel__argument_drop_late(f);
+		creel_future_unref(f);
+	} else {
+		finish(f);
+	}
+}
+
+void creel__destructors_leave(void)
+{
+	struct creel__local *local = creel__self();
+	while (local->destructors == 1 && local->dying) {
+		creel_future *f = local->dying;
+		local->dying = f->dying;
+		run_dying(f);
+	}
+	local->destructors--;
+	creel__callbacks_leave();
+}
+
+void creel__argument_later(creel_future *f)
+{
+	creel_future_ref(f);
+	creel__or(&f->state, CREEL__LATE_ARG, relaxed);
+	append(f);
+}
+
+creel_future *creel_future_ref(creel_future *f)
+{
+	if (f && !(creel__load(&f->state, relaxed) & CREEL__STATIC))
+		creel__add(&f->state, CREEL__REF, relaxed);
+	return f;
+}
+
+/* The last holder of a promise goes and leaves it unsettled: its callbacks hear of it. */
+static void abandon(creel_future *f)
+{
+	creel__result_error(f, creel__error_make(CREEL_KIND_BROKEN, CREEL_EFAILED, NULL,
+						 "the promise was dropped before it was settled"));
+	/* Nobody else has it: its count stays one, for settle() to drop. */
+	creel__or(&f->state, CREEL__READ, relaxed);
+	creel__future_settle(f, CREEL__FAILED, 1);
+}
+
+void creel_future_unref(creel_future *f)
+{
+	if (!f)
+		return;
+	/* [FUT-3] acquire: a sole holder sees what the others did before they let go; pairs with
+	 * the releases below and in creel__future_settle() */
+	uint64_t s = creel__load(&f->state, acquire);
+	if (s & CREEL__STATIC)
+		return;
+	/* A sole holder needs no read-modify-write: nobody else could take or drop a reference. */
+	while (!creel__future_is_sole(s) || (s / CREEL__REF > 1 && !creel__is_final(s))) {
+		/* [FUT-3] acq_rel: pairs with the acquire above, and with itself; acquire, for when
+		 * it fails and we are the last */
+		if (creel__cas(&f->state, &s, s - CREEL__REF, acq_rel, acquire))
+			return;
+	}
+	/* A forked child leaves what is its parent's alone. */
+	if (creel__future_foreign(f))
+		return;
+	if (creel__is_final(s))
+		creel__future_finish(f);
+	else
+		abandon(f);
+}
+
+void creel__future_drop(creel_future *f, uint64_t flags)
+{
+	/* [FUT-3] acq_rel: as in creel_future_unref() */
+	uint64_t old = creel__sub(&f->state, CREEL__REF + flags, acq_rel);
+	if (old / CREEL__REF == 1)
+		creel__future_finish(f);
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/* What goes with the last reference of a user, whatever the library still keeps; and who is that
+ * user when a result is taken. */
+#include "ct.h"
+#include "tasks.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+static struct ct_count freed, unhandled, started, gate, told;
+static creel_executor *pool;
+
+static void told_unhandled(void *ctx, const creel_error *error)
+{
+	(void)ctx;
+	(void)error;
+	ct_count_add(&unhandled, 1);
+}
+
+static creel_executor *one_worker(void)
+{
+	pool = creel_thread_pool_new(
+		&(creel_thread_pool_options){.max_workers = 1, .on_unhandled = told_unhandled});
+	return pool;
+}
+
+static int big(creel_task *task, const void *arg, size_t size)
+{
+	(void)arg;
+	(void)size;
+	static char data[1];
+	return creel_return_move(task, (creel_buffer){data, 1, buffer_free_count, &freed});
+}
+
+static int fails(creel_task *task, const void *arg, size_t size)
+{
+	(void)arg;
+	(void)size;
+	return creel_fail(task, -EIO, "said");
+}
+
+/* Runs on the only worker, so that it runs itself what it waits for, and its queue keeps it. */
+static int in_a_task(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)size;
+	creel_fn fn = *(const creel_fn *)arg;
+	creel_future *f = creel_submit(pool, fn, NULL, 0);
+	ct_assert(creel_wait(&f, 1, CREEL_ALL_COMPLETED, CREEL_FOREVER, NULL) == 0);
+	ct_assert(ct_count_get(&freed) == 0 && ct_count_get(&unhandled) == 0);
+	creel_future_unref(f);
+	ct_assert(ct_count_get(&freed) + ct_count_get(&unhandled) == 1);
+	return 0;
+}
+
+static void helped(creel_fn fn)
+{
+	creel_future *f = creel_submit(one_worker(), in_a_task, &fn, sizeof fn);
+	ct_int(creel_future_result(f, CREEL_FOREVER, NULL, 0), 0);
+	creel_future_unref(f);
+	ct_close(pool);
+	ct_int(ct_count_get(&freed) + ct_count_get(&unhandled), 1);
+}
+
+CT_TEST(sole, the_result_of_a_helped_task_goes_with_its_user, 0)
+{
+	helped(big);
+}
+
+CT_TEST(sole, the_error_of_a_helped_task_is_told_with_its_user, 0)
+{
+	helped(fails);
+}
+
+static void hold_teller(creel_future *f, void *arg)
+{
+	(void)f;
+	(void)arg;
+	ct_open(&started);
+	ct_count_await(&gate, 1);
+}
+
+static void *settle(void *promise)
+{
+	long value = 5;
+	creel_promise_set_result(promise, &value, sizeof value);
+	return NULL;
+}
+
+/* A callback is a user until it has returned; afterwards only the caller is one. */
+CT_TEST(sole, a_result_cannot_be_taken_from_a_callback, 0)
+{
+	creel_future *p = creel_promise_new();
+	pthread_t thread;
+	creel_buffer buffer;
+	ct_int(creel_future_on_done(p, NULL, hold_teller, NULL, NULL, NULL), 0);
+	ct_int(pthread_create(&thread, NULL, settle, p), 0);
+	ct_count_await(&started, 1);
+	ct_int(creel_future_take(p, CREEL_NOW, &buffer), -EBUSY);
+	ct_open(&gate);
+	ct_int(pthread_join(thread, NULL), 0);
+	ct_int(creel_future_take(p, CREEL_NOW, &buffer), 0);
+	ct_int(buffer.size, sizeof(long));
+	buffer.free(buffer.data, buffer.size, buffer.ctx);
+	creel_future_unref(p);
+}
+
+/* Its callbacks were all removed: nobody but the caller has it. */
+CT_TEST(sole, a_removed_callback_is_no_user, 0)
+{
+	creel_future *p = creel_promise_new();
+	creel_buffer buffer;
+	uint64_t id = 0;
+	ct_int(creel_future_on_done(p, NULL, done_count, &told, NULL, &id), 0);
+	ct_int(creel_future_remove(p, id), CREEL_CALLBACK_REMOVED);
+	settle(p);
+	ct_int(creel_future_take(p, CREEL_NOW, &buffer), 0);
+	buffer.free(buffer.data, buffer.size, buffer.ctx);
+	creel_future_unref(p);
+	ct_int(ct_count_get(&told), 0);
+}
