@@ -217,8 +217,8 @@ BUGS = {
     # The queue drops the reference of a task that its waiter has run and settled with one.
     'helps and drops': (
         'core/task.c',
-        'if (!creel__task_claim(f, CREEL__RUNNING | CREEL__HELPED | CREEL__QUEUED))',
-        'if (!creel__task_claim(f, CREEL__RUNNING | CREEL__QUEUED))'),
+        'if (!creel__task_claim(f, CREEL__RUNNING | CREEL__HELPED | CREEL__QUEUED |',
+        'if (!creel__task_claim(f, CREEL__RUNNING | CREEL__QUEUED |'),
     # A worker process says that it sleeps, and sleeps.
     'does not look again': (
         'procs/work.c',
