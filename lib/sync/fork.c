@@ -18,7 +18,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static _Atomic(_Atomic(uint32_t) *) word;
+static _Atomic(uint32_t) unset; /* stays 0 */
+_Atomic(_Atomic(uint32_t) *) creel__fork_word = &unset;
 static _Atomic(uint32_t) inherited;
 static _Atomic(uint32_t) fallback;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -46,9 +47,9 @@ static void make_word(void)
 		w = &fallback;
 		pthread_atfork(NULL, NULL, zero_fallback);
 	}
-	/* [FORK-1] release: the page is mapped; pairs with the acquire in
-	 * creel__fork_generation() */
-	creel__store(&word, w, release);
+	/* [FORK-1] release: the page is mapped; pairs with the acquires in creel__fork_look() and
+	 * creel__fork_first_look() */
+	creel__store(&creel__fork_word, w, release);
 	errno = saved;
 }
 
@@ -72,17 +73,13 @@ static uint32_t count_up(_Atomic(uint32_t) *w)
 	return creel__cas(w, &shown, next, acq_rel, relaxed) ? next : shown;
 }
 
-uint16_t creel__fork_generation(void)
+uint16_t creel__fork_first_look(void)
 {
-	/* [FORK-1] acquire: pairs with the release in make_word() */
-	_Atomic(uint32_t) *w = creel__load(&word, acquire);
-	if (!w) {
-		pthread_once(&once, make_word);
-		/* [FORK-1] acquire: as above */
-		w = creel__load(&word, acquire);
-	}
-	uint32_t generation = creel__load(w, relaxed);
-	return (uint16_t)(generation ? generation : count_up(w));
+	pthread_once(&once, make_word);
+	/* [FORK-1] acquire: as in creel__fork_look() */
+	_Atomic(uint32_t) *word = creel__load(&creel__fork_word, acquire);
+	uint32_t generation = creel__load(word, relaxed);
+	return (uint16_t)(generation ? generation : count_up(word));
 }
 
 void creel__fork_leave(int status)

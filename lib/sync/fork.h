@@ -3,12 +3,32 @@
 #ifndef CREEL__SYNC_FORK_H
 #define CREEL__SYNC_FORK_H
 
+#include "sync/atomic.h"
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Where the generation stands: 0 before anybody looked in this process. */
+extern _Atomic(_Atomic(uint32_t) *) creel__fork_word;
+uint16_t creel__fork_first_look(void);
+
 /* Differs between a process and its children, for as long as 65,535 of them descend from one
- * another; never 0. */
-uint16_t creel__fork_generation(void);
+ * another; never 0. Every submission and every task asks several times: hence inline. */
+static inline uint16_t creel__fork_look(void)
+{
+	/* [FORK-1] acquire: pairs with the release in make_word() */
+	_Atomic(uint32_t) *word = creel__load(&creel__fork_word, acquire);
+	uint32_t generation = creel__load(word, relaxed);
+	return generation ? (uint16_t)generation : creel__fork_first_look();
+}
+
+#ifdef CREEL_MODEL
+uint16_t creel__fork_generation(void); /* the model has its own, unless it looks at this one */
+#else
+static inline uint16_t creel__fork_generation(void)
+{
+	return creel__fork_look();
+}
+#endif
 
 /*
  * The fork rule, the same for every object (executor, future, queue, map):

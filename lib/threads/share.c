@@ -36,7 +36,7 @@ static struct creel__batch *extreme_locked(struct creel__pool *pool,
 {
 	struct creel__batch *found = NULL;
 	for (struct creel__list *i = pool->roster.next; i != &pool->roster; i = i->next) {
-		uint64_t number;
+		uint64_t number = 0;
 		if (!creel__batch_is_of_locked(batch_of(i), shard, &number))
 			continue;
 		if (found && (latest ? number < *ret_number : number > *ret_number))
@@ -64,7 +64,7 @@ void creel__pool_review(struct creel__pool *pool, struct creel__shard *shard)
 	creel__lock_acquire(&pool->lock);
 	creel__lock_acquire(&shard->out_lock);
 	if (shard->lent && shard->handed >= shard->review_at) {
-		uint64_t number;
+		uint64_t number = 0;
 		shard->lent = extreme_locked(pool, shard, false, &number) != NULL;
 		shard->review_at = shard->handed + creel__review_period(sharers);
 		recalled = shard->lent && shard->handed - number >= creel__review_age(sharers);
