@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Why a future has no result. */
+/* Errors: why a future has no result. */
 #ifndef CREEL_ERROR_H
 #define CREEL_ERROR_H
 
@@ -7,7 +7,7 @@
 
 CREEL_BEGIN
 
-/* What sort of failure it was. New kinds are added at the end: keep a default case. */
+/* The sort of failure. Later versions add kinds at the end: keep a default case in a switch. */
 typedef enum creel_kind {
 	CREEL_KIND_NONE,
 	CREEL_KIND_FAILED,           /* the function returned a code, or called creel_fail() */
@@ -25,9 +25,11 @@ typedef enum creel_kind {
 } creel_kind;
 
 /*
- * An error. It belongs to the library and never changes; any thread may read it. It stays valid
- * while the future (or executor, queue, map) that it was read from is referenced. Strings are never
- * NULL. Only the library makes errors, so the struct can grow at its end: ask for one with
+ * An error. The library owns it and never changes it; any thread may read it. It stays valid while
+ * you hold a reference to the future, executor or queue that you read it from, and for a map until
+ * creel_map_end(). Strings are never NULL.
+ *
+ * Only the library makes errors, so that the struct can grow at its end. To report an error, call
  * creel_fail(), creel_promise_fail() or creel_task_reject().
  */
 typedef struct creel_error {
@@ -39,16 +41,17 @@ typedef struct creel_error {
 	int64_t pid;         /* the worker process, or 0 */
 	const char *task;    /* the task's name, or "" */
 	const char *message; /* what happened, which value was wrong, what to do */
-	const void *data;    /* what creel_fail_with() gave, 16-byte aligned; NULL without */
+	const void *data;    /* the data of creel_fail_with(), 16-byte aligned, or NULL */
 	size_t size;         /* of data, in bytes */
 } creel_error;
 
-/* The i-th error beneath this one (what a retry saw, what an aggregate covers, why a pool broke);
- * NULL past the last. Borrowed from e, which must be an error of the library's, or NULL. Does not
- * block. */
+/* Returns the i-th cause of an error, or NULL past the last. Causes are, for example, the failures
+ * that a retry saw, the errors that an aggregate covers, or the reason why a pool broke. The cause
+ * is borrowed from e. e must be an error of the library, or NULL. Thread-safe; does not block. */
 CREEL_API const creel_error *creel_error_cause(const creel_error *e, size_t i);
 
-/* The name of a kind: "failed", "worker died"; static, never NULL. */
+/* Returns the name of a kind, such as "failed" or "worker died". The string is static and
+ * never NULL. */
 CREEL_API const char *creel_kind_name(int kind);
 
 CREEL_END

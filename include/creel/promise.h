@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Promises: futures that no executor runs; some code of the user's settles them.
+ * Promises: futures that no executor runs. Your own code settles them.
  *
- * The truth table (state before -> what the call does):
+ * STATES  What a call returns, and the state that follows, by the state before:
  *
  *                              PENDING       RUNNING       FINISHED     CANCELLED
  *   _start                     0, RUNNING    -EALREADY     -EALREADY    -ECANCELED
  *   _set_result, _set_move,
  *   _fail                      0, FINISHED   0, FINISHED   -EALREADY    -ECANCELED
- *   creel_future_cancel()      CANCELLED     asks          nothing      nothing
+ *   creel_future_cancel()      CANCELLED     only asks     nothing      nothing
  *
- * Of two threads that settle at once one wins and the other gets -EALREADY. All of them return
- * -EINVAL for NULL and for a future that is not a promise, and -ENOMEM with the state unchanged; so
- * do NULL data of a size that is not 0, and a NULL error, with -EINVAL. Callbacks run within the
- * settling call, after the waiters were woken. Any thread; none blocks.
+ * THREADS    All calls are thread-safe and do not block. If two threads settle a promise at once,
+ *            one wins and the other gets -EALREADY.
+ * CALLBACKS  The call that settles the promise wakes the waiters and then runs the callbacks.
+ * ERRORS     Every call that returns a code returns -EINVAL for NULL and for a future that is not a
+ *            promise. The calls that settle return -EINVAL if data is NULL and size is not 0, and
+ *            -ENOMEM without memory. After an error the state is unchanged.
  */
 #ifndef CREEL_PROMISE_H
 #define CREEL_PROMISE_H
@@ -23,37 +25,40 @@
 
 CREEL_BEGIN
 
-/* A pending promise with one reference, for the caller. Whoever settles it and whoever reads it
- * each need a reference while they use it. Out of memory: a future that has already failed;
- * settling it says -EALREADY. */
+/* Makes a pending promise. The caller owns one reference. The code that settles the promise and the
+ * code that reads it each need a reference for as long as they use it. Without memory the call
+ * returns a future that has already failed; settling that returns -EALREADY. */
 CREEL_API creel_future *creel_promise_new(void);
 
 /*
- * The settler's creel_future_unref(): drops its reference, and if the promise is not settled yet it
- * fails at once, of kind CREEL_KIND_BROKEN, whoever else holds it. So a settler that gives up, on
- * whatever path, leaves nobody waiting. A promise that was cancelled or settled is only dropped.
- * NULL does nothing. Returns 0, or -EINVAL for a future that is not a promise: it is not dropped.
+ * Drops the settler's reference, in place of creel_future_unref(). If the promise is not settled
+ * yet, it fails at once with CREEL_KIND_BROKEN, even if others hold references. So a settler that
+ * gives up never leaves anybody waiting. If the promise is settled or cancelled, the call only
+ * drops the reference. Returns 0, or -EINVAL if the future is not a promise; then it drops nothing.
+ * NULL does nothing.
  */
 CREEL_API int creel_promise_drop(creel_future *promise);
 
-/* Starts the work: from here on cancelling is only a request (creel_promise_cancelled()).
- * -ECANCELED if it was cancelled before: do not do the work. */
+/* Says that the work begins. Afterwards a cancel is only a request (creel_promise_cancelled()).
+ * Returns -ECANCELED if the promise was cancelled before: then do not do the work. */
 CREEL_API int creel_promise_start(creel_future *promise);
 
-/* Whether somebody asked to cancel it. */
+/* Returns true once somebody has asked to cancel the promise. */
 CREEL_API bool creel_promise_cancelled(creel_future *promise);
 
-/* Settles it with a copy of size bytes at data. */
+/* Settles the promise with a copy of size bytes at data as its result. */
 CREEL_API int creel_promise_set_result(creel_future *promise, const void *data, size_t size);
 
-/* Settles it with the buffer, which is the library's from then on; the caller's if not 0. */
+/* Settles the promise with the buffer as its result, and takes ownership of the buffer. If the call
+ * does not return 0, the caller still owns it. */
 CREEL_API int creel_promise_set_move(creel_future *promise, creel_buffer buffer);
 
 /*
- * Settles it with an error. kind is one of enum creel_kind, mostly CREEL_KIND_FAILED. A code of 0
- * is taken as CREEL_EFAILED. The error's data is a copy of size bytes at data (NULL and 0: none).
- * The message is formatted as by printf() and cut at 4,095 bytes; without memory it is shorter, and
- * the data is missing. -EINVAL for an unknown kind or a NULL format.
+ * Settles the promise with an error. kind is one of enum creel_kind, usually CREEL_KIND_FAILED.
+ * code becomes the error's code; 0 is taken as CREEL_EFAILED. The error gets a copy of size bytes
+ * at data (NULL and 0: no data). The message is formatted as by printf() and cut at 4,095 bytes.
+ * Without memory the message is shorter and the data is missing. Returns -EINVAL for an unknown
+ * kind or a NULL format.
  */
 CREEL_API int creel_promise_fail(creel_future *promise, int kind, int code, const void *data,
 				 size_t size, const char *format, ...) CREEL_PRINTF(6, 7);

@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Submitting: handing a function with its argument to an executor.
+ * Submitting: these calls hand a function and its argument to an executor.
  *
- * ARGUMENTS  size bytes at arg are copied (small ones into the task itself); CREEL_BY_REF as size
- *            passes the pointer (to a process pool: NULL, or one into its shared memory). size 0
- *            with arg NULL is no argument. creel_submit_options.arg_free hands over what arg is or
- *            holds: it runs exactly once, before completion is visible; within another destructor
- *            it is put off until that has returned, and the completion is not.
- * ATOMIC     Accepted means exactly one completion, rejected means that it never runs.
- * ORDER      What the caller did before submitting happens before the task's function starts.
+ * ARGUMENTS  creel copies the size bytes at arg. For no argument pass NULL and 0. To pass the
+ *            pointer itself, use CREEL_BY_REF as the size; for a process pool it must be NULL or
+ *            point into the pool's shared memory (creel_shared_alloc()).
+ * ATOMIC     An accepted task completes exactly once. A rejected task never runs.
+ * ORDER      What the caller did before submitting happens-before the task's function.
+ * THREADS    All calls are thread-safe, also in tasks and callbacks. None blocks; but the inline
+ *            executor runs the task inside the call. The caller must hold its reference to the
+ *            executor until the call has returned.
  *
- * All of these may be called from any thread, tasks and callbacks included; none blocks. The
- * caller's reference to the executor must last until the call has returned, whatever the task does.
+ * Destructors of arguments
+ *
+ * creel_submit_options.arg_free passes the ownership of what arg is, or refers to, to the task. It
+ * runs exactly once, before anybody sees the completion. There is one exception: if the task ends
+ * inside another destructor, its own arg_free runs after that one has returned, and the completion
+ * may be visible before.
  */
 #ifndef CREEL_SUBMIT_H
 #define CREEL_SUBMIT_H
@@ -21,48 +26,61 @@
 CREEL_BEGIN
 
 typedef struct creel_submit_options {
-	/* The task's name in errors. Copied, and cut to 39 bytes. Default "". */
+	/* The task's name, for errors. It is copied, and cut to 39 bytes. Default: "". */
 	const char *name;
-	/* Destructor of the argument: called once with the pointer and the size that the function
-	 * got (a copy's address when it was copied) and arg_ctx, in this process, after the
-	 * function ended or when it is certain that it never runs. Must not block, nor end its
-	 * thread. */
+	/* The argument's destructor, or NULL. creel calls it once, in this process, when the
+	 * function has ended or will certainly never run. It gets the pointer and the size that
+	 * the function gets (the address of the copy, if creel copied), and arg_ctx. It must not
+	 * block and must not end its thread. */
 	void (*arg_free)(void *arg, size_t size, void *arg_ctx);
 	void *arg_ctx;
-	/* None defined yet: 0. */
+	/* Must be 0: no flags are defined yet. */
 	unsigned flags;
-	/* The longest that the task may run, in nanoseconds from its start; then its worker is
-	 * killed and the future fails as timed out. Process pools only: elsewhere the submission is
-	 * rejected with -ENOTSUP. 0: what the pool's options say. */
+	/* How long the task may run, in nanoseconds from its start. When the time is over, the pool
+	 * kills the worker, and the future fails as timed out. 0: the limit of the pool's options.
+	 * Process pools only; other executors reject the submission with -ENOTSUP. */
 	int64_t limit_ns;
 	/* Must be zero. */
 	uint64_t reserved[7];
 } creel_submit_options;
 
-/* Never NULL: a submission that is rejected gives a future that has already failed; its error
- * says why (rejected, shut down, broken, no memory). The caller owns one reference. */
+/* Submits fn(task, arg, size) and returns its future, never NULL. If the submission is rejected,
+ * the future has already failed, and its error says why: rejected, shut down, broken or no memory.
+ * The caller owns one reference. */
 CREEL_API CREEL_MUST_USE creel_future *creel_submit(creel_executor *ex, creel_fn fn,
 						    const void *arg, size_t size);
 
-/* The same with options; NULL means none. When it is rejected, arg_free has run. */
+/* Like creel_submit(), with options; NULL means the defaults. If the submission is rejected,
+ * arg_free has run when the call returns. */
 CREEL_API CREEL_MUST_USE creel_future *creel_submit_with(creel_executor *ex, creel_fn fn,
 							 const void *arg, size_t size,
 							 const creel_submit_options *options);
 
-/* The same, with the verdict as a return code. Returns 0 and the future in *ret_future, or a
- * negative code, and then nothing has happened: the caller keeps the argument (arg_free has not
- * run), *ret_future is untouched. -EINVAL (ex, fn or ret_future is NULL; arg is and size is not 0;
- * size is larger than any object; unknown flags, a negative limit_ns, a reserved field that is not
- * zero: the error of creel_submit_with() says which), -ENOMEM, -ESHUTDOWN, -EAGAIN (no worker can
- * be had), -EPERM (a forked child), -ENOTSUP (limit_ns, and ex is no process pool), CREEL_EFAILED
- * (the executor is broken); of a process pool also -ENOEXEC (the workers do not have the function),
- * -EFAULT (CREEL_BY_REF outside shared memory), -ENOSPC (over the shared budget); of a custom
- * executor what its submit returned. */
+/*
+ * Like creel_submit_with(), but reports a rejection as a return code. Returns 0 and stores the
+ * future in *ret_future; the caller owns one reference. On failure nothing has happened: the caller
+ * still owns the argument (arg_free has not run), and *ret_future is unchanged.
+ *
+ * -EINVAL        ex, fn or ret_future is NULL; arg is NULL and size is not 0; size is larger than
+ *                any object; a flag is unknown; limit_ns is negative; or a reserved field is not 0.
+ *                The error of creel_submit_with() says which.
+ * -ENOMEM        There is no memory.
+ * -ESHUTDOWN     The executor has been shut down.
+ * -EAGAIN        No worker can be started.
+ * -EPERM         The executor is the parent's, and this is a forked child.
+ * -ENOTSUP       limit_ns is set, and ex is not a process pool.
+ * CREEL_EFAILED  The executor is broken.
+ * -ENOEXEC       Process pool: the workers do not have the function.
+ * -EFAULT        Process pool: the pointer of CREEL_BY_REF is outside shared memory.
+ * -ENOSPC        Process pool: the argument is larger than the shared budget.
+ *
+ * A custom executor's own code comes back unchanged.
+ */
 CREEL_API int creel_try_submit(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
 			       const creel_submit_options *options, creel_future **ret_future);
 
-/* Submits without a future. Returns as creel_try_submit(), but arg_free has run if it was rejected.
- * If the task fails, the pool's on_unhandled hook is told. */
+/* Submits without a future ("fire and forget"). Returns what creel_try_submit() returns, but a
+ * rejected submission has run arg_free. If the task fails, the pool calls its on_unhandled hook. */
 CREEL_API int creel_spawn(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
 			  const creel_submit_options *options);
 

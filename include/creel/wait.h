@@ -8,18 +8,24 @@
 CREEL_BEGIN
 
 enum {
-	CREEL_ALL_COMPLETED,   /* until all are final */
-	CREEL_FIRST_COMPLETED, /* until one is final */
-	CREEL_FIRST_ERROR      /* until one has failed or was cancelled, or all are final */
+	CREEL_ALL_COMPLETED,   /* wait until all are final */
+	CREEL_FIRST_COMPLETED, /* wait until one is final */
+	CREEL_FIRST_ERROR      /* wait until one failed or was cancelled, or all are final */
 };
 
 /*
- * Waits until the condition holds or the deadline has passed. futures are borrowed; duplicates are
- * counted by index; n = 0 returns at once. Returns 0 or -ETIMEDOUT, and in both cases how many are
- * final in *ret_done (may be NULL); which ones, creel_future_state() says. -EINVAL (mode is none of
- * the above, one of the futures is NULL, or futures is and n is not 0), -ENOMEM, -EDEADLK (one of
- * them is the calling task, or blocking in a callback), -EPERM (it would block for the parent's
- * futures in a forked child); *ret_done is untouched then. Any thread.
+ * Waits until the condition of mode holds, or until deadline. Returns 0 or -ETIMEDOUT, and in both
+ * cases stores in *ret_done how many futures are final; ret_done may be NULL. Then ask
+ * creel_future_state() of each future. The futures are borrowed. A future that is in the array
+ * twice counts twice. With n = 0 the call returns 0 at once. Thread-safe; blocks until deadline at
+ * most.
+ *
+ * Other codes leave *ret_done unchanged:
+ *
+ * -EINVAL   mode is unknown, a future is NULL, or futures is NULL and n is not 0.
+ * -ENOMEM   There is no memory.
+ * -EDEADLK  A future is the calling task's own, or the call would block in a callback.
+ * -EPERM    The futures are the parent's, and the call would block in a forked child.
  */
 CREEL_API int creel_wait(creel_future *const *futures, size_t n, int mode, creel_deadline deadline,
 			 size_t *ret_done);
