@@ -23,6 +23,19 @@ static _Atomic int sleeps, handled, taken;
 long __wrap_syscall(long number, ...);
 long __real_syscall(long number, ...);
 
+/* Systems of 32 bits have two calls for it. */
+static bool is_wait(long number, long op)
+{
+	bool futex = false;
+#ifdef SYS_futex_time64
+	futex = futex || number == SYS_futex_time64;
+#endif
+#ifdef SYS_futex
+	futex = futex || number == SYS_futex;
+#endif
+	return futex && (op & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET;
+}
+
 /* The library's system calls. Those on the descriptor are made while the queue is locked: the
  * signal comes right there. Those that sleep are counted, on the word where the first did. */
 long __wrap_syscall(long number, ...)
@@ -35,7 +48,7 @@ long __wrap_syscall(long number, ...)
 	va_end(args);
 	if ((number == SYS_write || number == SYS_read) && atomic_exchange(&raise_next, false))
 		raise(SIGUSR1);
-	if (number == SYS_futex && (a[1] & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET) {
+	if (is_wait(number, a[1])) {
 		void *none = NULL, *word = (void *)a[0];
 		atomic_compare_exchange_strong(&slept_on, &none, word);
 		if (atomic_load(&slept_on) == word)
