@@ -448,18 +448,23 @@ static bool serve(struct server *s)
 	struct pollfd fds[FIRST + CREEL__PROCS_MAX] = {{.fd = s->c->owner, .events = POLLIN},
 						       {.fd = s->signals, .events = POLLIN},
 						       {.fd = s->c->socket, .events = POLLIN}};
-	/* A pidfd of -1 is passed over. */
-	for (unsigned i = 0; i < CREEL__PROCS_MAX; i++)
-		fds[FIRST + i] = (struct pollfd){.fd = s->kids[i].pidfd, .events = POLLIN};
-	int n = poll(fds, FIRST + CREEL__PROCS_MAX, -1);
+	struct kid *kids[FIRST + CREEL__PROCS_MAX];
+	unsigned count = FIRST;
+	/* Only those there are: poll() takes no more entries than RLIMIT_NOFILE has descriptors. */
+	for (unsigned i = 0; i < CREEL__PROCS_MAX; i++) {
+		if (s->kids[i].pidfd < 0)
+			continue;
+		kids[count] = &s->kids[i];
+		fds[count++] = (struct pollfd){.fd = s->kids[i].pidfd, .events = POLLIN};
+	}
+	int n = poll(fds, count, -1);
 	if ((n < 0 && errno != EINTR) || (n > 0 && fds[0].revents))
 		return false;
 	/* Whatever poll() said: a signal that came since must not be read and forgotten. */
 	hear_signals(s);
-	for (unsigned i = 0; n > 0 && i < CREEL__PROCS_MAX; i++)
-		if (fds[FIRST + i].revents && s->kids[i].pidfd == fds[FIRST + i].fd &&
-		    s->kids[i].pid)
-			bury(s, &s->kids[i]);
+	for (unsigned i = FIRST; n > 0 && i < count; i++)
+		if (fds[i].revents && kids[i]->pidfd == fds[i].fd && kids[i]->pid)
+			bury(s, kids[i]);
 	if (n > 0 && fds[2].revents)
 		obey(s);
 	return true;

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 enum { TASKS = 40, NUMBERS = 64 };
@@ -197,4 +198,23 @@ CASE(fds, c25_an_initializer_that_closes_every_descriptor)
 	pt_works(ex);
 	ct_int(pt_stats(ex).died, 0);
 	ct_close(ex);
+}
+
+static void host_with_few(void *arg)
+{
+	(void)arg;
+	struct rlimit few = {24, 24};
+	for (int fd = 3; fd < 1024; fd++)
+		close(fd);
+	HOST(setrlimit(RLIMIT_NOFILE, &few) == 0);
+	creel_executor *ex = pt_pool_with(
+		(creel_process_pool_options){.max_workers = 2, .min_workers = 2});
+	ring_often(ex);
+	HOST(pt_stats(ex).died == 0);
+	HOST(creel_executor_close(ex) == 0);
+}
+
+CASE_OFF(fds, c32_a_pool_needs_few_descriptors, CT_MEMCHECK)
+{
+	ct_int(pt_host(host_with_few, NULL), 0);
 }
