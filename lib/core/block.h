@@ -106,7 +106,7 @@ struct creel_future {
 		uint8_t attempts; /* a remote task that is PENDING: deaths of workers before it */
 	};
 	uint16_t generation; /* of the process that it belongs to */
-	uint32_t hook_ids;   /* names given to callbacks; guarded by the lock in hooks */
+	uint32_t hook_ids;   /* counts callbacks, for their names; guarded by the lock in hooks */
 	alignas(16) unsigned char payload[CREEL__PAYLOAD];
 };
 

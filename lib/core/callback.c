@@ -15,15 +15,21 @@
  *          each other and never run at the same time. (One with an executor counts as returned
  *          once the executor has it.)
  *
+ * NAMES    Callbacks stand in the list in the order of their names, and are found by an index that
+ *          lies through them, whose last node is the list's last hook. Names are never used twice,
+ *          so an old one finds nothing.
+ *
  * NESTING  What is to be called while the thread is in a callback, or in a destructor, is put on
  *          the thread's list, and the outermost level goes through the list. A chain of any length
  *          needs the stack of one callback. A task that an executor runs within the submission of a
  *          callback (as the inline executor does) is a part of that callback.
  */
 #include "base/alloc.h"
+#include "base/list.h"
 #include "core/executor.h"
 #include "core/future.h"
 #include "core/hook.h"
+#include "core/index.h"
 #include "core/submit.h"
 #include "core/task.h"
 #include "sync/fork.h"
@@ -41,16 +47,23 @@ struct callback {
 	creel_task *task;         /* made in advance, so that nothing can fail at the end */
 	creel_future *future;     /* once running: a reference */
 	struct callback *deferred_next;
-	uint64_t id;
-	bool called, freed; /* plain: set by its task, which also looks at them */
-	bool listed;        /* plain: set before it is in the list */
-	bool running;       /* guarded by the hooks' lock */
-	bool removed;       /* only its free is to be called */
+	struct creel__index index; /* while it is listed; guarded by the hooks' lock */
+	bool called, freed;        /* plain: set by its task, which also looks at them */
+	bool listed;               /* plain: set before it is in the list */
+	bool running;              /* guarded by the hooks' lock */
+	bool removed;              /* only its free is to be called */
 };
 
 static struct callback *callback_of(struct creel__hook *hook)
 {
 	return (struct callback *)hook;
+}
+
+/* The newest one, which is the last hook; NULL if there is none. */
+static struct callback *newest_locked(creel_future *f)
+{
+	struct creel__hook *last = creel__hooks_last_locked(f);
+	return last && creel__hooks_is_callback_locked(f, last) ? callback_of(last) : NULL;
 }
 
 /* Calls it on this thread. The argument's destructor counts as a part of the callback. */
@@ -77,6 +90,12 @@ static void dispose(struct callback *c)
 	creel__free(c);
 }
 
+static void unlink_locked(creel_future *f, struct callback *c)
+{
+	creel__index_remove(&c->index);
+	creel__hooks_unlink_locked(f, &c->hook);
+}
+
 /* It stays in the list until it was called, so that creel_future_remove() tells the truth. */
 static void unlink_called(creel_future *f, struct callback *c)
 {
@@ -84,7 +103,7 @@ static void unlink_called(creel_future *f, struct callback *c)
 		return;
 	creel__hooks_lock(f);
 	if (c->hook.next)
-		creel__hooks_unlink_locked(f, &c->hook);
+		unlink_locked(f, c);
 	creel__hooks_unlock(f);
 }
 
@@ -345,6 +364,18 @@ void creel__hooks_run(creel_future *f)
 	start(f, c);
 }
 
+/* How often the names of any future have come round. */
+static _Atomic(uint32_t) rounds;
+
+/* A name that no callback of this future has had: each round of the counter in the block has
+ * another upper half. The lock orders the reads of that, so names ascend. */
+static uint64_t new_name_locked(creel_future *f)
+{
+	if (++f->hook_ids == 0)
+		creel__add(&rounds, 1, relaxed);
+	return (uint64_t)creel__load(&rounds, relaxed) << 32 | f->hook_ids;
+}
+
 /* Appends c. True if the caller is to call it. */
 static bool append(creel_future *f, struct callback *c, uint64_t *ret_id)
 {
@@ -356,9 +387,11 @@ static bool append(creel_future *f, struct callback *c, uint64_t *ret_id)
 	bool mine = creel__is_final(old) && !(old & CREEL__CALLING);
 	c->listed = true;
 	c->running = mine;
-	c->id = ++f->hook_ids;
+	c->index.name = new_name_locked(f);
 	if (ret_id)
-		*ret_id = mine && here ? 0 : c->id;
+		*ret_id = mine && here ? 0 : c->index.name;
+	struct callback *newest = newest_locked(f);
+	creel__index_append(newest ? &newest->index : NULL, &c->index);
 	creel__hooks_append_locked(f, &c->hook);
 	creel__hooks_unlock(f);
 	return mine;
@@ -405,10 +438,16 @@ int creel_future_on_done(creel_future *f, creel_executor *ex, creel_done_fn fn, 
  * it, which clears the bit itself. */
 static void unlink_removed_locked(creel_future *f, struct callback *c)
 {
-	creel__hooks_unlink_locked(f, &c->hook);
-	struct creel__hook *last = creel__hooks_last_locked(f);
-	if (!creel__future_is_final(f) && !(last && creel__hooks_is_callback_locked(f, last)))
+	unlink_locked(f, c);
+	if (!creel__future_is_final(f) && !newest_locked(f))
 		creel__and(&f->state, ~(uint64_t)CREEL__CALLING, relaxed);
+}
+
+static struct callback *find_locked(creel_future *f, uint64_t id)
+{
+	struct callback *newest = newest_locked(f);
+	struct creel__index *found = newest ? creel__index_find(&newest->index, id) : NULL;
+	return found ? creel__of(found, struct callback, index) : NULL;
 }
 
 int creel_future_remove(creel_future *f, uint64_t id)
@@ -420,10 +459,7 @@ int creel_future_remove(creel_future *f, uint64_t id)
 	if (creel__future_foreign(f))
 		return -EPERM;
 	creel__hooks_lock(f);
-	struct creel__hook *hook = first_callback_locked(f);
-	while (hook && callback_of(hook)->id != id)
-		hook = creel__hooks_next_locked(f, hook);
-	struct callback *c = hook ? callback_of(hook) : NULL;
+	struct callback *c = find_locked(f, id);
 	bool running = c && c->running;
 	if (c && !running)
 		unlink_removed_locked(f, c);

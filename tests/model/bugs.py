@@ -62,7 +62,7 @@ BUGS = {
     'removes what runs': (
         'core/callback.c',
         'bool running = c && c->running;',
-        'bool running = c && c->running && c->id == 0;'),
+        'bool running = c && c->running && id == 0;'),
     # Whoever finds a broken executor does not take over what its error says.
     'polls relaxed': (
         'core/executor.c',
