@@ -20,7 +20,7 @@
 
 static _Atomic(uint32_t) unset; /* stays 0 */
 _Atomic(_Atomic(uint32_t) *) creel__fork_word = &unset;
-static _Atomic(uint32_t) inherited;
+_Atomic(uint32_t) creel__fork_inherited;
 static _Atomic(uint32_t) fallback;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -62,10 +62,10 @@ static uint32_t next_generation(uint32_t generation)
 /* Several threads may come here at once, and each may count; one of them shows its number. */
 static uint32_t count_up(_Atomic(uint32_t) *w)
 {
-	uint32_t old = creel__load(&inherited, relaxed);
+	uint32_t old = creel__load(&creel__fork_inherited, relaxed);
 	uint32_t next = next_generation(old);
 	/* Not a store: whoever read an old copy must not put it back. */
-	while (!creel__cas(&inherited, &old, next, relaxed, relaxed))
+	while (!creel__cas(&creel__fork_inherited, &old, next, relaxed, relaxed))
 		next = next_generation(old);
 	uint32_t shown = 0;
 	/* [FORK-2] acq_rel: the step above is not later, so that a child that another thread forks

@@ -9,6 +9,8 @@
 
 /* Where the generation stands: 0 before anybody looked in this process. */
 extern _Atomic(_Atomic(uint32_t) *) creel__fork_word;
+/* The copy that a child inherits. Not static, because the model forks by hand. */
+extern _Atomic(uint32_t) creel__fork_inherited;
 uint16_t creel__fork_first_look(void);
 
 /* Differs between a process and its children, for as long as 65,535 of them descend from one

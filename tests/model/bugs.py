@@ -96,6 +96,17 @@ BUGS = {
         'int rc = creel__park(&cond->round, round, deadline);',
         'int rc = creel__park(&cond->round, round + creel__load(&cond->round, relaxed) - round,\n'
         '\t\t\t\tdeadline);'),
+    # Whoever read an old copy of the generation puts it back.
+    'puts an old copy back': (
+        'sync/fork.c',
+        'while (!creel__cas(&creel__fork_inherited, &old, next, relaxed, relaxed))\n'
+        '\t\tnext = next_generation(old);',
+        'creel__store(&creel__fork_inherited, next, relaxed);'),
+    # Who sees the generation may still have the old copy.
+    'shows before it counts': (
+        'sync/fork.c',
+        'creel__cas(w, &shown, next, acq_rel, relaxed)',
+        'creel__cas(w, &shown, next, relaxed, relaxed)'),
     # What was read and what is taken are not one step.
     'takes without a swap': (
         'threads/queues.c',

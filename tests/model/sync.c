@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lib/sync as the model has it: what stands in for fork.c, local.c, park.c and thread.c, and, but
- * for one harness, for the lock (model_lock.h). All other sources are the real ones but
+ * lib/sync as the model has it: what stands in for local.c, park.c and thread.c, and, but
+ * for one harness each, for the lock (model_lock.h) and for fork.c (no_fork.c). All other sources are the real ones but
  * base/cpus.c, because the number of shards must not depend on the machine; the clock that
  * base/clock.c reads is the model's.
  */
@@ -9,7 +9,6 @@
 #include "base/cpus.h"
 #include "engine.h"
 #include "base/cgroup.h"
-#include "sync/fork.h"
 #include "sync/park.h"
 #include "sync/thread.h"
 #include <errno.h>
@@ -46,16 +45,6 @@ int creel__cpus(const char *root)
 {
 	(void)root;
 	return model_scenario->cpus ? model_scenario->cpus : INT_MAX;
-}
-
-void creel__fork_leave(int status)
-{
-	(void)status;
-}
-
-uint16_t creel__fork_generation(void)
-{
-	return 1;
 }
 
 struct creel__local *creel__self(void)
