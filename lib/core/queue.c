@@ -404,7 +404,7 @@ int creel_queue_fd(creel_queue *q)
 	rc = creel__load(&q->fd, relaxed);
 	if (rc < 0) {
 		int saved = errno;
-		rc = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		rc = creel__fd_raise(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 		/* [QUEUE-2] seq_cst: pairs with creel_queue_wake() */
 		creel__store(&q->fd, rc, seq_cst);
 		rc = rc < 0 ? -errno : rc;
