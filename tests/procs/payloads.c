@@ -493,12 +493,15 @@ CASE(payloads, c29_shared_memory_over_the_budget_is_null_and_elsewhere_it_is_the
 	ct_assert(creel_shared_alloc(ex, 2 * MIB) == NULL);
 	for (unsigned round = 0; round < 50; round++) {
 		void *p[8];
+		size_t left = MIB;
 		for (unsigned i = 0; i < 8; i++) {
-			p[i] = creel_shared_alloc(ex, MIB / 8 - i * 100 - round);
+			size_t size = MIB / 8 - i * 100 - round;
+			p[i] = creel_shared_alloc(ex, size);
 			ct_assert(p[i] != NULL);
-			memset(p[i], (int)i, MIB / 8 - i * 100 - round);
+			memset(p[i], (int)i, size);
+			left -= size;
 		}
-		ct_assert(creel_shared_alloc(ex, 1) == NULL);
+		ct_assert(creel_shared_alloc(ex, left + 1) == NULL);
 		for (unsigned i = 0; i < 8; i++) {
 			ct_int(*(unsigned char *)p[i], i);
 			creel_shared_free(ex, p[i]);
