@@ -110,6 +110,12 @@ enum {
 	CREEL_EFAILED = -4096,
 	/* Nothing is left: the queue is closed and drained, or the map is at its end. */
 	CREEL_EMPTY = -4097,
+	/* The executor is full. (Executors have no bound yet: reserved.) */
+	CREEL_BUSY = -4098,
+	/* The completion queue is full. */
+	CREEL_FULL = -4099,
+	/* creel_queue_wake() ended the take. */
+	CREEL_WOKEN = -4100,
 };
 
 /* A block of memory that changes its owner. The last owner calls free(data, size, ctx), unless free

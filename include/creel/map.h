@@ -30,10 +30,12 @@ typedef struct creel_map_options {
 	size_t max_item;
 	/* CREEL_ORDERED (the default) or CREEL_AS_COMPLETED; CREEL_KEEP_GOING; CREEL_KILL_REST. */
 	unsigned flags;
+	/* Must be zero. */
+	uint32_t reserved32;
 	/* For every item. NULL: none. Borrowed until creel_map_end(). */
 	const creel_submit_options *submit;
 	/* Must be zero. */
-	uint64_t reserved[4];
+	uint64_t reserved[8];
 } creel_map_options;
 
 /* fn over n items of stride bytes at base, which must stay valid until creel_map_end(). Each is

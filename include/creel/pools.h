@@ -24,6 +24,8 @@ typedef struct creel_thread_pool_options {
 	int min_workers;
 	/* CREEL_KEEP_SIGNALS or 0. */
 	unsigned flags;
+	/* Must be zero. */
+	uint32_t reserved32;
 	/* Bytes of stack a worker, at least PTHREAD_STACK_MIN. Default: the system's. */
 	size_t stack_size;
 	/* A worker idle for so many nanoseconds retires. Default 10 s; CREEL_NEVER keeps it. */
@@ -44,7 +46,7 @@ typedef struct creel_thread_pool_options {
 	/* Passed to the three above. */
 	void *ctx;
 	/* Must be zero. */
-	uint64_t reserved[8];
+	uint64_t reserved[24];
 } creel_thread_pool_options;
 
 /* Flags of thread pools. */
@@ -124,7 +126,7 @@ typedef struct creel_process_pool_options {
 	void (*on_unhandled)(void *ctx, const creel_error *error);
 	void *ctx;
 	/* Must be zero. */
-	uint64_t reserved[8];
+	uint64_t reserved[24];
 } creel_process_pool_options;
 
 enum {

@@ -36,12 +36,14 @@ typedef struct creel_submit_options {
 	void *arg_ctx;
 	/* Must be 0: no flags are defined yet. */
 	unsigned flags;
+	/* Must be zero. */
+	uint32_t reserved32;
 	/* How long the task may run, in nanoseconds from its start. When the time is over, the pool
 	 * kills the worker, and the future fails as timed out. 0: the limit of the pool's options.
 	 * Process pools only; other executors reject the submission with -ENOTSUP. */
 	int64_t limit_ns;
 	/* Must be zero. */
-	uint64_t reserved[7];
+	uint64_t reserved[16];
 } creel_submit_options;
 
 /* Submits fn(task, arg, size) and returns its future, never NULL. If the submission is rejected,

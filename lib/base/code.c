@@ -25,6 +25,12 @@ const char *creel_code_name(int code)
 		return "CREEL_EFAILED";
 	case CREEL_EMPTY:
 		return "CREEL_EMPTY";
+	case CREEL_BUSY:
+		return "CREEL_BUSY";
+	case CREEL_FULL:
+		return "CREEL_FULL";
+	case CREEL_WOKEN:
+		return "CREEL_WOKEN";
 		NAME(EAGAIN);
 		NAME(EALREADY);
 		NAME(EBUSY);

@@ -8,7 +8,6 @@
 #include "core/executor.h"
 #include "core/future.h"
 #include "core/options.h"
-#include "core/queue.h"
 #include "sync/fork.h"
 #include "sync/thread.h"
 #include <creel/future.h>
@@ -77,7 +76,7 @@ static const creel_error *check(const char *call, const creel_executor *ex, cree
 		return refuse("%s: flags is 0x%x, both CREEL_ORDERED and CREEL_AS_COMPLETED; "
 			      "use one of them",
 			      call, o->flags);
-	return creel__reserved_refuse(CREEL_KIND_REJECTED, call, o->reserved,
+	return creel__reserved_refuse(CREEL_KIND_REJECTED, call, o->reserved32, o->reserved,
 				      sizeof o->reserved / sizeof o->reserved[0]);
 }
 
@@ -258,7 +257,7 @@ static void fill(creel_mapping *map)
 static void end_early(creel_mapping *map)
 {
 	map->end = CREEL_EMPTY;
-	creel__queue_cancel(map->queue, map->kill_rest);
+	creel_queue_cancel(map->queue, map->kill_rest ? CREEL_KILL_REST : 0);
 	(void)creel_queue_reset(map->queue);
 	map->in_flight = 0;
 }
@@ -323,7 +322,7 @@ void creel_map_end(creel_mapping *map)
 		return;
 	}
 	if (map->queue)
-		creel__queue_cancel(map->queue, map->kill_rest);
+		creel_queue_cancel(map->queue, map->kill_rest ? CREEL_KILL_REST : 0);
 	creel_queue_unref(map->queue);
 	creel_executor_unref(map->ex);
 	creel__error_unref(map->error);

@@ -11,16 +11,21 @@ const uint64_t *creel__reserved(const uint64_t *words, size_t n)
 	return NULL;
 }
 
-const creel_error *creel__reserved_refuse(int kind, const char *call, const uint64_t *words,
-					  size_t n)
+#define NOT_ZERO "not 0; initialise the options with {0} or designated initializers"
+
+const creel_error *creel__reserved_refuse(int kind, const char *call, uint32_t reserved32,
+					  const uint64_t *words, size_t n)
 {
 	const uint64_t *word = creel__reserved(words, n);
-	if (!word)
-		return NULL;
-	return creel__error_make(kind, -EINVAL, NULL,
-				 "%s: reserved[%d] of the options is %llu, not 0; "
-				 "initialise the options with {0} or designated initializers",
-				 call, (int)(word - words), (unsigned long long)*word);
+	if (reserved32)
+		return creel__error_make(kind, -EINVAL, NULL,
+					 "%s: reserved32 of the options is %lu, " NOT_ZERO, call,
+					 (unsigned long)reserved32);
+	if (word)
+		return creel__error_make(kind, -EINVAL, NULL,
+					 "%s: reserved[%d] of the options is %llu, " NOT_ZERO, call,
+					 (int)(word - words), (unsigned long long)*word);
+	return NULL;
 }
 
 const creel_error *creel__option_refuse(const char *call, const char *field, long long value,

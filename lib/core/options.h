@@ -9,9 +9,9 @@
 /* NULL if all n reserved words are zero, else a pointer to the first that is not. */
 const uint64_t *creel__reserved(const uint64_t *words, size_t n);
 
-/* The same as an error of this kind. */
-const creel_error *creel__reserved_refuse(int kind, const char *call, const uint64_t *words,
-					  size_t n);
+/* The same, and for reserved32, as an error of this kind. */
+const creel_error *creel__reserved_refuse(int kind, const char *call, uint32_t reserved32,
+					  const uint64_t *words, size_t n);
 
 /* Of executors. */
 const creel_error *creel__option_refuse(const char *call, const char *field, long long value,

@@ -106,7 +106,7 @@ static int check(const struct submission *s)
 		return -EPERM;
 	if (s->size != CREEL_BY_REF && (s->size > CREEL__SIZE_MAX || (!s->arg && s->size)))
 		return -EINVAL;
-	if (o && (o->flags || o->limit_ns < 0 ||
+	if (o && (o->flags || o->reserved32 || o->limit_ns < 0 ||
 		  creel__reserved(o->reserved, sizeof o->reserved / sizeof o->reserved[0])))
 		return -EINVAL;
 	if (o && o->limit_ns && !(s->ex->task_flags & CREEL__REMOTE))
@@ -166,6 +166,12 @@ static const creel_error *explain_options(const creel_submit_options *o)
 					 "submit: flags of creel_submit_options is 0x%x; "
 					 "this version knows none; use 0",
 					 o->flags);
+	if (o->reserved32)
+		return creel__error_make(kind, -EINVAL, o->name,
+					 "submit: reserved32 of creel_submit_options is %lu, "
+					 "not 0; initialise the options with {0} or designated "
+					 "initializers",
+					 (unsigned long)o->reserved32);
 	if (word)
 		return creel__error_make(kind, -EINVAL, o->name,
 					 "submit: reserved[%d] of creel_submit_options is %llu, "

@@ -50,7 +50,7 @@ static const creel_error *check(const creel_thread_pool_options *o)
 			      "use 0 for the default, CREEL_NEVER to keep workers");
 	if ((error = check_stack(o->stack_size)))
 		return error;
-	return creel__reserved_refuse(CREEL_KIND_BROKEN, call, o->reserved,
+	return creel__reserved_refuse(CREEL_KIND_BROKEN, call, o->reserved32, o->reserved,
 				      sizeof o->reserved / sizeof o->reserved[0]);
 }
 

@@ -56,7 +56,8 @@ static bool land_locked(struct creel__pool_worker *w)
 	return was;
 }
 
-/* Whoever was in flight is about to look, or has: clears its part of WAKING. Returns whether it was.
+/* Whoever was in flight is about to look, or has: clears its part of WAKING. Returns whether
+ * it was.
  * looks: from here on it can be relied on.
  * If it is called in and may stay, it follows: what it was woken for must not wait. */
 static bool arrive(struct creel__pool_worker *w, bool looks)

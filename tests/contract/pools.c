@@ -230,6 +230,9 @@ CORE_CASE(bad_pool_options_make_a_broken_pool_that_names_field_and_value)
 		{{.flags = UINT_MAX}, "flags is 4294967295; use CREEL_KEEP_SIGNALS or 0"},
 		{{.idle_ns = -5},
 		 "idle_ns is -5; use 0 for the default, CREEL_NEVER to keep workers"},
+		{{.reserved32 = 3},
+		 "reserved32 of the options is 3, not 0; "
+		 "initialise the options with {0} or designated initializers"},
 		{{.reserved = {0, 0, 1}},
 		 "reserved[2] of the options is 1, not 0; "
 		 "initialise the options with {0} or designated initializers"},

@@ -167,7 +167,7 @@ CORE_CASE(c10_the_descriptor_is_readable_exactly_while_a_take_would_return)
 	if (CT_WAKES) {
 		ct_int(creel_queue_wake(q), 0);
 		ct_assert(readable(q));
-		ct_int(try_take(q, CREEL_NOW), -EAGAIN);
+		ct_int(try_take(q, CREEL_NOW), CREEL_WOKEN);
 		ct_assert(!readable(q));
 	}
 	ct_int(creel_queue_add(q, b, NULL), 0);
@@ -209,14 +209,14 @@ CORE_CASE(c10_a_queue_at_capacity_refuses_until_something_is_taken)
 	creel_queue *q = creel_queue_new(&o);
 	ct_int(creel_queue_add(q, f, NULL), 0);
 	ct_int(creel_queue_add(q, pending, NULL), 0);
-	ct_int(creel_queue_add(q, f, NULL), -EAGAIN);
+	ct_int(creel_queue_add(q, f, NULL), CREEL_FULL);
 	take_tag(q);
 	ct_int(creel_queue_add(q, f, NULL), 0);
-	ct_int(creel_queue_add(q, f, NULL), -EAGAIN);
+	ct_int(creel_queue_add(q, f, NULL), CREEL_FULL);
 	ct_int(creel_queue_reset(q), 0);
 	ct_int(creel_queue_add(q, f, NULL), 0);
 	ct_int(creel_queue_add(q, f, NULL), 0);
-	ct_int(creel_queue_add(q, f, NULL), -EAGAIN);
+	ct_int(creel_queue_add(q, f, NULL), CREEL_FULL);
 	creel_queue_unref(q);
 	creel_future_unref(f);
 	creel_future_unref(pending);
@@ -237,7 +237,7 @@ CORE_CASE(c10_a_wake_is_for_one_take_and_several_before_it_are_one)
 	creel_future *f = settled(1);
 	for (int i = 0; i < 3; i++)
 		ct_int(creel_queue_wake(q), 0);
-	ct_int(try_take(q, CREEL_FOREVER), -EAGAIN);
+	ct_int(try_take(q, CREEL_FOREVER), CREEL_WOKEN);
 	ct_int(try_take(q, CREEL_NOW), -ETIMEDOUT);
 	struct ct_thread *a = ct_thread_start(take_one, q), *b = ct_thread_start(take_one, q);
 	ct_await_asleep(ct_thread_id(a));
@@ -246,7 +246,7 @@ CORE_CASE(c10_a_wake_is_for_one_take_and_several_before_it_are_one)
 	ct_until(!readable(q));
 	ct_int(creel_queue_add(q, f, NULL), 0);
 	intptr_t sum = (intptr_t)ct_thread_join(a) + (intptr_t)ct_thread_join(b);
-	ct_int(sum, -EAGAIN);
+	ct_int(sum, CREEL_WOKEN);
 	creel_future_unref(f);
 	creel_queue_unref(q);
 }
@@ -260,7 +260,7 @@ CORE_CASE(c10_a_waiting_take_is_woken_by_whatever_lets_it_return)
 	for (int what = 0; what < 4; what++) {
 		if (what == 2 && !CT_WAKES)
 			continue;
-		static const int says[] = {0, 0, -EAGAIN, CREEL_EMPTY};
+		static const int says[] = {0, 0, CREEL_WOKEN, CREEL_EMPTY};
 		if (what == 1)
 			ct_int(creel_queue_add(q, pending, NULL), 0);
 		struct ct_thread *taker = ct_thread_start(take_one, q);
@@ -398,7 +398,7 @@ CASE(c10_a_refused_submission_leaves_the_argument_with_the_caller, 0)
 	ct_int(creel_queue_submit(closed, ex, task_count, &ran, sizeof ran, &o, NULL), -ESHUTDOWN);
 	ct_int(creel_queue_submit(q, ex, NULL, &ran, sizeof ran, &o, NULL), -EINVAL);
 	ct_int(creel_queue_submit(q, ex, task_count, &ran, sizeof ran, &o, NULL), 0);
-	ct_int(creel_queue_submit(q, ex, task_count, &ran, sizeof ran, &o, NULL), -EAGAIN);
+	ct_int(creel_queue_submit(q, ex, task_count, &ran, sizeof ran, &o, NULL), CREEL_FULL);
 	ct_int(try_take(q, CT_GUARD), 0);
 	ct_int(ct_count_get(freed), 1);
 	ct_int(creel_executor_shutdown(ex, 0, CT_GUARD, NULL), 0);

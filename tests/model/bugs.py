@@ -119,7 +119,7 @@ BUGS = {
         'creel__store(&batch->ends, (uint64_t)last << 32 | first, relaxed);'),
     # An entry that completed while it was added is never ready.
     'forgets what was final': (
-        'core/queue.c',
+        'core/queue_add.c',
         'if (!listening)\n\t\te->ready = true;',
         'if (!listening && q->closed)\n\t\te->ready = true;'),
     # An entry is freed while a completion may still come to it.
@@ -129,20 +129,25 @@ BUGS = {
         '(void)e;'),
     # A wake between the look and the sleep is missed.
     'looks before the round': (
-        'core/queue.c',
+        'core/queue_take.c',
         'creel__cond_wait_since(&q->takeable, &q->lock, round, deadline);',
         'round = creel__cond_round(&q->takeable);\n'
         '\t\tcreel__cond_wait_since(&q->takeable, &q->lock, round, deadline);'),
     # The drain eats the mark of a wake that nobody has taken.
     'drains without a look': (
-        'core/queue.c',
+        'core/queue_take.c',
         'q->shown = false;\n\t\treadable = is_woken_locked(q);',
         'q->shown = false;'),
     # Whoever was woken leaves the next item to a taker that sleeps.
     'calls nobody else': (
-        'core/queue.c',
-        'q->called = false;\n\t}\n\tupdate_locked(q);',
-        '}\n\tupdate_locked(q);'),
+        'core/queue_take.c',
+        'deadline);\n\t\tq->called = false;',
+        'deadline);'),
+    # Whoever got a place leaves the next one to a thread that sleeps.
+    'hails nobody else': (
+        'core/queue_add.c',
+        'deadline);\n\t\tq->hailed = false;',
+        'deadline);'),
     # One item more than was asked for.
     'one more in flight': (
         'core/map.c',

@@ -138,7 +138,8 @@ static void waiter_against_cancel(void)
 	model_join(waiter);
 }
 
-/* The first task ends only if a second worker comes. Its thread is refused at first, and tried again
+/* The first task ends only if a second worker comes. Its thread is refused at first, and tried
+ * again
  * after so many more submissions: two in the model. */
 static void refused_at_first(void)
 {

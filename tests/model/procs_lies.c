@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The process pool: a worker whose task writes any word of its slots, at any time, and then ends,
- * dies or hangs. Its own future ends, it does not run again and again, and what waits behind it runs
- * once and brings its own result: the table of procs/layout.h.
+ * dies or hangs. Its own future ends, it does not run again and again, and what waits behind it
+ * runs once and brings its own result: the table of procs/layout.h.
  */
 #include "procs_pool.h"
 #include "procs/pool.h"

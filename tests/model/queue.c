@@ -123,6 +123,48 @@ static void two_sleep_for_two(void)
 	teardown();
 }
 
+static void add_by(void *arg)
+{
+	creel_future *f = creel_future_of(NULL, 0);
+	*(int *)arg = creel_queue_add_by(queue, f, NULL, CREEL_FOREVER);
+	creel_future_unref(f);
+}
+
+static void take_a_ready_one(void)
+{
+	creel_future *f = NULL;
+	model_check(creel_queue_take(queue, CREEL_FOREVER, &f, NULL) == 0);
+	creel_future_unref(f);
+}
+
+/* One place, two who wait for it: each gets in as soon as the place is free again. */
+static void two_wait_for_room(void)
+{
+	setup(0, 1);
+	int said[2] = {1, 1}, mine = 1;
+	add_by(&mine);
+	int a = model_spawn(add_by, &said[0]), b = model_spawn(add_by, &said[1]);
+	for (int i = 0; i < 3; i++)
+		take_a_ready_one();
+	model_join(a);
+	model_join(b);
+	model_check(mine == 0 && said[0] == 0 && said[1] == 0);
+	teardown();
+}
+
+/* A close ends the wait for room. */
+static void close_against_room(void)
+{
+	setup(0, 1);
+	int said = 1, mine = 1;
+	add_by(&mine);
+	int a = model_spawn(add_by, &said);
+	model_check(creel_queue_close(queue) == 0);
+	model_join(a);
+	model_check(said == -ESHUTDOWN);
+	teardown();
+}
+
 static void reset_against_completion(void)
 {
 	setup(0, 0);
@@ -191,7 +233,7 @@ static void wake(void *arg)
 	model_check(creel_queue_wake(queue) == 0);
 }
 
-/* A wake is one -EAGAIN, and takes nothing away. */
+/* A wake is one CREEL_WOKEN, and takes nothing away. */
 static void wake_against_take(void)
 {
 	setup(0, 0);
@@ -201,9 +243,9 @@ static void wake_against_take(void)
 	while (taken + woken < 2) {
 		creel_future *f = NULL;
 		int rc = creel_queue_take(queue, CREEL_FOREVER, &f, NULL);
-		model_check(rc == 0 || rc == -EAGAIN);
+		model_check(rc == 0 || rc == CREEL_WOKEN);
 		taken += rc == 0;
-		woken += rc == -EAGAIN;
+		woken += rc == CREEL_WOKEN;
 		creel_future_unref(f);
 	}
 	model_check(taken == 1 && woken == 1);
@@ -253,7 +295,7 @@ static void descriptor(void)
 }
 
 /* A handler that interrupts anything is a thread that takes no lock. After each wake there is one
- * -EAGAIN, and then the descriptor shows nothing any more, at the latest after a look. */
+ * CREEL_WOKEN, and then the descriptor shows nothing any more, at the latest after a look. */
 static void wake_against_descriptor(void)
 {
 	setup(0, 0);
@@ -265,9 +307,9 @@ static void wake_against_descriptor(void)
 	while (taken + woken < 2) {
 		creel_future *f = NULL;
 		int rc = creel_queue_take(queue, CREEL_FOREVER, &f, NULL);
-		model_check(rc == 0 || rc == -EAGAIN);
+		model_check(rc == 0 || rc == CREEL_WOKEN);
 		taken += rc == 0;
-		woken += rc == -EAGAIN;
+		woken += rc == CREEL_WOKEN;
 		creel_future_unref(f);
 	}
 	model_check(taken == 1 && woken == 1);
@@ -288,11 +330,11 @@ static void wake_against_drain(void)
 	int fd = creel_queue_fd(queue), waker = model_spawn(wake, NULL);
 	creel_future *f = NULL;
 	int rc = creel_queue_take(queue, CREEL_NOW, &f, NULL);
-	model_check(rc == 0 || rc == -EAGAIN);
+	model_check(rc == 0 || rc == CREEL_WOKEN);
 	creel_future_unref(f);
 	model_join(waker);
 	model_check(readable(fd));
-	model_check(creel_queue_take(queue, CREEL_NOW, &f, NULL) == (rc ? 0 : -EAGAIN));
+	model_check(creel_queue_take(queue, CREEL_NOW, &f, NULL) == (rc ? 0 : CREEL_WOKEN));
 	if (rc)
 		creel_future_unref(f);
 	teardown();
@@ -305,6 +347,8 @@ const struct model_scenario model_scenarios[] = {
 	{"ordered", ordered, .preemptions = 2, .spurious = 1, .stale = 1},
 	{"two takers", two_takers, .preemptions = 2, .spurious = 1, .stale = 1},
 	{"two sleep for two", two_sleep_for_two, .preemptions = 2, .spurious = 1, .stale = 1},
+	{"two wait for room", two_wait_for_room, .preemptions = 1, .spurious = 1, .stale = 1},
+	{"close against room", close_against_room, .preemptions = 2, .spurious = 1, .stale = 1},
 	{"reset against completion", reset_against_completion, .preemptions = 3, .spurious = 1,
 	 .stale = 1},
 	{"drop against completion", drop_against_completion, .preemptions = 3, .spurious = 1,

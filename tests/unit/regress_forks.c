@@ -128,7 +128,7 @@ static void *wake_and_take(void *q)
 {
 	creel_future *f;
 	while (!atomic_load(&enough))
-		if (creel_queue_wake(q) || creel_queue_take(q, CREEL_NOW, &f, NULL) != -EAGAIN)
+		if (creel_queue_wake(q) || creel_queue_take(q, CREEL_NOW, &f, NULL) != CREEL_WOKEN)
 			return q;
 	return NULL;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Scheduling in the thread pool: who overtakes whom, order over resize, no more workers than asked
- * for, one thread for one task at a time, threads that the system refuses. pthread_attr_init(), with
- * which the creation of a thread begins, is wrapped: a test counts the calls and has some fail.
+ * for, one thread for one task at a time, threads that the system refuses. pthread_attr_init(),
+ * with which the creation of a thread begins, is wrapped: a test counts the calls and has some
+ * fail.
  */
 #include "regress.h"
 #include <sched.h>

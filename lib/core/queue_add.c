@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* Completion queues: adding. How they go together stands in core/queue_state.h. */
+#include "core/queue_state.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "core/future.h"
+#include "sync/fork.h"
+#include "sync/local.h"
+#include <creel/future.h>
+#include <errno.h>
+
+static bool is_full_locked(const creel_queue *q)
+{
+	return q->capacity && q->count >= q->capacity;
+}
+
+/* A place for one more, before anything is done that cannot be undone. */
+static int reserve(creel_queue *q, creel_deadline deadline)
+{
+	int rc = 0;
+	creel__lock_acquire(&q->lock);
+	while (!q->closed && is_full_locked(q)) {
+		rc = creel__queue_may_wait(deadline);
+		if (rc)
+			break;
+		creel__cond_wait(&q->room, &q->lock, deadline);
+		q->hailed = false;
+	}
+	if (q->closed)
+		rc = -ESHUTDOWN;
+	else if (rc == -ETIMEDOUT)
+		rc = CREEL_FULL;
+	else if (rc == 0)
+		q->count++;
+	/* There may be room for one more, or the one who was woken came too late for it. */
+	creel__queue_hail_locked(q);
+	creel__lock_release(&q->lock);
+	return rc;
+}
+
+static void unreserve(creel_queue *q)
+{
+	creel__lock_acquire(&q->lock);
+	q->count--;
+	creel__queue_update_locked(q);
+	creel__lock_release(&q->lock);
+}
+
+/* Puts it where it belongs; to the ready ones, unless order keeps it where it is. */
+static void place_locked(creel_queue *q, struct creel__entry *e)
+{
+	q->ready_count += e->ready;
+	creel__list_remove(&e->link);
+	creel__list_append(e->ready && !q->ordered ? &q->ready : &q->waiting, &e->link);
+}
+
+static void notify(struct creel__hook *hook, creel_future *f)
+{
+	(void)f;
+	struct creel__entry *e = (struct creel__entry *)hook;
+	creel_queue *q = e->queue;
+	creel__lock_acquire(&q->lock);
+	e->ready = true;
+	if (e->linked) {
+		if (q->ordered)
+			q->ready_count++;
+		else
+			place_locked(q, e);
+		creel__queue_update_locked(q);
+	}
+	creel__lock_release(&q->lock);
+}
+
+static struct creel__entry *new_entry(creel_queue *q, void *tag)
+{
+	struct creel__entry *e = creel__zalloc(sizeof *e);
+	if (e) {
+		creel__list_init(&e->link);
+		e->hook.notify = notify;
+		e->queue = q;
+		e->tag = tag;
+	}
+	return e;
+}
+
+/* The place is reserved; takes over the reference to f. */
+static void link_entry(struct creel__entry *e, creel_future *f)
+{
+	creel_queue *q = e->queue;
+	e->future = f;
+	bool listening = creel__hooks_listen(f, &e->hook);
+	creel__lock_acquire(&q->lock);
+	if (!listening)
+		e->ready = true;
+	e->linked = true;
+	place_locked(q, e);
+	creel__queue_update_locked(q);
+	creel__lock_release(&q->lock);
+}
+
+int creel_queue_add_by(creel_queue *q, creel_future *f, void *tag, creel_deadline deadline)
+{
+	int rc = creel__queue_check(q);
+	if (rc || !f)
+		return rc ? rc : -EINVAL;
+	if (creel__fork_foreign(f->generation))
+		return -EPERM;
+	rc = reserve(q, deadline);
+	if (rc)
+		return rc;
+	struct creel__entry *e = new_entry(q, tag);
+	if (!e) {
+		unreserve(q);
+		return -ENOMEM;
+	}
+	link_entry(e, creel_future_ref(f));
+	return 0;
+}
+
+int creel_queue_add(creel_queue *q, creel_future *f, void *tag)
+{
+	return creel_queue_add_by(q, f, tag, CREEL_NOW);
+}
+
+int creel_queue_submit_by(creel_queue *q, creel_executor *ex, creel_fn fn, const void *arg,
+			  size_t size, const creel_submit_options *options, void *tag,
+			  creel_deadline deadline, creel_future **ret_future)
+{
+	int rc = creel__queue_check(q);
+	if (rc == 0)
+		rc = reserve(q, deadline);
+	if (rc)
+		return rc;
+	creel_future *f = NULL;
+	struct creel__entry *e = new_entry(q, tag);
+	rc = e ? creel_try_submit(ex, fn, arg, size, options, &f) : -ENOMEM;
+	if (rc) {
+		creel__free(e);
+		unreserve(q);
+		return rc;
+	}
+	if (ret_future)
+		*ret_future = creel_future_ref(f);
+	link_entry(e, f);
+	return 0;
+}
+
+int creel_queue_submit(creel_queue *q, creel_executor *ex, creel_fn fn, const void *arg,
+		       size_t size, const creel_submit_options *options, void *tag)
+{
+	return creel_queue_submit_by(q, ex, fn, arg, size, options, tag, CREEL_NOW, NULL);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A completion queue from inside.
+ *
+ *        reserve          link                notify                take
+ *   add ---------> count -------> waiting list -------> ready list ------> caller
+ *
+ * An entry is a hook on its future. It starts listening before it is linked, so that a completion
+ * in between only marks it ready; only linked entries are seen by take and reset. An ordered queue
+ * keeps its entries in the waiting list and takes the first once that is ready.
+ *
+ * LOCKS  A future's hooks (rank 20), then queue.lock (rank 30): everything below it and the fields
+ *        of linked entries. Nothing else is locked under it.
+ * TAKERS  Whoever finds that something can be taken while somebody sleeps calls one sleeper, if
+ *         none is on its way (called). One that returns from its sleep looks, takes, and calls
+ *         the next if there is more. So an item wakes one taker, whether 1 or 64 of them wait.
+ *         Those who wait for room do the same (hailed): a free place wakes one of them.
+ * WAKE    creel_queue_wake() runs in signal handlers: it takes no lock. It counts up wakes, marks
+ *         the descriptor, changes the takers' round and unparks one. A taker reads the round before
+ *         it looks at wakes, so that a wake in between ends its sleep.
+ * DESCRIPTOR  An eventfd that is not 0 exactly while take would not wait; changed under the lock,
+ *         with the state that it shows. A wake adds to it at any moment. So whoever drains it looks
+ *         at wakes again and puts the mark back; and as long as a wake that was taken may still
+ *         write (stirred), every look that finds nothing drains it.
+ */
+#ifndef CREEL__CORE_QUEUE_STATE_H
+#define CREEL__CORE_QUEUE_STATE_H
+
+#include "base/list.h"
+#include "core/hook.h"
+#include "sync/lock.h"
+#include <creel/queue.h>
+
+struct creel_queue {
+	_Atomic(uint32_t) refs;
+	int broken; /* the code that every call returns, or 0 */
+	bool is_static;
+	const creel_error *error; /* why: a reference; NULL in the static one */
+	bool ordered;
+	size_t capacity;
+	uint16_t generation;
+	struct creel__lock lock;
+	struct creel__cond takeable; /* take need not wait (any more) */
+	bool called;                 /* one who slept is on its way */
+	struct creel__list waiting, ready;
+	size_t count; /* reserved and not taken */
+	size_t ready_count;
+	uint64_t rounds;         /* of cancelling */
+	struct creel__cond room; /* there is a place (again), or no use in waiting for one */
+	bool hailed;             /* one who waited for it is on its way */
+	void (*tag_free)(void *tag, void *ctx);
+	void *ctx;
+	bool closed;
+	bool shown;   /* what the descriptor shows, but for wakes */
+	bool stirred; /* it may show wakes that have been taken */
+	uint32_t taken_wakes;
+	_Atomic(uint32_t) wakes;  /* not taken while it differs from taken_wakes */
+	_Atomic(uint32_t) waking; /* calls of creel_queue_wake() that have not returned */
+	_Atomic(int) fd;          /* or -1 */
+};
+
+struct creel__entry {
+	struct creel__hook hook;
+	struct creel__list link;
+	uint64_t asked; /* the last round of cancelling that has come to it; under queue.lock */
+	creel_queue *queue;
+	creel_future *future; /* a reference */
+	void *tag;
+	bool ready, linked;
+};
+
+/* 0, or the code that every call on this queue returns here. */
+int creel__queue_check(const creel_queue *q);
+
+/* 0 if the caller may wait until the deadline, else why not. */
+int creel__queue_may_wait(creel_deadline deadline);
+
+/* After each change: tells the descriptor, one who takes and one who waits for room. */
+void creel__queue_update_locked(creel_queue *q);
+
+/* If there is room, wakes one who waits for it. */
+void creel__queue_hail_locked(creel_queue *q);
+
+/* queue_take.c */
+struct creel__entry *creel__queue_first_locked(creel_queue *q);
+/* Forgets wakes: they count as taken. */
+void creel__queue_take_wakes_locked(creel_queue *q);
+void creel__queue_close_fd(creel_queue *q);
+
+#endif
