@@ -31,10 +31,11 @@ static int leibniz_pi(creel_task *task, const void *arg, size_t size)
 static void print_outcome(creel_future *future, const struct series *series)
 {
 	double pi;
-	if (creel_future_result(future, CREEL_NOW, &pi, sizeof pi) == 0)
+	int rc = creel_future_result(future, CREEL_NOW, &pi, sizeof pi);
+	if (rc == 0)
 		printf("%-6s %8ld terms: pi is about %.6f\n", series->name, series->terms, pi);
 	else
-		printf("%-6s failed: %s\n", series->name, creel_future_error(future)->message);
+		printf("%-6s failed: %s\n", series->name, creel_future_message(future, rc));
 }
 
 int main(int argc, char **argv)

@@ -35,10 +35,11 @@ static void print_outcome(creel_future *future, void *arg)
 {
 	const struct division *d = arg;
 	int quotient;
-	if (divide_result(future, CREEL_NOW, &quotient) == 0)
+	int rc = divide_result(future, CREEL_NOW, &quotient);
+	if (rc == 0)
 		printf("%d / %d = %d\n", d->dividend, d->divisor, quotient);
 	else
-		printf("failed: %s\n", creel_future_error(future)->message);
+		printf("failed: %s\n", creel_future_message(future, rc));
 }
 
 struct countdown {

@@ -132,13 +132,13 @@ static size_t parse_all(char (*names)[NAME_SIZE], size_t n, size_t *ret_survivor
 	size_t i, told = 0;
 	for (; creel_map_next(map, CREEL_FOREVER, &f, &i) == 0; told++) {
 		unsigned counts[2];
-		bool survived = creel_future_result(f, CREEL_NOW, counts, sizeof counts) == 0;
+		int rc = creel_future_result(f, CREEL_NOW, counts, sizeof counts);
 		printf("%-12s ", names[i]);
-		if (survived)
+		if (rc == 0)
 			printf("%u sections, %u entries\n", counts[0], counts[1]);
 		else
-			printf("%s\n", creel_future_error(f)->message);
-		*ret_survivors += survived;
+			printf("%s\n", creel_future_message(f, rc));
+		*ret_survivors += rc == 0;
 		creel_future_unref(f);
 	}
 	creel_map_end(map);

@@ -166,8 +166,7 @@ static int run_pass(creel_executor *pool, const char *name, creel_fn fn, const s
 		f = NULL;
 	}
 	if (rc != CREEL_EMPTY)
-		fprintf(stderr, "shared_image: %s: %s\n", name,
-			f ? creel_future_error(f)->message : creel_code_name(rc));
+		fprintf(stderr, "shared_image: %s: %s\n", name, creel_future_message(f, rc));
 	creel_future_unref(f);
 	creel_map_end(map);
 	return rc == CREEL_EMPTY ? 0 : rc;
