@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Executors: what runs tasks. All of them, adaptors and the user's own included, are used through
- * the calls of this header.
+ * Executors run tasks. You use every executor, your own included, through the calls of this header.
  *
- * LIFETIME  References are counted. Constructors never return NULL: what cannot be had is a broken
- *           executor, creel_executor_error() says why, and what is submitted to it fails with that.
- * FORK      In a forked child every call on an object of the parent's (executor, future, promise,
- *           queue, map) returns -EPERM. A reference may be dropped or forgotten: dropping it closes
- *           a queue's descriptor and does nothing else. The child may make its own objects.
- *           A child that returns from a task, a callback or another function of the user's ends,
- *           with the function's code as status, if a thread of the library called the function. On
- *           a thread of the user's (inline executor) it returns to the caller.
- * MEMORY    At most 64 MiB of the memory for tasks stays when a burst of tasks is over, beside what
- *           each thread keeps (12 KiB). A task or future in use pins the 64 KiB that it lies in.
- * BAD INPUT A NULL executor is -EINVAL from every call that returns a code, but for
- *           creel_executor_close(). Below stands what else there is.
+ * LIFETIME   References are counted. A constructor never returns NULL. If it fails, it returns a
+ *            broken executor: creel_executor_error() says why, and submissions fail with that.
+ * BAD INPUT  Every call that returns a code returns -EINVAL for a NULL executor, except
+ *            creel_executor_close().
+ * THREADS    All calls are thread-safe. Only _close, _shutdown and _drain block.
+ *
+ * Forks
+ *
+ * In a forked child every call on an object of the parent's (executor, future, promise, queue, map)
+ * returns -EPERM. The child may drop its reference or forget it; a drop closes a queue's descriptor
+ * and does nothing else. The child may make its own objects. If a child returns from a task, a
+ * callback or another function of yours that a thread of the library called, it ends there, with
+ * the function's code as its exit status. On your own thread (inline executor) it returns to the
+ * caller.
+ *
+ * Memory
+ *
+ * After a burst of tasks at most 64 MiB of task memory stay allocated, plus 12 KiB for each thread.
+ * A task or future in use keeps the 64 KiB around it allocated.
  */
 #ifndef CREEL_EXECUTOR_H
 #define CREEL_EXECUTOR_H
@@ -26,16 +32,17 @@ CREEL_BEGIN
 
 /* Flags of creel_executor_shutdown(). */
 enum {
-	/* Cancel what has not started. Without it, what is pending still runs. */
+	/* Cancel the tasks that have not started. Without this flag they still run. */
 	CREEL_SHUTDOWN_CANCEL = 1,
-	/* End what runs as well; includes CREEL_SHUTDOWN_CANCEL. A process pool kills the workers
-	 * that run something, with grace_ns of its options: those tasks fail as killed. Other
-	 * executors cannot end a function; creel_task_cancelled() says true to all their tasks. */
+	/* Also end the running tasks; includes CREEL_SHUTDOWN_CANCEL. A process pool kills the
+	 * workers that run a task, with grace_ns of its options; those tasks fail as killed. Other
+	 * executors cannot end a function: there creel_task_cancelled() returns true in all tasks.
+	 * */
 	CREEL_SHUTDOWN_KILL = 2
 };
 
-/* Counts, read at one moment without stopping anybody: each is exact when the executor is quiet.
- * An executor leaves what it does not know at 0. */
+/* Counts, read without stopping anybody. They are exact when the executor is quiet. An executor
+ * leaves a count that it does not keep at 0. */
 typedef struct creel_stats {
 	uint64_t pending;   /* accepted and not started; cancelled ones until they are reached */
 	uint64_t running;   /* started and not ended */
@@ -49,81 +56,94 @@ typedef struct creel_stats {
 	uint64_t recycled;  /* workers replaced after tasks_per_worker or recycle_bytes */
 } creel_stats;
 
-/* Another reference; returns ex. ex may be NULL. Any thread; does not block. */
+/* Takes another reference and returns ex, which may be NULL. Does not block. */
 CREEL_API creel_executor *creel_executor_ref(creel_executor *ex);
 
-/* Drops a reference. The last one is a shutdown that does not wait: what is pending still runs,
- * and the last worker frees the executor. NULL does nothing. Any thread, callbacks, the executor's
- * own workers and thread-specific destructors included. Never blocks and joins no thread: threads
- * of the executor may run for a while after it returned. */
+/* Drops a reference. Dropping the last one shuts down without waiting: pending tasks still run, and
+ * the last worker frees the executor. NULL does nothing. Any thread may call it, also in callbacks,
+ * workers and thread-specific destructors. Never blocks and joins no thread, so threads of the
+ * executor may still run for a while. */
 CREEL_API void creel_executor_unref(creel_executor *ex);
 
-/* Why the executor is broken; NULL while it is not. Borrowed: valid while ex is referenced. */
+/* Returns why the executor is broken, or NULL. Borrowed: valid while you hold ex. Does not block. */
 CREEL_API const creel_error *creel_executor_error(creel_executor *ex);
 
 /*
- * Shuts down, waits until everything accepted has ended and the workers are gone, and drops the
- * caller's reference: the end of "with". Returns 0. This is the only call that joins threads: the
- * workers' thread-specific destructors have run when it returns, to each of several callers. From a
- * worker of the executor (its thread-specific destructors included) or from a callback it shuts
- * down and drops the reference but does not wait, and says -EDEADLK: always, whether something was
- * left or not, and of a broken executor too. In a forked child: -EPERM, the
- * reference is dropped. Close pools before the main thread ends by pthread_exit():
- * creel's threads block signals, and would go on without it. Idempotent for several holders, each
- * with its own reference. NULL does nothing.
+ * Shuts down, waits until all accepted tasks have ended and the workers are gone, and drops the
+ * caller's reference. Returns 0. NULL does nothing. Each of several holders may close its own
+ * reference. This is the only call that joins threads: when it returns 0, the thread-specific
+ * destructors of the workers have run, for every caller.
+ *
+ * -EDEADLK  The caller is a worker of the executor (in its thread-specific destructors, too) or is
+ *           in a callback. The call shuts down and drops the reference, but does not wait. It
+ *           always returns this code there, even if nothing is left or the executor is broken.
+ * -EPERM    This is a forked child. The reference is dropped.
+ *
+ * Close the pools before the main thread ends by pthread_exit(). creel's threads block signals and
+ * would go on without it.
  */
 CREEL_API int creel_executor_close(creel_executor *ex);
 
 /*
- * Stops accepting (later submissions fail as shut down), then waits until deadline for what was
- * accepted. CREEL_NOW does not wait. Idempotent; a second call may add CREEL_SHUTDOWN_CANCEL or
- * CREEL_SHUTDOWN_KILL.
- * Returns 0 when everything has ended, -ETIMEDOUT when not, -EDEADLK when it should have waited on
- * a worker of the executor or in a callback (the shutdown itself has happened), -EINVAL for
- * unknown flags (nothing has happened), -EPERM in a forked child. ret_left, if not NULL, gets how
- * many tasks had not ended, except when the call failed with -EINVAL or -EPERM.
+ * Stops accepting tasks, then waits until deadline for those that were accepted. Later submissions
+ * fail as shut down. With CREEL_NOW the call does not wait. flags is 0 or CREEL_SHUTDOWN_... . You
+ * may call it again, for example to add CREEL_SHUTDOWN_CANCEL or CREEL_SHUTDOWN_KILL. ret_left,
+ * unless NULL, gets the number of tasks that have not ended.
+ *
+ * 0           Everything has ended.
+ * -ETIMEDOUT  Something had not ended at the deadline.
+ * -EDEADLK    It would have waited on a worker of the executor or in a callback. The shutdown
+ *             itself has happened.
+ * -EINVAL     A flag is unknown. Nothing has happened, and *ret_left is unchanged.
+ * -EPERM      This is a forked child. *ret_left is unchanged.
  */
 CREEL_API int creel_executor_shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline,
 				      size_t *ret_left);
 
-/* Waits until nothing is pending or running, once; accepts meanwhile. Returns 0, -ETIMEDOUT,
- * -EDEADLK (on a worker of ex, or in a callback), -EPERM in a forked child. */
+/* Waits until no task is pending or running at one moment, or until deadline. The executor goes on
+ * accepting. Returns 0, -ETIMEDOUT, -EDEADLK (on a worker of ex, or in a callback), or -EPERM (in a
+ * forked child). */
 CREEL_API int creel_executor_drain(creel_executor *ex, creel_deadline deadline);
 
-/* Sets the maximum of workers; the minimum that the pool was made with holds as far as that allows.
- * More come on demand; surplus idle ones go at once, busy ones after their task. -EINVAL if
- * max_workers < 1, -ENOTSUP if the executor has no workers to count, -ENOSPC beyond the places of a
- * process pool (twice its first maximum, at least 16), -ESHUTDOWN after shutdown, CREEL_EFAILED if
- * ex is broken, -EPERM in a forked child; the size is unchanged then. */
+/*
+ * Sets the maximum number of workers. More workers start on demand. Surplus idle workers leave at
+ * once, busy ones after their task. The pool's min_workers stays in force as far as the new maximum
+ * allows. Returns 0; on an error the size is unchanged. Does not block.
+ *
+ * -EINVAL        max_workers is less than 1.
+ * -ENOTSUP       The executor has no workers.
+ * -ENOSPC        More than a process pool has places for: twice its first maximum, at least 16.
+ * -ESHUTDOWN     The executor has been shut down.
+ * CREEL_EFAILED  The executor is broken.
+ * -EPERM         This is a forked child.
+ */
 CREEL_API int creel_executor_resize(creel_executor *ex, int max_workers);
 
-/* Fills the first size bytes of *ret_stats (pass sizeof *ret_stats). Returns 0; -EINVAL if
- * ret_stats is NULL or size 0, -EPERM in a forked child; untouched then. */
+/* Fills the first size bytes of *ret_stats; pass sizeof *ret_stats. Returns 0, -EINVAL (ret_stats
+ * is NULL or size is 0), or -EPERM (in a forked child); on an error *ret_stats is unchanged. */
 CREEL_API int creel_executor_stats(creel_executor *ex, creel_stats *ret_stats, size_t size);
 
 /*
  * The operations of a custom executor. Set size to sizeof(creel_executor_ops). The library makes
- * tasks and futures, counts what is in flight, and waits; the executor decides where and when
- * creel_task_run() is called.
+ * tasks and futures, counts the tasks, and waits for them. Your executor decides where and when to
+ * call creel_task_run().
  *
- * submit    Takes the task and returns 0: from then on it must, exactly once, call
- *           creel_task_run() or creel_task_reject() on it, on any thread, even within submit
- *           itself. Or returns a negative code: the task is not taken, the submission is rejected
- *           with it (with -EINVAL for a positive one).
- *           Called by any thread, several at once; one that had begun may still
- *           come after shutdown.
- * withdraw  Optional. A queued task was cancelled: if it is still queued, unlink it and return 1
- *           (the library drops it); otherwise return 0 (creel_task_run() will find it cancelled and
- *           return at once). While it runs, creel_task_run() of that task waits: so do not hold,
- *           while calling creel_task_run(), a lock that withdraw takes.
- * shutdown  Optional. Nothing will be submitted any more; with CREEL_SHUTDOWN_CANCEL,
- *           creel_task_run() cancels instead of running. flags as in creel_executor_shutdown(),
- *           where CREEL_SHUTDOWN_KILL brings CREEL_SHUTDOWN_CANCEL with it: an executor that
- *           forwards to another one passes them on. Called once for each new set of flags; must
- *           not wait.
- * destroy   Optional. All tasks ended and the last reference went: free self. May be called on the
- *           thread that ended the last task.
- * beneath   Optional. The executor that this one forwards to, borrowed; NULL if none.
+ * submit    Takes the task and returns 0, or returns a negative code to reject it. (A positive code
+ *           counts as -EINVAL.) If it takes the task, it must call creel_task_run() or
+ *           creel_task_reject() on it exactly once, on any thread, at any time, even inside submit.
+ *           Several threads may call submit at once. A call that had begun may still arrive after
+ *           shutdown.
+ * withdraw  Optional. A queued task was cancelled. If it is still queued, unlink it and return 1;
+ *           the library drops it. Otherwise return 0; creel_task_run() then finds it cancelled and
+ *           returns at once. creel_task_run() of this task waits while withdraw runs: so do not
+ *           call creel_task_run() with a lock held that withdraw takes.
+ * shutdown  Optional. No submission will follow. flags are those of creel_executor_shutdown();
+ *           CREEL_SHUTDOWN_KILL comes with CREEL_SHUTDOWN_CANCEL. With CREEL_SHUTDOWN_CANCEL,
+ *           creel_task_run() cancels tasks in place of running them. An executor that forwards to
+ *           another one passes the flags on. Called once for each new set of flags; must not wait.
+ * destroy   Optional. All tasks have ended and the last reference is gone: free self. It may run on
+ *           the thread that ended the last task.
+ * beneath   Optional. Returns the executor that this one forwards to, borrowed, or NULL.
  */
 typedef struct creel_executor_ops {
 	size_t size;
@@ -134,18 +154,18 @@ typedef struct creel_executor_ops {
 	creel_executor *(*beneath)(void *self);
 } creel_executor_ops;
 
-/* An executor over the user's operations, which are copied. Broken (and self is not destroyed) if
- * ops is NULL, its size is not one that this library knows, or it has no submit. */
+/* Makes an executor over your operations, which are copied. It is broken, and self is not
+ * destroyed, if ops is NULL, its size is unknown to this library, or submit is NULL. Never returns
+ * NULL. */
 CREEL_API creel_executor *creel_executor_new(const creel_executor_ops *ops, void *self);
 
-/* For custom executors: runs a task that submit took, on the calling thread, and gives it back to
- * the library. A cancelled one is only given back. Returns 0 if it ran, -ECANCELED if not. */
+/* For custom executors. Runs a task that submit took, on the calling thread, and gives it back to
+ * the library. Returns 0 if the task ran, or -ECANCELED if it was cancelled and did not. */
 CREEL_API int creel_task_run(creel_task *task);
 
-/* For custom executors: ends a task that submit took and that will never run. Its future fails with
- * that kind, code and message, unless it was cancelled before. An unknown kind is taken as
- * CREEL_KIND_REJECTED, a code of 0 as CREEL_EFAILED, a NULL format as "the executor rejected the
- * task". */
+/* For custom executors. Ends a task that submit took and that will never run. Its future fails with
+ * kind, code and message, unless it was cancelled before. Defaults: CREEL_KIND_REJECTED for an
+ * unknown kind, CREEL_EFAILED for a code of 0, "the executor rejected the task" for a NULL format. */
 CREEL_API void creel_task_reject(creel_task *task, int kind, int code, const char *format, ...)
 	CREEL_PRINTF(4, 5);
 

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Futures.
+ * Futures: the outcome of a task or a promise.
  *
- * STATES   PENDING -> RUNNING -> FINISHED, or PENDING -> CANCELLED; what was rejected and what a
- *          promise settles directly goes PENDING -> FINISHED. FINISHED and CANCELLED are final and
- *          reached exactly once.
- * ORDER    What the task did before it ended happens before every call that sees the final state.
- * THREADS  Any thread may call any of these, several at once.
- * BLOCKING Only _result, _view and _take, until their deadline. On a worker, waiting for a task of
- *          the same pool that has not started runs it right there (CREEL_FOREVER only). Waiting
- *          for oneself, or blocking in a callback, is -EDEADLK at once.
- * FORK     In a forked child every call on a future of the parent's returns -EPERM, if it returns
- *          a code; on a final one too. creel_future_unref() calls nobody there.
- * BAD INPUT A NULL future is -EINVAL from every call that returns a code.
+ * STATES     PENDING -> RUNNING -> FINISHED, or PENDING -> CANCELLED. Rejected submissions and
+ *            promises that are settled directly go PENDING -> FINISHED. FINISHED and CANCELLED are
+ *            final. A future becomes final exactly once.
+ * ORDER      What the task did before it ended happens-before every call that sees the final state.
+ * THREADS    All calls are thread-safe.
+ * BLOCKING   Only _result, _view and _take block, until their deadline. On a worker with
+ *            CREEL_FOREVER, they run the awaited task on the spot if it belongs to the same pool
+ *            and has not started. A task that waits for itself, and a callback that would block,
+ *            get -EDEADLK at once.
+ * BAD INPUT  Every call that returns a code returns -EINVAL for a NULL future.
+ * FORKS      In a forked child, every call that returns a code returns -EPERM for a future of the
+ *            parent's, even if it is final. creel_future_unref() runs no callback or destructor
+ *            there.
  */
 #ifndef CREEL_FUTURE_H
 #define CREEL_FUTURE_H
@@ -22,6 +24,7 @@
 
 CREEL_BEGIN
 
+/* The states of a future. */
 enum {
 	CREEL_FUTURE_PENDING,
 	CREEL_FUTURE_RUNNING,
@@ -32,108 +35,149 @@ enum {
 /* What creel_future_cancel() did. */
 enum {
 	CREEL_CANCEL_NOW =
-		1, /* it will never run; the future is cancelled, now or already before */
-	CREEL_CANCEL_REQUESTED, /* it runs, and creel_task_cancelled() tells it */
-	CREEL_CANCEL_FINAL      /* it had finished; nothing happened */
+		1, /* the task will never run; the future is cancelled, now or already before */
+	CREEL_CANCEL_REQUESTED, /* the task runs, and creel_task_cancelled() tells it to stop */
+	CREEL_CANCEL_FINAL      /* the task had finished; nothing happened */
 };
 
 /* What creel_future_remove() found. */
 enum {
-	CREEL_CALLBACK_REMOVED = 1, /* it will never be called; its free has run */
-	CREEL_CALLBACK_RUNNING,     /* it is being called, or just about to be */
-	CREEL_CALLBACK_DONE         /* it was called, or removed, before */
+	CREEL_CALLBACK_REMOVED = 1, /* the callback will never run; its free has run */
+	CREEL_CALLBACK_RUNNING,     /* the callback runs, or is about to run */
+	CREEL_CALLBACK_DONE         /* the callback has run, or was removed before */
 };
 
-/* Another reference; returns f. NULL gives NULL. */
+/* Takes another reference and returns f. NULL gives NULL. */
 CREEL_API creel_future *creel_future_ref(creel_future *f);
 
-/* Drops a reference. Never blocks, never cancels. NULL does nothing. */
+/* Drops a reference. Never blocks and never cancels the task. NULL does nothing. */
 CREEL_API void creel_future_unref(creel_future *f);
 
-/* CREEL_FUTURE_... at this moment. Does not block. */
+/* Returns the state at this moment, one of CREEL_FUTURE_.... Does not block. */
 CREEL_API int creel_future_state(creel_future *f);
 
 /*
- * Waits until deadline and copies the result to ret. size must be the size of the result; with ret
- * NULL and size 0, only the outcome is of interest. Returns 0; -ETIMEDOUT (the wait ended, the task
- * goes on); -ECANCELED; CREEL_EFAILED (see creel_future_error()); -EMSGSIZE (the size differs, ask
- * creel_future_view()); -EDEADLK; -EPERM (a future of the parent's, in a forked
- * child). ret is untouched unless the call returns 0.
+ * Waits until the future is final, or until deadline, and copies the result to ret. size must be
+ * the size of the result. Pass NULL and 0 to learn only the outcome. Unless the call returns 0, ret
+ * is unchanged.
+ *
+ * 0              The task succeeded.
+ * CREEL_EFAILED  The task failed: creel_future_error() says why.
+ * -ECANCELED     The task was cancelled.
+ * -ETIMEDOUT     The deadline passed. The task goes on.
+ * -EMSGSIZE      The result has another size; creel_future_view() gives it.
+ * -EDEADLK       The call would wait for the calling task, or block in a callback.
+ * -EPERM         The future is the parent's, and this is a forked child.
  */
 CREEL_API int creel_future_result(creel_future *f, creel_deadline deadline, void *ret, size_t size);
 
-/* The same without a copy: *ret_data is borrowed and stays valid while f is referenced and nobody
- * takes it; NULL for an empty result. Either may be NULL. */
+/* Like creel_future_result(), but lends the result in place of copying it. *ret_data is borrowed:
+ * it stays valid while you hold f and nobody takes the result. An empty result gives NULL. ret_data
+ * and ret_size may be NULL. */
 CREEL_API int creel_future_view(creel_future *f, creel_deadline deadline, const void **ret_data,
 				size_t *ret_size);
 
-/* The same, moving the result out: the caller calls ret_buffer->free, if not NULL, when done with
- * it. Only for the sole holder of the last reference: -EBUSY otherwise (a callback that has not
- * returned holds one); -ENOMEM, -EINVAL if ret_buffer is NULL; the result stays then. Afterwards
- * the future's result is empty. */
+/* Like creel_future_result(), but moves the result out; the future's result is empty afterwards.
+ * The caller owns the buffer, and calls ret_buffer->free when done, unless that is NULL. Only the
+ * holder of the last reference may take. Other codes, with which the result stays in the future:
+ * -EBUSY (others hold references; a callback that has not returned holds one), -ENOMEM, -EINVAL
+ * (ret_buffer is NULL). */
 CREEL_API int creel_future_take(creel_future *f, creel_deadline deadline, creel_buffer *ret_buffer);
 
-/* Why there is no result: NULL while the future is not final or when it has one. Borrowed: valid
- * while f is referenced. Does not block. */
+/* Returns why there is no result, or NULL if the future has a result or is not final. Borrowed:
+ * valid while you hold f. Does not block. */
 CREEL_API const creel_error *creel_future_error(creel_future *f);
 
 /*
- * Words for what creel_future_result(), _view() or _take() of f returned as rc. That is the error's
- * message for CREEL_EFAILED and -ECANCELED, and a sentence for every other code (-EMSGSIZE: with
- * both sizes, if the calling thread asked last). Never NULL, whatever f and rc are. Borrowed: valid
- * while f is referenced and until the thread's next call of this function. Any thread; does not
- * block.
+ * Returns a message for rc, which creel_future_result(), _view() or _take() of f returned. For
+ * CREEL_EFAILED and -ECANCELED it is the error's message, for every other code a sentence. The
+ * sentence for -EMSGSIZE has both sizes, if the calling thread was the last to ask. Never returns
+ * NULL, whatever f and rc are. Borrowed: valid while you hold f, until the thread's next call of
+ * this function. Thread-safe; does not block.
  */
 CREEL_API const char *creel_future_message(creel_future *f, int rc);
 
-/* Asks that it not run: CREEL_CANCEL_NOW, _REQUESTED or _FINAL. A pending one completes within this
- * call, its callbacks run on the caller; a second canceller that comes while the first is at it
- * gets CREEL_CANCEL_NOW an instant before it is final. -EPERM, as from creel_future_kill(), in a
- * forked child for a task of a parent's pool that is not final. Does not block; but the lock of
- * another of the parent's futures may be held for ever in a forked child: let it alone there. */
+/*
+ * Cancels the task, or asks it to stop. Returns at once.
+ *
+ * CREEL_CANCEL_NOW        The task had not started and will never run. Its future completes inside
+ *                         this call, and the callbacks run on the caller.
+ * CREEL_CANCEL_REQUESTED  The task runs: creel_task_cancelled() tells it to stop.
+ * CREEL_CANCEL_FINAL      The task had ended.
+ *
+ * If two threads cancel at once, the second one may get CREEL_CANCEL_NOW an instant before the
+ * future is final.
+ *
+ * Forks
+ *
+ * In a forked child the call returns -EPERM for a task of a parent's pool that is not final. Leave
+ * the parent's other futures alone there: another thread of the parent may have held their lock at
+ * the fork, and then the call never returns.
+ */
 CREEL_API int creel_future_cancel(creel_future *f);
 
-/* Ends it, wherever it is: cancels it if it has not started (CREEL_CANCEL_NOW); kills the worker
- * process that runs it (CREEL_CANCEL_REQUESTED: the future fails as killed once the death is
- * confirmed, or ends as it would have if it was faster), with SIGTERM first and SIGKILL after
- * grace_ns, or with SIGKILL at once for 0; CREEL_CANCEL_FINAL if it had ended. -ENOTSUP if it runs
- * on an executor that cannot kill: then it is as creel_future_cancel(). -EINVAL if grace_ns is
- * negative. Does not block. */
+/*
+ * Ends the task, wherever it is. Returns at once.
+ *
+ * CREEL_CANCEL_NOW        The task had not started: it is cancelled, as by creel_future_cancel().
+ * CREEL_CANCEL_REQUESTED  The task runs in a worker process, which is being killed. The future
+ *                         fails as killed when the death is confirmed. If the task is faster, the
+ *                         future ends with its result.
+ * CREEL_CANCEL_FINAL      The task had ended.
+ * -ENOTSUP                The task runs on an executor that cannot kill: it was asked to stop, as
+ *                         by creel_future_cancel().
+ * -EINVAL                 grace_ns is negative.
+ * -EPERM                  In a forked child, as from creel_future_cancel().
+ *
+ * The worker gets SIGTERM, and SIGKILL after grace_ns nanoseconds. With 0 it gets SIGKILL at once.
+ */
 CREEL_API int creel_future_kill(creel_future *f, int64_t grace_ns);
 
-/* A callback: f is borrowed for the call. */
+/* A callback. f is borrowed until the callback returns. */
 typedef void (*creel_done_fn)(creel_future *f, void *arg);
 
 /*
- * Calls fn(f, arg) once when f is final, then free(arg) unless free is NULL. Callbacks of a future
- * run in the order of registration, one at a time, and with no lock held: on the thread that
- * completes it (a worker, a canceller, whoever settles the promise). One that is added while
- * earlier ones have not all returned is called by the thread that calls those. One that is added
- * after that is called at once on the caller or, within a callback or a destructor, when that has
- * returned. With ex it is a task of ex, of which a reference is held until then, submitted in its
- * turn (if ex refuses it, it is called on that thread after all). What a callback completes does
- * not nest: those callbacks run after it returned. Without ex a callback must not block, nor with
- * an executor that runs tasks within their submission, as the inline one does: -EDEADLK. It must
- * not end its thread. It may drop references (the last one included), add callbacks, submit, shut
- * pools down. ret_id, if not NULL, gets the name for creel_future_remove(); 0 only if fn has run.
- * Returns 0; -EINVAL if f or fn is NULL, -ENOTSUP if ex is a process pool (the callback is
- * the host's), -ENOMEM, -EPERM in a forked child for a task of a parent's pool that is not final:
- * then fn will not be called and arg remains the caller's.
+ * Registers a callback. When f is final, creel calls fn(f, arg) once, and then free(arg) unless
+ * free is NULL. *ret_id (unless ret_id is NULL) gets the id for creel_future_remove(); it is 0 only
+ * if fn has run. The callbacks of a future run one at a time, in the order of registration, with no
+ * lock held.
+ *
+ * Returns 0. On an error fn will not be called, and the caller still owns arg: -EINVAL (f or fn is
+ * NULL), -ENOTSUP (ex is a process pool: a callback belongs to the host), -ENOMEM, -EPERM (in a
+ * forked child, for a task of a parent's pool that is not final).
+ *
+ * Without ex, the callback runs on the thread that completes f: a worker, a canceller, or the
+ * settler of the promise. If f is final already, it runs on the caller inside this call. It may
+ * drop references (the last one included), add callbacks, submit, and shut pools down. It must not
+ * block (blocking calls return -EDEADLK) and must not end its thread.
+ *
+ * With ex, the callback runs as a task of ex, which is submitted in its turn, and it may block. The
+ * future holds a reference to ex until then. If ex refuses the task, the callback runs on the
+ * completing thread after all. An executor that runs tasks inside the submission, such as the
+ * inline one, does not lift the ban on blocking.
+ *
+ * Order in detail
+ *
+ * While earlier callbacks of f have not all returned, a new one waits for its turn on the thread
+ * that runs them. A callback or destructor that registers one on a final future sees it run after
+ * it has returned itself. Completions do not nest: if a callback completes another future, the
+ * callbacks of that one run after the first has returned.
  */
 CREEL_API int creel_future_on_done(creel_future *f, creel_executor *ex, creel_done_fn fn, void *arg,
 				   void (*free)(void *arg), uint64_t *ret_id);
 
-/* Takes a callback back: CREEL_CALLBACK_REMOVED, _RUNNING or _DONE (also for an id that it does not
- * know). Does not wait for a running one. */
+/* Removes a callback. Returns CREEL_CALLBACK_REMOVED, _RUNNING or _DONE (for an unknown id, too).
+ * Does not wait for a running callback. */
 CREEL_API int creel_future_remove(creel_future *f, uint64_t id);
 
-/* A future that is finished from the start, with a copy of size bytes at data as its result. One
- * reference, the caller's. Without memory, or with NULL data of a size that is not 0, a future that
- * has failed. Never NULL. */
+/* Makes a future that is finished from the start, with a copy of size bytes at data as its result.
+ * Never returns NULL. The caller owns one reference. Without memory, or if data is NULL and size is
+ * not 0, the future has failed. */
 CREEL_API CREEL_MUST_USE creel_future *creel_future_of(const void *data, size_t size);
 
-/* A future that has failed from the start; the arguments as of creel_promise_fail(), without data.
- * An unknown kind is taken as CREEL_KIND_FAILED. Never NULL. */
+/* Makes a future that has failed from the start. The arguments are those of creel_promise_fail(),
+ * without data. An unknown kind is taken as CREEL_KIND_FAILED. Never returns NULL. The caller owns
+ * one reference. */
 CREEL_API CREEL_MUST_USE creel_future *creel_future_failed(int kind, int code, const char *format,
 							   ...) CREEL_PRINTF(3, 4);
 
