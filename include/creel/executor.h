@@ -65,7 +65,7 @@ CREEL_API creel_executor *creel_executor_ref(creel_executor *ex);
  * executor may still run for a while. */
 CREEL_API void creel_executor_unref(creel_executor *ex);
 
-/* Returns why the executor is broken, or NULL. Borrowed: valid while you hold ex. Does not block. */
+/* Returns why the executor is broken, or NULL. Borrowed: valid while you hold ex. */
 CREEL_API const creel_error *creel_executor_error(creel_executor *ex);
 
 /*
@@ -165,7 +165,8 @@ CREEL_API int creel_task_run(creel_task *task);
 
 /* For custom executors. Ends a task that submit took and that will never run. Its future fails with
  * kind, code and message, unless it was cancelled before. Defaults: CREEL_KIND_REJECTED for an
- * unknown kind, CREEL_EFAILED for a code of 0, "the executor rejected the task" for a NULL format. */
+ * unknown kind, CREEL_EFAILED for a code of 0, "the executor rejected the task" for a NULL
+ * format. */
 CREEL_API void creel_task_reject(creel_task *task, int kind, int code, const char *format, ...)
 	CREEL_PRINTF(4, 5);
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Maps: one function over many items, with a bounded number in flight.
+ * Maps: they run one function over many items, with a bounded number in flight.
  *
- * A map is used by one thread at a time. Items are submitted inside creel_map_next(), and in the
- * constructor none: an endless source is pulled only as fast as results are taken.
+ * One thread at a time may use a map. creel_map_next() submits the items; the constructor submits
+ * none. So an endless source is read only as fast as you take results.
+ *
+ * NAMES  creel_map is the verb, so the type of a map in progress is creel_mapping: C has one name
+ *        space for both.
  */
 #ifndef CREEL_MAP_H
 #define CREEL_MAP_H
@@ -15,69 +18,88 @@
 CREEL_BEGIN
 
 /*
- * Produces the next item: writes up to *size bytes to item (16-byte aligned), sets *size to how
- * many it wrote, and returns 1. 0 is the end. A negative code ends the map with that code, after
- * the results of the items before; one that creel_map_next() has a meaning for, such as -ETIMEDOUT,
- * would be taken for that. So do more than 1 with -EINVAL, and more bytes than *size with
- * -EMSGSIZE: creel_map_error() says which. Called only inside creel_map_next(), on its caller.
+ * Produces the next item of creel_map_from(). It writes up to *size bytes to item, which is 16-byte
+ * aligned, sets *size to the number of bytes written, and returns 1. It returns 0 at the end. A
+ * negative code ends the map: creel_map_next() returns it after the results of the items before. So
+ * do not return codes that creel_map_next() uses itself, such as -ETIMEDOUT. creel calls it only
+ * inside creel_map_next(), on the caller's thread.
+ *
+ * A return of more than 1 ends the map with -EINVAL, more bytes than *size with -EMSGSIZE.
+ * creel_map_error() says what happened.
  */
 typedef int (*creel_source_fn)(void *ctx, void *item, size_t *size);
 
 typedef struct creel_map_options {
-	/* At most so many items submitted and not yet taken. Default: four a CPU, at least 16. */
+	/* How many items may be submitted and not yet taken. Default: 4 for each CPU, at least
+	 * 16. */
 	size_t in_flight;
-	/* creel_map_from(): the largest item in bytes. Default 4096. */
+	/* For creel_map_from(): the size of the largest item in bytes. Default: 4096. */
 	size_t max_item;
 	/* CREEL_ORDERED (the default) or CREEL_AS_COMPLETED; CREEL_KEEP_GOING; CREEL_KILL_REST. */
 	unsigned flags;
 	/* Must be zero. */
 	uint32_t reserved32;
-	/* For every item. NULL: none. Borrowed until creel_map_end(). */
+	/* The options of every item's submission, or NULL. Borrowed until creel_map_end(). */
 	const creel_submit_options *submit;
 	/* Must be zero. */
 	uint64_t reserved[8];
 } creel_map_options;
 
-/* fn over n items of stride bytes at base, which must stay valid until creel_map_end(). Each is
- * copied into its task. The map holds a reference of ex. Never NULL: what is wrong (a NULL ex,
- * fn, or base of n > 0 items, a stride of 0, more bytes than fit in memory, unknown or
- * contradicting flags, a reserved field that is not zero: -EINVAL; -ENOMEM) says
- * creel_map_error(), and its code creel_map_next(). */
+/*
+ * Starts a map of fn over n items of stride bytes each at base. Each item is copied into its task;
+ * base must stay valid until creel_map_end(). The map holds a reference to ex. Returns a map, never
+ * NULL; end it with creel_map_end().
+ *
+ * If an argument is invalid (-EINVAL) or memory runs out (-ENOMEM), creel_map_next() returns the
+ * code and creel_map_error() explains it. Invalid are: a NULL ex or fn, a NULL base with n > 0, a
+ * stride of 0, more bytes than fit in memory, unknown or contradicting flags, and reserved fields
+ * that are not zero.
+ */
 CREEL_API creel_mapping *creel_map(creel_executor *ex, creel_fn fn, const void *base, size_t stride,
 				   size_t n, const creel_map_options *options);
 
-/* fn over what source(ctx, ...) produces. As creel_map(); a NULL source or a max_item larger than
- * any object is -EINVAL. */
+/* Starts a map of fn over the items that source(ctx, ...) produces. Otherwise like creel_map(). A
+ * NULL source, or a max_item larger than any object, is invalid (-EINVAL). */
 CREEL_API creel_mapping *creel_map_from(creel_executor *ex, creel_fn fn, creel_source_fn source,
 					void *ctx, const creel_map_options *options);
 
-/* What was wrong with the arguments, or what the source did: which, its value, what to do. It
- * may be known before creel_map_next() has come to its code. NULL while nothing is wrong, and
- * for a NULL map; what is wrong with an item says its future. Borrowed: valid until
+/* Returns what was wrong with the arguments or the source: which one, its value, what to do.
+ * Returns NULL while nothing is wrong, and for a NULL map. It may know before creel_map_next()
+ * returns the code. It does not tell of failed items: ask their futures. Borrowed: valid until
  * creel_map_end(). Does not block. */
 CREEL_API const creel_error *creel_map_error(creel_mapping *map);
 
 /*
- * The next result: a future that is final, whose reference is the caller's, and the item's index in
- * *ret_index (may be NULL). In the order of the items, or as completed.
- * 0: with CREEL_KEEP_GOING the future may have failed. CREEL_EMPTY: the end. -ETIMEDOUT: call
- * again. Without CREEL_KEEP_GOING the first item that failed returns CREEL_EFAILED (-ECANCELED if
- * it was cancelled) with its future and index, cancels what is pending, and ends the map:
- * CREEL_EMPTY from then on. A code of the source's, -EMSGSIZE (it wrote more than it was given),
- * -EINVAL (it returned more than 1, or the constructor's arguments were bad), -ENOMEM: no future,
- * creel_map_error() says why, and the map has ended: CREEL_EMPTY from then on. -EDEADLK if it
- * would block in a callback, -EPERM if it would block in a forked child, -EINVAL if map or
- * ret_future is NULL: nothing has happened, creel_map_error() is NULL. The outputs are untouched
- * where there is no future.
+ * Waits until deadline for the next result. Stores its future, which is final and whose reference
+ * the caller owns, and its item's index (unless ret_index is NULL). Results come in the order of
+ * the items, or with CREEL_AS_COMPLETED as they complete.
+ *
+ * 0              A result. With CREEL_KEEP_GOING its future may have failed.
+ * CREEL_EMPTY    The map is at its end.
+ * -ETIMEDOUT     No result by the deadline. Call again.
+ * CREEL_EFAILED, -ECANCELED
+ *                Without CREEL_KEEP_GOING: the item failed, or was cancelled. Its future and index
+ *                are stored. Pending items are cancelled and the map ends: CREEL_EMPTY from then
+ *                on.
+ * -EINVAL, -EMSGSIZE, -ENOMEM, a code of the source
+ *                An argument is invalid, the source misbehaved or failed, or there is no memory.
+ *                creel_map_error() says why. The map ends: CREEL_EMPTY from then on.
+ * -EDEADLK       The call would block in a callback.
+ * -EPERM         The call would block in a forked child.
+ * -EINVAL        map or ret_future is NULL. Nothing has happened; creel_map_error() is NULL.
+ *
+ * Without a future the outputs are unchanged.
  */
 CREEL_API int creel_map_next(creel_mapping *map, creel_deadline deadline, creel_future **ret_future,
 			     size_t *ret_index);
 
 /*
- * Ends the map, early or not: cancels what is pending, asks what runs to stop
- * (creel_task_cancelled()) and lets go of it, frees the map. Does not block. NULL does nothing.
- * With CREEL_KILL_REST, here and when an error ends the map, what runs in worker processes is
- * killed, with the grace_ns of its pool; on other executors it is asked to stop.
+ * Ends the map, early or not, and frees it. Pending items are cancelled. Running items are asked to
+ * stop (creel_task_cancelled()), and the map drops their futures. Does not block. NULL does
+ * nothing.
+ *
+ * With CREEL_KILL_REST, items that run in worker processes are killed, with the grace_ns of their
+ * pool; on other executors they are asked to stop. This also holds when an error ends the map.
  */
 CREEL_API void creel_map_end(creel_mapping *map);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The executors that the library brings.
+ * The executors of the library: thread pool, process pool and inline executor.
  *
- * OPTIONS  Zero means the default, NULL means all defaults; negative counts, unknown flags and
- *          non-zero reserved fields make a broken executor whose error names the field.
+ * OPTIONS  Options are copied. NULL means all defaults. In each field, 0 means the default.
+ *          Negative counts, unknown flags and reserved fields that are not zero give a broken
+ *          executor, whose error names the field.
  */
 #ifndef CREEL_POOLS_H
 #define CREEL_POOLS_H
@@ -13,37 +14,42 @@
 
 CREEL_BEGIN
 
-/* As idle_ns: idle workers never retire. */
+/* A value for idle_ns: idle workers never retire. */
 #define CREEL_NEVER INT64_MAX
 
 typedef struct creel_thread_pool_options {
-	/* At most this many workers. Default: the CPUs of the process's affinity mask, or of its
-	 * cgroup quota (rounded up) where that is less; never less than 1. */
+	/* The maximum number of workers. Default: the number of CPUs in the process's affinity
+	 * mask, or its cgroup quota (rounded up) if that is less; at least 1.
+	 * 0 means this default. So if you compute the number, make sure that it is at least 1: a
+	 * computed 0 gives as many workers as CPUs. */
 	int max_workers;
-	/* Idle workers retire down to this many. Default 0. At most max_workers. */
+	/* So many idle workers never retire. Default: 0. At most max_workers. */
 	int min_workers;
 	/* CREEL_KEEP_SIGNALS or 0. */
 	unsigned flags;
 	/* Must be zero. */
 	uint32_t reserved32;
-	/* Bytes of stack a worker, at least PTHREAD_STACK_MIN. Default: the system's. */
+	/* The stack size of each worker in bytes, at least PTHREAD_STACK_MIN. Default: the
+	 * system's. */
 	size_t stack_size;
-	/* A worker idle for so many nanoseconds retires. Default 10 s; CREEL_NEVER keeps it. */
+	/* A worker that is idle for so many nanoseconds retires. Default: 10 s. CREEL_NEVER: it
+	 * never does. */
 	int64_t idle_ns;
-	/* Workers are named "<name>-<number>", cut to what the system takes.
-	 * Default "creel". Copied. */
+	/* Threads are named "<name>-<number>", cut to the length that the system allows.
+	 * Default: "creel". */
 	const char *name;
-	/* Runs first on every worker: what it stores in *ret_local is creel_task_local() for the
-	 * tasks of that worker. worker counts from 0 and is never used twice. A return other than 0
-	 * breaks the pool: what is queued and what comes later fails with that code. */
+	/* Runs first on every worker. creel_task_local() gives the worker's tasks what it stores in
+	 * *ret_local. worker is the worker's number; numbers start at 0 and are never used twice.
+	 * If it returns anything but 0, the pool breaks: queued and later tasks fail with that
+	 * code. */
 	int (*initializer)(void *ctx, unsigned worker, void **ret_local);
-	/* Runs last on every worker whose initializer succeeded (or that had none). */
+	/* Runs last on every worker, unless the worker's initializer failed. */
 	void (*finalizer)(void *ctx, void *local);
-	/* A failure that nobody read: of a creel_spawn(), or of a future whose last reference went.
-	 * Called on the thread where that happened; must not block. It may be called after the pool
-	 * was closed, as long as futures live. Default: nobody is told. */
+	/* Called for each failure that nobody read: of a creel_spawn(), or of a future whose last
+	 * reference was dropped unread. Runs on the thread where that happened, and must not block.
+	 * It may run after the pool is closed, as long as futures live. Default: no call. */
 	void (*on_unhandled)(void *ctx, const creel_error *error);
-	/* Passed to the three above. */
+	/* The first argument of the three functions above. */
 	void *ctx;
 	/* Must be zero. */
 	uint64_t reserved[24];
@@ -51,78 +57,83 @@ typedef struct creel_thread_pool_options {
 
 /* Flags of thread pools. */
 enum {
-	/* Workers have the signal mask of the thread that made the pool, as it was then. The
-	 * process's handlers may then run on them. */
+	/* Workers get the signal mask that the thread which makes the pool has at that moment. So
+	 * the process's signal handlers may run on workers. */
 	CREEL_KEEP_SIGNALS = 256
 };
 
 /*
- * A pool of threads. Workers start on demand, idle ones are used first, nothing spins and nothing
- * runs while it is idle. Never NULL; ends with creel_executor_close(). The options are copied. No
- * thread is started here.
+ * Makes a pool of threads. Workers start on demand; no thread starts in this call. Idle workers are
+ * used before new ones start. Nothing spins, and an idle pool uses no CPU. Never returns NULL. End
+ * the pool with creel_executor_close().
  *
- * INHERITED  A worker has the CPU affinity and the nice value of the thread that made the pool, as
- *            they were then and as far as the system allows: a nice value can usually be raised
- *            only. Scheduling policy, credentials and namespaces are those of whichever thread
- *            starts the worker (one that submits, or another worker).
- * SIGNALS    Workers block all signals but SEGV, BUS, FPE, ILL, TRAP, SYS, ABRT and PROF, so that
- *            the host's handlers run on the host's threads. A program that a task starts inherits
- *            this mask: SIGTERM would not end it. Reset the mask in the child, between fork() and
- *            exec (with posix_spawn(): POSIX_SPAWN_SETSIGMASK and the same empty set):
+ * INHERITED  A worker gets the CPU affinity and the nice value of the thread that made the pool, as
+ *            they were then and as far as the system allows. (Without privileges a nice value can
+ *            only be raised.) It gets the scheduling policy, credentials and namespaces of the
+ *            thread that starts it: a thread that submits, or another worker.
+ * SIGNALS    Workers block all signals except SEGV, BUS, FPE, ILL, TRAP, SYS, ABRT and PROF, so
+ *            that the host's handlers run on the host's threads. A program that a task starts
+ *            inherits this mask: SIGTERM would not end it. Reset the mask in the child, between
+ *            fork() and exec (with posix_spawn(): POSIX_SPAWN_SETSIGMASK and the same empty set):
  *
  *                sigset_t none;
  *                sigemptyset(&none), sigprocmask(SIG_SETMASK, &none, NULL);
  *
- *            Where tasks use system() or popen(), which leave no room for that, make the pool with
+ *            system() and popen() leave no room for that: if tasks use them, make the pool with
  *            CREEL_KEEP_SIGNALS.
  */
 CREEL_API creel_executor *creel_thread_pool_new(const creel_thread_pool_options *options);
 
 typedef struct creel_process_pool_options {
-	/* At most this many worker processes, at most 256. Default as for threads. */
+	/* The maximum number of worker processes, at most 256. 0 means the default, which is that
+	 * of thread pools: beware of a computed 0 here, too. */
 	int max_workers;
-	/* Idle workers retire down to this many. Default 0. */
+	/* So many idle workers never retire. Default: 0. At most max_workers. */
 	int min_workers;
-	/* CREEL_PROCESS_... values below, or'ed together, or 0. */
+	/* CREEL_PROCESS_... flags, or 0. */
 	unsigned flags;
-	/* A worker is replaced after so many tasks. 0: never. */
+	/* A worker is replaced after so many tasks. Default: never. */
 	int tasks_per_worker;
-	/* A worker idle for so long retires. Default 60 s; CREEL_NEVER keeps it. */
+	/* A worker that is idle for so many nanoseconds retires. Default: 60 s. CREEL_NEVER: it
+	 * never does. */
 	int64_t idle_ns;
-	/* The longest that a task may run, unless creel_submit_options.limit_ns says otherwise;
-	 * then its worker is killed. 0: no limit. */
+	/* How long a task may run, unless creel_submit_options.limit_ns says otherwise. When the
+	 * time is over, the pool kills the worker. Default: no limit. */
 	int64_t limit_ns;
-	/* Between SIGTERM and SIGKILL when a limit has passed. 0: SIGKILL at once. */
+	/* The time between SIGTERM and SIGKILL when a time limit is over. Default: SIGKILL at
+	 * once. */
 	int64_t grace_ns;
-	/* The longest that a worker may take to start, its initializer included; and the longest
-	 * that a new fork server may take. Default 60 s. */
+	/* How long a worker may take to start, its initializer included. It also limits the start
+	 * of a new fork server. Default: 60 s. */
 	int64_t start_ns;
-	/* At most so many bytes of arguments on their way and of creel_shared_alloc() together, and
-	 * of the results of one worker that are held. Default: a quarter of the memory that the
-	 * machine has, or that the host's control group allows; less where address space is
-	 * rationed (RLIMIT_AS, 32 bits): then most of it is left to the host. */
+	/* Limits, in bytes, two things: arguments on their way and creel_shared_alloc() together;
+	 * and, for each worker, the results that are held. Default: a quarter of the machine's
+	 * memory, or of what the host's control group allows. It is less if address space is
+	 * scarce (RLIMIT_AS, 32 bits): most of that is left to the host. */
 	size_t shared_budget;
 	/* A worker is replaced after a task if its private resident memory has grown by more than
-	 * so many bytes since it became ready. Memory that it has from the host and shared memory
-	 * do not count. 0: never. Needs /proc. */
+	 * so many bytes since it became ready. Memory inherited from the host and shared memory do
+	 * not count. Default: never. Needs /proc. */
 	size_t recycle_bytes;
-	/* Limits of each worker; 0: as the host. Private data in bytes (RLIMIT_DATA; what the host
-	 * had counts), seconds of CPU time for one task (RLIMIT_CPU: SIGXCPU, and SIGKILL a second
-	 * later), open descriptors (RLIMIT_NOFILE); nice is added. One that the system refuses
-	 * breaks the pool when its first worker starts; the error has the value. */
+	/* Limits of each worker. Default: the host's. memory_limit: private data in bytes
+	 * (RLIMIT_DATA; data inherited from the host counts). cpu_seconds: CPU time of one task
+	 * (RLIMIT_CPU: SIGXCPU, and SIGKILL a second later). open_files: open descriptors
+	 * (RLIMIT_NOFILE). nice: added to the nice value. If the system refuses one, the pool
+	 * breaks when its first worker starts; the error has the value. */
 	size_t memory_limit;
 	int cpu_seconds, open_files, nice;
-	/* Descriptors that workers keep beside 0, 1 and 2. Copied. */
+	/* Descriptors that workers keep, besides 0, 1 and 2. The array is copied. */
 	const int *keep_fds;
 	size_t keep_fds_count;
-	/* The process's name in ps and top, cut to what the system takes.
-	 * Default "creel". Copied. */
+	/* The name of worker processes in ps and top, cut to the length that the system allows.
+	 * Default: "creel". */
 	const char *name;
-	/* As for threads, in each worker process. A code other than 0 breaks the pool; so do three
-	 * workers in a row that die, or take too long, before they are ready. */
+	/* As in thread pools, but they run in each worker process. If the initializer returns
+	 * anything but 0, the pool breaks. It also breaks if three workers in a row die, or take
+	 * too long, before they are ready. */
 	int (*initializer)(void *ctx, unsigned worker, void **ret_local);
 	void (*finalizer)(void *ctx, void *local);
-	/* As for threads; in the parent. */
+	/* As in thread pools; it runs in the host. */
 	void (*on_unhandled)(void *ctx, const creel_error *error);
 	void *ctx;
 	/* Must be zero. */
@@ -130,43 +141,45 @@ typedef struct creel_process_pool_options {
 } creel_process_pool_options;
 
 enum {
-	/* The first worker that dies in a task breaks the pool, as in CPython. */
+	/* The pool breaks when a worker dies while it runs a task. (CPython's pool also breaks when
+	 * an idle worker dies. This one replaces the worker.) */
 	CREEL_PROCESS_BREAK_ON_DEATH = 1,
-	/* The loss of the fork server breaks the pool. By default the pool forks a new server from
-	 * the host as it is by then: use this flag in a host that must prepare each fork, or that
-	 * has dropped privileges or loaded secrets since the pool was made. */
+	/* The pool breaks when its fork server dies. Without this flag it forks a new server from
+	 * the host as it is then. Use the flag if the host must prepare each fork, or if it has
+	 * dropped privileges or loaded secrets since it made the pool. */
 	CREEL_PROCESS_BREAK_ON_LOSS = 2
 };
 
 /*
- * A pool of processes: a task that crashes, hangs or leaks costs one future and nothing
- * else. Linux only.
+ * Makes a pool of processes: a task that crashes, hangs or leaks costs one future and nothing else.
+ * Linux only. Never returns NULL. End the pool with creel_executor_close().
  *
- * INHERITED  As for threads: affinity and nice value of the thread that made the pool, whichever
- *        thread renews the server. Signal masks and dispositions are reset.
- * FORK   This call forks a server, of which workers are forked on demand: they have what the host
- *        had at this moment, functions and global data included. Create the pool early, while the
- *        host is small and has no other threads. What a task calls must not need a lock that
- *        another thread of the host held at that moment (malloc and stdio are safe).
- * EXIT   A task may call exit(). The worker runs the exit handlers that its tasks registered, none
- *        of the host's, flushes its stdout and stderr, and ends. Where the C library has no
- *        on_exit() (musl), nobody knows the status of exit(): exit_status is 255.
+ * FORK   This call forks a server, and the server forks workers on demand. Workers have what the
+ *        host had at this moment, functions and global data included. Create the pool early, while
+ *        the host is small and has no other threads. A task must not need a lock that another
+ *        thread of the host held at this moment (malloc and stdio are safe).
+ * ERRORS A worker's death fails the one task that it ran. The error's kind is worker died (with
+ *        signal), exited (with exit_status), timed out or killed, and it has the pid. Other tasks
+ *        go on in other workers.
+ * EXIT   A task may call exit(). The worker runs the exit handlers that its tasks registered, but
+ *        none of the host's, flushes its stdout and stderr, and ends. If the C library has no
+ *        on_exit() (musl), the status of exit() is unknown: exit_status is 255.
+ * INHERITED  As in thread pools: the affinity and nice value of the thread that made the pool, also
+ *        if another thread renews the server. Signal masks and dispositions are reset.
  * SIGNALS  Workers start with all signals at their defaults, but ignore SIGTTIN and SIGTTOU: a task
  *        that touches the terminal gets EIO instead of being stopped. Programs inherit that. To
  *        reset it, call between fork() and exec():
  *                signal(SIGTTIN, SIG_DFL);
  *                signal(SIGTTOU, SIG_DFL);
  *        or, for posix_spawn(), put both into POSIX_SPAWN_SETSIGDEF.
- * FORKS  A child that returns from a function that the library called, in a worker or on a thread
- *        of the library's, ends there with _exit(): with what the function returned, or 0.
- * ERRORS A worker's death fails the one task that it ran: kind worker died (signal), exited
- *        (exit_status), timed out or killed, with pid. Everything else goes on in other workers.
- * Never NULL: what cannot be had is a broken executor. The options are copied.
+ * FORKS  If a task (or another function that the library calls in a worker or on a thread of its
+ *        own) forks, and the child returns from the function, the child ends there with _exit():
+ *        with what the function returned, or 0.
  */
 CREEL_API creel_executor *creel_process_pool_new(const creel_process_pool_options *options);
 
-/* Runs each task within creel_submit(), on the caller: its future is complete when submit
- * returns. For tests, and for turning concurrency off. Never NULL. */
+/* Makes an executor that runs each task inside creel_submit(), on the caller: the future is final
+ * when submit returns. Use it in tests, and to turn concurrency off. Never returns NULL. */
 CREEL_API creel_executor *creel_inline_new(void);
 
 CREEL_END
