@@ -83,7 +83,8 @@ CREEL_API int creel_queue_submit(creel_queue *q, creel_executor *ex, creel_fn fn
 				 size_t size, const creel_submit_options *options, void *tag);
 
 /* Like creel_queue_submit(), but waits for room until deadline, as creel_queue_add_by() does. It
- * also stores a reference to the future in *ret_future, for the caller, unless ret_future is NULL. */
+ * also stores a reference to the future in *ret_future, for the caller, unless ret_future is
+ * NULL. */
 CREEL_API int creel_queue_submit_by(creel_queue *q, creel_executor *ex, creel_fn fn,
 				    const void *arg, size_t size,
 				    const creel_submit_options *options, void *tag,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The fork generation, with the real lib/sync/fork.c: several threads of a fresh child meet the zero
- * word at once, and one of them forks, at any moment.
+ * The fork generation, with the real lib/sync/fork.c: several threads of a fresh child meet the
+ * zero word at once, and one of them forks, at any moment.
  *
  * FORK  A fork copies memory and wipes the word. For the thread that calls it, it is a barrier. The
  *       harness takes the copy at the fork, and puts it back when all threads are done: then it is

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * lib/sync as the model has it: what stands in for local.c, park.c and thread.c, and, but
- * for one harness each, for the lock (model_lock.h) and for fork.c (no_fork.c). All other sources are the real ones but
- * base/cpus.c, because the number of shards must not depend on the machine; the clock that
- * base/clock.c reads is the model's.
+ * for one harness each, for the lock (model_lock.h) and for fork.c (no_fork.c). All other sources
+ * are the real ones but base/cpus.c, because the number of shards must not depend on the machine;
+ * the clock that base/clock.c reads is the model's.
  */
 #include "model_lock.h"
 #include "base/cpus.h"

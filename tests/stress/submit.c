@@ -77,7 +77,7 @@ static void submit_one(struct record *r, uint64_t *random)
 		return;
 	}
 	if (rc) {
-		must(rc == -ESHUTDOWN || (rc == -EAGAIN && r->kind == KIND_QUEUED));
+		must(rc == -ESHUTDOWN || (rc == CREEL_FULL && r->kind == KIND_QUEUED));
 		r->kept = r->kind != KIND_SPAWNED;
 		r->outcome = OUTCOME_REJECTED;
 	}

@@ -37,7 +37,7 @@ CT_TEST(code, every_code_of_the_interface_has_its_name, 0)
 
 CT_TEST(code, any_number_has_a_name, 0)
 {
-	static const int odd[] = {INT_MIN, -100000, -4098, -4095, -1000, 1, 7, EINVAL, INT_MAX};
+	static const int odd[] = {INT_MIN, -100000, -4101, -4095, -1000, 1, 7, EINVAL, INT_MAX};
 	for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
 		const char *name = creel_code_name(odd[i]);
 		ct_assert(name && *name);
@@ -47,8 +47,14 @@ CT_TEST(code, any_number_has_a_name, 0)
 
 CT_TEST(code, codes_of_creel_are_no_errno, 0)
 {
-	ct_assert(CREEL_EFAILED < -4095 && CREEL_EMPTY < -4095);
-	ct_assert(CREEL_EFAILED != CREEL_EMPTY);
+	static const int codes[] = {CREEL_EFAILED, CREEL_EMPTY, CREEL_BUSY, CREEL_FULL,
+				    CREEL_WOKEN};
+	static const char *const names[] = {"CREEL_EFAILED", "CREEL_EMPTY", "CREEL_BUSY",
+					    "CREEL_FULL", "CREEL_WOKEN"};
+	for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+		ct_assert(codes[i] < -4095);
+		ct_text(creel_code_name(codes[i]), names[i]);
+	}
 }
 
 CT_TEST(kind, every_kind_has_a_name_of_its_own, 0)
