@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { FIRST_FREE = 3 };
@@ -15,4 +16,20 @@ int creel__fd_raise(int fd)
 	close(fd);
 	errno = saved;
 	return high;
+}
+
+struct creel__fd_mark creel__fd_mark(int fd)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return (struct creel__fd_mark){0};
+	return (struct creel__fd_mark){st.st_dev, st.st_ino};
+}
+
+bool creel__fd_is(int fd, const struct creel__fd_mark *mark)
+{
+	int saved = errno;
+	struct creel__fd_mark now = creel__fd_mark(fd);
+	errno = saved;
+	return now.inode && now.inode == mark->inode && now.device == mark->device;
 }

@@ -15,13 +15,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* The process is one worker. */
 static struct {
-	dev_t device;
-	ino_t inode;
+	struct creel__fd_mark mark;
 	pid_t server;
 	bool lost;
 } mine;
@@ -50,19 +49,19 @@ void creel__bell_hush(int fd)
 		errno = saved;
 }
 
-void creel__bell_note(int fd, pid_t server)
+void creel__bell_kick(int fd)
 {
-	struct stat st;
-	mine.server = server;
-	mine.lost = fstat(fd, &st) < 0;
-	mine.device = st.st_dev;
-	mine.inode = st.st_ino;
+	int saved = errno;
+	/* Not write(), where a thread of the host's can be cancelled: it holds the lock. */
+	if (syscall(SYS_write, fd, "", 1) < 0)
+		errno = saved;
 }
 
-static bool is_ours(int fd)
+void creel__bell_note(int fd, pid_t server)
 {
-	struct stat st;
-	return fstat(fd, &st) == 0 && st.st_dev == mine.device && st.st_ino == mine.inode;
+	mine.server = server;
+	mine.mark = creel__fd_mark(fd);
+	mine.lost = false;
 }
 
 static bool ring_pipe(int fd)
@@ -76,7 +75,7 @@ static bool ring_pipe(int fd)
 
 void creel__bell_ring(int fd)
 {
-	if (!mine.lost && is_ours(fd) && ring_pipe(fd))
+	if (!mine.lost && creel__fd_is(fd, &mine.mark) && ring_pipe(fd))
 		return;
 	mine.lost = true;
 	/* If there is no way to ring, our death is the bell. */

@@ -14,6 +14,8 @@
 int creel__bell_make(int ret_ends[2]);
 /* Parent: takes out what was rung. */
 void creel__bell_hush(int fd);
+/* Parent and server: rings a bell that only they have. */
+void creel__bell_kick(int fd);
 
 /* Worker: remembers what the descriptor is, and who its server is; then rings. */
 void creel__bell_note(int fd, pid_t server);

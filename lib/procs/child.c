@@ -137,8 +137,9 @@ static void close_between(int first, int last)
 /* Closes everything but 0, 1, 2, what the pool needs, and what its user named. */
 static void close_others(const struct creel__child *c)
 {
-	int keep[KEPT_MAX + 4] = {c->socket, c->owner, c->bell, 2};
-	size_t n = 4;
+	int keep[KEPT_MAX + 6] = {c->socket,       c->owner,        c->bell,
+				  c->host_bell[0], c->host_bell[1], 2};
+	size_t n = 6;
 	for (size_t i = 0; i < c->keep_count && i < KEPT_MAX; i++)
 		keep[n++] = c->keep[i];
 	qsort(keep, n, sizeof keep[0], compare);
@@ -197,9 +198,10 @@ static void tie_cord(int cord[2], pid_t worker)
 static _Noreturn void be_worker(struct server *server, const struct creel__frame *order)
 {
 	const struct creel__child *c = server->c;
-	close(c->socket);
-	close(c->owner);
-	close(server->signals);
+	const int others[] = {c->socket, c->owner, c->host_bell[0], c->host_bell[1],
+			      server->signals};
+	for (unsigned i = 0; i < sizeof others / sizeof others[0]; i++)
+		close(others[i]);
 	for (unsigned i = 0; i < CREEL__PROCS_MAX; i++) {
 		if (server->kids[i].pidfd >= 0)
 			close(server->kids[i].pidfd);
@@ -333,15 +335,22 @@ static void bury(struct server *s, struct kid *kid)
 	tell_death(s, kid, status);
 }
 
+/* The host may have closed all that it could hear of this by, but not our end of its bell. */
 static _Noreturn void leave(struct server *s)
 {
+	_Atomic(uint32_t) *left = &s->c->space->parting->left;
 	for (unsigned i = 0; i < CREEL__PROCS_MAX; i++) {
 		if (s->kids[i].pid) {
 			kill(-s->kids[i].pid, SIGKILL);
 			kill(s->kids[i].pid, SIGKILL);
 		}
 	}
+	creel__bell_kick(s->c->host_bell[1]);
 	creel__strays_end(s->pid);
+	/* [PART-1] release: no worker writes any more; pairs with the acquire in
+	 * creel__space_await_server() */
+	creel__store(left, (uint32_t)s->pid, release);
+	creel__unpark_shared(left);
 	_exit(0);
 }
 

@@ -47,6 +47,7 @@ struct creel__child {
 	int owner;                /* pidfd of the parent */
 	pid_t host;               /* its number */
 	int bell;                 /* procs/bell.h: the workers' end */
+	int host_bell[2];         /* the manager's, both ends: procs/ends.c */
 	const int *keep;          /* what else stays open */
 	size_t keep_count;
 	creel_process_pool_options options;

@@ -36,7 +36,11 @@ void creel__signal_locked(struct creel__procs *p, struct creel__proc *w, int sig
 				     .worker = creel__proc_index(p, w),
 				     .incarnation = w->incarnation,
 				     .status = signal};
-	int rc = w->pidfd >= 0 ? creel__pidfd_kill(w->pidfd, signal) : -EBADF;
+	if (!creel__ends_check_locked(p))
+		return;
+	int rc = w->pidfd >= 0 && creel__fd_is(w->pidfd, &w->mark)
+			 ? creel__pidfd_kill(w->pidfd, signal)
+			 : -EBADF;
 	if (signal == SIGKILL && !w->give_up_at)
 		w->give_up_at = creel_in_ns(GIVE_UP_NS).ns;
 	if (rc == 0 || rc == -ESRCH)
@@ -325,7 +329,8 @@ static void bury_locked(struct creel__procs *p, struct creel__proc *w, unsigned 
 					  .dying = true,
 					  .incarnation = w->incarnation,
 					  .pid = w->pid,
-					  .pidfd = w->pidfd};
+					  .pidfd = w->pidfd,
+					  .mark = w->mark};
 }
 
 static const creel_error *explain_limit(const creel_process_pool_options *o, int limit, int code)

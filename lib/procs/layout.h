@@ -5,11 +5,12 @@
  * One anonymous shared mapping, made before the fork server and so at the same address
  * in all processes:
  *
- *   control of worker 0, 1, ... | arguments, shared_alloc | results of worker 0, 1, ... | holes
+ *   control of worker 0, 1, ... | arguments, shared_alloc | results of worker 0, 1, ... | holes,
+ *   the server's last word
  *
- * A worker drops the controls and results that are not its own, and the holes once it has read
- * them. Nothing is shared between workers, there is no lock, and everything that a worker can write
- * is untrusted input to the parent: it is read once, checked, and only then believed.
+ * A worker drops the controls and results that are not its own, and the last part once it has read
+ * its holes. Nothing is shared between workers, there is no lock, and everything that a worker can
+ * write is untrusted input to the parent: it is read once, checked, and only then believed.
  *
  * A SLOT is one task on its way. Its state word commits everything:
  *
@@ -102,6 +103,11 @@ struct creel__slot {
 /* A part of a result area that the host holds since an earlier worker; size 0: none. */
 struct creel__hole {
 	uint64_t offset, size;
+};
+
+/* The fork server's last word: its number, once its workers are gone. */
+struct creel__parting {
+	_Atomic(uint32_t) left;
 };
 
 struct creel__control {

@@ -47,6 +47,7 @@ static void born(struct creel__procs *p, struct creel__proc *w, const struct cre
 	creel__lock_acquire(&p->lock);
 	w->pid = f->pid;
 	w->pidfd = fd;
+	w->mark = creel__fd_mark(fd);
 	if (w->dying)
 		creel__signal_locked(p, w, SIGKILL);
 	creel__procs_unlock(p);
@@ -94,7 +95,8 @@ static void renew_server(struct creel__procs *p)
 	const char *code = "",
 		   *what = may ? "it dies each time" : "CREEL_PROCESS_BREAK_ON_LOSS was asked for";
 	creel__lock_acquire(&p->lock);
-	bool wanted = !p->closed || p->queued;
+	/* What is lost is mourned first. */
+	bool wanted = (!p->closed || p->queued) && creel__ends_check_locked(p);
 	bool anew = wanted && may && ++p->servers_lost < CREEL__SERVERS_LOST;
 	creel__procs_unlock(p);
 	int rc = anew ? creel__server_start(p, &what) : 0;
@@ -114,7 +116,6 @@ static void renew_server(struct creel__procs *p)
 	creel__error_unref(e);
 }
 
-/* Without its server the pool has no news of its workers: all end, and all starts anew. */
 /* Whether a process has ended by then. */
 static bool await_gone(int pidfd, int64_t until)
 {
@@ -130,20 +131,9 @@ static bool await_gone(int pidfd, int64_t until)
 	return rc > 0;
 }
 
-/* Without its server the pool has no news of its workers: all end, and all starts anew. What cannot
- * be ended in time is given up: it holds nobody up. */
-static void server_lost(struct creel__procs *p)
+/* What cannot be ended in time is given up: it holds nobody up. */
+static void bury_all(struct creel__procs *p, int64_t until)
 {
-	int64_t until = creel_in_ns(LOST_NS).ns;
-	creel__pidfd_kill(p->server_pidfd, SIGKILL);
-	(void)await_gone(p->server_pidfd, until);
-	/* From here on nobody orders a worker: whoever has a place below had it before. */
-	creel__lock_acquire(&p->lock);
-	creel__server_drop_locked(p);
-	for (unsigned i = 0; i < p->reach; i++)
-		if (p->procs[i].pidfd >= 0)
-			creel__signal_locked(p, &p->procs[i], SIGKILL);
-	creel__procs_unlock(p);
 	for (unsigned i = 0; i < p->reach; i++) {
 		struct creel__proc *w = &p->procs[i];
 		if (w->life == CREEL__NOBODY || w->life == CREEL__GHOST)
@@ -155,7 +145,45 @@ static void server_lost(struct creel__procs *p)
 		creel__procs_unlock(p);
 		creel__worker_died(p, w, dead ? -1 : CREEL__UNDEAD);
 	}
+}
+
+/* Without its server the pool has no news of its workers: all end, and all starts anew. */
+static void server_lost(struct creel__procs *p)
+{
+	int64_t until = creel_in_ns(LOST_NS).ns;
+	creel__pidfd_kill(p->server_pidfd, SIGKILL);
+	(void)await_gone(p->server_pidfd, until);
+	/* From here on nobody orders a worker: whoever has a place below had it before. */
+	creel__lock_acquire(&p->lock);
+	creel__ends_detach_locked(p);
+	for (unsigned i = 0; i < p->reach; i++)
+		if (p->procs[i].pidfd >= 0)
+			creel__signal_locked(p, &p->procs[i], SIGKILL);
+	creel__procs_unlock(p);
+	bury_all(p, until);
 	renew_server(p);
+}
+
+/* The host has closed what the pool had: its end, which is told before the tasks end. */
+static void mourn(struct creel__procs *p)
+{
+	const creel_error *e = creel__error_make(
+		CREEL_KIND_BROKEN, -EBADF, NULL,
+		"the host closed the pool's descriptors, or used their numbers; call "
+		"creel_executor_close() before closefrom() and the like");
+	creel_deadline until = creel_in_ns(LOST_NS);
+	creel__executor_set_error(&p->base, creel__error_ref(e));
+	creel__lock_acquire(&p->lock);
+	bool served = p->server_pidfd >= 0;
+	p->closed = p->broken = true;
+	creel__ends_forget_locked(p);
+	p->mourned = true;
+	creel__procs_unlock(p);
+	if (served)
+		creel__space_await_server(p->space, p->server_pid, until);
+	bury_all(p, until.ns);
+	creel__procs_break(p, e);
+	creel__error_unref(e);
 }
 
 static bool server_is_dead(struct creel__procs *p)
@@ -216,23 +244,6 @@ static bool hear(struct creel__procs *p)
 	return rc == -EAGAIN;
 }
 
-static void sleep_until(struct creel__procs *p, int64_t wake_at, bool *ret_news)
-{
-	struct epoll_event events[4];
-	int n = epoll_wait(p->epoll, events, 4, timeout_of(wake_at));
-	/* Interrupted: the host was stopped, perhaps by the key, and there is news of that. */
-	*ret_news = n < 0;
-	for (int i = 0; i < n; i++) {
-		uint64_t count;
-		if (events[i].data.fd == p->rung)
-			creel__bell_hush(p->rung);
-		else if (events[i].data.fd != p->bell)
-			*ret_news = true;
-		else if (read(p->bell, &count, sizeof count) < 0)
-			errno = 0;
-	}
-}
-
 /* To each worker in its own page: what one of them does to its word holds up nobody else. */
 static void say_sleeping_locked(struct creel__procs *p, uint32_t sleeps)
 {
@@ -242,6 +253,36 @@ static void say_sleeping_locked(struct creel__procs *p, uint32_t sleeps)
 			 * for a sleeper after its step to DONE */
 			creel__store(&creel__space_control(p->space, i)->parent_sleeps, sleeps,
 				     seq_cst);
+}
+
+/* Sleeps, says that it is over, and whether there is news of the server's. */
+static bool sleep_until(struct creel__procs *p, int64_t wake_at)
+{
+	struct epoll_event events[4];
+	int n = epoll_wait(p->epoll, events, 4, timeout_of(wake_at));
+	bool interrupted = n < 0 && errno == EINTR, news = interrupted;
+	creel__lock_acquire(&p->lock);
+	say_sleeping_locked(p, 0);
+	p->sleeping = false;
+	if (n < 0 && !interrupted)
+		creel__ends_lose_locked(p);
+	for (int i = 0; i < n; i++)
+		news |= !creel__ends_hush_locked(p, events[i].data.fd);
+	/* Interrupted: the host was stopped, perhaps by the key, and there is news of that. */
+	news = news && creel__ends_check_locked(p);
+	creel__procs_unlock(p);
+	return news;
+}
+
+/* The manager of a lost pool, until everybody has let go of it. */
+static void sleep_mourning(struct creel__procs *p, int64_t wake_at)
+{
+	creel__lock_acquire(&p->lock);
+	if (p->queued == 0 && (p->withdrawn || p->watchers || p->cancelling) && !p->handed &&
+	    !p->doomed)
+		creel__cond_wait(&p->changed, &p->lock, (creel_deadline){wake_at});
+	p->sleeping = false;
+	creel__procs_unlock(p);
 }
 
 /* What waiters have fetched, and must not end themselves. */
@@ -295,7 +336,6 @@ static void cancel_doomed(struct creel__procs *p)
 /* One round; false when the pool has come to its end. */
 static bool turn(struct creel__procs *p)
 {
-	bool news;
 	(void)creel__collect(p);
 	end_handed(p);
 	cancel_doomed(p);
@@ -318,17 +358,19 @@ static bool turn(struct creel__procs *p)
 	say_sleeping_locked(p, 1);
 	if (creel__anything_done(p) || p->doomed)
 		wake_at = 0;
+	bool lost = !creel__ends_may_sleep_locked(p), news = false;
 	creel__procs_unlock(p);
 	if (over)
 		return false;
-	sleep_until(p, wake_at, &news);
-	creel__lock_acquire(&p->lock);
-	say_sleeping_locked(p, 0);
-	p->sleeping = false;
-	creel__procs_unlock(p);
+	if (p->mourned)
+		sleep_mourning(p, wake_at);
+	else if (lost)
+		mourn(p);
+	else
+		news = sleep_until(p, wake_at);
 	/* Asked first: what it had said before it died is heard first. */
-	bool lost = news && server_is_dead(p);
-	if (news && (!hear(p) || lost))
+	bool dead = news && server_is_dead(p);
+	if (news && (!hear(p) || dead))
 		server_lost(p);
 	if (p->undead) {
 		p->undead = false;
@@ -340,7 +382,10 @@ static bool turn(struct creel__procs *p)
 /* All workers are gone: the server goes as well, by itself or not. */
 static void dismiss_server(struct creel__procs *p)
 {
-	if (p->server_pidfd < 0)
+	creel__lock_acquire(&p->lock);
+	bool served = p->server_pidfd >= 0 && creel__ends_check_locked(p);
+	creel__procs_unlock(p);
+	if (!served)
 		return;
 	struct creel__frame quit = {.type = CREEL__FRAME_QUIT};
 	(void)creel__frame_send(p->socket, &quit, -1);
@@ -364,7 +409,7 @@ void *creel__manager(void *procs)
 	creel__error_drop_reserve();
 	creel__self()->left = p;
 	creel__lock_acquire(&p->lock);
-	creel__server_drop_locked(p);
+	creel__ends_close_locked(p);
 	p->ended = true;
 	bool last = p->released;
 	creel__cond_broadcast_locked(&p->changed);

@@ -4,7 +4,6 @@
 #include "base/alloc.h"
 #include "base/cgroup.h"
 #include "base/cpus.h"
-#include "base/fd.h"
 #include "core/error.h"
 #include "core/options.h"
 #include "procs/pool.h"
@@ -13,8 +12,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #define DEFAULT_IDLE_NS INT64_C(60000000000)
@@ -138,7 +135,7 @@ static void apply(struct creel__procs *p, const creel_process_pool_options *o)
 	snprintf(p->name, sizeof p->name, "%s", o->name ? o->name : "creel");
 	p->base.unhandled = (struct creel__unhandled){o->on_unhandled, o->ctx};
 	p->base.task_flags = CREEL__REMOTE;
-	p->bell = p->epoll = p->socket = p->server_pidfd = p->rung = -1;
+	p->bell[0] = p->bell[1] = p->epoll = p->socket = p->server_pidfd = p->rung = -1;
 	for (unsigned i = 0; i < CREEL__PROCS_MAX; i++)
 		p->procs[i].pidfd = -1;
 }
@@ -162,16 +159,6 @@ static int make_memory(struct creel__procs *p)
 	return rc;
 }
 
-static int make_descriptors(struct creel__procs *p)
-{
-	p->bell = creel__fd_raise(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-	p->epoll = p->bell < 0 ? -1 : creel__fd_raise(epoll_create1(EPOLL_CLOEXEC));
-	if (p->epoll < 0)
-		return -errno;
-	struct epoll_event event = {.events = EPOLLIN, .data.fd = p->bell};
-	return epoll_ctl(p->epoll, EPOLL_CTL_ADD, p->bell, &event) < 0 ? -errno : 0;
-}
-
 static creel_executor *give_up(struct creel__procs *p, const char *what, int code)
 {
 	creel__procs_free(p);
@@ -185,7 +172,7 @@ static creel_executor *start(struct creel__procs *p)
 	int rc = make_memory(p);
 	if (rc)
 		return give_up(p, "shared memory", rc);
-	rc = make_descriptors(p);
+	rc = creel__ends_make(p);
 	if (rc)
 		return give_up(p, "a descriptor", rc);
 	const char *what;

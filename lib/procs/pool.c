@@ -9,7 +9,6 @@
 #include "sync/thread.h"
 #include <creel/future.h>
 #include <errno.h>
-#include <unistd.h>
 
 static struct creel__procs *procs_of(creel_executor *ex)
 {
@@ -221,8 +220,11 @@ static void close_pool(struct creel__procs *p, unsigned flags, creel_deadline de
 	creel__procs_unlock(p);
 	if (list)
 		cancel_list(p, list, deadline);
-	if (!creel__executor_foreign(&p->base))
-		creel__kick(p);
+	if (creel__executor_foreign(&p->base))
+		return;
+	creel__lock_acquire(&p->lock);
+	creel__kick(p);
+	creel__procs_unlock(p);
 }
 
 static int shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline, bool may_wait,
@@ -265,8 +267,8 @@ static int resize(creel_executor *ex, int max_workers)
 		creel__shed_locked(p);
 		creel__dispatch_locked(p);
 	}
-	creel__procs_unlock(p);
 	creel__kick(p);
+	creel__procs_unlock(p);
 	return rc;
 }
 
@@ -301,11 +303,7 @@ static void stats(creel_executor *ex, creel_stats *ret_stats)
 
 void creel__procs_free(struct creel__procs *p)
 {
-	creel__server_drop_locked(p);
-	if (p->bell >= 0)
-		close(p->bell);
-	if (p->epoll >= 0)
-		close(p->epoll);
+	creel__ends_close_locked(p);
 	creel__code_free(creel__load(&p->code, relaxed));
 	creel__buddy_fini(&p->arguments);
 	if (p->space)

@@ -4,7 +4,7 @@
  *
  *   submit --> queue --> slot (READY) ~~~> worker runs it ~~~> slot (DONE) --> manager --> future
  *      '------ directly, if a worker has room ----^                    |             |
- *                                                             bell (eventfd)    callbacks
+ *                                                             bell (pipe)       callbacks
  *
  * THREADS  Any thread submits, cancels and kills: under the lock it writes slots itself. One
  *          manager thread collects outcomes, hears of births and deaths from the fork
@@ -24,6 +24,7 @@
 #ifndef CREEL__PROCS_POOL_H
 #define CREEL__PROCS_POOL_H
 
+#include "base/fd.h"
 #include "base/list.h"
 #include "core/executor.h"
 #include "core/task.h"
@@ -33,6 +34,7 @@
 #include "procs/code.h"
 #include "sync/lock.h"
 #include "sync/thread.h"
+#include "sync/unshare.h"
 
 /* In steps of this the manager looks whether workers start what they were sent. The models do
  * without: it would mend wake-ups that are lost. */
@@ -82,7 +84,8 @@ struct creel__proc {
 	bool worn;     /* they are not held any more: another has the whole area again */
 	uint32_t incarnation;
 	int32_t pid;
-	int pidfd; /* or -1 */
+	int pidfd;                  /* or -1 */
+	struct creel__fd_mark mark; /* what that is */
 	unsigned used, tasks;
 	unsigned fetching; /* of used: in the hands of their waiters */
 	unsigned depth;    /* how many slots it is given */
@@ -103,7 +106,10 @@ struct creel__procs {
 	struct creel__space *space;
 	struct creel__buddy arguments;
 	_Atomic(struct creel__code *) code; /* procs/stale.c: of the server; set under the lock */
-	int bell, epoll; /* bell: an eventfd, by which the host's threads wake the manager */
+	int bell[2], epoll; /* bell: a pipe, by which the host's threads wake the manager */
+	/* procs/ends.c: what these numbers are. */
+	struct creel__fd_mark bell_mark, epoll_mark, socket_mark, rung_mark, server_mark;
+	struct creel__unshared unshared; /* the socket */
 	pthread_t manager;
 
 	struct creel__lock lock;
@@ -116,6 +122,8 @@ struct creel__procs {
 	int max_workers, min_workers, alive;                      /* alive: STARTING and READY */
 	bool closed, broken, released, ended;
 	bool joining, joined; /* the manager, by a closer */
+	bool lost;            /* the host has closed the pool's descriptors: procs/ends.c */
+	bool mourned;         /* the manager knows that, and has none left */
 	unsigned reach;       /* those from here on are nobody: not looked at */
 	bool stopped;         /* by the stop key, and not yet continued: no limit passes */
 	bool sleeping;        /* the manager, with the deadline below */
@@ -150,17 +158,38 @@ struct creel__procs {
 /* Starts one: of the manager, or before there is one. Takes the lock, not while it starts. */
 int creel__server_start(struct creel__procs *p, const char **ret_what);
 /* With the lock held: */
-void creel__server_drop_locked(struct creel__procs *p);
 /* Asks for workers while there is more to do than workers to do it. */
 void creel__spawn_locked(struct creel__procs *p);
 /* The worker is no more, and its place is free. */
 void creel__proc_clear_locked(struct creel__procs *p, struct creel__proc *w);
-void creel__kick(struct creel__procs *p);
 
 /* Gives up the lock, then wakes the workers that creel__wake_worker_locked() noted: one that
  * is woken under the lock takes the CPU from its holder, and the manager that it rings for has
  * to wait for the lock. */
 void creel__procs_unlock(struct creel__procs *p);
+
+/* ends.c: the descriptors. */
+/* Makes those of the pool: 0 or -errno. */
+int creel__ends_make(struct creel__procs *p);
+/* With the lock held: */
+/* Takes those of a server, and the end of its workers' bell; closes them if that fails (-errno). */
+int creel__ends_attach_locked(struct creel__procs *p, const struct creel__served *served, int rung);
+/* Closes those of the server, if there is one; then the pool's own as well. Nothing is closed that
+ * may be the host's. */
+void creel__ends_detach_locked(struct creel__procs *p);
+void creel__ends_close_locked(struct creel__procs *p);
+/* Before a descriptor is used: whether the pool is not lost. */
+bool creel__ends_check_locked(struct creel__procs *p);
+/* The same for the manager, whom the server wakes if they go while it sleeps. */
+bool creel__ends_may_sleep_locked(struct creel__procs *p);
+/* The pool is lost: whoever finds that sees to it that the manager learns of it. */
+void creel__ends_lose_locked(struct creel__procs *p);
+/* The manager of a lost pool forgets all numbers, those of its workers as well. */
+void creel__ends_forget_locked(struct creel__procs *p);
+/* Empties a bell that has rung; false if that descriptor is none. */
+bool creel__ends_hush_locked(struct creel__procs *p, int fd);
+/* Wakes the manager. */
+void creel__kick(struct creel__procs *p);
 
 /* dispatch.c: tasks and slots. With the lock held. */
 void creel__queue_append_locked(struct creel__procs *p, creel_future *f);

@@ -9,44 +9,9 @@
 #include <creel/future.h>
 #include <errno.h>
 #include <stdio.h>
-#include <sys/epoll.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { FORKS = 8 }; /* attempts at one server, while libraries are unloaded */
-
-void creel__kick(struct creel__procs *p)
-{
-	uint64_t one = 1;
-	int saved = errno;
-	/* Not write(), where a thread of the host's can be cancelled: we hold the lock. */
-	if (syscall(SYS_write, p->bell, &one, sizeof one) < 0)
-		errno = saved;
-}
-
-static int watch(struct creel__procs *p, int fd)
-{
-	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
-	return epoll_ctl(p->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
-}
-
-/* Its news, and its end: the socket may stay open without it, in a child that the host forked
- * meanwhile. */
-static int attach_locked(struct creel__procs *p, const struct creel__served *served, int rung)
-{
-	p->socket = served->socket;
-	p->server_pidfd = served->pidfd;
-	p->server_pid = served->pid;
-	p->rung = rung;
-	int rc = watch(p, p->socket);
-	if (rc == 0)
-		rc = watch(p, p->rung);
-	if (rc == 0)
-		rc = watch(p, p->server_pidfd);
-	if (rc)
-		creel__server_drop_locked(p);
-	return rc;
-}
 
 /* Forks one that has what the table says: nothing was unloaded meanwhile. */
 static int fork_settled(struct creel__procs *p, struct creel__child *c,
@@ -88,7 +53,7 @@ static int start(struct creel__procs *p, struct creel__child *c, int rung, const
 	p->oom_kills = creel__cgroup_oom_kills(NULL, served.pid);
 	p->oom_due = 0;
 	creel_future *stale = creel__code_renew_locked(p, code);
-	rc = attach_locked(p, &served, rung);
+	rc = creel__ends_attach_locked(p, &served, rung);
 	creel__procs_unlock(p);
 	creel__stale_fail(p, stale);
 	return rc;
@@ -100,6 +65,7 @@ int creel__server_start(struct creel__procs *p, const char **ret_what)
 				 .executor = &p->base,
 				 .keep = p->keep,
 				 .keep_count = p->options.keep_fds_count,
+				 .host_bell = {p->bell[0], p->bell[1]},
 				 .options = p->options};
 	int saved = errno, bell[2];
 	snprintf(c.name, sizeof c.name, "%s", p->name);
@@ -114,24 +80,6 @@ int creel__server_start(struct creel__procs *p, const char **ret_what)
 	return rc;
 }
 
-/* Closing is not enough: a forked child of the host may have it as well. */
-static void unwatch(struct creel__procs *p, int *fd)
-{
-	if (*fd >= 0) {
-		epoll_ctl(p->epoll, EPOLL_CTL_DEL, *fd, NULL);
-		close(*fd);
-	}
-	*fd = -1;
-}
-
-void creel__server_drop_locked(struct creel__procs *p)
-{
-	unwatch(p, &p->socket);
-	unwatch(p, &p->rung);
-	unwatch(p, &p->server_pidfd);
-	p->stopped = false;
-}
-
 static struct creel__proc *nobody_locked(struct creel__procs *p)
 {
 	for (unsigned i = 0; i < p->space->workers; i++)
@@ -142,7 +90,7 @@ static struct creel__proc *nobody_locked(struct creel__procs *p)
 
 void creel__proc_clear_locked(struct creel__procs *p, struct creel__proc *w)
 {
-	if (w->pidfd >= 0)
+	if (w->pidfd >= 0 && creel__ends_check_locked(p) && creel__fd_is(w->pidfd, &w->mark))
 		close(w->pidfd);
 	*w = (struct creel__proc){.pidfd = -1};
 	while (p->reach && p->procs[p->reach - 1].life == CREEL__NOBODY)
@@ -204,7 +152,8 @@ void creel__spawn_locked(struct creel__procs *p)
 	if (wanted == 0 || (p->spawn_after && creel__now() < p->spawn_after))
 		return;
 	unsigned coming = coming_locked(p);
-	while (coming < wanted && p->alive < p->max_workers && spawn_one_locked(p))
+	while (coming < wanted && p->alive < p->max_workers && creel__ends_check_locked(p) &&
+	       spawn_one_locked(p))
 		coming++;
 	p->owed = 0;
 }

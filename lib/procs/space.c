@@ -56,7 +56,8 @@ static bool map(struct creel__space *s, unsigned workers, size_t budget, bool mo
 	while (s->arguments_size < s->budget)
 		s->arguments_size *= 2;
 	s->arguments_size *= ARGUMENTS;
-	s->holes_size = round_up(workers * CREEL__EXTENTS * sizeof *s->holes, page);
+	size_t holes = workers * CREEL__EXTENTS * sizeof *s->holes;
+	s->holes_size = round_up(holes + sizeof *s->parting, page);
 	s->size = workers * (s->control_size + s->budget) + s->arguments_size + s->holes_size;
 	void *base = !modest || leaves_room(s->size) ? creel__space_map(s->size, MAP_SHARED) : NULL;
 	if (!base)
@@ -66,6 +67,7 @@ static bool map(struct creel__space *s, unsigned workers, size_t budget, bool mo
 	s->arguments = s->controls + workers * s->control_size;
 	s->results = s->arguments + s->arguments_size;
 	s->holes = (void *)(s->results + workers * s->budget);
+	s->parting = (void *)((unsigned char *)s->holes + holes);
 	return true;
 }
 
@@ -157,6 +159,17 @@ bool creel__space_hold(struct creel__space *s, unsigned worker, uint32_t extent,
 				     .free = release,
 				     .ctx = v};
 	return !held;
+}
+
+void creel__space_await_server(struct creel__space *s, pid_t server, creel_deadline deadline)
+{
+	_Atomic(uint32_t) *left = &s->parting->left;
+	uint32_t now;
+	/* [PART-1] acquire: what the workers wrote; pairs with the release in the server's leave()
+	 */
+	while ((now = creel__load(left, acquire)) != (uint32_t)server)
+		if (creel__park_shared(left, now, deadline))
+			break;
 }
 
 /* What is held since earlier workers: whole pages, as far as the area goes. */

@@ -6,6 +6,7 @@
 
 #include "procs/layout.h"
 #include "sync/lock.h"
+#include <sys/types.h>
 
 /* The parent's table of results: an extent of a worker, and what the box around it needs to let
  * go. */
@@ -31,7 +32,8 @@ struct creel__space {
 	unsigned char *results;    /* budget apart */
 	struct creel__hole *holes; /* CREEL__EXTENTS a worker: what the next one must not have */
 	size_t holes_size;
-	struct creel__view *views; /* likewise */
+	struct creel__parting *parting; /* behind the holes, and dropped with them */
+	struct creel__view *views;      /* likewise */
 	struct creel__holds {
 		_Atomic(uint32_t) all, orphans; /* how many extents of a worker are held */
 	} * holds;
@@ -73,6 +75,9 @@ static inline struct creel__hole *creel__space_holes(struct creel__space *s, uns
  * False if what the worker says cannot be true. */
 bool creel__space_hold(struct creel__space *s, unsigned worker, uint32_t extent, uint64_t offset,
 		       uint64_t size, creel_buffer *ret_buffer);
+
+/* Until that fork server has said that its workers are gone, or the deadline. */
+void creel__space_await_server(struct creel__space *s, pid_t server, creel_deadline deadline);
 
 /* Before a worker is born: empties its control. What is held of those before it becomes holes in
  * its result area; whether there are any. */
