@@ -104,7 +104,7 @@ static void *take_one(void *q)
 	return (void *)(intptr_t)rc;
 }
 
-CASE(c02_cancel_of_a_pending_task_reaches_its_completion_queue, CT_ASYNC)
+CASE(c02_cancel_of_a_pending_task_reaches_its_completion_queue, CT_ASYNC | CT_SYSTEM)
 {
 	struct scene s;
 	set_up(&s);

@@ -31,10 +31,12 @@ enum {
 	CT_INPROC = 32,   /* tasks run in the process of the test */
 	CT_POOL = 64,     /* a thread pool: creel_thread_pool_options apply */
 	CT_SYNC = 128,    /* tasks run within submit */
-	CT_COUNTS = 256   /* creel_stats counts workers, creel_executor_resize() works */
+	CT_COUNTS = 256,  /* creel_stats counts workers, creel_executor_resize() works */
+	CT_SYSTEM = 512   /* not the executor but the system has it: see CT_LINUX */
 };
 
 enum {
+	CT_HERE = CT_LINUX * CT_SYSTEM,
 	CT_FLAGS_core = CT_CORE,
 	CT_FLAGS_inline = CT_EX | CT_STRICT | CT_INPROC | CT_SYNC,
 	CT_FLAGS_custom = CT_EX | CT_ASYNC | CT_STRICT | CT_INPROC,
@@ -71,7 +73,7 @@ enum {
 };
 
 #define CT_ON(executor, name, needs)                                                               \
-	CT_TEST(contract_##executor, name, (CT_FLAGS_##executor & (needs)) != (needs))             \
+	CT_TEST(contract_##executor, name, ((CT_FLAGS_##executor | CT_HERE) & (needs)) != (needs)) \
 	{                                                                                          \
 		ct_case(CT_IS_##executor, case_##name);                                            \
 	}
@@ -83,9 +85,10 @@ enum {
 	static void case_##name(void)
 
 /* A case that needs no executor, or makes its own. */
-#define CORE_CASE(name)                                                                            \
+#define CORE_CASE(name) CORE_CASE_WITH(name, 0)
+#define CORE_CASE_WITH(name, needs)                                                                \
 	static void case_##name(void);                                                             \
-	CT_ON(core, name, CT_CORE)                                                                 \
+	CT_ON(core, name, (CT_CORE | (needs)))                                                     \
 	static void case_##name(void)
 
 /* Runs a case between two censuses. */

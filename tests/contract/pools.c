@@ -33,7 +33,7 @@ CASE(c13_no_worker_is_started_before_there_is_work, CT_POOL)
 	ct_close(ex);
 }
 
-CASE(c13_an_idle_worker_is_used_before_another_is_started, CT_POOL)
+CASE(c13_an_idle_worker_is_used_before_another_is_started, CT_POOL | CT_SYSTEM)
 {
 	int tid;
 	struct ct_count *ran = ct_count_new();
@@ -151,7 +151,7 @@ CASE(c13_a_smaller_maximum_leaves_somebody_to_run_what_waits, CT_POOL)
 
 /* Promise 14. */
 
-CASE(c14_the_default_size_respects_the_affinity_of_the_process, CT_POOL)
+CASE(c14_the_default_size_respects_the_affinity_of_the_process, CT_POOL | CT_SYSTEM)
 {
 	cpu_set_t all, one;
 	struct ct_count *started = ct_count_new(), *gate = ct_count_new();
@@ -396,7 +396,7 @@ CASE(c18_a_task_accepted_while_the_last_workers_retire_still_runs, CT_POOL)
 
 /* Promise 22. */
 
-CASE(c22_idle_workers_sleep_and_stay_asleep, CT_POOL)
+CASE(c22_idle_workers_sleep_and_stay_asleep, CT_POOL | CT_SYSTEM)
 {
 	int tids[16];
 	long switches[16];

@@ -128,7 +128,7 @@ static void use_queue_in_child(const struct inherited *i)
 	creel_map_end(i->map);
 }
 
-CASE(c23_futures_and_queues_of_the_parent_are_refused_in_a_forked_child, CT_COUNTS)
+CASE(c23_futures_and_queues_of_the_parent_are_refused_in_a_forked_child, CT_COUNTS | CT_SYSTEM)
 {
 	long items[3] = {1, 2, 3};
 	struct ct_count *started = ct_count_new(), *gate = ct_count_new();

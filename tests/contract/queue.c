@@ -65,7 +65,7 @@ CORE_CASE(c10_finished_ones_come_first_then_in_order_of_completion_each_once)
 	creel_queue_unref(q);
 }
 
-CORE_CASE(c10_an_ordered_queue_hands_out_as_added)
+CORE_CASE_WITH(c10_an_ordered_queue_hands_out_as_added, CT_SYSTEM)
 {
 	creel_queue_options o = {.flags = CREEL_ORDERED};
 	creel_future *a = creel_promise_new(), *b = creel_promise_new(), *c = creel_promise_new();
@@ -106,7 +106,7 @@ CORE_CASE(c10_it_forgets_what_it_has_handed_out)
 	creel_queue_unref(q);
 }
 
-CORE_CASE(c10_a_queue_that_goes_drops_what_is_in_it)
+CORE_CASE_WITH(c10_a_queue_that_goes_drops_what_is_in_it, CT_SYSTEM)
 {
 	struct ct_count *freed = ct_count_new();
 	creel_buffer buffer = {freed, 1, buffer_free_count, freed};
@@ -148,7 +148,7 @@ CORE_CASE(c10_the_same_future_can_be_added_several_times)
 	creel_queue_unref(other);
 }
 
-CORE_CASE(c10_the_descriptor_is_readable_exactly_while_a_take_would_return)
+CORE_CASE_WITH(c10_the_descriptor_is_readable_exactly_while_a_take_would_return, CT_SYSTEM)
 {
 	creel_future *a = creel_promise_new(), *b = settled(2);
 	creel_queue *q = creel_queue_new(NULL);
@@ -185,7 +185,7 @@ CORE_CASE(c10_the_descriptor_is_readable_exactly_while_a_take_would_return)
 	creel_queue_unref(q);
 }
 
-CORE_CASE(c10_a_descriptor_made_late_knows_what_is_there)
+CORE_CASE_WITH(c10_a_descriptor_made_late_knows_what_is_there, CT_SYSTEM)
 {
 	creel_future *f = settled(1);
 	creel_queue *full = creel_queue_new(NULL), *closed = creel_queue_new(NULL);
@@ -475,7 +475,7 @@ CASE(c10_adding_while_taking_from_several_threads_loses_nothing, 0)
 	ct_close(c.ex);
 }
 
-CASE(c10_an_event_loop_on_the_descriptor_misses_nothing, CT_ASYNC)
+CASE(c10_an_event_loop_on_the_descriptor_misses_nothing, CT_ASYNC | CT_SYSTEM)
 {
 	enum { N = 1000 };
 	creel_executor *ex = ct_executor();

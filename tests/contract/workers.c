@@ -311,7 +311,7 @@ static void name_is(creel_executor *ex, const char *should)
 	ct_close(ex);
 }
 
-CASE(c20_workers_are_named, CT_POOL)
+CASE(c20_workers_are_named, CT_POOL | CT_SYSTEM)
 {
 	char name[] = "netmap";
 	name_is(ct_executor(), "creel-0");
@@ -322,7 +322,7 @@ CASE(c20_workers_are_named, CT_POOL)
 	name_is(ex, "netmap-0");
 }
 
-CASE(c20_a_name_that_is_too_long_is_cut_and_keeps_the_pool_working, CT_POOL)
+CASE(c20_a_name_that_is_too_long_is_cut_and_keeps_the_pool_working, CT_POOL | CT_SYSTEM)
 {
 	char name[16];
 	creel_thread_pool_options o = {.name = "a-name-that-no-system-takes-as-a-whole"};

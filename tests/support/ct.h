@@ -33,6 +33,14 @@
 #define CT_ASAN 0
 #endif
 
+/* 1 on Linux, else 0. Elsewhere, and in the build for an unknown system, a queue has no descriptor,
+ * threads have no names, and affinity masks and control groups are not looked at. */
+#ifdef __linux__
+#define CT_LINUX 1
+#else
+#define CT_LINUX 0
+#endif
+
 /* 1 where creel_queue_wake() works, else 0: there it says -ENOTSUP. */
 #if defined(__linux__) && !defined(CREEL_PORTABLE_PARKING)
 #define CT_WAKES 1

@@ -87,7 +87,8 @@ static int cancel_self(creel_task *task, const void *arg, size_t size)
 }
 
 /* Writing to the queue's descriptor was a cancellation point: the thread died with the locks. */
-CT_TEST(regress_exits, a_thread_that_is_being_cancelled_still_tells_a_queue_with_a_descriptor, 0)
+CT_TEST(regress_exits, a_thread_that_is_being_cancelled_still_tells_a_queue_with_a_descriptor,
+	!CT_LINUX)
 {
 	creel_executor *ex = pool_of(1);
 	creel_queue *q = creel_queue_new(NULL);
@@ -163,7 +164,7 @@ static void run_cancelled(void *(*fn)(void *arg), void *arg)
 }
 
 /* Joining, sleeping without futexes and reading of the number of processors ended the thread. */
-CT_TEST(regress_exits, a_thread_that_is_to_be_cancelled_is_not_within_the_library, 0)
+CT_TEST(regress_exits, a_thread_that_is_to_be_cancelled_is_not_within_the_library, !CT_LINUX)
 {
 	static struct ct_count finished;
 	struct ct_census before;

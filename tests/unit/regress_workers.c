@@ -198,12 +198,14 @@ static void put_off_until(int code)
 }
 
 /* It looked at the clock again each idle time, however short that was. */
-CT_TEST(regress_workers, a_last_one_that_may_not_go_yet_rests_until_the_other_one_is_there, 0)
+CT_TEST(regress_workers, a_last_one_that_may_not_go_yet_rests_until_the_other_one_is_there,
+	!CT_LINUX)
 {
 	put_off_until(0);
 }
 
-CT_TEST(regress_workers, a_last_one_that_may_not_go_yet_rests_until_the_other_one_cannot_come, 0)
+CT_TEST(regress_workers, a_last_one_that_may_not_go_yet_rests_until_the_other_one_cannot_come,
+	!CT_LINUX)
 {
 	put_off_until(EAGAIN);
 }
