@@ -245,5 +245,7 @@ void creel__queue_close_fd(creel_queue *q)
 	/* Not close(), where a thread can be cancelled. */
 	if (fd >= 0)
 		syscall(SYS_close, fd);
+#else
+	(void)q;
 #endif
 }
