@@ -5,7 +5,6 @@
  */
 #include "regress.h"
 
-#ifdef __linux__
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -202,4 +201,3 @@ CT_TEST(inherit, worker_processes_have_what_the_maker_of_the_pool_has, CT_MEMCHE
 	ct_int(l.nice, mine.nice);
 	close_now(ex);
 }
-#endif
