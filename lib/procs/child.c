@@ -309,21 +309,6 @@ static void reap(struct server *s)
 	}
 }
 
-/* The wait status of a zombie that its tracer keeps: the last word of its line in /proc. */
-static int status_of_zombie(pid_t pid)
-{
-	char path[64], text[1024];
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
-	if (fd >= 0)
-		close(fd);
-	text[n > 0 ? n : 0] = 0;
-	const char *last = strrchr(text, ' ');
-	int status = last ? (int)strtol(last, NULL, 10) : 0;
-	return WIFSIGNALED(status) || (last && WIFEXITED(status)) ? status : SIGKILL;
-}
-
 /* Its pidfd says that it is dead, and it could not be reaped: a tracer has it. The tracer may be in
  * its group. The zombie is reaped as a stray when the tracer lets go of it. */
 static void bury(struct server *s, struct kid *kid)
@@ -331,7 +316,7 @@ static void bury(struct server *s, struct kid *kid)
 	int status = 0;
 	kill(-kid->pid, SIGKILL);
 	if (waitpid(kid->pid, &status, WNOHANG) != kid->pid)
-		status = status_of_zombie(kid->pid);
+		status = creel__zombie_status(kid->pid);
 	tell_death(s, kid, status);
 }
 

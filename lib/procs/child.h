@@ -70,6 +70,8 @@ int creel__server_fork(struct creel__child *c, creel_deadline deadline,
 
 /* strays.c: ends all children of the calling process, which is self. */
 void creel__strays_end(pid_t self);
+/* The wait status of a zombie that its tracer keeps: the last word of its line in /proc. */
+int creel__zombie_status(pid_t pid);
 
 /* Takes one back that is not needed after all. */
 void creel__server_undo(struct creel__served *served);

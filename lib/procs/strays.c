@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -80,4 +81,18 @@ void creel__strays_end(pid_t self)
 		if (ended < 0)
 			ended = end_sought(self);
 	}
+}
+
+int creel__zombie_status(pid_t pid)
+{
+	char path[64], text[1024];
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = 0;
+	const char *last = strrchr(text, ' ');
+	int status = last ? (int)strtol(last, NULL, 10) : 0;
+	return WIFSIGNALED(status) || (last && WIFEXITED(status)) ? status : SIGKILL;
 }
