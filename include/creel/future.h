@@ -91,9 +91,9 @@ CREEL_API const creel_error *creel_future_error(creel_future *f);
 /*
  * Returns a message for rc, which creel_future_result(), _view() or _take() of f returned. For
  * CREEL_EFAILED and -ECANCELED it is the error's message, for every other code a sentence. The
- * sentence for -EMSGSIZE has both sizes, if the calling thread was the last to ask. Never returns
- * NULL, whatever f and rc are. Borrowed: valid while you hold f, until the thread's next call of
- * this function. Thread-safe; does not block.
+ * sentence for -EMSGSIZE has both sizes, if the calling thread made the failed call last. Never
+ * returns NULL, whatever f and rc are. Borrowed: valid while you hold f, until the thread's next
+ * call of this function. Thread-safe; does not block.
  */
 CREEL_API const char *creel_future_message(creel_future *f, int rc);
 
@@ -105,14 +105,10 @@ CREEL_API const char *creel_future_message(creel_future *f, int rc);
  * CREEL_CANCEL_REQUESTED  The task runs: creel_task_cancelled() tells it to stop.
  * CREEL_CANCEL_FINAL      The task had ended.
  *
+ * -EPERM                  The future is the parent's, and this is a forked child.
+ *
  * If two threads cancel at once, the second one may get CREEL_CANCEL_NOW an instant before the
  * future is final.
- *
- * Forks
- *
- * In a forked child the call returns -EPERM for a task of a parent's pool that is not final. Leave
- * the parent's other futures alone there: another thread of the parent may have held their lock at
- * the fork, and then the call never returns.
  */
 CREEL_API int creel_future_cancel(creel_future *f);
 
@@ -127,7 +123,7 @@ CREEL_API int creel_future_cancel(creel_future *f);
  * -ENOTSUP                The task runs on an executor that cannot kill: it was asked to stop, as
  *                         by creel_future_cancel().
  * -EINVAL                 grace_ns is negative.
- * -EPERM                  In a forked child, as from creel_future_cancel().
+ * -EPERM                  The future is the parent's, and this is a forked child.
  *
  * The worker gets SIGTERM, and SIGKILL after grace_ns nanoseconds. With 0 it gets SIGKILL at once.
  */
@@ -143,31 +139,32 @@ typedef void (*creel_done_fn)(creel_future *f, void *arg);
  * lock held.
  *
  * Returns 0. On an error fn will not be called, and the caller still owns arg: -EINVAL (f or fn is
- * NULL), -ENOTSUP (ex is a process pool: a callback belongs to the host), -ENOMEM, -EPERM (in a
- * forked child, for a task of a parent's pool that is not final).
+ * NULL), -ENOTSUP (ex is a process pool: a callback belongs to the host), -ENOMEM, -EPERM (f or ex
+ * is the parent's, and this is a forked child).
  *
  * Without ex, the callback runs on the thread that completes f: a worker, a canceller, or the
  * settler of the promise. If f is final already, it runs on the caller inside this call. It may
  * drop references (the last one included), add callbacks, submit, and shut pools down. It must not
  * block (blocking calls return -EDEADLK) and must not end its thread.
  *
- * With ex, the callback runs as a task of ex, which is submitted in its turn, and it may block. The
- * future holds a reference to ex until then. If ex refuses the task, the callback runs on the
- * completing thread after all. An executor that runs tasks inside the submission, such as the
- * inline one, does not lift the ban on blocking.
+ * With ex, the callback runs as a task of ex, and may block. creel submits the task when it is the
+ * callback's turn, and holds a reference to ex until then. If ex rejects the task, the callback
+ * runs on the completing thread after all. If ex runs tasks inside the submission, as the inline
+ * executor does, the callback must not block either.
  *
  * Order in detail
  *
- * While earlier callbacks of f have not all returned, a new one waits for its turn on the thread
- * that runs them. A callback or destructor that registers one on a final future sees it run after
- * it has returned itself. Completions do not nest: if a callback completes another future, the
- * callbacks of that one run after the first has returned.
+ * If f is final but its earlier callbacks have not all returned, the thread that runs them also
+ * runs the new one, after them. If a callback or destructor registers a callback on a final future,
+ * the new one runs after the former has returned. Completions do not nest: if a callback completes
+ * another future, the callbacks of that future run after it has returned.
  */
 CREEL_API int creel_future_on_done(creel_future *f, creel_executor *ex, creel_done_fn fn, void *arg,
 				   void (*free)(void *arg), uint64_t *ret_id);
 
-/* Removes a callback. Returns CREEL_CALLBACK_REMOVED, _RUNNING or _DONE (for an unknown id, too).
- * Does not wait for a running callback. */
+/* Removes a callback. Returns CREEL_CALLBACK_REMOVED, _RUNNING or _DONE (for an unknown id, too),
+ * or
+ * -EPERM in a forked child. Does not wait for a running callback. */
 CREEL_API int creel_future_remove(creel_future *f, uint64_t id);
 
 /* Makes a future that is finished from the start, with a copy of size bytes at data as its result.
