@@ -175,16 +175,8 @@ CASE(c23_a_forked_child_may_ignore_what_it_inherited, 0)
 	ct_close(ex);
 }
 
-/* A sanitizer that cannot follow threads made after a fork of a process with threads. */
-#if defined(__SANITIZE_THREAD__)
-#define NO_THREADS_AFTER_FORK 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define NO_THREADS_AFTER_FORK 1
-#endif
-#endif
-
-#ifndef NO_THREADS_AFTER_FORK
+/* That sanitizer does not follow threads made after a fork of a process with threads. */
+#if !CT_TSAN
 CASE(c23_a_forked_child_may_make_pools_of_its_own, CT_INPROC)
 {
 	struct ct_count *ran = ct_count_new();

@@ -41,6 +41,18 @@
 #define CT_LINUX 0
 #endif
 
+/* 1 under ThreadSanitizer, else 0. */
+#if defined(__SANITIZE_THREAD__)
+#define CT_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define CT_TSAN 1
+#endif
+#endif
+#ifndef CT_TSAN
+#define CT_TSAN 0
+#endif
+
 /* 1 where creel_queue_wake() works, else 0: there it says -ENOTSUP. */
 #if defined(__linux__) && !defined(CREEL_PORTABLE_PARKING)
 #define CT_WAKES 1
