@@ -67,6 +67,10 @@ enum {
  * used before new ones start. Nothing spins, and an idle pool uses no CPU. Never returns NULL. End
  * the pool with creel_executor_close().
  *
+ * REFUSED    The system may refuse a thread. If the pool has a worker, that is no failure: the
+ *            task waits for that worker. An attempt is slow. So the pool tries the next thread when
+ *            a worker has gone idle or left, and otherwise once in 1,000 submissions. Without a
+ *            worker the submission fails with -EAGAIN or -ENOMEM.
  * INHERITED  A worker gets the CPU affinity and the nice value of the thread that made the pool, as
  *            they were then and as far as the system allows. (Without privileges a nice value can
  *            only be raised.) It gets the scheduling policy, credentials and namespaces of the

@@ -23,10 +23,14 @@
  *   moved the word to RUNNING, SETTLING or PINNED, read only after the word was seen final, and
  *   taken out or freed by whoever then holds the sole reference of a user (core/release.c).
  *
+ * HELD      Somebody who holds a future of an executor uses that executor: one who asks where a
+ *           remote task is, cancels or kills it, or one who is about to sleep for a pending task
+ *           and wakes a worker for it. Meanwhile the task cannot start here and cannot end, so that
+ *           the executor cannot go. It lasts as long as one or two of the executor's locks. Whoever
+ *           meets it looks a few times and then parks on the word.
  * REMOTE    The tasks of a process pool run where this word is not. A worker's slot says whether
- *           one has started, and whoever wants to know (state, cancel, kill) asks the executor:
- *           with the future PINNED, or HELD once it is known to be RUNNING, so that it cannot end,
- *           and the executor cannot go, in the meantime.
+ *           one has started, and whoever wants to know (state, cancel, kill) asks the executor,
+ *           with the future HELD.
  *
  * REFERENCES  One for each holder of the future; one for the executor, from submission until the
  *             task has ended or the executor has found it cancelled; one for whoever tells the
@@ -65,7 +69,7 @@ enum {
 	CREEL__REMOTE = 4096, /* runs in another process: PENDING may be RUNNING there; at birth */
 	CREEL__TELLING = 16384, /* final, and the listeners are being told */
 	CREEL__RUNNER = 20,     /* the bit from which 12 bits tell whose thread runs it */
-	CREEL__HELD = 8192,     /* somebody uses the executor of a remote task: it must not end */
+	CREEL__HELD = 8192,     /* somebody uses the executor: it must not start or end */
 };
 
 #define CREEL__REF (UINT64_C(1) << 32)

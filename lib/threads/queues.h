@@ -60,6 +60,9 @@ struct creel__batch {
 	_Atomic(struct creel__shard *) from;
 	_Atomic(uint64_t) number; /* of its first task, as counted by shard->handed */
 	_Atomic(creel_task *) slots[CREEL__BATCH];
+	/* While batches are put back: threads/share.c, under the pool's lock. */
+	struct creel__batch *below;
+	uint64_t place;
 };
 
 enum creel__claimed {

@@ -29,30 +29,62 @@ creel_task *creel__pool_steal(struct creel__pool_worker *w)
 	return task;
 }
 
-/* The batch that holds the latest, or the earliest, tasks of the shard; NULL if none does. */
-static struct creel__batch *extreme_locked(struct creel__pool *pool,
-					   const struct creel__shard *shard, bool latest,
-					   uint64_t *ret_number)
+/* Whether some batch holds tasks of the shard, and the number of the earliest. */
+static bool earliest_locked(struct creel__pool *pool, const struct creel__shard *shard,
+			    uint64_t *ret_number)
 {
-	struct creel__batch *found = NULL;
+	bool found = false;
+	uint64_t number;
 	for (struct creel__list *i = pool->roster.next; i != &pool->roster; i = i->next) {
-		uint64_t number = 0;
 		if (!creel__batch_is_of_locked(batch_of(i), shard, &number))
 			continue;
-		if (found && (latest ? number < *ret_number : number > *ret_number))
-			continue;
-		found = batch_of(i);
-		*ret_number = number;
+		if (!found || number < *ret_number)
+			*ret_number = number;
+		found = true;
 	}
 	return found;
+}
+
+/* Of two lists of batches that are sorted, the latest first, one. */
+static struct creel__batch *merge(struct creel__batch *a, struct creel__batch *b)
+{
+	struct creel__batch *first, **end = &first;
+	while (a && b) {
+		struct creel__batch **from = a->place > b->place ? &a : &b;
+		*end = *from;
+		end = &(*from)->below;
+		*from = *end;
+	}
+	*end = a ? a : b;
+	return first;
+}
+
+/* The batches that hold tasks of the shard, the latest first. ALGORITHM  A merge sort: runs[i] is
+ * empty or has 2^i batches. Pools may have thousands of workers, and all of them want the lock. */
+static struct creel__batch *batches_of_locked(struct creel__pool *pool,
+					      const struct creel__shard *shard)
+{
+	struct creel__batch *runs[8 * sizeof(int)] = {NULL}, *all = NULL;
+	for (struct creel__list *i = pool->roster.next; i != &pool->roster; i = i->next) {
+		struct creel__batch *run = batch_of(i);
+		if (!creel__batch_is_of_locked(run, shard, &run->place))
+			continue;
+		run->below = NULL;
+		unsigned k = 0;
+		for (; runs[k]; runs[k++] = NULL)
+			run = merge(run, runs[k]);
+		runs[k] = run;
+	}
+	for (unsigned k = 0; k < sizeof runs / sizeof runs[0]; k++)
+		all = merge(all, runs[k]);
+	return all;
 }
 
 /* pool->lock and the shard's out_lock are held: the shard's tasks come into no batch. */
 static void recall_locked(struct creel__pool *pool, struct creel__shard *shard)
 {
-	uint64_t number;
-	struct creel__batch *batch;
-	while ((batch = extreme_locked(pool, shard, true, &number)))
+	struct creel__batch *batch = batches_of_locked(pool, shard);
+	for (; batch; batch = batch->below)
 		creel__shard_take_back_locked(shard, batch);
 	shard->lent = false;
 }
@@ -65,7 +97,7 @@ void creel__pool_review(struct creel__pool *pool, struct creel__shard *shard)
 	creel__lock_acquire(&shard->out_lock);
 	if (shard->lent && shard->handed >= shard->review_at) {
 		uint64_t number = 0;
-		shard->lent = extreme_locked(pool, shard, false, &number) != NULL;
+		shard->lent = earliest_locked(pool, shard, &number);
 		shard->review_at = shard->handed + creel__review_period(sharers);
 		recalled = shard->lent && shard->handed - number >= creel__review_age(sharers);
 		if (recalled)

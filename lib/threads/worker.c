@@ -56,10 +56,9 @@ static bool land_locked(struct creel__pool_worker *w)
 	return was;
 }
 
-/* Whoever was in flight is about to look, or has: clears its part of WAKING. Returns whether
- * it was.
- * looks: from here on it can be relied on.
- * If it is called in and may stay, it follows: what it was woken for must not wait. */
+/* Whoever was in flight is about to look, or has: clears its part of WAKING. Returns whether it
+ * was. looks: from here on it can be relied on. If it is called in and may stay, it follows: what
+ * it was woken for must not wait. */
 static bool arrive(struct creel__pool_worker *w, bool looks)
 {
 	struct creel__pool *pool = w->pool;
@@ -90,10 +89,10 @@ static void stop_looking(struct creel__pool_worker *w)
 static creel_task *find_and_pass_on(struct creel__pool_worker *w)
 {
 	creel_task *task = find(w);
-	if (task)
+	if (task) {
 		stop_looking(w);
-	if (task)
 		creel__pool_pass_on(w->pool);
+	}
 	return task;
 }
 

@@ -161,8 +161,8 @@ BUGS = {
     # The one that was woken leaves the rest where it is.
     'does not pass on': (
         'threads/worker.c',
-        'if (task)\n\t\tcreel__pool_pass_on(w->pool);\n\treturn task;',
-        'return task;'),
+        'stop_looking(w);\n\t\tcreel__pool_pass_on(w->pool);',
+        'stop_looking(w);'),
     # A worker that was relied on takes a task and forgets the rest.
     'is relied on and passes nothing on': (
         'threads/worker.c',

@@ -139,8 +139,7 @@ static void waiter_against_cancel(void)
 }
 
 /* The first task ends only if a second worker comes. Its thread is refused at first, and tried
- * again
- * after so many more submissions: two in the model. */
+ * again after so many more submissions: two in the model. */
 static void refused_at_first(void)
 {
 	setup(2);
@@ -206,8 +205,8 @@ const struct model_scenario model_scenarios[] = {
 	{"a callback waits", callback_waits, .preemptions = 1, .cpus = 1},
 	{"refused at first", refused_at_first, .preemptions = 1, .thread_failures = 1, .cpus = 1},
 	{"bounded overtaking", bounded_overtaking, .preemptions = 0, .cpus = 1},
-	{"a waiter against unref", waiter_against_close, .preemptions = 1, .cpus = 2},
-	{"a waiter against close", waiter_against_the_end, .preemptions = 1, .cpus = 2},
-	{"a waiter against cancel", waiter_against_cancel, .preemptions = 1, .cpus = 2},
+	{"a waiter against unref", waiter_against_close, .preemptions = 2, .cpus = 2},
+	{"a waiter against close", waiter_against_the_end, .preemptions = 2, .cpus = 2},
+	{"a waiter against cancel", waiter_against_cancel, .preemptions = 2, .cpus = 2},
 	{0},
 };

@@ -174,6 +174,8 @@ CT_TEST(block, without_memory_there_is_none_and_later_there_is, 0)
 	free_all(blocks);
 }
 
+/* Sanitizers keep memory of their own. */
+#if !CT_ASAN && !CT_TSAN && !CT_MEMCHECK && defined(__linux__)
 /* Resident pages. */
 static long resident(void)
 {
@@ -208,8 +210,6 @@ static void free_list(creel_future *list)
 	}
 }
 
-/* Sanitizers keep memory of their own. */
-#if !CT_ASAN && !CT_TSAN && !CT_MEMCHECK && defined(__linux__)
 CT_TEST(block, a_burst_gives_its_memory_back, 0)
 {
 	long before = resident();
