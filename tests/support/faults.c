@@ -104,9 +104,10 @@ static void *shifted(void *block)
 
 static void *unshifted(void *block)
 {
-	bool may_be = _Alignof(max_align_t) == 16 && (uintptr_t)block % 16 == LESS;
+	if (_Alignof(max_align_t) != 16 || (uintptr_t)block % 16 != LESS)
+		return block;
 	char *front = (char *)block - LESS;
-	return may_be && memcmp(front, mark, LESS) == 0 ? front : block;
+	return memcmp(front, mark, LESS) == 0 ? front : block;
 }
 
 /* The linker's names: no header declares them. */
