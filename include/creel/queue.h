@@ -10,7 +10,8 @@
  * ORDER      What a task did happens-before the take that returns its future.
  * BAD INPUT  Every call that returns a code returns -EINVAL for a NULL queue. A broken queue
  *            returns -EINVAL or -ENOMEM, and creel_queue_error() says why. In a forked child a
- *            queue of the parent's returns -EPERM.
+ *            queue of the parent's returns -EPERM; creel_queue_unref() closes the child's copy of
+ *            the descriptor and does nothing else.
  */
 #ifndef CREEL_QUEUE_H
 #define CREEL_QUEUE_H

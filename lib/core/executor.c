@@ -55,10 +55,22 @@ creel_executor *creel_executor_ref(creel_executor *ex)
 	return ex;
 }
 
+/* The first reference that a forked child drops, whoever has others. */
+static void let_go(creel_executor *ex)
+{
+	if (ex->class->let_go && creel__fork_has_fds(ex->generation) &&
+	    !creel__xchg(&ex->let_go, true, relaxed))
+		ex->class->let_go(ex);
+}
+
 void creel_executor_unref(creel_executor *ex)
 {
-	if (!ex || ex->is_static || creel__executor_foreign(ex))
+	if (!ex || ex->is_static)
 		return;
+	if (creel__executor_foreign(ex)) {
+		let_go(ex);
+		return;
+	}
 	/* [EX-2] acq_rel: whoever drops the last one comes after everybody's use;
 	 * pairs with itself */
 	if (creel__sub(&ex->refs, 1, acq_rel) == 1)

@@ -68,6 +68,9 @@ struct creel__executor_class {
 	bool (*is_thread)(creel_executor *ex);
 	/* The last reference went: shut down; free when everything has ended. Never blocks. */
 	void (*release)(creel_executor *ex);
+	/* In a forked child, once: closes the descriptors that came with the fork, and touches
+	 * nothing else. NULL: there are none. */
+	void (*let_go)(creel_executor *ex);
 	/* Everything has ended: waits until the threads are gone. Called by close alone, never on a
 	 * thread of the executor, by several closers at once. */
 	void (*join)(creel_executor *ex);
@@ -79,6 +82,7 @@ struct creel_executor {
 	uint32_t task_flags; /* CREEL__COUNTED, CREEL__REMOTE: of every task */
 	uint16_t generation; /* of the process that it belongs to: sync/fork.h */
 	bool is_static;
+	_Atomic(bool) let_go;  /* by this process, a child of the one that it belongs to */
 	_Atomic(bool) cancels; /* shut down with CREEL_SHUTDOWN_CANCEL: nothing starts any more */
 	_Atomic(bool) kills;   /* with CREEL_SHUTDOWN_KILL: its tasks are asked to stop */
 	struct creel__unhandled unhandled;

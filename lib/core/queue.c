@@ -67,7 +67,8 @@ void creel_queue_unref(creel_queue *q)
 	if (!q || q->is_static)
 		return;
 	if (creel__fork_foreign(q->generation)) {
-		creel__queue_close_fd(q);
+		if (creel__fork_has_fds(q->generation))
+			creel__queue_close_fd(q);
 		return;
 	}
 	/* [QUEUE-1] acq_rel: the last one frees after everybody's use; pairs with itself */

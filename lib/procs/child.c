@@ -31,6 +31,7 @@
 #include "base/fd.h"
 #include "procs/bell.h"
 #include "procs/work.h"
+#include "sync/fork.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -419,6 +420,7 @@ static int set_up(struct server *s)
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	close_others(s->c);
+	creel__fork_closed_all();
 	purge_stdio();
 	s->key = creel__key_watch(s->c->space);
 	setpgid(0, 0);

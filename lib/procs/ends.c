@@ -131,11 +131,13 @@ bool creel__ends_hush_locked(struct creel__procs *p, int fd)
 /* Closing is not enough: somebody else may have it as well. */
 static void unwatch(struct creel__procs *p, int *fd, bool ours)
 {
-	if (*fd >= 0 && ours) {
-		epoll_ctl(p->epoll, EPOLL_CTL_DEL, *fd, NULL);
-		close(*fd);
-	}
+	int old = *fd;
+	/* Forgotten first: a child that is forked in between must not close the number. */
 	*fd = -1;
+	if (old >= 0 && ours) {
+		epoll_ctl(p->epoll, EPOLL_CTL_DEL, old, NULL);
+		close(old);
+	}
 }
 
 void creel__ends_detach_locked(struct creel__procs *p)
@@ -150,9 +152,29 @@ void creel__ends_detach_locked(struct creel__procs *p)
 
 static void drop(int *fd, bool ours)
 {
-	if (*fd >= 0 && ours)
-		close(*fd);
+	int old = *fd;
 	*fd = -1;
+	if (old >= 0 && ours)
+		close(old);
+}
+
+static void let_go(int fd, const struct creel__fd_mark *mark)
+{
+	if (fd >= 0 && creel__fd_is(fd, mark))
+		close(fd);
+}
+
+void creel__ends_let_go(creel_executor *ex)
+{
+	const struct creel__procs *p = (struct creel__procs *)ex;
+	let_go(p->bell[1], &p->bell_mark);
+	let_go(p->bell[0], &p->bell_mark);
+	let_go(p->epoll, &p->epoll_mark);
+	let_go(p->socket, &p->socket_mark);
+	let_go(p->rung, &p->rung_mark);
+	let_go(p->server_pidfd, &p->server_mark);
+	for (unsigned i = 0; i < CREEL__PROCS_MAX; i++)
+		let_go(p->procs[i].pidfd, &p->procs[i].mark);
 }
 
 void creel__ends_forget_locked(struct creel__procs *p)

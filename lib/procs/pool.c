@@ -374,6 +374,7 @@ static const struct creel__executor_class process_pool_class = {
 	.ended = ended,
 	.is_thread = is_thread,
 	.release = release,
+	.let_go = creel__ends_let_go,
 	.join = join,
 };
 

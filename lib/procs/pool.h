@@ -178,6 +178,9 @@ int creel__ends_attach_locked(struct creel__procs *p, const struct creel__served
  * may be the host's. */
 void creel__ends_detach_locked(struct creel__procs *p);
 void creel__ends_close_locked(struct creel__procs *p);
+/* The first reference that a forked child drops: closes there what came with the fork. Without the
+ * lock, which may be held for ever. */
+void creel__ends_let_go(creel_executor *ex);
 /* Before a descriptor is used: whether the pool is not lost. */
 bool creel__ends_check_locked(struct creel__procs *p);
 /* The same for the manager, whom the server wakes if they go while it sleeps. */

@@ -90,9 +90,12 @@ static struct creel__proc *nobody_locked(struct creel__procs *p)
 
 void creel__proc_clear_locked(struct creel__procs *p, struct creel__proc *w)
 {
-	if (w->pidfd >= 0 && creel__ends_check_locked(p) && creel__fd_is(w->pidfd, &w->mark))
-		close(w->pidfd);
+	int pidfd = w->pidfd;
+	bool ours = pidfd >= 0 && creel__ends_check_locked(p) && creel__fd_is(pidfd, &w->mark);
+	/* Forgotten first: a child that is forked in between must not close the number. */
 	*w = (struct creel__proc){.pidfd = -1};
+	if (ours)
+		close(pidfd);
 	while (p->reach && p->procs[p->reach - 1].life == CREEL__NOBODY)
 		p->reach--;
 }

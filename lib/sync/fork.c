@@ -82,6 +82,21 @@ uint16_t creel__fork_first_look(void)
 	return (uint16_t)(generation ? generation : count_up(word));
 }
 
+/* The generation from which on there are descriptors; 0: nobody has closed any. Set while the
+ * process has one thread. */
+static uint16_t fds_since;
+
+void creel__fork_closed_all(void)
+{
+	fds_since = creel__fork_generation();
+}
+
+/* Of two generations of one line of descent the later one is the closer ahead. */
+bool creel__fork_has_fds(uint16_t generation)
+{
+	return !fds_since || (uint16_t)(generation - fds_since) <= UINT16_MAX / 2;
+}
+
 void creel__fork_leave(int status)
 {
 	if (creel__self()->own)

@@ -45,6 +45,11 @@ static inline bool creel__fork_foreign(uint16_t generation)
 	return generation && generation != creel__fork_generation();
 }
 
+/* Whether this process, a child, still has the descriptors of what came from that generation. Those
+ * of a process pool have closed what they inherited, and the numbers may be other files by now. */
+bool creel__fork_has_fds(uint16_t generation);
+void creel__fork_closed_all(void); /* says that, for itself and its children */
+
 /* Ends a forked child with that exit status, if the calling thread is one of the library's own. */
 void creel__fork_leave(int status);
 

@@ -10,14 +10,11 @@
  */
 #include "model.h"
 #include "sync/fork.h"
-#include <pthread.h>
 
 enum {
 	THREADS = 3,
 	INHERITED = 7, /* the grandparent's */
 };
-
-int no_once(pthread_once_t *once, void (*init)(void));
 
 static _Atomic(uint32_t) word;
 static _Atomic(uint32_t) objects[THREADS]; /* each thread's object: its generation */
@@ -27,14 +24,6 @@ static struct {
 	uint32_t inherited;
 	uint32_t objects[THREADS];
 } copy;
-
-/* In place of pthread_once(): the harness has made the word. */
-int no_once(pthread_once_t *once, void (*init)(void))
-{
-	(void)once;
-	(void)init;
-	return 0;
-}
 
 /* This process is a child in which nobody has looked yet. */
 static void be_fresh(uint32_t inherited)

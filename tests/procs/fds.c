@@ -218,3 +218,74 @@ CASE_OFF(fds, c32_a_pool_needs_few_descriptors, CT_MEMCHECK)
 {
 	ct_int(pt_host(host_with_few, NULL), 0);
 }
+
+static bool is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+struct dropped {
+	creel_executor *ex;
+	bool before[NUMBERS];
+};
+
+/* The second time the numbers are those of other files. */
+static void drop_in_a_child(void *arg)
+{
+	const struct dropped *d = arg;
+	creel_executor_unref(creel_executor_ref(d->ex));
+	for (int fd = 3; fd < NUMBERS; fd++)
+		HOST(is_open(fd) == d->before[fd]);
+	int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	creel_executor_unref(d->ex);
+	HOST(is_open(file));
+	HOST(creel_executor_drain(d->ex, CREEL_FOREVER) == -EPERM);
+	_exit(0);
+}
+
+CASE(fds, c23_a_child_that_drops_the_pool_has_none_of_its_descriptors)
+{
+	struct dropped d = {0};
+	for (int fd = 3; fd < NUMBERS; fd++)
+		d.before[fd] = is_open(fd);
+	d.ex = pt_pool(3);
+	struct pt_gated gated = pt_gated(7);
+	creel_future *f = pt_submit_gated(d.ex, &gated);
+	ct_count_await(gated.started, 1);
+	ct_int(pt_host(drop_in_a_child, &d), 0);
+	ct_count_add(gated.gate, 1);
+	ct_int(ct_long_drop(f), 7);
+	pt_works(d.ex);
+	ct_close(d.ex);
+}
+
+static creel_executor *of_the_host;
+static creel_queue *queue_of_the_host;
+
+/* Whatever numbers those had, here they are files of the task. */
+static int task_drop(creel_task *task, const void *arg, size_t size)
+{
+	(void)arg;
+	(void)size;
+	int last = 0;
+	while (last < NUMBERS - 1)
+		TASK((last = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0);
+	creel_executor_unref(of_the_host);
+	creel_queue_unref(queue_of_the_host);
+	for (int fd = 3; fd < NUMBERS; fd++)
+		TASK(is_open(fd));
+	long ok = 1;
+	return creel_return(task, &ok, sizeof ok);
+}
+
+CASE(fds, c23_a_task_that_drops_what_it_inherited_closes_no_file_of_its_own)
+{
+	of_the_host = pt_pool(1);
+	queue_of_the_host = creel_queue_new(NULL);
+	ct_assert(creel_queue_fd(queue_of_the_host) < NUMBERS);
+	creel_executor *ex = pt_pool(1);
+	ct_int(ct_long_drop(creel_submit(ex, task_drop, NULL, 0)), 1);
+	ct_close(ex);
+	creel_queue_unref(queue_of_the_host);
+	ct_close(of_the_host);
+}
