@@ -142,7 +142,8 @@ CREEL_API int creel_executor_stats(creel_executor *ex, creel_stats *ret_stats, s
  *           creel_task_run() cancels tasks in place of running them. An executor that forwards to
  *           another one passes the flags on. Called once for each new set of flags; must not wait.
  * destroy   Optional. All tasks have ended and the last reference is gone: free self. It may run on
- *           the thread that ended the last task.
+ *           the thread that ended the last task. If it drops the last reference to another custom
+ *           executor, the destroy of that one runs after it has returned.
  * beneath   Optional. Returns the executor that this one forwards to, borrowed, or NULL.
  */
 typedef struct creel_executor_ops {

@@ -80,8 +80,8 @@ CREEL_API int creel_future_view(creel_future *f, creel_deadline deadline, const 
 /* Like creel_future_result(), but moves the result out; the future's result is empty afterwards.
  * The caller owns the buffer, and calls ret_buffer->free when done, unless that is NULL. Only the
  * holder of the last reference may take. Other codes, with which the result stays in the future:
- * -EBUSY (others hold references; a callback that has not returned holds one), -ENOMEM, -EINVAL
- * (ret_buffer is NULL). */
+ * -EBUSY (others hold references; a callback that has not returned and a completion queue hold one
+ * each), at once; -ENOMEM; -EINVAL (ret_buffer is NULL). */
 CREEL_API int creel_future_take(creel_future *f, creel_deadline deadline, creel_buffer *ret_buffer);
 
 /* Returns why there is no result, or NULL if the future has a result or is not final. Borrowed:

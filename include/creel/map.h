@@ -26,6 +26,10 @@ CREEL_BEGIN
  *
  * A return of more than 1 ends the map with -EINVAL, more bytes than *size with -EMSGSIZE.
  * creel_map_error() says what happened.
+ *
+ * Functions that a call of the map runs (the source, an arg_free, a task of an inline executor) may
+ * use that map: creel_map_next() returns -EDEADLK, and creel_map_end() takes effect when the outer
+ * call is through; if that is creel_map_next(), it returns CREEL_EMPTY.
  */
 typedef int (*creel_source_fn)(void *ctx, void *item, size_t *size);
 

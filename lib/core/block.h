@@ -15,9 +15,10 @@
  *             end of PINNED waits a moment, and never for itself. Reads as PENDING.
  *   DROPPING  The canceller is through with the executor and holds a reference of its own. It runs
  *             the argument's destructor. An executor that finds the task waits for the end of that,
- *             so that nothing is left when a shutdown returns, but not on a thread that is itself
- *             in a destructor or a callback. So nobody who waits keeps another one waiting: whoever
- *             runs a destructor never waits here. Reads as PENDING.
+ *             so that nothing is left when a shutdown returns. A thread that is itself in a
+ *             destructor or a callback never waits here: it might wait for itself. It sets LEFT,
+ *             and the canceller then drops the executor's reference and has the task counted as
+ *             ended, when the destructor has returned. Reads as PENDING.
  *   SETTLING  One of several that would settle it has won and writes the result. Reads as RUNNING.
  *   The last three are final. All that a result consists of is plain data: written only by whoever
  *   moved the word to RUNNING, SETTLING or PINNED, read only after the word was seen final, and
@@ -65,7 +66,9 @@ enum {
 	CREEL__QUEUED = 32768,  /* helped or cancelled: the queue only has to drop its reference */
 	CREEL__CALLING = 65536, /* callbacks: waiting for the end, or not all called yet */
 	CREEL__LATE_ARG = 131072, /* final, and the argument's destructor is still to run */
-	CREEL__HELPED = 2048, /* its waiter runs it, and the queue keeps the executor's reference */
+	CREEL__LEFT = 262144,     /* the thread with the destructor also does the executor's part */
+	CREEL__LATE_END =
+		524288,       /* with LATE_ARG: and then the executor counts the task as ended */
 	CREEL__REMOTE = 4096, /* runs in another process: PENDING may be RUNNING there; at birth */
 	CREEL__TELLING = 16384, /* final, and the listeners are being told */
 	CREEL__RUNNER = 20,     /* the bit from which 12 bits tell whose thread runs it */

@@ -52,6 +52,7 @@ struct callback {
 	bool listed;               /* plain: set before it is in the list */
 	bool running;              /* guarded by the hooks' lock */
 	bool removed;              /* only its free is to be called */
+	uint16_t generation;       /* of the process that it belongs to */
 };
 
 static struct callback *callback_of(struct creel__hook *hook)
@@ -262,6 +263,7 @@ static void run_all(creel_future *f, struct callback *c)
 static void defer(struct creel__local *local, struct callback *c)
 {
 	c->deferred_next = NULL;
+	c->generation = creel__fork_generation();
 	if (local->deferred)
 		local->deferred_last->deferred_next = c;
 	else
@@ -282,6 +284,9 @@ static void run_deferred(struct creel__local *local)
 	while (local->deferred) {
 		struct callback *c = local->deferred;
 		local->deferred = c->deferred_next;
+		/* The one before has forked, and this is the child: the rest is the parent's. */
+		if (creel__fork_foreign(c->generation))
+			continue;
 		if (c->removed)
 			free_removed(c);
 		else
@@ -352,7 +357,7 @@ void creel__hooks_run(creel_future *f)
 		creel__and(&f->state, ~(uint64_t)CREEL__CALLING, relaxed);
 	creel__hooks_unlock(f);
 	if (!c && !removed) {
-		creel__future_drop(f, CREEL__TELLING);
+		creel__future_told(f);
 		return;
 	}
 	creel__and(&f->state, ~(uint64_t)CREEL__TELLING, relaxed);

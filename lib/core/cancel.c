@@ -8,9 +8,10 @@ enum {
 	SLICE = 128, /* tasks between two looks at the clock: some ten microseconds */
 };
 
-uint64_t creel__cancel_until(creel_executor *ex, creel_future **list, creel_deadline deadline)
+uint64_t creel__cancel_until(creel_executor *ex, creel_future **list, creel_deadline deadline,
+			     uint64_t *ret_later)
 {
-	uint64_t cancelled = 0;
+	uint64_t count[CREEL__NOT_OURS + 1] = {0};
 	for (unsigned n = 0; *list; n++) {
 		if (n == SLICE) {
 			if (creel__deadline_passed(deadline))
@@ -20,12 +21,13 @@ uint64_t creel__cancel_until(creel_executor *ex, creel_future **list, creel_dead
 		creel_future *f = *list;
 		/* Before the call: its callbacks may end the thread. */
 		*list = f->next;
-		cancelled += creel__task_cancel((creel_task *)f);
+		count[creel__task_cancel((creel_task *)f)]++;
 		/* A callback has forked, and this is the child. */
 		if (creel__executor_foreign(ex)) {
 			*list = NULL;
 			break;
 		}
 	}
-	return cancelled;
+	*ret_later = count[CREEL__ENDS_LATER];
+	return count[CREEL__IS_CANCELLED];
 }

@@ -6,6 +6,9 @@
  * LIFE   inflight counts the accepted tasks that have not ended. The executor goes when it is 0 and
  *        nobody refers to it; whoever makes both true destroys it.
  * LOCKS  lock (rank 40): all fields below it. The user's operations are called without it.
+ * NESTING  A destroy operation may drop the last reference to the next executor. That one is put on
+ *        the thread's list and destroyed when the operation has returned: a chain of any length
+ *        needs the stack of one.
  * FORK   An operation, or a task that it runs, may fork and return in the child: after each the
  *        lock is left alone there, and the call returns to the code that it came from.
  */
@@ -14,6 +17,7 @@
 #include "core/block.h"
 #include "core/executor.h"
 #include "core/options.h"
+#include "sync/local.h"
 #include "sync/lock.h"
 #include <errno.h>
 #include <stddef.h>
@@ -26,18 +30,43 @@ struct custom {
 	struct creel__lock lock;
 	struct creel__cond quiet; /* inflight became 0 */
 	uint64_t inflight, done;
-	unsigned shut; /* CLOSED and the flags that ops.shutdown was told */
-	bool released; /* the last reference went */
+	unsigned shut;              /* CLOSED and the flags that ops.shutdown was told */
+	bool released;              /* the last reference went */
+	struct custom *doomed_next; /* plain: in the list of the thread that destroys it */
 };
 
 #define CLOSED (1u << 31)
 
-static void destroy(struct custom *c)
+static void destroy_now(struct custom *c)
 {
+	/* What it drops may have forked, and this is the child. */
+	if (creel__executor_foreign(&c->base))
+		return;
 	if (c->ops.destroy)
 		c->ops.destroy(c->self);
 	creel__executor_fini(&c->base);
 	creel__free(c);
+}
+
+static void destroy(struct custom *c)
+{
+	struct creel__local *local = creel__self();
+	c->doomed_next = NULL;
+	if (local->destroying) {
+		if (local->doomed)
+			local->doomed_last->doomed_next = c;
+		else
+			local->doomed = c;
+		local->doomed_last = c;
+		return;
+	}
+	local->destroying = true;
+	destroy_now(c);
+	while ((c = local->doomed)) {
+		local->doomed = c->doomed_next;
+		destroy_now(c);
+	}
+	local->destroying = false;
 }
 
 static void leave(struct custom *c, bool done)

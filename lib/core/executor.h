@@ -61,7 +61,8 @@ struct creel__executor_class {
 	int (*drain)(creel_executor *ex, creel_deadline deadline);
 	int (*resize)(creel_executor *ex, int max_workers);
 	void (*stats)(creel_executor *ex, creel_stats *ret_stats);
-	/* A task with CREEL__COUNTED of its has ended. */
+	/* A task with CREEL__COUNTED of its has ended; or a cancelled one that the executor has not
+	 * counted: its destructor has returned at last. */
 	void (*ended)(creel_executor *ex);
 	/* Whether the calling thread is one of the executor's own, on which no task runs any more:
 	 * it runs thread-specific destructors. NULL: it has none. */

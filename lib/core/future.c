@@ -25,31 +25,31 @@ static const creel_future out_of_memory = {
  * Without hooks the reference goes with the step itself, so that who waited may be the sole
  * holder when it looks. The word is then no longer ours: unparking uses its address only, and
  * somebody who sleeps at the same address by then wakes for nothing. With hooks we keep a
- * reference while they are told.
+ * reference while they are told, and where no user has one, since the result is ours to drop.
  */
 static bool settle(creel_future *f, unsigned final, unsigned drop, bool hooked_as_well)
 {
 	uint64_t old = creel__load(&f->state, relaxed), new;
+	bool keep;
 	do {
 		new = (old & ~(uint64_t)CREEL__STATE) | final;
 		if (old & CREEL__HOOKED && !hooked_as_well)
 			return false;
+		keep = drop && creel__future_is_sole(old);
 		if (old & CREEL__HOOKED)
 			new = (new | CREEL__TELLING) + (1 - drop) * CREEL__REF;
-		else
+		else if (!keep)
 			new -= drop *CREEL__REF;
 		/* [FUT-1] [FUT-2] [FUT-3] acq_rel: release publishes the result to whoever sees the
 		 * state (creel__future_peek(), creel__hooks_listen()) and our use of the block to
 		 * whoever frees it; acquire, for when we are that one */
 	} while (!creel__cas(&f->state, &old, new, acq_rel, relaxed));
-	if (!(old & CREEL__HOOKED) && new / CREEL__REF == 0) {
-		creel__future_finish(f);
-		return true;
-	}
 	if (old & CREEL__WAITED)
 		creel__unpark_all(creel__low_half(&f->state));
 	if (old & CREEL__HOOKED)
 		creel__hooks_run(f);
+	else if (keep)
+		creel__future_finish(f);
 	return true;
 }
 
@@ -247,14 +247,18 @@ static int cancel_pinned(creel_future *f)
 	bool dropped = creel__argument_drop(f);
 	if (creel__future_foreign(f))
 		return -EPERM;
-	creel__future_settle(f, CREEL__CANCELLED, 1);
-	if (w == CREEL__WITHDRAWN) {
-		if (counted)
-			ex->class->ended(ex);
-		creel_future_unref(f);
+	if (w == CREEL__NOT_THERE && ex && !remote) {
+		creel__task_cancelled(f);
+		return CREEL_CANCEL_NOW;
 	}
-	if (remote && dropped)
+	bool counts = remote || (w == CREEL__WITHDRAWN && counted);
+	if (counts && !dropped)
+		creel__or(&f->state, CREEL__LATE_END, relaxed);
+	creel__future_settle(f, CREEL__CANCELLED, 1);
+	if (counts && dropped)
 		ex->class->ended(ex);
+	if (w == CREEL__WITHDRAWN)
+		creel_future_unref(f);
 	return CREEL_CANCEL_NOW;
 }
 

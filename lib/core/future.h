@@ -52,8 +52,8 @@ void creel__future_settle(creel_future *f, unsigned final, unsigned drop);
 bool creel__future_settle_unhooked(creel_future *f, unsigned final);
 
 /* core/task.c: runs the argument's destructor, if it has one, and frees a copied argument. False if
- * the calling thread is in another destructor: then both happen after that, and, with a remote
- * task, class->ended() is called. */
+ * the calling thread is in another destructor: then both happen after that. With LATE_END set by
+ * then class->ended() is called. */
 bool creel__argument_drop(creel_future *f);
 void creel__argument_drop_late(creel_future *f);
 
@@ -129,6 +129,10 @@ void creel__destructors_leave(void);
 /* core/release.c: drops a reference of the library's and in the same step clears flags, all of
  * which are set. */
 void creel__future_drop(creel_future *f, uint64_t flags);
+
+/* core/release.c: the listeners were told, and there is no callback. Drops the teller's reference
+ * and clears TELLING: in one step where a user has the future, so that it can take the result. */
+void creel__future_told(creel_future *f);
 
 /* core/release.c: the end of a final future, by its sole holder but for the library. */
 void creel__future_finish(creel_future *f);

@@ -2,6 +2,10 @@
 /*
  * Maps: a completion queue, ordered or not, that is kept filled from an array or a source while
  * results are taken from it. Everything happens on the thread that calls creel_map_next().
+ *
+ * BUSY  Within the calls of a map run functions of the user's: the source, an argument's destructor
+ *       and, with an inline executor, the tasks. Those may call the same map. creel_map_next() then
+ *       says -EDEADLK, and creel_map_end() is put off until the outer call is through.
  */
 #include "base/alloc.h"
 #include "base/cpus.h"
@@ -25,7 +29,7 @@ struct creel_mapping {
 	int end; /* what next says once nothing is in flight: 0 while there may be more items */
 	const creel_error *error; /* why, if something was wrong: a reference */
 	bool is_static, keep_going, kill_rest;
-	bool pulling, dropped; /* the source is being called; creel_map_end() came meanwhile */
+	bool busy, dropped; /* a call is under way; creel_map_end() came meanwhile */
 	uint16_t generation;
 	creel_executor *ex;
 	creel_fn fn;
@@ -213,15 +217,9 @@ static bool pull(creel_mapping *map, const void **ret_item, size_t *ret_size)
 		return true;
 	}
 	size_t size = map->max_item;
-	map->pulling = true;
 	int rc = map->source(map->ctx, map->item, &size);
-	map->pulling = false;
-	if (creel__fork_foreign(map->generation))
+	if (creel__fork_foreign(map->generation) || map->dropped)
 		return false;
-	if (map->dropped) {
-		map->end = CREEL_EMPTY;
-		return false;
-	}
 	if (rc == 0) {
 		map->end = CREEL_EMPTY;
 		return false;
@@ -239,7 +237,8 @@ static void fill(creel_mapping *map)
 {
 	const void *item;
 	size_t size;
-	while (!map->end && map->in_flight < map->limit && pull(map, &item, &size)) {
+	while (!map->end && !map->dropped && map->in_flight < map->limit &&
+	       pull(map, &item, &size)) {
 		creel_future *f = creel_submit_with(map->ex, map->fn, size ? item : NULL, size,
 						    map->submit);
 		int rc = creel_queue_add(map->queue, f, (void *)(uintptr_t)map->index);
@@ -266,28 +265,19 @@ static void end_early(creel_mapping *map)
 static int say_end(creel_mapping *map)
 {
 	int rc = map->end;
-	if (!map->is_static)
-		map->end = CREEL_EMPTY;
+	map->end = CREEL_EMPTY;
 	return rc;
 }
 
-int creel_map_next(creel_mapping *map, creel_deadline deadline, creel_future **ret_future,
-		   size_t *ret_index)
+static int next(creel_mapping *map, creel_deadline deadline, creel_future **ret_future,
+		size_t *ret_index)
 {
-	if (!map || !ret_future)
-		return -EINVAL;
-	if (creel__fork_foreign(map->generation))
-		return -EPERM;
-	if (map->pulling)
-		return -EDEADLK;
 	fill(map);
 	/* The source has forked, and this is the child. */
 	if (creel__fork_foreign(map->generation))
 		return -EPERM;
-	if (map->dropped) {
-		creel_map_end(map);
+	if (map->dropped)
 		return CREEL_EMPTY;
-	}
 	if (map->in_flight == 0)
 		return say_end(map);
 	creel_future *f;
@@ -307,20 +297,38 @@ int creel_map_next(creel_mapping *map, creel_deadline deadline, creel_future **r
 	return rc;
 }
 
+int creel_map_next(creel_mapping *map, creel_deadline deadline, creel_future **ret_future,
+		   size_t *ret_index)
+{
+	if (!map || !ret_future)
+		return -EINVAL;
+	if (map->is_static)
+		return map->end;
+	if (creel__fork_foreign(map->generation))
+		return -EPERM;
+	if (map->busy)
+		return -EDEADLK;
+	map->busy = true;
+	int rc = next(map, deadline, ret_future, ret_index);
+	map->busy = false;
+	if (map->dropped)
+		creel_map_end(map);
+	return rc;
+}
+
 void creel_map_end(creel_mapping *map)
 {
 	if (!map || map->is_static)
 		return;
-	if (map->pulling) {
-		/* The source is in creel_map_next(), which does this when the source returns. */
-		map->dropped = true;
-		return;
-	}
 	if (creel__fork_foreign(map->generation)) {
 		creel_queue_unref(map->queue);
 		map->queue = NULL;
 		return;
 	}
+	map->dropped = map->busy;
+	if (map->busy)
+		return;
+	map->busy = true;
 	if (map->queue)
 		creel_queue_cancel(map->queue, map->kill_rest ? CREEL_KILL_REST : 0);
 	creel_queue_unref(map->queue);

@@ -122,8 +122,9 @@ void creel__destructors_enter(void)
 /* One of the list: it still has its argument, or it is to be released. */
 static void run_dying(creel_future *f)
 {
+	if (creel__future_foreign(f))
+		return;
 	if (creel__load(&f->state, relaxed) & CREEL__LATE_ARG) {
-		creel__and(&f->state, ~(uint64_t)CREEL__LATE_ARG, relaxed);
 		creel__argument_drop_late(f);
 		creel_future_unref(f);
 	} else {
@@ -190,6 +191,19 @@ void creel_future_unref(creel_future *f)
 		creel__future_finish(f);
 	else
 		abandon(f);
+}
+
+void creel__future_told(creel_future *f)
+{
+	/* [FUT-3] acquire: as in creel_future_unref() */
+	uint64_t s = creel__load(&f->state, acquire);
+	if (s / CREEL__REF > of_library(s)) {
+		creel__future_drop(f, CREEL__TELLING);
+		return;
+	}
+	/* No user has it, nor will: the teller goes as one, and takes the result with it. */
+	creel__and(&f->state, ~(uint64_t)CREEL__TELLING, relaxed);
+	creel_future_unref(f);
 }
 
 void creel__future_drop(creel_future *f, uint64_t flags)

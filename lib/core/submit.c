@@ -16,6 +16,7 @@
 #include "sync/local.h"
 #include "sync/thread.h"
 #include <dlfcn.h>
+#include <creel/future.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -348,8 +349,12 @@ int creel_spawn(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
 	if (rc == 0)
 		return 0;
 	free_argument(&s);
+	/* As if its future were dropped: on_unhandled hears of it, and never within itself. */
 	const creel_error *e = explain(&s, rc);
-	creel__error_tell(e);
+	creel_future *f = creel__future_failed(creel__error_ref(e));
+	if (creel__load(&f->state, relaxed) & CREEL__STATIC)
+		creel__error_tell(e);
+	creel_future_unref(f);
 	creel__error_unref(e);
 	return rc;
 }

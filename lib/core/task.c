@@ -5,7 +5,7 @@
  * Whoever moves the state word from PENDING to RUNNING runs the task: a worker that takes it from a
  * queue, or a worker of the same pool that waits for it (creel__task_help()). A task that was run
  * by its waiter is still in the queue, with the executor's reference; whoever finds it there drops
- * it.
+ * it. Its waiter runs it with a reference of its own, which counts as a user's until the end.
  */
 #include "core/task.h"
 #include "base/alloc.h"
@@ -14,7 +14,6 @@
 #include "core/hook.h"
 #include "sync/fork.h"
 #include "sync/local.h"
-#include "sync/park.h"
 #include "sync/thread.h"
 #include <creel/future.h>
 #include <creel/task.h>
@@ -68,12 +67,25 @@ bool creel__argument_drop(creel_future *f)
 	return true;
 }
 
+/* Drops the executor's reference to a task that did not end by it. */
+static void drop_queued(creel_future *f)
+{
+	creel__future_drop(f, creel__load(&f->state, relaxed) & CREEL__QUEUED);
+}
+
 void creel__argument_drop_late(creel_future *f)
 {
 	creel_executor *ex = f->executor;
+	uint16_t here = f->generation;
 	call_arg_free(f, creel__options_of(f));
+	if (creel__fork_foreign(here))
+		return;
 	creel__argument_free(f);
-	if (creel__load(&f->state, relaxed) & CREEL__REMOTE)
+	/* [LEFT-1] acquire: pairs with the release in claim_slowly() */
+	uint64_t old = creel__and(&f->state, ~(uint64_t)CREEL__LATE_ARG, acquire);
+	if (old & CREEL__LEFT)
+		drop_queued(f);
+	if (old & (CREEL__LEFT | CREEL__LATE_END))
 		ex->class->ended(ex);
 }
 
@@ -92,73 +104,6 @@ const char *creel__task_name(creel_future *f)
 {
 	struct creel__options *options = creel__options_of(f);
 	return options ? options->name : NULL;
-}
-
-/* How often one looks whether a future is still HELD before one parks. */
-enum {
-#ifdef CREEL_MODEL
-	LOOKS_AT_HELD = 1,
-#else
-	LOOKS_AT_HELD = 50,
-#endif
-};
-
-/* Sleeps while a canceller has it, or somebody asks the executor about it, and returns the state
- * word: look again. */
-static uint64_t await_free(creel_future *f)
-{
-	/* A waiter lets go within a microsecond or so: core/future.c. */
-	for (int i = 0; i < LOOKS_AT_HELD; i++) {
-		creel__cpu_relax();
-		uint64_t s = creel__load(&f->state, relaxed);
-		if (!(s & CREEL__HELD) && (s & CREEL__STATE) != CREEL__PINNED &&
-		    (s & CREEL__STATE) != CREEL__DROPPING)
-			return s;
-	}
-	uint64_t s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
-	unsigned now = s & CREEL__STATE;
-	if (now == CREEL__PINNED || now == CREEL__DROPPING || s & CREEL__HELD)
-		creel__park(creel__low_half(&f->state), (uint32_t)s, CREEL_FOREVER);
-	return creel__load(&f->state, relaxed);
-}
-
-bool creel__task_claim(creel_future *f, unsigned state)
-{
-	uint64_t s = creel__load(&f->state, relaxed);
-	for (;;) {
-		unsigned now = s & CREEL__STATE;
-		if (now == CREEL__PENDING && !(s & CREEL__HELD)) {
-			/* [PIN-1] acquire: whoever had it pinned is through with the
-			 * executor; pairs with the release in let_go() of core/future.c. What
-			 * the task is about came with the pointer to it, from the queue or
-			 * from the caller's hands. */
-			if (creel__cas(&f->state, &s, s | state, acquire, relaxed))
-				return true;
-		} else if (now == CREEL__PINNED || now == CREEL__PENDING) {
-			s = await_free(f);
-		} else if (now == CREEL__DROPPING && !creel__self()->callbacks) {
-			/* A shutdown that waits for everything waits for this destructor too. In a
-			 * callback or a destructor that could be a wait for oneself. */
-			s = await_free(f);
-		} else {
-			return false;
-		}
-	}
-}
-
-void creel__task_claim_remote(creel_future *f)
-{
-	uint64_t s = creel__load(&f->state, relaxed);
-	for (;;) {
-		if ((s & CREEL__STATE) == CREEL__PINNED || s & CREEL__HELD) {
-			s = await_free(f);
-			continue;
-		}
-		uint64_t to = (s & ~(uint64_t)CREEL__STATE) | CREEL__SETTLING;
-		/* [PIN-1] acquire: as in creel__task_claim() */
-		if (creel__cas(&f->state, &s, to, acquire, relaxed))
-			return;
-	}
 }
 
 /* A worker is about to end the task that it took from the queue: it says that it looks for the next
@@ -185,12 +130,14 @@ static void end(creel_future *f, unsigned final)
 {
 	creel_executor *ex = f->executor;
 	uint64_t flags = creel__load(&f->state, relaxed);
-	creel__argument_drop(f);
+	bool dropped = creel__argument_drop(f);
 	if (creel__future_foreign(f))
 		return;
+	if (!dropped && flags & CREEL__COUNTED)
+		creel__or(&f->state, CREEL__LATE_END, relaxed);
 	look_next(f);
-	creel__future_settle(f, final, !(flags & CREEL__HELPED));
-	if (flags & CREEL__COUNTED)
+	creel__future_settle(f, final, 1);
+	if (dropped && flags & CREEL__COUNTED)
 		ex->class->ended(ex);
 }
 
@@ -276,7 +223,7 @@ void creel__task_exited(const creel_task *last)
 	struct creel__local *local = creel__self();
 	const creel_task *ended = NULL;
 	local->callbacks = local->destructors = 0;
-	local->draining = false;
+	local->draining = local->destroying = false;
 	while (local->task && (!last || ended != last)) {
 		creel_future *f = &local->task->future;
 		ended = local->task;
@@ -302,45 +249,64 @@ static void run_counted(struct creel__worker *worker, creel_task *task)
 	creel__store(&worker->ended, creel__load(&worker->ended, relaxed) + 1, release);
 }
 
-/* Drops the executor's reference to a task that did not end by it. */
-static void drop_queued(creel_future *f)
+/* The queue handed out what somebody else has claimed. */
+static void drop_dispatched(struct creel__worker *worker, creel_future *f)
 {
-	creel__future_drop(f, creel__load(&f->state, relaxed) & CREEL__QUEUED);
-}
-
-/* Or about to be: its canceller is at the argument's destructor. */
-static bool is_cancelled(creel_future *f)
-{
-	unsigned state = creel__future_peek(f);
-	return state == CREEL__CANCELLED || state == CREEL__DROPPING;
-}
-
-void creel__task_dispatch(struct creel__worker *worker, creel_task *task)
-{
-	creel_future *f = &task->future;
-	if (creel__task_claim(f, CREEL__RUNNING | creel__runner_mark())) {
-		worker->dispatched = f;
-		run_counted(worker, task);
-		return;
-	}
-	if (is_cancelled(f))
+	if (creel__future_peek(f) == CREEL__CANCELLED)
 		/* [COUNT-1] release: as above */
 		creel__store(&worker->cancelled, creel__load(&worker->cancelled, relaxed) + 1,
 			     release);
 	drop_queued(f);
 }
 
-bool creel__task_cancel(creel_task *task)
+void creel__task_dispatch(struct creel__worker *worker, creel_task *task)
 {
 	creel_future *f = &task->future;
-	if (creel__task_claim(f, CREEL__DROPPING)) {
-		creel__argument_drop(f);
-		creel__future_settle(f, CREEL__CANCELLED, 1);
-		return true;
+	enum creel__claim claim = creel__task_claim(f, CREEL__RUNNING | creel__runner_mark());
+	if (claim == CREEL__CLAIMED) {
+		worker->dispatched = f;
+		run_counted(worker, task);
+	} else if (claim == CREEL__TAKEN) {
+		drop_dispatched(worker, f);
 	}
-	bool cancelled = is_cancelled(f);
+}
+
+void creel__task_cancelled(creel_future *f)
+{
+	creel_executor *ex = f->executor;
+	/* Ours keeps the block until we have looked. */
+	creel_future_ref(f);
+	creel__future_settle(f, CREEL__CANCELLED, 1);
+	/* [LEFT-1] acquire: pairs with the release in claim_slowly() */
+	uint64_t s = creel__load(&f->state, acquire);
+	if ((s & (CREEL__LEFT | CREEL__LATE_ARG)) == CREEL__LEFT) {
+		drop_queued(f);
+		ex->class->ended(ex);
+	}
+	creel_future_unref(f);
+}
+
+/* It was claimed for that. */
+static enum creel__cancelled cancel_claimed(creel_future *f)
+{
+	bool dropped = creel__argument_drop(f);
+	if (!dropped)
+		creel__or(&f->state, CREEL__LATE_END, relaxed);
+	creel__future_settle(f, CREEL__CANCELLED, 1);
+	return dropped ? CREEL__IS_CANCELLED : CREEL__ENDS_LATER;
+}
+
+enum creel__cancelled creel__task_cancel(creel_task *task)
+{
+	creel_future *f = &task->future;
+	enum creel__claim claim = creel__task_claim(f, CREEL__DROPPING);
+	if (claim == CREEL__CLAIMED)
+		return cancel_claimed(f);
+	if (claim == CREEL__LEFT_TO_CANCELLER)
+		return CREEL__NOT_OURS;
+	bool cancelled = creel__future_peek(f) == CREEL__CANCELLED;
 	drop_queued(f);
-	return cancelled;
+	return cancelled ? CREEL__IS_CANCELLED : CREEL__NOT_OURS;
 }
 
 bool creel__task_help(creel_future *f)
@@ -349,8 +315,8 @@ bool creel__task_help(creel_future *f)
 	/* Only a task helps: in the initializer, and in the finalizer, there is no state for it. */
 	if (!worker || !creel__self()->task || f->executor != worker->executor)
 		return false;
-	if (!creel__task_claim(f, CREEL__RUNNING | CREEL__HELPED | CREEL__QUEUED |
-					  creel__runner_mark()))
+	if (creel__task_claim(f, CREEL__REF + (CREEL__RUNNING | CREEL__QUEUED |
+					       creel__runner_mark())) != CREEL__CLAIMED)
 		return false;
 	run_counted(worker, (creel_task *)f);
 	return true;
@@ -359,14 +325,18 @@ bool creel__task_help(creel_future *f)
 unsigned creel__task_fail(creel_task *task, const creel_error *error)
 {
 	creel_future *f = &task->future;
-	if (creel__task_claim(f, CREEL__SETTLING)) {
+	enum creel__claim claim = creel__task_claim(f, CREEL__SETTLING);
+	if (claim == CREEL__CLAIMED) {
 		creel__result_error(f, error);
 		end(f, CREEL__FAILED);
 		return CREEL__FAILED;
 	}
-	/* Its waiter counts what it ran, whatever came of that. */
-	unsigned state = is_cancelled(f) ? CREEL__CANCELLED : CREEL__RUNNING;
 	creel__error_unref(error);
+	if (claim == CREEL__LEFT_TO_CANCELLER)
+		return CREEL__DROPPING;
+	/* Its waiter counts what it ran, whatever came of that. */
+	unsigned state = creel__future_peek(f) == CREEL__CANCELLED ? CREEL__CANCELLED
+								   : CREEL__RUNNING;
 	drop_queued(f);
 	return state;
 }
@@ -398,8 +368,11 @@ int creel_task_run(creel_task *task)
 	creel__error_fill_reserve();
 	if (creel__load(&task->future.executor->cancels, relaxed))
 		(void)creel_future_cancel(&task->future);
-	if (!creel__task_claim(&task->future, CREEL__RUNNING | creel__runner_mark())) {
-		drop_counted(&task->future);
+	enum creel__claim claim = creel__task_claim(&task->future,
+						    CREEL__RUNNING | creel__runner_mark());
+	if (claim != CREEL__CLAIMED) {
+		if (claim == CREEL__TAKEN)
+			drop_counted(&task->future);
 		return -ECANCELED;
 	}
 	creel__thread_guard(run_guarded, exited, task);
@@ -411,10 +384,11 @@ void creel_task_reject(creel_task *task, int kind, int code, const char *format,
 	creel_future *f = &task->future;
 	if (creel__future_foreign(f))
 		return;
-	if (!creel__task_claim(f, CREEL__SETTLING)) {
+	enum creel__claim claim = creel__task_claim(f, CREEL__SETTLING);
+	if (claim == CREEL__TAKEN)
 		drop_counted(f);
+	if (claim != CREEL__CLAIMED)
 		return;
-	}
 	va_list args;
 	va_start(args, format);
 	fail(f, creel__error_vmake(creel__kind_is_known(kind) ? kind : CREEL_KIND_REJECTED,

@@ -33,12 +33,23 @@ struct creel__heap_arg *creel__heap_arg(creel_future *f);
 /* The pointer and size that the function gets. */
 void creel__argument(creel_future *f, void **ret_data, size_t *ret_size);
 
-/* Moves a pending task to state (RUNNING, perhaps HELPED, SETTLING or PINNED); false if it is, or
- * is about to be, cancelled, or has started elsewhere. Waits while a canceller has it pinned. */
-bool creel__task_claim(creel_future *f, unsigned state);
+enum creel__claim {
+	CREEL__CLAIMED,           /* the caller has it */
+	CREEL__TAKEN,             /* it is cancelled, or has started elsewhere */
+	CREEL__LEFT_TO_CANCELLER, /* the executor's reference, and to call class->ended() */
+};
 
-/* Runs a task that was claimed as RUNNING, ends it, and unless it is HELPED drops the executor's
- * reference. */
+/* Adds to the state word of a task if that is PENDING: RUNNING, SETTLING or DROPPING, flags that
+ * are not set yet, a reference. Waits while a canceller has it, and in a callback or a destructor
+ * leaves the rest to the canceller. */
+enum creel__claim creel__task_claim(creel_future *f, uint64_t add);
+
+/* The end of a task that the caller has moved to DROPPING, whose argument it has dropped. Takes
+ * over a reference, and does what the executor left to do. */
+void creel__task_cancelled(creel_future *f);
+
+/* Runs a task that was claimed as RUNNING, ends it and drops a reference: the executor's, or its
+ * waiter's. */
 void creel__task_run_claimed(creel_task *task);
 
 /* Ends the tasks that the calling thread was running when pthread_exit() ended it, innermost first,
@@ -51,17 +62,24 @@ void creel__task_dispatch(struct creel__worker *worker, creel_task *task);
 
 /* Ends a task that was accepted and will not run: fails with the error, of which it takes over a
  * reference. Returns the state: CREEL__FAILED, or CREEL__CANCELLED if it had been, or another if
- * its waiter runs or has run it. */
+ * it is somebody else's to count. */
 unsigned creel__task_fail(creel_task *task, const creel_error *error);
 
 /* Cancels what a pool's queue held, unless it has started, and drops the executor's reference once
- * no canceller uses the executor any more. Whether it is cancelled, now or before. */
-bool creel__task_cancel(creel_task *task);
+ * no canceller uses the executor any more. */
+enum creel__cancelled {
+	CREEL__IS_CANCELLED, /* now or before: for the caller to count */
+	CREEL__ENDS_LATER,   /* its destructor is put off, and then class->ended() is called */
+	CREEL__NOT_OURS,     /* whoever runs or cancels it counts it */
+};
+enum creel__cancelled creel__task_cancel(creel_task *task);
 
 /* Cancels tasks of a list through next, which had been in the queue of ex, until the deadline: at
  * least some, so that a short list never needs a second caller. *list is what is left. Returns how
- * many it cancelled, or found cancelled. */
-uint64_t creel__cancel_until(creel_executor *ex, creel_future **list, creel_deadline deadline);
+ * many it cancelled, or found cancelled; *ret_later: for how many more this thread calls
+ * class->ended(), when the destructor that it is in has returned. */
+uint64_t creel__cancel_until(creel_executor *ex, creel_future **list, creel_deadline deadline,
+			     uint64_t *ret_later);
 
 /* Calls the function; what it returned. The result stands in the block. */
 int creel__task_call(creel_task *task);

@@ -325,7 +325,8 @@ static void cancel_doomed(struct creel__procs *p)
 	creel__procs_unlock(p);
 	if (!list)
 		return;
-	uint64_t cancelled = creel__cancel_until(&p->base, &list, CREEL_NOW);
+	uint64_t later; /* none: the manager is in no destructor here */
+	uint64_t cancelled = creel__cancel_until(&p->base, &list, CREEL_NOW, &later);
 	creel__lock_acquire(&p->lock);
 	p->doomed = list;
 	p->cancelled += cancelled;

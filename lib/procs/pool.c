@@ -192,11 +192,13 @@ static void cancel_list(struct creel__procs *p, creel_future *list, creel_deadli
 {
 	bool through = false;
 	while (!through) {
-		uint64_t cancelled = creel__cancel_until(&p->base, &list, deadline);
+		uint64_t later = 0;
+		uint64_t cancelled = creel__cancel_until(&p->base, &list, deadline, &later);
 		if (creel__executor_foreign(&p->base))
 			return;
 		creel__lock_acquire(&p->lock);
-		p->cancelled += cancelled;
+		p->cancelled += cancelled + later;
+		p->withdrawn += later;
 		through = !list || !p->doomed;
 		if (list && through)
 			p->doomed = list;

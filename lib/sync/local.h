@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 struct callback;
+struct custom;
 struct creel_future;
 struct creel_task;
 struct creel__error;
@@ -35,6 +36,9 @@ struct creel__local {
 	/* core/release.c: how deep in destructors, and the futures whose destructors come next. */
 	unsigned destructors;
 	struct creel_future *dying, *dying_last;
+	/* core/custom.c: in an executor's destroy, and the executors whose destroy comes next. */
+	bool destroying;
+	struct custom *doomed, *doomed_last;
 	/* core/task.c: the innermost task that runs, and the worker that runs it. */
 	struct creel_task *task;
 	struct creel__worker *worker;

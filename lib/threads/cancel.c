@@ -40,10 +40,10 @@ void creel__pool_take_all_locked(struct creel__pool *pool, struct creel__taken *
 static bool cancel_until(struct creel__pool *pool, struct creel__taken *taken,
 			 creel_deadline deadline)
 {
-	uint64_t cancelled = 0;
+	uint64_t cancelled = 0, later; /* the latter count in ended() */
 	unsigned i = 0;
 	while (i < CREEL__LISTS) {
-		cancelled += creel__cancel_until(&pool->base, &taken->list[i], deadline);
+		cancelled += creel__cancel_until(&pool->base, &taken->list[i], deadline, &later);
 		if (taken->list[i])
 			break;
 		i++;

@@ -242,7 +242,7 @@ static struct totals totals_locked(struct creel__pool *pool)
 	return t;
 }
 
-static uint64_t unfinished_locked(struct creel__pool *pool)
+uint64_t creel__pool_unfinished_locked(struct creel__pool *pool)
 {
 	struct totals t = totals_locked(pool);
 	return t.submitted - t.ended - t.cancelled - t.failed;
@@ -259,7 +259,7 @@ static int drain(creel_executor *ex, creel_deadline deadline)
 	struct creel__pool *pool = (struct creel__pool *)ex;
 	int rc = 0;
 	creel__lock_acquire(&pool->lock);
-	while (rc == 0 && unfinished_locked(pool)) {
+	while (rc == 0 && creel__pool_unfinished_locked(pool)) {
 		if (creel__deadline_passed(deadline))
 			rc = -ETIMEDOUT;
 		else
@@ -300,9 +300,9 @@ static int shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline,
 	uint64_t left = 0;
 	creel__pool_shut(pool, flags, deadline);
 	creel__lock_acquire(&pool->lock);
-	while (rc == 0 && (!creel__pool_is_deserted_locked(pool) || unfinished_locked(pool))) {
+	while (rc == 0 && !creel__pool_is_over_locked(pool)) {
 		/* Counted once: the code and the count tell of the same moment. */
-		left = unfinished_locked(pool);
+		left = creel__pool_unfinished_locked(pool);
 		if (creel__deadline_passed(deadline))
 			rc = left ? -ETIMEDOUT : 1;
 		else if (!may_wait)
@@ -419,6 +419,7 @@ static const struct creel__executor_class thread_pool_class = {
 	.submit = submit,
 	.awaited = awaited,
 	.stop_looking = creel__pool_stop_looking,
+	.ended = creel__pool_ended,
 	.shutdown = shutdown,
 	.drain = drain,
 	.resize = resize,

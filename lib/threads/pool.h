@@ -151,6 +151,8 @@ bool creel__pool_retry(struct creel__pool *pool);
 void creel__pool_pass_on(struct creel__pool *pool);
 /* Accepted and not started. */
 uint64_t creel__pool_pending_locked(struct creel__pool *pool);
+/* Accepted and not ended. */
+uint64_t creel__pool_unfinished_locked(struct creel__pool *pool);
 void creel__pool_break(struct creel__pool *pool, const creel_error *error);
 /* In a broken pool: what a worker that leaves had claimed. */
 void creel__pool_fail_batch(struct creel__pool *pool, struct creel__batch *batch);
@@ -170,14 +172,15 @@ void creel__pool_cancel(struct creel__pool *pool, struct creel__taken *taken,
 			creel_deadline deadline);
 
 /* reap.c: workers that left. */
-/* Nobody serves, or is about to. */
-bool creel__pool_is_deserted_locked(const struct creel__pool *pool);
+/* Nobody serves, or is about to, and every task has ended. */
+bool creel__pool_is_over_locked(struct creel__pool *pool);
 /* Joins those whose threads have ended. Does not wait. */
 void creel__pool_reap_locked(struct creel__pool *pool);
 /* The last call of a worker that leaves: it becomes a zombie, or, if it is the last of a pool that
  * nobody refers to, frees the pool. */
 void creel__pool_bury(struct creel__pool_worker *w);
 /* Operations of the class. */
+void creel__pool_ended(creel_executor *ex);
 bool creel__pool_is_thread(creel_executor *ex);
 void creel__pool_join(creel_executor *ex);
 void creel__pool_release(creel_executor *ex);

@@ -21,9 +21,10 @@
 #include "sync/thread.h"
 #include "threads/pool.h"
 
-bool creel__pool_is_deserted_locked(const struct creel__pool *pool)
+bool creel__pool_is_over_locked(struct creel__pool *pool)
 {
-	return pool->alive + pool->starting + pool->leaving == 0;
+	return pool->alive + pool->starting + pool->leaving == 0 &&
+	       creel__pool_unfinished_locked(pool) == 0;
 }
 
 static struct creel__pool_worker *zombie_of(struct creel__list *node)
@@ -116,7 +117,22 @@ void creel__pool_bury(struct creel__pool_worker *w)
 	creel__list_remove(&w->roster);
 	creel__list_append(&pool->zombies, &w->roster);
 	creel__pool_update_need_locked(pool);
-	bool last = pool->released && creel__pool_is_deserted_locked(pool);
+	bool last = pool->released && creel__pool_is_over_locked(pool);
+	creel__cond_broadcast_locked(&pool->changed);
+	creel__lock_release(&pool->lock);
+	if (last)
+		destroy(pool);
+}
+
+/* One was cancelled whose destructor kept it longer than the queue did. */
+void creel__pool_ended(creel_executor *ex)
+{
+	struct creel__pool *pool = (struct creel__pool *)ex;
+	if (creel__executor_foreign(ex))
+		return;
+	creel__lock_acquire(&pool->lock);
+	pool->cancelled++;
+	bool last = pool->released && creel__pool_is_over_locked(pool);
 	creel__cond_broadcast_locked(&pool->changed);
 	creel__lock_release(&pool->lock);
 	if (last)
@@ -129,7 +145,7 @@ void creel__pool_release(creel_executor *ex)
 	creel__pool_shut(pool, 0, CREEL_NOW);
 	creel__lock_acquire(&pool->lock);
 	pool->released = true;
-	bool dead = creel__pool_is_deserted_locked(pool);
+	bool dead = creel__pool_is_over_locked(pool);
 	creel__lock_release(&pool->lock);
 	if (dead)
 		destroy(pool);

@@ -50,9 +50,19 @@ BUGS = {
         'CREEL__PINNED | (w == CREEL__NOT_THERE'),
     # The executor lets go of a task that is being cancelled.
     'does not wait for the canceller': (
-        'core/task.c',
+        'core/claim.c',
         '} else if (now == CREEL__PINNED || now == CREEL__PENDING) {',
         '} else if (now == CREEL__PENDING) {'),
+    # The executor drops its reference, although it has left that to the canceller.
+    'leaves and drops': (
+        'core/claim.c',
+        'return CREEL__LEFT_TO_CANCELLER;',
+        'return CREEL__TAKEN;'),
+    # One that was added while the executor got the last callback is never called.
+    'looks once behind an executor': (
+        'core/callback.c',
+        'return next || !listed ? next : mark_next(f, NULL, true);',
+        'return next;'),
     # A callback is registered on a final future, and nobody is there to call it.
     'listens too late': (
         'core/callback.c',
@@ -228,13 +238,13 @@ BUGS = {
     # A worker that is being started does not count.
     'forgets who is starting': (
         'threads/reap.c',
-        'return pool->alive + pool->starting + pool->leaving == 0;',
-        'return pool->alive + pool->leaving == 0;'),
+        'return pool->alive + pool->starting + pool->leaving == 0 &&',
+        'return pool->alive + pool->leaving == 0 &&'),
     # The queue drops the reference of a task that its waiter has run and settled with one.
     'helps and drops': (
         'core/task.c',
-        'if (!creel__task_claim(f, CREEL__RUNNING | CREEL__HELPED | CREEL__QUEUED |',
-        'if (!creel__task_claim(f, CREEL__RUNNING | CREEL__QUEUED |'),
+        'if (creel__task_claim(f, CREEL__REF + (CREEL__RUNNING | CREEL__QUEUED |',
+        'if (creel__task_claim(f, (CREEL__RUNNING | CREEL__QUEUED |'),
     # A worker process says that it sleeps, and sleeps.
     'does not look again': (
         'procs/work.c',

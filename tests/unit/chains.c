@@ -236,3 +236,62 @@ CT_TEST(chains, the_free_of_a_removed_callback_removes_the_next, 0)
 {
 	run_small(remove_all);
 }
+
+static creel_executor *shut;
+
+/* Whatever it is told of, it tries again, and is refused again. */
+static void spawn_again(void *ctx, const creel_error *error)
+{
+	(void)ctx;
+	(void)error;
+	if (++steps < LONG / 4)
+		ct_int(creel_spawn(shut, task_nothing, NULL, 0, NULL), -ESHUTDOWN);
+}
+
+static void *spawn_refused(void *arg)
+{
+	(void)arg;
+	shut = creel_thread_pool_new(&(creel_thread_pool_options){.on_unhandled = spawn_again});
+	ct_int(creel_executor_shutdown(shut, 0, CREEL_FOREVER, NULL), 0);
+	ct_int(creel_spawn(shut, task_nothing, NULL, 0, NULL), -ESHUTDOWN);
+	ct_close(shut);
+	return NULL;
+}
+
+CT_TEST(chains, the_hook_for_lost_errors_spawns_onto_a_pool_that_is_shut, 0)
+{
+	run_small(spawn_refused);
+	ct_int(steps, LONG / 4);
+}
+
+static int refuse(void *self, creel_task *task)
+{
+	(void)self;
+	(void)task;
+	return -EAGAIN;
+}
+
+static void drop_beneath(void *self)
+{
+	steps++;
+	creel_executor_unref(self);
+}
+
+static void *drop_executors(void *arg)
+{
+	(void)arg;
+	creel_executor *top = NULL;
+	for (long i = 0; i < LONG / 4; i++)
+		top = creel_executor_new(&(creel_executor_ops){.size = sizeof(creel_executor_ops),
+							       .submit = refuse,
+							       .destroy = drop_beneath},
+					 top);
+	creel_executor_unref(top);
+	return NULL;
+}
+
+CT_TEST(chains, an_executor_owns_the_next_one, 0)
+{
+	run_small(drop_executors);
+	ct_int(steps, LONG / 4);
+}

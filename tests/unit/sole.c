@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static struct ct_count freed, unhandled, started, gate, told;
 static creel_executor *pool;
@@ -118,4 +120,64 @@ CT_TEST(sole, a_removed_callback_is_no_user, 0)
 	buffer.free(buffer.data, buffer.size, buffer.ctx);
 	creel_future_unref(p);
 	ct_int(ct_count_get(&told), 0);
+}
+
+/* Its waiter's thread ends within it, and drops the last reference of a user on its way out. */
+static int ends_its_thread(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)arg;
+	(void)size;
+	pthread_exit(NULL);
+}
+
+static void unref_on_exit(void *f)
+{
+	creel_future_unref(f);
+}
+
+static int exits_in_a_task(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)arg;
+	(void)size;
+	creel_future *f = creel_submit(pool, ends_its_thread, NULL, 0);
+	pthread_cleanup_push(unref_on_exit, f);
+	(void)creel_future_result(f, CREEL_FOREVER, NULL, 0);
+	pthread_cleanup_pop(0);
+	return 0;
+}
+
+CT_TEST(sole, a_helped_task_may_lose_its_last_user_while_it_runs, 0)
+{
+	creel_future *f = creel_submit(one_worker(), exits_in_a_task, NULL, 0);
+	ct_int(creel_future_result(f, CREEL_FOREVER, NULL, 0), CREEL_EFAILED);
+	/* Before the queue was reached: the same thread told of it first. */
+	ct_int(ct_count_get(&unhandled), 1);
+	ct_int(creel_future_error(f)->kind, CREEL_KIND_EXITED);
+	creel_future_unref(f);
+	ct_close(pool);
+	ct_int(ct_count_get(&unhandled), 1);
+}
+
+/* A forked child has nothing to take, and does not wait for a teller that it does not have. */
+CT_TEST(sole, a_forked_child_takes_nothing, 0)
+{
+	creel_future *p = creel_promise_new();
+	pthread_t thread;
+	ct_int(creel_future_on_done(p, NULL, hold_teller, NULL, NULL, NULL), 0);
+	ct_int(pthread_create(&thread, NULL, settle, p), 0);
+	ct_count_await(&started, 1);
+	pid_t child = fork();
+	if (child == 0) {
+		creel_buffer buffer;
+		alarm(CT_GUARD_MS / 1000);
+		_exit(creel_future_take(p, CREEL_NOW, &buffer) == -EPERM ? 0 : 1);
+	}
+	int status = -1;
+	ct_int(waitpid(child, &status, 0), child);
+	ct_int(status, 0);
+	ct_open(&gate);
+	ct_int(pthread_join(thread, NULL), 0);
+	creel_future_unref(p);
 }
