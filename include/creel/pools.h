@@ -171,7 +171,7 @@ enum {
  * INHERITED  As in thread pools: the affinity and nice value of the thread that made the pool, also
  *        if another thread renews the server. Signal masks and dispositions are reset.
  * SIGNALS  Workers start with all signals at their defaults, but ignore SIGTTIN and SIGTTOU: a task
- *        that touches the terminal gets EIO instead of being stopped. Programs inherit that. To
+ *        that reads from the terminal gets EIO instead of being stopped. Programs inherit that. To
  *        reset it, call between fork() and exec():
  *                signal(SIGTTIN, SIG_DFL);
  *                signal(SIGTTOU, SIG_DFL);
