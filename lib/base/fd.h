@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <sys/types.h>
+#include <stddef.h>
 
 /*
  * Moves a descriptor that was just made out of 0, 1 and 2, close-on-exec. A host may have closed
@@ -23,5 +24,7 @@ struct creel__fd_mark {
 struct creel__fd_mark creel__fd_mark(int fd);
 /* Whether the number still is that. Preserves errno. */
 bool creel__fd_is(int fd, const struct creel__fd_mark *mark);
+/* Closes all of the process's but 0, 1, 2 and those n, which it sorts. For a fresh child. */
+void creel__fd_close_others(int *keep, size_t n);
 
 #endif

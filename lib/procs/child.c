@@ -20,6 +20,8 @@
  *          somebody else is, only that one can reap the worker, and may never do so: then the
  *          worker's pidfd tells of the death.
  *
+ * STOPS    A worker that somebody stops, or lets go on, is told of to the parent.
+ *
  * CORD     The kernel forgets a death signal when a process changes its credentials. So the server
  *          has a socketpair for each worker, and nobody else has it: when the first end closes,
  *          the kernel sends SIGKILL to the worker, which is the other end's owner (F_SETOWN,
@@ -32,10 +34,8 @@
 #include "procs/bell.h"
 #include "procs/work.h"
 #include "sync/fork.h"
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -45,7 +45,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -93,65 +92,14 @@ static void purge_stdio(void)
 	__fpurge(stderr);
 }
 
-static int compare(const void *a, const void *b)
-{
-	int x = *(const int *)a, y = *(const int *)b;
-	return (x > y) - (x < y);
-}
-
-/* What is open, as the kernel lists it. */
-static bool close_listed(int first, int last)
-{
-	DIR *list = opendir("/proc/self/fd");
-	if (!list)
-		return false;
-	const struct dirent *entry;
-	while ((entry = readdir(list))) {
-		int fd = atoi(entry->d_name);
-		if (fd >= first && fd <= last && fd != dirfd(list))
-			close(fd);
-	}
-	closedir(list);
-	return true;
-}
-
-/* Where the kernel does not know close_range(), or a filter refuses it, what is open is looked up;
- * one call for each possible number can be a thousand million. */
-static void close_between(int first, int last)
-{
-	if (first > last)
-		return;
-#ifdef SYS_close_range
-	if (syscall(SYS_close_range, (unsigned)first, (unsigned)last, 0) == 0)
-		return;
-#endif
-	if (close_listed(first, last))
-		return;
-	struct rlimit limit;
-	int end = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT_MAX
-			  ? (int)limit.rlim_cur
-			  : 65536;
-	for (int fd = first; fd <= last && fd < end; fd++)
-		close(fd);
-}
-
 /* Closes everything but 0, 1, 2, what the pool needs, and what its user named. */
 static void close_others(const struct creel__child *c)
 {
-	int keep[KEPT_MAX + 6] = {c->socket,       c->owner,        c->bell,
-				  c->host_bell[0], c->host_bell[1], 2};
-	size_t n = 6;
+	int keep[KEPT_MAX + 5] = {c->socket, c->owner, c->bell, c->host_bell[0], c->host_bell[1]};
+	size_t n = 5;
 	for (size_t i = 0; i < c->keep_count && i < KEPT_MAX; i++)
 		keep[n++] = c->keep[i];
-	qsort(keep, n, sizeof keep[0], compare);
-	int from = 3;
-	for (size_t i = 0; i < n; i++) {
-		if (keep[i] >= from) {
-			close_between(from, keep[i] - 1);
-			from = keep[i] + 1;
-		}
-	}
-	close_between(from, INT_MAX);
+	creel__fd_close_others(keep, n);
 }
 
 /* The other workers' memory is none of its business, and arguments are for reading: but
@@ -281,10 +229,54 @@ static void untrace(pid_t pid, int signal)
 		kill(pid, SIGKILL);
 }
 
+static void signal_groups(struct server *s, int number)
+{
+	for (unsigned i = 0; i < CREEL__PROCS_MAX; i++)
+		if (s->kids[i].pid)
+			kill(-s->kids[i].pid, number);
+}
+
 static bool is_death(const siginfo_t *info)
 {
 	return info->si_code == CLD_EXITED || info->si_code == CLD_KILLED ||
 	       info->si_code == CLD_DUMPED;
+}
+
+static void stop_all(struct server *s)
+{
+	s->stopped_at = creel__now();
+	signal_groups(s, SIGSTOP);
+	tell(s, CREEL__FRAME_KEY, 0, 0, 0, -1);
+}
+
+/* Only the last change is known, and that is what counts. Stops by the key are not told: whoever
+ * they meet goes on with the host. */
+static void note_stop(struct server *s, pid_t pid)
+{
+	siginfo_t info = {0};
+	struct kid *kid = find_kid(s, pid);
+	if (waitid(P_PID, (id_t)pid, &info, WSTOPPED | WCONTINUED | WNOHANG) < 0 || !info.si_pid)
+		return;
+	bool stopped = info.si_code == CLD_STOPPED;
+	if (info.si_code == CLD_TRAPPED)
+		untrace(pid, info.si_status & 0x7f);
+	else if (pid == s->key && stopped)
+		stop_all(s);
+	else if (kid && !(stopped && s->stopped_at))
+		tell(s, CREEL__FRAME_HALTED, (unsigned)(kid - s->kids), pid, stopped, -1);
+}
+
+static void note_death(struct server *s, pid_t pid)
+{
+	struct kid *kid = find_kid(s, pid);
+	if (pid == s->key)
+		s->key = 0;
+	if (kid)
+		kill(-pid, SIGKILL);
+	int status = 0;
+	waitpid(pid, &status, 0);
+	if (kid)
+		tell_death(s, kid, status);
 }
 
 /* Strays come here too, the server being a subreaper: children of workers that left their group. */
@@ -292,21 +284,13 @@ static void reap(struct server *s)
 {
 	for (;;) {
 		siginfo_t info = {0};
-		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+		int kinds = WEXITED | WSTOPPED | WCONTINUED;
+		if (waitid(P_ALL, 0, &info, kinds | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
 			return;
-		if (!is_death(&info)) {
-			untrace(info.si_pid, info.si_status & 0x7f);
-			continue;
-		}
-		struct kid *kid = find_kid(s, info.si_pid);
-		if (info.si_pid == s->key)
-			s->key = 0;
-		if (kid)
-			kill(-info.si_pid, SIGKILL);
-		int status = 0;
-		waitpid(info.si_pid, &status, 0);
-		if (kid)
-			tell_death(s, kid, status);
+		if (is_death(&info))
+			note_death(s, info.si_pid);
+		else
+			note_stop(s, info.si_pid);
 	}
 }
 
@@ -345,20 +329,6 @@ static void kill_kid(const struct kid *kid, const struct creel__frame *order)
 {
 	if (kid->pid && kid->incarnation == order->incarnation)
 		kill(kid->pid, order->status);
-}
-
-static void signal_groups(struct server *s, int number)
-{
-	for (unsigned i = 0; i < CREEL__PROCS_MAX; i++)
-		if (s->kids[i].pid)
-			kill(-s->kids[i].pid, number);
-}
-
-static void stop_all(struct server *s)
-{
-	s->stopped_at = creel__now();
-	signal_groups(s, SIGSTOP);
-	tell(s, CREEL__FRAME_STOPPED, 0, 0, 0, -1);
 }
 
 static void continue_all(struct server *s)
@@ -405,8 +375,6 @@ static void hear_signals(struct server *s)
 	}
 	if (rung)
 		tell(s, CREEL__FRAME_NEWS, 0, 0, 0, -1);
-	if (any && creel__key_pressed(s->key))
-		stop_all(s);
 	if (any)
 		reap(s);
 }

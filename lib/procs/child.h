@@ -17,13 +17,14 @@ struct creel__frame {
 };
 
 enum {
-	CREEL__FRAME_HELLO = 'H',   /* who forked the server: its pid, with a pidfd */
-	CREEL__FRAME_READY = 'R',   /* server: it takes orders; the same */
-	CREEL__FRAME_SPAWN = 'S',   /* parent: fork this worker */
-	CREEL__FRAME_BORN = 'B',    /* server: its pid, with a pidfd */
-	CREEL__FRAME_FAILED = 'F',  /* server: fork failed, errno; or a step of its own start */
-	CREEL__FRAME_DEAD = 'D',    /* server: its wait status; its process group is dead as well */
-	CREEL__FRAME_STOPPED = 'T', /* server: by the stop key, and the workers as well */
+	CREEL__FRAME_HELLO = 'H',  /* who forked the server: its pid, with a pidfd */
+	CREEL__FRAME_READY = 'R',  /* server: it takes orders; the same */
+	CREEL__FRAME_SPAWN = 'S',  /* parent: fork this worker */
+	CREEL__FRAME_BORN = 'B',   /* server: its pid, with a pidfd */
+	CREEL__FRAME_FAILED = 'F', /* server: fork failed, errno; or a step of its own start */
+	CREEL__FRAME_DEAD = 'D',   /* server: its wait status; its process group is dead as well */
+	CREEL__FRAME_HALTED = 'Z', /* server: somebody stopped this worker; status 0: it goes on */
+	CREEL__FRAME_KEY = 'T',    /* server: the stop key stopped the host, and it the workers */
 	CREEL__FRAME_CONTINUE = 'C',  /* parent: it runs, so they may */
 	CREEL__FRAME_CONTINUED = 'G', /* server: they do; status: for how many ms they did not */
 	CREEL__FRAME_NEWS = 'N',      /* server: a worker has rung, and its bell is gone */
@@ -77,9 +78,8 @@ int creel__zombie_status(pid_t pid);
 void creel__server_undo(struct creel__served *served);
 
 /* key.c: starts the process that the stop key stops with the host; 0 if there is no terminal. Runs
- * in the server, while that is in the host's process group. Then: whether it has just stopped. */
+ * in the server, while that is in the host's process group. */
 pid_t creel__key_watch(struct creel__space *space);
-bool creel__key_pressed(pid_t pid);
 
 /* leave.c: flushes what the process has printed on stdout and stderr. */
 void creel__child_flush(void);

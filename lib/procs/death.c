@@ -6,6 +6,11 @@
  * cannot finish anything; if that fails the task was faster and nobody is killed. What waits in the
  * worker's other slots is taken back. Signals go through the pidfd, so never to somebody else. The
  * future ends only when the death is confirmed.
+ *
+ * A STOPPED worker, and one that goes on, are events: the fork server tells of them. What it has
+ * not started is taken back, and it gets nothing until it goes on. The task that it runs stays its
+ * own: its limit counts. If it runs nothing it is killed when its place is wanted, or when it has
+ * to leave.
  */
 #include "base/alloc.h"
 #include "base/cgroup.h"
@@ -137,26 +142,15 @@ static void requeue_dead_locked(struct creel__procs *p, struct creel__proc *w)
 	}
 }
 
-/* Two such, or several deaths, and the task has had its chances. */
-void creel__unstall_locked(struct creel__procs *p, struct creel__proc *w)
+void creel__worker_halted(struct creel__procs *p, struct creel__proc *w, bool halted)
 {
-	unsigned i = unbegun_locked(w, false, UINT64_MAX);
-	if (i == CREEL__DEPTH)
-		return;
-	struct creel__place *place = &w->place[i];
-	creel_future *f = &place->task->future;
-	uint64_t ready = CREEL__SLOT(place->seq, CREEL__SLOT_READY);
-	if (f->attempts >= CREEL__ATTEMPTS / 2) {
-		place->began = true;
-		place->kill_kind = place->limit_ns ? CREEL_KIND_TIMED_OUT : CREEL_KIND_WORKER_DIED;
-		(void)creel__cas(&creel__slot_of(p, w, i)->state, &ready,
-				 CREEL__SLOT(place->seq, CREEL__SLOT_KILL), relaxed, relaxed);
-	} else {
-		f->attempts += CREEL__ATTEMPTS / 2;
-	}
-	creel__kill_worker_locked(p, w, 0);
-	creel__requeue_locked(p, w);
+	creel__lock_acquire(&p->lock);
+	w->halted = halted;
+	p->halted |= halted;
+	if (halted && !w->dying)
+		creel__requeue_locked(p, w);
 	creel__dispatch_locked(p);
+	creel__procs_unlock(p);
 }
 
 /* RUNNING -> KILL. False if the word says that there is nothing to kill, and may. */
@@ -216,11 +210,6 @@ static const creel_error *explain_kill(const struct death *d, creel_future *f, i
 					 "the task ran longer than its limit of %.3f s; its worker "
 					 "(pid %d) %s",
 					 (double)limit / 1e9, (int)d->pid, fate(d));
-	if (kind == CREEL_KIND_WORKER_DIED)
-		return creel__error_make(kind, CREEL_EFAILED, name,
-					 "the task's workers did not say that they started it; the "
-					 "last one (pid %d) %s",
-					 (int)d->pid, fate(d));
 	return creel__error_make(kind, CREEL_EFAILED, name,
 				 "the task was killed on request (creel_future_kill(), "
 				 "CREEL_SHUTDOWN_KILL or CREEL_KILL_REST); its worker (pid %d) %s",
@@ -322,15 +311,19 @@ static void bury_locked(struct creel__procs *p, struct creel__proc *w, unsigned 
 	p->owed += n > 0;
 	p->alive--;
 	p->leaving -= w->retiring;
-	if (dead)
+	if (dead) {
 		creel__proc_clear_locked(p, w);
-	else
-		*w = (struct creel__proc){.life = CREEL__GHOST,
-					  .dying = true,
-					  .incarnation = w->incarnation,
-					  .pid = w->pid,
-					  .pidfd = w->pidfd,
-					  .mark = w->mark};
+		return;
+	}
+	*w = (struct creel__proc){.life = CREEL__GHOST,
+				  .dying = true,
+				  .incarnation = w->incarnation,
+				  .pid = w->pid,
+				  .pidfd = w->pidfd,
+				  .mark = w->mark};
+	/* Its end wakes the manager: see haunt_locked(). */
+	if (w->pidfd >= 0)
+		(void)creel__watch(p, w->pidfd);
 }
 
 static const creel_error *explain_limit(const creel_process_pool_options *o, int limit, int code)

@@ -148,11 +148,6 @@ static void place_locked(struct creel__procs *p, struct creel__proc *w, creel_fu
 		w->moved = p->seq;
 	w->tasks++;
 	w->idle_since = 0;
-	/* From now on the manager sees to it that workers start what they have. */
-	if (!p->looking && p->sleeping && CREEL__PATIENCE_NS) {
-		p->looking = true;
-		creel__kick(p);
-	}
 	set_limit_locked(p, place, limit_of(p, f));
 	creel__store(&slot->asked, 0, relaxed);
 	creel__store(&slot->watch, 0, relaxed);
@@ -179,7 +174,7 @@ bool creel__is_worn_locked(struct creel__procs *p, const struct creel__proc *w)
 
 static bool has_room(struct creel__procs *p, const struct creel__proc *w, unsigned depth)
 {
-	return w->life == CREEL__READY && !w->retiring && !w->dying && !w->gone &&
+	return w->life == CREEL__READY && !w->retiring && !w->dying && !w->gone && !w->halted &&
 	       w->used < depth && !creel__is_worn_locked(p, w);
 }
 

@@ -36,7 +36,7 @@ int creel__ends_make(struct creel__procs *p)
 	return epoll_ctl(p->epoll, EPOLL_CTL_ADD, p->bell[0], &event) < 0 ? -errno : 0;
 }
 
-static int watch(struct creel__procs *p, int fd)
+int creel__watch(struct creel__procs *p, int fd)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
 	return epoll_ctl(p->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
@@ -55,11 +55,11 @@ int creel__ends_attach_locked(struct creel__procs *p, const struct creel__served
 	p->server_pid = served->pid;
 	int rc = creel__unshare(&p->unshared, p->socket);
 	if (rc == 0)
-		rc = watch(p, p->socket);
+		rc = creel__watch(p, p->socket);
 	if (rc == 0)
-		rc = watch(p, p->rung);
+		rc = creel__watch(p, p->rung);
 	if (rc == 0)
-		rc = watch(p, p->server_pidfd);
+		rc = creel__watch(p, p->server_pidfd);
 	if (rc)
 		creel__ends_detach_locked(p);
 	return rc;

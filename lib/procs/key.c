@@ -52,10 +52,3 @@ pid_t creel__key_watch(struct creel__space *space)
 		wait_for_key(space, server);
 	return pid > 0 ? pid : 0;
 }
-
-bool creel__key_pressed(pid_t pid)
-{
-	siginfo_t info = {0};
-	return pid && waitid(P_PID, (id_t)pid, &info, WSTOPPED | WNOHANG) == 0 &&
-	       info.si_pid == pid;
-}

@@ -194,7 +194,7 @@ static bool server_is_dead(struct creel__procs *p)
 
 /* What the server says of the stop key arrives when the host goes on, before any limit is looked
  * at: time in which all were stopped is no time of the tasks'. */
-static void heard_stopped(struct creel__procs *p)
+static void heard_key(struct creel__procs *p)
 {
 	struct creel__frame order = {.type = CREEL__FRAME_CONTINUE};
 	creel__lock_acquire(&p->lock);
@@ -224,8 +224,8 @@ static bool hear(struct creel__procs *p)
 		creel__lock_acquire(&p->lock);
 		bool mine = w && w->life != CREEL__NOBODY && w->incarnation == f.incarnation;
 		creel__procs_unlock(p);
-		if (f.type == CREEL__FRAME_STOPPED) {
-			heard_stopped(p);
+		if (f.type == CREEL__FRAME_KEY) {
+			heard_key(p);
 		} else if (f.type == CREEL__FRAME_CONTINUED && f.status >= 0) {
 			heard_continued(p, f.status);
 		} else if (mine && f.type == CREEL__FRAME_BORN && fd >= 0) {
@@ -233,6 +233,8 @@ static bool hear(struct creel__procs *p)
 			fd = -1;
 		} else if (mine && f.type == CREEL__FRAME_BORN) {
 			without_pidfd(p, w, &f);
+		} else if (mine && f.type == CREEL__FRAME_HALTED) {
+			creel__worker_halted(p, w, f.status != 0);
 		} else if (mine && f.type == CREEL__FRAME_DEAD) {
 			creel__worker_died(p, w, f.status);
 		} else if (mine && f.type == CREEL__FRAME_FAILED) {

@@ -82,6 +82,8 @@ static enum creel__withdrawn withdraw(creel_executor *ex, creel_task *task, bool
 				creel__store(&slot->asked, 1, relaxed);
 		} else if (!ask) {
 			what = CREEL__WITHDRAWN;
+			if (creel__is_next(w, i))
+				creel__doubt_locked(p, w);
 			creel__place_clear_locked(p, w, i);
 			w->tasks--;
 			p->cancelled++;

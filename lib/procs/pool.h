@@ -36,14 +36,6 @@
 #include "sync/thread.h"
 #include "sync/unshare.h"
 
-/* In steps of this the manager looks whether workers start what they were sent. The models do
- * without: it would mend wake-ups that are lost. */
-#ifdef CREEL_MODEL
-#define CREEL__PATIENCE_NS INT64_C(0)
-#else
-#define CREEL__PATIENCE_NS INT64_C(250000000)
-#endif
-
 enum {
 	CREEL__DEATHS_BEFORE_READY = 3, /* in a row break the pool */
 	CREEL__SERVERS_LOST = 5,        /* in a row, without a result in between, likewise */
@@ -82,6 +74,7 @@ struct creel__proc {
 	bool gone;     /* it is dead: what it left is the manager's */
 	bool holes;    /* results of those before it were held, and are out of its reach */
 	bool worn;     /* they are not held any more: another has the whole area again */
+	bool halted;   /* somebody stopped it (SIGSTOP): it gets nothing before it goes on */
 	uint32_t incarnation;
 	int32_t pid;
 	int pidfd;                  /* or -1 */
@@ -92,9 +85,8 @@ struct creel__proc {
 	int64_t start_by, kill_at, idle_since;
 	int64_t give_up_at; /* it was killed: when it has to be dead */
 	uint64_t moved;     /* p->seq when it last brought an outcome, or began to have tasks */
-	uint64_t stalled;   /* the task that it has to start, and had not the last looks */
-	unsigned looks;     /* so many */
 	int kill_error;     /* why it cannot be killed */
+	int64_t doubt_at, doubt_ns, cpu; /* procs/alibi.c: when it is looked at; 0: not doubted */
 	struct creel__place place[CREEL__DEPTH];
 };
 
@@ -137,9 +129,7 @@ struct creel__procs {
 	size_t withdrawn;      /* tasks that cancellers are at, and that need the pool */
 	int leaving;           /* of alive: retiring */
 	uint64_t seq, look_at; /* of the last task sent; when to look for overdue ones */
-	uint64_t seen;         /* seq, when the manager last looked for workers that do not start */
-	bool looking;          /* it will soon do so again: */
-	int64_t look_again;    /* then */
+	bool halted;           /* some worker may be */
 	bool undead;           /* a worker that was killed is not dead in time */
 	unsigned round;        /* how many outcomes it collects at a time */
 	uint32_t incarnation;
@@ -162,6 +152,8 @@ int creel__server_start(struct creel__procs *p, const char **ret_what);
 void creel__spawn_locked(struct creel__procs *p);
 /* The worker is no more, and its place is free. */
 void creel__proc_clear_locked(struct creel__procs *p, struct creel__proc *w);
+/* The manager wakes when the descriptor is readable. 0 or -errno. */
+int creel__watch(struct creel__procs *p, int fd);
 
 /* Gives up the lock, then wakes the workers that creel__wake_worker_locked() noted: one that
  * is woken under the lock takes the CPU from its holder, and the manager that it rings for has
@@ -235,14 +227,21 @@ void creel__kill_worker_locked(struct creel__procs *p, struct creel__proc *w, in
 void creel__signal_locked(struct creel__procs *p, struct creel__proc *w, int signal);
 /* It wrote what cannot be. */
 void creel__call_liar_locked(struct creel__procs *p, struct creel__proc *w);
-/* A task in READY that its worker does not start: another worker gets it, or it fails. */
-void creel__unstall_locked(struct creel__procs *p, struct creel__proc *w);
+/* Somebody stopped the worker, or it goes on. Takes the lock. */
+void creel__worker_halted(struct creel__procs *p, struct creel__proc *w, bool halted);
 /* The worker is dead, with that wait status, or -1 if nobody knows; or it is CREEL__UNDEAD, and is
  * given up. Takes the lock. */
 void creel__worker_died(struct creel__procs *p, struct creel__proc *w, int status);
 /* Ends everything that is queued, with that error (borrowed), and refuses what comes.
  * Takes the lock. */
 void creel__procs_break(struct creel__procs *p, const creel_error *error);
+
+/* alibi.c: the worker may be in a task that it denies. */
+void creel__doubt_locked(struct creel__procs *p, struct creel__proc *w);
+/* Ends a liar. Returns when to look again; 0: never. */
+int64_t creel__check_doubt_locked(struct creel__procs *p, struct creel__proc *w, int64_t now);
+/* Whether it is the oldest that the worker has. */
+bool creel__is_next(const struct creel__proc *w, unsigned i);
 
 /* time.c: so long, until now, all were stopped: that is no time of the tasks'. */
 void creel__time_exclude_locked(struct creel__procs *p, int64_t ns);

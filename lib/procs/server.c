@@ -9,6 +9,7 @@
 #include <creel/future.h>
 #include <errno.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 enum { FORKS = 8 }; /* attempts at one server, while libraries are unloaded */
@@ -92,6 +93,8 @@ void creel__proc_clear_locked(struct creel__procs *p, struct creel__proc *w)
 {
 	int pidfd = w->pidfd;
 	bool ours = pidfd >= 0 && creel__ends_check_locked(p) && creel__fd_is(pidfd, &w->mark);
+	if (ours && w->life == CREEL__GHOST)
+		epoll_ctl(p->epoll, EPOLL_CTL_DEL, pidfd, NULL);
 	/* Forgotten first: a child that is forked in between must not close the number. */
 	*w = (struct creel__proc){.pidfd = -1};
 	if (ours)
@@ -147,11 +150,28 @@ static size_t wanted_locked(const struct creel__procs *p)
 	return waiting > p->owed || p->closed ? waiting : p->owed;
 }
 
+/* Something waits: those that are stopped and run nothing make room for others. */
+static void end_halted_locked(struct creel__procs *p)
+{
+	p->halted = false;
+	for (unsigned i = 0; i < p->reach; i++) {
+		struct creel__proc *w = &p->procs[i];
+		p->halted |= w->halted && !w->dying;
+		if (w->halted && !w->dying && !w->used && w->life == CREEL__READY)
+			creel__kill_worker_locked(p, w, 0);
+	}
+}
+
 void creel__spawn_locked(struct creel__procs *p)
 {
-	if (p->broken || p->socket < 0 || p->alive >= p->max_workers)
+	if (p->broken || p->socket < 0 || (p->alive >= p->max_workers && !p->halted))
 		return;
 	size_t wanted = wanted_locked(p);
+	if (p->alive >= p->max_workers) {
+		if (wanted)
+			end_halted_locked(p);
+		return;
+	}
 	if (wanted == 0 || (p->spawn_after && creel__now() < p->spawn_after))
 		return;
 	unsigned coming = coming_locked(p);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What depends on time in a process pool: limits, workers that retire, that do not start what they
- * have, or do not die. The manager looks here at least as often as the answer says.
+ * What depends on time in a process pool: limits, workers that retire, or do not start or die. The
+ * manager looks here at least as often as the answer says. Nothing here asks whether a worker is
+ * slow: one that is stopped is an event, which the fork server tells of (procs/death.c).
  */
 #include "base/clock.h"
 #include "procs/pool.h"
@@ -10,8 +11,6 @@
 
 #define LEAVE_NS INT64_C(10000000000) /* for a finalizer, before the worker is killed */
 #define LOOK_NS INT64_C(1000000000)   /* at busy workers, at most so often */
-
-enum { LOOKS = 4 }; /* in which a worker has not started its next task: a second */
 
 static void earliest(int64_t *wake_at, int64_t at)
 {
@@ -50,6 +49,8 @@ static int64_t check_limit_locked(struct creel__procs *p, struct creel__proc *w,
 		place->check_at = place->started + place->limit_ns;
 	} else {
 		place->check_at = now + place->limit_ns;
+		if (creel__is_next(w, i))
+			creel__doubt_locked(p, w);
 	}
 	return place->check_at;
 }
@@ -91,12 +92,18 @@ void creel__time_exclude_locked(struct creel__procs *p, int64_t ns)
 		exclude_from_locked(p, &p->procs[i], now, ns);
 }
 
+/* One that is stopped leaves by a kill only. */
+static int64_t leave_by(const struct creel__proc *w, int64_t now)
+{
+	return w->halted ? now : now + LEAVE_NS;
+}
+
 static void retire_locked(struct creel__procs *p, struct creel__proc *w, int64_t now)
 {
 	w->retiring = true;
 	p->leaving++;
 	/* What it has been given it may finish, or not; see check_ready_locked(). */
-	w->kill_at = w->used || w->life == CREEL__STARTING ? 0 : now + LEAVE_NS;
+	w->kill_at = w->used || w->life == CREEL__STARTING ? 0 : leave_by(w, now);
 	/* [BELL-1] seq_cst: a change of state, before the look for a sleeper */
 	creel__store(&creel__space_control(p->space, creel__proc_index(p, w))->retire, 1, seq_cst);
 	creel__wake_worker_locked(p, w);
@@ -139,8 +146,8 @@ static void check_ready_locked(struct creel__procs *p, struct creel__proc *w, in
 			       int64_t *wake_at)
 {
 	/* What it has been given it may finish; then it has a while to leave. */
-	if (w->retiring && !w->dying && !w->used && !w->kill_at)
-		w->kill_at = now + LEAVE_NS;
+	if (w->retiring && !w->dying && !w->used && (!w->kill_at || w->halted))
+		w->kill_at = leave_by(w, now);
 	if (w->retiring || w->dying)
 		return;
 	if (w->holes)
@@ -166,61 +173,12 @@ static void check_ready_locked(struct creel__procs *p, struct creel__proc *w, in
 	}
 }
 
-/* The task that it has to start next, if that is what it has to do now; 0: none. */
-static uint64_t due_locked(struct creel__procs *p, const struct creel__proc *w)
-{
-	const struct creel__place *first = NULL;
-	for (unsigned i = 0; w->used && i < CREEL__DEPTH; i++)
-		if (w->place[i].task && (!first || w->place[i].seq < first->seq))
-			first = &w->place[i];
-	if (!first || first->began || first->collecting)
-		return 0;
-	unsigned i = (unsigned)(first - w->place);
-	bool waits = creel__load(&creel__slot_of(p, w, i)->state, relaxed) ==
-		     CREEL__SLOT(first->seq, CREEL__SLOT_READY);
-	return waits ? first->seq : 0;
-}
-
-/* A worker that is stopped, or pretends, does not start what it has. It was seen so several times,
- * so a machine that stood still is not mistaken for it. */
-static void check_stalled_locked(struct creel__procs *p, struct creel__proc *w)
-{
-	uint64_t due = w->dying ? 0 : due_locked(p, w);
-	w->looks = due && due == w->stalled ? w->looks + 1 : 0;
-	w->stalled = due;
-	if (w->looks < LOOKS)
-		return;
-	w->looks = 0;
-	creel__unstall_locked(p, w);
-}
-
-/* At workers, while there are tasks, and once more after the last one. */
-static void look_locked(struct creel__procs *p, int64_t now, int64_t *wake_at)
-{
-	bool due = p->look_again <= now, busy = p->seen != p->seq;
-	for (unsigned i = 0; i < p->reach; i++) {
-		busy |= p->procs[i].used > 0;
-		if (due && p->procs[i].life == CREEL__READY)
-			check_stalled_locked(p, &p->procs[i]);
-	}
-	if (due) {
-		p->seen = p->seq;
-		p->look_again = now + CREEL__PATIENCE_NS;
-	}
-	p->looking = busy;
-	if (busy)
-		earliest(wake_at, p->look_again);
-}
-
 /* One that was given up: dead at last? */
-static void haunt_locked(struct creel__procs *p, struct creel__proc *w, int64_t now,
-			 int64_t *wake_at)
+static void haunt_locked(struct creel__procs *p, struct creel__proc *w)
 {
 	struct pollfd gone = {.fd = w->pidfd, .events = POLLIN};
 	if (w->pidfd >= 0 && poll(&gone, 1, 0) > 0)
 		creel__proc_clear_locked(p, w);
-	else
-		earliest(wake_at, now + LOOK_NS);
 }
 
 static void check_kill_locked(struct creel__procs *p, struct creel__proc *w, int64_t now,
@@ -241,18 +199,18 @@ int64_t creel__check_time_locked(struct creel__procs *p)
 {
 	int64_t now = creel__now(), wake_at = INT64_MAX;
 	creel__shed_locked(p);
-	if (CREEL__PATIENCE_NS)
-		look_locked(p, now, &wake_at);
 	for (unsigned i = 0; i < p->reach; i++) {
 		struct creel__proc *w = &p->procs[i];
 		if (w->life == CREEL__NOBODY)
 			continue;
 		if (w->life == CREEL__GHOST) {
-			haunt_locked(p, w, now, &wake_at);
+			haunt_locked(p, w);
 			continue;
 		}
 		if (p->limited)
 			check_limits_locked(p, w, now, &wake_at);
+		if (w->doubt_at && !w->dying)
+			earliest(&wake_at, creel__check_doubt_locked(p, w, now));
 		if (w->life == CREEL__READY)
 			check_ready_locked(p, w, now, &wake_at);
 		else if (w->start_by && w->start_by <= now && !w->dying) {

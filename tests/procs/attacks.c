@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Promises 12, 18, 26, 27, 28 and 35 under attack: workers that lie, stop, or cannot be killed; a
+ * Promises 12, 18, 26, 27, 28 and 35 under attack: workers that lie, or cannot be killed; a
  * manager that is flooded; tasks behind a long one; a shrink under load.
  */
 #include "procs.h"
@@ -356,22 +356,7 @@ CASE(attacks, c35_what_waits_behind_a_worker_that_ruins_its_memory_runs)
 	ct_close(ex);
 }
 
-/* Workers that do not go on. */
-
-CASE(attacks, c26_a_worker_that_was_stopped_keeps_nothing)
-{
-	creel_executor *ex = pt_pool(1);
-	struct pt_ids ids = pt_ids(ex);
-	ct_int(kill(ids.pid, SIGSTOP), 0);
-	creel_future *f = creel_submit(ex, task_none, NULL, 0),
-		     *g = creel_submit(ex, task_none, NULL, 0);
-	ct_int(creel_future_result(f, CT_GUARD, NULL, 0), 0);
-	ct_int(creel_future_result(g, CT_GUARD, NULL, 0), 0);
-	creel_future_unref(f);
-	creel_future_unref(g);
-	pt_works(ex);
-	ct_close(ex);
-}
+/* A worker that does not die. */
 
 static bool write_file(const char *path, const char *text)
 {
