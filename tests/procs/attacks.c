@@ -39,7 +39,9 @@ static void submit_short(creel_executor *ex, creel_queue *queue, struct ct_log *
 }
 
 /* Always 200 in flight, so no worker ever idles: those that were sent ahead to the worker of the
- * long task start before any that came 128 later. */
+ * long task start before any that came 128 later. Looked at are those that came with the long task
+ * or after it: then one worker runs them all, so that none can be late because the system let its
+ * worker wait between the start of a task and its entry in the log. */
 CASE(attacks, c12_c26_no_short_task_waits_behind_a_long_one)
 {
 	enum { WINDOW = 200, WARM = 2000, ALL = 6000, MOST = 2 * 64 };
@@ -69,7 +71,7 @@ CASE(attacks, c12_c26_no_short_task_waits_behind_a_long_one)
 	long latest = 0;
 	for (int i = 0; i < ALL; i++) {
 		long n = log->entry[i];
-		if (latest - n > MOST)
+		if (n >= WARM - MOST && latest - n > MOST)
 			ct_fail(__FILE__, __LINE__, "task %ld started after task %ld", n, latest);
 		latest = n > latest ? n : latest;
 	}
