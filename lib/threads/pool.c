@@ -115,6 +115,8 @@ void creel__pool_wake_one(struct creel__pool *pool)
 		/* Without any worker, the last one ran what this is about and retired: the gates
 		 * are shut, and ensure_worker() opens them. */
 		start = !sleeper && pool->alive + pool->starting > 0 && !rely_on_one_locked(pool);
+		/* A worker that looked may have taken the task already: no thread for nothing. */
+		start = start && creel__pool_has_work_locked(pool);
 		pool->starting += start;
 		pool->waking += start;
 		creel__pool_update_need_locked(pool);

@@ -85,6 +85,9 @@ static int one_item(void *ctx, void *item, size_t *size)
 
 CASE(c11_items_are_aligned_where_malloc_aligns_less, 0)
 {
+#ifndef __GLIBC__
+	ct_skip("this C library frees by its own calls what it got from the wrapped ones");
+#endif
 	creel_executor *ex = ct_executor();
 	ct_align_less(true);
 	for (size_t size = 1; size < 300; size += 7) {
