@@ -369,7 +369,7 @@ CORE_CASE(bad_failing_a_promise_with_nonsense_is_refused)
 		ct_int(creel_promise_fail(p, kinds[i], 1, NULL, 0, "no"), -EINVAL);
 	ct_int(creel_promise_fail(p, CREEL_KIND_FAILED, 1, NULL, 3, "no"), -EINVAL);
 	ct_int(creel_promise_fail(p, CREEL_KIND_FAILED, 1, &p, SIZE_MAX, "no"), -EINVAL);
-	ct_int(creel_promise_fail(p, CREEL_KIND_FAILED, 1, NULL, 0, no_format), -EINVAL);
+	ct_int(creel_promise_fail(p, CREEL_KIND_FAILED, 1, NULL, 0, no_format, 1), -EINVAL);
 	ct_int(creel_promise_fail(NULL, CREEL_KIND_FAILED, 1, NULL, 0, "no"), -EINVAL);
 	ct_int(creel_future_state(p), CREEL_FUTURE_PENDING);
 	ct_int(creel_promise_set_result(p, NULL, 0), 0);
