@@ -14,9 +14,9 @@
  */
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "core/block.h"
+#include "future/block.h"
 #include "core/executor.h"
-#include "core/options.h"
+#include "future/options.h"
 #include "sync/local.h"
 #include "sync/lock.h"
 #include <errno.h>

@@ -5,7 +5,7 @@
 #ifndef CREEL__CORE_EXECUTOR_H
 #define CREEL__CORE_EXECUTOR_H
 
-#include "core/error.h"
+#include "future/error.h"
 #include "sync/atomic.h"
 #include "sync/fork.h"
 #include <creel/executor.h>

@@ -10,8 +10,8 @@
 #include "base/alloc.h"
 #include "base/cpus.h"
 #include "core/executor.h"
-#include "core/future.h"
-#include "core/options.h"
+#include "future/future.h"
+#include "future/options.h"
 #include "sync/fork.h"
 #include "sync/thread.h"
 #include <creel/future.h>

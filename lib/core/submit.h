@@ -3,7 +3,7 @@
 #ifndef CREEL__CORE_SUBMIT_H
 #define CREEL__CORE_SUBMIT_H
 
-#include "core/block.h"
+#include "future/block.h"
 #include <creel/submit.h>
 
 /* A pending task with a copy of the argument and one reference, the executor's.

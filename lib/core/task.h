@@ -3,8 +3,8 @@
 #ifndef CREEL__CORE_TASK_H
 #define CREEL__CORE_TASK_H
 
-#include "core/block.h"
-#include "core/error.h"
+#include "future/block.h"
+#include "future/error.h"
 #include <creel/executor.h>
 
 /* A worker of a pool, as tasks see it. */

@@ -15,8 +15,8 @@
 #include "base/alloc.h"
 #include "base/cgroup.h"
 #include "base/clock.h"
-#include "core/error.h"
-#include "core/future.h"
+#include "future/error.h"
+#include "future/future.h"
 #include "procs/pool.h"
 #include "procs/work.h"
 #include <creel/future.h>

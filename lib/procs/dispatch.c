@@ -8,7 +8,7 @@
  * running: it is taken back as soon as another worker has nothing to do.
  */
 #include "base/clock.h"
-#include "core/hook.h"
+#include "future/hook.h"
 #include "procs/pool.h"
 #include "sync/park.h"
 #include <creel/future.h>

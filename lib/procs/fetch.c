@@ -20,7 +20,7 @@
  * thread is in here (watchers).
  */
 #include "base/clock.h"
-#include "core/future.h"
+#include "future/future.h"
 #include "core/task.h"
 #include "procs/pool.h"
 #include "sync/park.h"

@@ -42,7 +42,7 @@
 #ifndef CREEL__PROCS_LAYOUT_H
 #define CREEL__PROCS_LAYOUT_H
 
-#include "core/block.h"
+#include "future/block.h"
 #include "sync/atomic.h"
 #include <stdalign.h>
 #include <stdbool.h>

@@ -10,8 +10,8 @@
  *          leaves; if nobody refers to the pool any more it frees it.
  */
 #include "base/clock.h"
-#include "core/error.h"
-#include "core/future.h"
+#include "future/error.h"
+#include "future/future.h"
 #include "procs/pool.h"
 #include "sync/local.h"
 #include "sync/thread.h"

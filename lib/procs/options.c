@@ -4,8 +4,8 @@
 #include "base/alloc.h"
 #include "base/cgroup.h"
 #include "base/cpus.h"
-#include "core/error.h"
-#include "core/options.h"
+#include "future/error.h"
+#include "future/options.h"
 #include "procs/pool.h"
 #include "sync/thread.h"
 #include <errno.h>

@@ -14,7 +14,7 @@
 #include "procs/work.h"
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "core/future.h"
+#include "future/future.h"
 #include "core/task.h"
 #include "procs/area.h"
 #include "procs/bell.h"

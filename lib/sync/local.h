@@ -20,7 +20,7 @@ struct creel__result_space;
 struct creel__worker;
 
 struct creel__local {
-	/* core/block.c: two magazines of free blocks, and the slab that blocks are cut from. */
+	/* future/block.c: two magazines of free blocks, and the slab that blocks are cut from. */
 	struct creel_future *hot, *spare;
 	unsigned char *slab, *slab_end;
 	unsigned hot_count;
@@ -28,12 +28,12 @@ struct creel__local {
 	void (*at_exit)(struct creel__local *local);
 	/* sync/fork.h: the library made this thread; no code of the user's waits further down. */
 	bool own;
-	/* core/callback.c: how deep in callbacks, and those of other futures that come next. */
+	/* future/callback.c: how deep in callbacks, and those of other futures that come next. */
 	unsigned callbacks;
 	int cancel_state; /* of the thread, outside of them: within, it is not cancelled */
 	bool draining;
 	struct callback *deferred, *deferred_last;
-	/* core/release.c: how deep in destructors, and the futures whose destructors come next. */
+	/* future/release.c: how deep in destructors, and the futures whose turn comes next. */
 	unsigned destructors;
 	struct creel_future *dying, *dying_last;
 	/* core/custom.c: in an executor's destroy, and the executors whose destroy comes next. */
@@ -45,7 +45,7 @@ struct creel__local {
 	/* What a thread of a pool left behind when it became one that only runs thread-specific
 	 * destructors: the pool's name for it. Compared, never followed. */
 	const void *left;
-	/* In worker processes. core/result.c: where large results go; core/task.c:
+	/* In worker processes. future/result.c: where large results go; core/task.c:
 	 * cancel was called. */
 	const struct creel__result_space *results;
 	const _Atomic(uint32_t) *asked;
@@ -53,7 +53,7 @@ struct creel__local {
 	const void *vetted;
 	/* core/task.c: an error for when there is no memory. */
 	struct creel__error *reserve;
-	/* core/message.c: a sentence for the caller, and the size that it asked for in vain. */
+	/* future/message.c: a sentence for the caller, and the size that it asked for in vain. */
 	char *text;
 	size_t wanted;
 };

@@ -2,7 +2,7 @@
 /* Making a thread pool: its options checked, its defaults filled in. */
 #include "base/alloc.h"
 #include "base/cpus.h"
-#include "core/options.h"
+#include "future/options.h"
 #include "sync/thread.h"
 #include "threads/pool.h"
 #include <errno.h>

@@ -5,7 +5,7 @@
 #ifndef CREEL__THREADS_QUEUES_H
 #define CREEL__THREADS_QUEUES_H
 
-#include "core/block.h"
+#include "future/block.h"
 #include "sync/lock.h"
 #include <creel/executor.h>
 

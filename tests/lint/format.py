@@ -52,12 +52,12 @@ GOOD = {
     '.clang-format': 'BasedOnStyle: LLVM\nUseTab: Always\nIndentWidth: 8\nTabWidth: 8\n'
                      'BreakBeforeBraces: Linux\nColumnLimit: 100\nReflowComments: false\n'
                      'AllowShortFunctionsOnASingleLine: None\n',
-    'lib/core/a.c': '/* %s */\nint f(void)\n{\n\treturn 0; /* %s */\n}\n' % (94 * 'x', 76 * 'x'),
+    'lib/future/a.c': '/* %s */\nint f(void)\n{\n\treturn 0; /* %s */\n}\n' % (94 * 'x', 76 * 'x'),
 }
 BAD = [
-    ('spaces', {'lib/core/a.c': 'int f(void)\n{\n    return 0;\n}\n'}, r'a.c:2: '),
+    ('spaces', {'lib/future/a.c': 'int f(void)\n{\n    return 0;\n}\n'}, r'a.c:2: '),
     ('a brace in a header', {'include/creel/a.h': 'int f(void) {\n\treturn 0;\n}\n'}, r'a.h:1: '),
-    ('a comment of 101 columns', {'lib/core/a.c': '/* %s */\n' % (95 * 'x')}, r'a.c:1: 101 '),
+    ('a comment of 101 columns', {'lib/future/a.c': '/* %s */\n' % (95 * 'x')}, r'a.c:1: 101 '),
     ('a tab that counts', {'include/creel/a.h': 'struct a {\n\tint b; /* %s */\n};\n' % (80 * 'x')},
      r'a.h:2: 101 '),
     ('a style that does not parse', {'.clang-format': 'UseTab: Perhaps\n'}, r'.'),

@@ -163,34 +163,34 @@ void unref(struct box *b)
 		free(b);
 }
 '''
-GOOD = {'lib/sync/atomic.h': MACROS, 'lib/core/a.c': PUBLISH, 'lib/core/b.c': LOOK,
-        'lib/core/u.c': UNREF}
+GOOD = {'lib/sync/atomic.h': MACROS, 'lib/future/a.c': PUBLISH, 'lib/future/b.c': LOOK,
+        'lib/future/u.c': UNREF}
 BAD = [
-    ('no label', {'lib/core/c.c': 'int f(void)\n{\n\treturn creel__load(p, acquire);\n}\n'},
+    ('no label', {'lib/future/c.c': 'int f(void)\n{\n\treturn creel__load(p, acquire);\n}\n'},
      r'c.c:3: creel__load\(acquire\) has no pairing label'),
-    ('a label on the statement before', {'lib/core/c.c':
+    ('a label on the statement before', {'lib/future/c.c':
      'void f(void)\n{\n\t/* [BOX-1] release: */\n\tcreel__store(p, 1, release);\n'
      '\tcreel__store(q, 1, release);\n}\n'}, r'c.c:5: .*no pairing label'),
-    ('a label with a blank line between', {'lib/core/c.c':
+    ('a label with a blank line between', {'lib/future/c.c':
      '/* [BOX-1] acquire: */\n\nint x = creel__load(p, acquire);\n'}, r'c.c:3: .*no pairing label'),
-    ('a label in a string', {'lib/core/c.c':
+    ('a label in a string', {'lib/future/c.c':
      'int x = f("[BOX-1] acquire", creel__load(p, acquire));\n'}, r'c.c:1: .*no pairing label'),
-    ('the wrong word', {'lib/core/a.c': PUBLISH.replace('] release', '] acquire', 1)},
+    ('the wrong word', {'lib/future/a.c': PUBLISH.replace('] release', '] acquire', 1)},
      r'a.c:5: .*\[BOX-1\] does not say "release"'),
-    ('a label on one side only', {'lib/core/b.c': '\n'}, r'\[BOX-1\] stands alone'),
-    ('alone, and not with itself', {'lib/core/u.c': UNREF.replace('itself', 'others')},
+    ('a label on one side only', {'lib/future/b.c': '\n'}, r'\[BOX-1\] stands alone'),
+    ('alone, and not with itself', {'lib/future/u.c': UNREF.replace('itself', 'others')},
      r'\[BOX-2\] stands alone'),
-    ('with itself, and only a release', {'lib/core/u.c': UNREF.replace('acq_rel', 'release')},
+    ('with itself, and only a release', {'lib/future/u.c': UNREF.replace('acq_rel', 'release')},
      r'\[BOX-2\] stands alone'),
-    ('two releases', {'lib/core/b.c': PUBLISH}, r'\[BOX-1\] has no acquire side'),
-    ('two acquires', {'lib/core/a.c': '\n', 'lib/core/b.c':
+    ('two releases', {'lib/future/b.c': PUBLISH}, r'\[BOX-1\] has no acquire side'),
+    ('two acquires', {'lib/future/a.c': '\n', 'lib/future/b.c':
                       LOOK.replace('acq_rel, acquire', 'acquire, acquire')
                       .replace('] acq_rel', '] acquire')}, r'\[BOX-1\] has no release side'),
     ('a default order', {'lib/sync/c.c': 'int x = atomic_load(p);\n'},
      r'c.c:1: atomic_load\(seq_cst\) has no'),
     ('an explicit operation', {'lib/sync/c.c':
      'int x = atomic_fetch_add_explicit(p, 1, memory_order_release);\n'}, r'\(release\) has no'),
-    ('no order', {'lib/core/c.c': 'int x = creel__load(p);\n'}, r'names no memory order'),
+    ('no order', {'lib/future/c.c': 'int x = creel__load(p);\n'}, r'names no memory order'),
     ('a fence', {'lib/sync/c.c': '\natomic_thread_fence(memory_order_seq_cst);\n'}, r'c.c:2: a fen'),
 ]
 

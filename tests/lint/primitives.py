@@ -43,7 +43,7 @@ def check(root):
 
 GOOD = {
     'lib/sync/lock.c': '#include <pthread.h>\nvoid f(void)\n{\n\tpthread_mutex_lock(&m);\n}\n',
-    'lib/core/a.c': '#include "sync/lock.h"\n/* atomic_load(p), pthread_mutex_t */\n'
+    'lib/future/a.c': '#include "sync/lock.h"\n/* atomic_load(p), pthread_mutex_t */\n'
                     'void f(void)\n{\n\tcreel__load(p, relaxed);\n\tputs("sleep(1)");\n}\n',
 }
 
@@ -53,7 +53,7 @@ def _line(code):
 
 
 BAD = [
-    ('pthread.h', {'lib/core/a.c': '#include <pthread.h>\n'}, r'a.c:1: <pthread.h>'),
+    ('pthread.h', {'lib/future/a.c': '#include <pthread.h>\n'}, r'a.c:1: <pthread.h>'),
     ('stdatomic.h', {'lib/threads/a.h': '# include <stdatomic.h>\n'}, r'a.h:1: <stdatomic.h>'),
     ('a mutex', _line('pthread_mutex_lock(&m)'), r'a.c:3: pthread_mutex_lock'),
     ('a condition', _line('pthread_cond_t c'), r'a.c:3: pthread_cond_t'),

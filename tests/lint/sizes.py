@@ -68,13 +68,13 @@ def _function(lines):
     return SPDX + 'int f(void)\n{\n' + '\tg();\n' * (lines - 4) + '\treturn 0;\n}\n'
 
 
-GOOD = {'lib/core/a.c': _function(80), 'tests/unit/b.c': _function(10)}
+GOOD = {'lib/future/a.c': _function(80), 'tests/unit/b.c': _function(10)}
 BAD = [
-    ('a long function', {'lib/core/b.c': _function(81)}, r'b.c:2: f\(\) has 81 lines'),
+    ('a long function', {'lib/future/b.c': _function(81)}, r'b.c:2: f\(\) has 81 lines'),
     ('a long function of a test', {'tests/unit/b.c': _function(200)}, r'b.c:2: f\(\) has 200'),
-    ('a long file', {'lib/core/b.h': SPDX + '\n' * 500}, r'b.h:1: 501 lines'),
+    ('a long file', {'lib/future/b.h': SPDX + '\n' * 500}, r'b.h:1: 501 lines'),
     ('no SPDX line', {'include/creel/a.h': '/* A header. */\n'}, r'a.h:1: .*SPDX'),
-    ('a note', {'lib/core/b.c': SPDX + '/* TO' 'DO */\n'}, r'b.c:2: a note'),
+    ('a note', {'lib/future/b.c': SPDX + '/* TO' 'DO */\n'}, r'b.c:2: a note'),
     ('a note in a document', {'doc/a.md': 'text\n\nFIX' 'ME later\n'}, r'a.md:3: a note'),
 ]
 

@@ -14,29 +14,29 @@ import sys
 BUGS = {
     # A waiter does not say that it waits.
     'waits in silence': (
-        'core/future.c',
+        'future/future.c',
         'uint64_t s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;\n'
         '\twhile ((s & CREEL__STATE) < CREEL__FINISHED) {',
         'uint64_t s = creel__load(&f->state, relaxed);\n'
         '\twhile ((s & CREEL__STATE) < CREEL__FINISHED) {'),
     # The final state publishes nothing.
     'completes relaxed': (
-        'core/future.c',
+        'future/future.c',
         '} while (!creel__cas(&f->state, &old, new, acq_rel, relaxed));',
         '} while (!creel__cas(&f->state, &old, new, relaxed, relaxed));'),
     # A reader does not take over what was published.
     'drops relaxed': (
-        'core/release.c',
+        'future/release.c',
         'if (creel__cas(&f->state, &s, s - CREEL__REF, acq_rel, acquire))',
         'if (creel__cas(&f->state, &s, s - CREEL__REF, relaxed, relaxed))'),
     # One that is added late does not see that earlier ones are being called.
     'overtakes': (
-        'core/callback.c',
+        'future/callback.c',
         'bool mine = creel__is_final(old) && !(old & CREEL__CALLING);',
         'bool mine = creel__is_final(old);'),
     # The bit is cleared when the lock has been given up.
     'clears the bit late': (
-        'core/callback.c',
+        'future/callback.c',
         '\tif (!marked && returned)\n'
         '\t\tcreel__and(&f->state, ~(uint64_t)CREEL__CALLING, relaxed);\n'
         '\tcreel__hooks_unlock(f);\n',
@@ -45,32 +45,32 @@ BUGS = {
         '\t\tcreel__and(&f->state, ~(uint64_t)CREEL__CALLING, relaxed);\n'),
     # A canceller keeps the task pinned while the argument's destructor runs.
     'pins while it calls out': (
-        'core/future.c',
+        'future/future.c',
         'CREEL__DROPPING | (w == CREEL__NOT_THERE',
         'CREEL__PINNED | (w == CREEL__NOT_THERE'),
     # The executor lets go of a task that is being cancelled.
     'does not wait for the canceller': (
-        'core/claim.c',
+        'future/claim.c',
         '} else if (now == CREEL__PINNED || now == CREEL__PENDING) {',
         '} else if (now == CREEL__PENDING) {'),
     # The executor drops its reference, although it has left that to the canceller.
     'leaves and drops': (
-        'core/claim.c',
+        'future/claim.c',
         'return CREEL__LEFT_TO_CANCELLER;',
         'return CREEL__TAKEN;'),
     # One that was added while the executor got the last callback is never called.
     'looks once behind an executor': (
-        'core/callback.c',
+        'future/callback.c',
         'return next || !listed ? next : mark_next(f, NULL, true);',
         'return next;'),
     # A callback is registered on a final future, and nobody is there to call it.
     'listens too late': (
-        'core/callback.c',
+        'future/callback.c',
         'bool mine = creel__is_final(old) && !(old & CREEL__CALLING);',
         'bool mine = creel__is_final(old) && old & CREEL__CALLING;'),
     # A callback that is being called can be removed.
     'removes what runs': (
-        'core/callback.c',
+        'future/callback.c',
         'bool running = c && c->running;',
         'bool running = c && c->running && id == 0;'),
     # Whoever finds a broken executor does not take over what its error says.
@@ -85,12 +85,12 @@ BUGS = {
         'if (!creel__cas(&ex->error, &none, error, relaxed, relaxed))'),
     # The wait returns while its hooks still hang on the futures.
     'leaves its hooks': (
-        'core/wait.c',
+        'future/wait.c',
         'creel__hooks_leave(futures[i], &hooks[i].hook);',
         'if (i)\n\t\t\tcreel__hooks_leave(futures[i], &hooks[i].hook);'),
     # Two that settle do not see each other.
     'settles twice': (
-        'core/promise.c',
+        'future/promise.c',
         'if (now >= to)',
         'if (now >= CREEL__FINISHED)'),
     # Whoever was woken forgets that there may be more who sleep.
@@ -129,33 +129,33 @@ BUGS = {
         'creel__store(&batch->ends, (uint64_t)last << 32 | first, relaxed);'),
     # An entry that completed while it was added is never ready.
     'forgets what was final': (
-        'core/queue_add.c',
+        'future/queue_add.c',
         'if (!listening)\n\t\te->ready = true;',
         'if (!listening && q->closed)\n\t\te->ready = true;'),
     # An entry is freed while a completion may still come to it.
     'resets without leaving': (
-        'core/queue.c',
+        'future/queue.c',
         'creel__hooks_leave(e->future, &e->hook);',
         '(void)e;'),
     # A wake between the look and the sleep is missed.
     'looks before the round': (
-        'core/queue_take.c',
+        'future/queue_take.c',
         'creel__cond_wait_since(&q->takeable, &q->lock, round, deadline);',
         'round = creel__cond_round(&q->takeable);\n'
         '\t\tcreel__cond_wait_since(&q->takeable, &q->lock, round, deadline);'),
     # The drain eats the mark of a wake that nobody has taken.
     'drains without a look': (
-        'core/queue_take.c',
+        'future/queue_take.c',
         'q->shown = false;\n\t\treadable = is_woken_locked(q);',
         'q->shown = false;'),
     # Whoever was woken leaves the next item to a taker that sleeps.
     'calls nobody else': (
-        'core/queue_take.c',
+        'future/queue_take.c',
         'deadline);\n\t\tq->called = false;',
         'deadline);'),
     # Whoever got a place leaves the next one to a thread that sleeps.
     'hails nobody else': (
-        'core/queue_add.c',
+        'future/queue_add.c',
         'deadline);\n\t\tq->hailed = false;',
         'deadline);'),
     # One item more than was asked for.
@@ -185,7 +185,7 @@ BUGS = {
         '!(false && rely_on_one_locked(pool))'),
     # A worker calls a callback and still says that it looks.
     'looks in a callback': (
-        'core/callback.c',
+        'future/callback.c',
         'creel__worker_is_busy();',
         '(void)0;'),
     # One refused thread, and no other is tried.
@@ -200,7 +200,7 @@ BUGS = {
         'shard->handed - number >= 1000 * creel__review_age(sharers);'),
     # A waiter uses the pool of a task that may end.
     'holds nothing': (
-        'core/future.c',
+        'future/future.c',
         '} while (!creel__cas(&f->state, &s, s | CREEL__HELD, acquire, relaxed));\n'
         '\tif (f->executor->class->awaited)',
         '} while (!creel__cas(&f->state, &s, s, acquire, relaxed));\n'

@@ -3,7 +3,7 @@
  * Invariant 1 for a thread that waits alone: it is woken by the worker, and fetches the outcome
  * itself. Whatever happens to the task meanwhile, it hears of it, and nobody else misses anything.
  */
-#include "core/future.h"
+#include "future/future.h"
 #include "procs.h"
 #include "procs/pool.h"
 

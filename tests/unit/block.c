@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Blocks: their promises, and that they are recycled whichever threads allocate and free them. */
-#include "core/block.h"
+#include "future/block.h"
 #include "ct.h"
 #include "faults.h"
 

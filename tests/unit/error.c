@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Errors: boxes, copies, causes, and what there is when there is no memory. */
-#include "core/error.h"
+#include "future/error.h"
 #include "ct.h"
 #include "faults.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The list of hooks on a future, and the lock in its word. */
-#include "core/hook.h"
+#include "future/hook.h"
 #include "base/alloc.h"
 #include "ct.h"
 

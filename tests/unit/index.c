@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The index of callbacks: it finds what is in it, and nothing else, in few steps. */
-#include "core/index.h"
+#include "future/index.h"
 #include "ct.h"
 
-#include "core/block.h"
+#include "future/block.h"
 #include <creel/creel.h>
 #include <stdlib.h>
 

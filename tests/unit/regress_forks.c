@@ -3,7 +3,7 @@
  * Regressions: what a forked child does first, and locks that are held when it is forked. Some are
  * races without an event in them: they are repeated, and CREEL_TEST_SCALE makes that worth more.
  */
-#include "core/hook.h"
+#include "future/hook.h"
 #include "regress.h"
 #include "sync/fork.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Regressions: taking results. */
-#include "core/future.h"
+#include "future/future.h"
 #include "regress.h"
 
 #include <stdlib.h>

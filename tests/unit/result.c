@@ -3,7 +3,7 @@
  * Arguments and results where they are kept: each size around the limits of what fits into a block,
  * with each other. Tasks run on the inline executor, so that all of it happens in one place.
  */
-#include "core/block.h"
+#include "future/block.h"
 #include "ct.h"
 #include "faults.h"
 

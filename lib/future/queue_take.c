@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Completion queues: taking, the descriptor, waking. How they go together stands in
- * core/queue_state.h. */
-#include "core/queue_state.h"
+ * future/queue_state.h. */
+#include "future/queue_state.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/fd.h"
-#include "core/future.h"
+#include "future/future.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include <creel/future.h>

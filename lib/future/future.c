@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Futures: the step to a final state, waiting for it, cancelling. The state word is explained in
- * core/block.h, references in core/release.c.
+ * future/block.h, references in future/release.c.
  */
-#include "core/future.h"
+#include "future/future.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "core/executor.h"
-#include "core/hook.h"
+#include "future/hook.h"
 #include "core/task.h"
 #include "sync/fork.h"
 #include "sync/local.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The list of hooks on a future and the lock in its word; see core/hook.h. */
-#include "core/hook.h"
-#include "core/future.h"
+/* The list of hooks on a future and the lock in its word; see future/hook.h. */
+#include "future/hook.h"
+#include "future/future.h"
 #include "sync/park.h"
 
 enum {

@@ -4,11 +4,11 @@
  *
  * For all of them: one after the other, which registers nothing. For the first: a hook on each, all
  * of which point to one struct on the waiter's stack. The waiter takes its hooks back before it
- * returns, each under its future's lock, so that no teller still uses them (core/hook.h).
+ * returns, each under its future's lock, so that no teller still uses them (future/hook.h).
  */
 #include "base/alloc.h"
-#include "core/future.h"
-#include "core/hook.h"
+#include "future/future.h"
+#include "future/hook.h"
 #include "sync/local.h"
 #include "sync/park.h"
 #include <creel/wait.h>

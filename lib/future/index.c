@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A treap that is named by its last node; see core/index.h. */
-#include "core/index.h"
+/* A treap that is named by its last node; see future/index.h. */
+#include "future/index.h"
 #include <stdbool.h>
 
 /* Differs for different names. Whoever chooses what is removed cannot choose the names, and so

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claiming: who has a task that is PENDING. The states are explained in core/block.h.
+ * Claiming: who has a task that is PENDING. The states are explained in future/block.h.
  *
  * An executor may find a task that somebody else has claimed. If a canceller has it, the executor
  * waits until that is through, unless it is in a callback or a destructor: then it sets LEFT, and
@@ -9,7 +9,7 @@
  * LEFT in that step or after it, or the executor sees that it has come too late, and does its part
  * itself.
  */
-#include "core/future.h"
+#include "future/future.h"
 #include "core/task.h"
 #include "sync/local.h"
 #include "sync/park.h"
@@ -27,7 +27,7 @@ enum {
  * word: look again. */
 static uint64_t await_free(creel_future *f)
 {
-	/* A waiter lets go within a microsecond or so: core/future.c. */
+	/* A waiter lets go within a microsecond or so: future/future.c. */
 	for (int i = 0; i < LOOKS_AT_HELD; i++) {
 		creel__cpu_relax();
 		uint64_t s = creel__load(&f->state, relaxed);
@@ -71,7 +71,7 @@ enum creel__claim creel__task_claim(creel_future *f, uint64_t add)
 	uint64_t s = creel__load(&f->state, relaxed);
 	if ((s & CREEL__STATE) == CREEL__PENDING && !(s & CREEL__HELD)) {
 		/* [PIN-1] acquire: whoever had it pinned is through with the executor; pairs with
-		 * the release in let_go() of core/future.c. What the task is about came with the
+		 * the release in let_go() of future/future.c. What the task is about came with the
 		 * pointer to it, from the queue or from the caller's hands. */
 		if (creel__cas(&f->state, &s, s + add, acquire, relaxed))
 			return CREEL__CLAIMED;

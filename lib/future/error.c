@@ -9,10 +9,10 @@
  * LAYOUT  One piece of memory: struct creel__error, the message, and at the next multiple of 16 the
  *         data.
  */
-#include "core/error.h"
+#include "future/error.h"
 #include "base/alloc.h"
 #include "base/code.h"
-#include "core/future.h"
+#include "future/future.h"
 #include "sync/atomic.h"
 #include "sync/fork.h"
 #include "sync/local.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The future's side of the block: results, the final state, and waiting for it. */
-#ifndef CREEL__CORE_FUTURE_H
-#define CREEL__CORE_FUTURE_H
+#ifndef CREEL__FUTURE_FUTURE_H
+#define CREEL__FUTURE_FUTURE_H
 
-#include "core/block.h"
-#include "core/error.h"
+#include "future/block.h"
+#include "future/error.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 
@@ -57,7 +57,7 @@ bool creel__future_settle_unhooked(creel_future *f, unsigned final);
 bool creel__argument_drop(creel_future *f);
 void creel__argument_drop_late(creel_future *f);
 
-/* core/release.c: puts it off until the outermost destructor has returned. */
+/* future/release.c: puts it off until the outermost destructor has returned. */
 void creel__argument_later(creel_future *f);
 
 /* 0 if the calling thread may park until deadline for a future that is not final, else the code
@@ -113,31 +113,31 @@ static inline unsigned creel__runner_mark(void)
  * stack of its tasks only if the future runs, under this thread's mark. */
 bool creel__future_is_own(const creel_future *f);
 
-/* core/callback.c: tells the hooks of a future that has just become final.
+/* future/callback.c: tells the hooks of a future that has just become final.
  * Takes over a reference. */
 void creel__hooks_run(creel_future *f);
 
-/* core/callback.c: around user code that must not block. What it completes is told afterwards. */
+/* future/callback.c: around user code that must not block. What it completes is told afterwards. */
 void creel__callbacks_enter(void);
 void creel__callbacks_leave(void);
 
-/* core/release.c: around a user's destructor, in which those that become due are put off. It
+/* future/release.c: around a user's destructor, in which those that become due are put off. It
  * counts as a callback. */
 void creel__destructors_enter(void);
 void creel__destructors_leave(void);
 
-/* core/release.c: drops a reference of the library's and in the same step clears flags, all of
+/* future/release.c: drops a reference of the library's and in the same step clears flags, all of
  * which are set. */
 void creel__future_drop(creel_future *f, uint64_t flags);
 
-/* core/release.c: the listeners were told, and there is no callback. Drops the teller's reference
+/* future/release.c: the listeners were told, and there is no callback. Drops the teller's reference
  * and clears TELLING: in one step where a user has the future, so that it can take the result. */
 void creel__future_told(creel_future *f);
 
-/* core/release.c: the end of a final future, by its sole holder but for the library. */
+/* future/release.c: the end of a final future, by its sole holder but for the library. */
 void creel__future_finish(creel_future *f);
 
-/* core/release.c: whether a future with this state word has one reference besides the
+/* future/release.c: whether a future with this state word has one reference besides the
  * library's. */
 bool creel__future_is_sole(uint64_t s);
 

@@ -8,7 +8,7 @@
  * the state word orders the two.
  */
 #include "base/alloc.h"
-#include "core/future.h"
+#include "future/future.h"
 #include "core/task.h"
 #include "sync/fork.h"
 #include "sync/local.h"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Completion queues: making, closing and emptying them. How they go together stands in
- * core/queue_state.h. */
-#include "core/queue_state.h"
+ * future/queue_state.h. */
+#include "future/queue_state.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "core/executor.h"
-#include "core/future.h"
-#include "core/options.h"
+#include "future/future.h"
+#include "future/options.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include <creel/future.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Errors: boxes with a reference count behind the public creel_error. */
-#ifndef CREEL__CORE_ERROR_H
-#define CREEL__CORE_ERROR_H
+#ifndef CREEL__FUTURE_ERROR_H
+#define CREEL__FUTURE_ERROR_H
 
 #include <creel/error.h>
 #include <stdarg.h>

@@ -10,8 +10,8 @@
  *
  * Nothing is allocated. The caller's lock guards it all.
  */
-#ifndef CREEL__CORE_INDEX_H
-#define CREEL__CORE_INDEX_H
+#ifndef CREEL__FUTURE_INDEX_H
+#define CREEL__FUTURE_INDEX_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -22,7 +22,7 @@
  *   SETTLING  One of several that would settle it has won and writes the result. Reads as RUNNING.
  *   The last three are final. All that a result consists of is plain data: written only by whoever
  *   moved the word to RUNNING, SETTLING or PINNED, read only after the word was seen final, and
- *   taken out or freed by whoever then holds the sole reference of a user (core/release.c).
+ *   taken out or freed by whoever then holds the sole reference of a user (future/release.c).
  *
  * HELD      Somebody who holds a future of an executor uses that executor: one who asks where a
  *           remote task is, cancels or kills it, or one who is about to sleep for a pending task
@@ -36,10 +36,10 @@
  * REFERENCES  One for each holder of the future; one for the executor, from submission until the
  *             task has ended or the executor has found it cancelled; one for whoever tells the
  *             listeners and calls the callbacks. Some of them are the library's alone and keep
- *             nothing but the block: core/release.c.
+ *             nothing but the block: future/release.c.
  */
-#ifndef CREEL__CORE_BLOCK_H
-#define CREEL__CORE_BLOCK_H
+#ifndef CREEL__FUTURE_BLOCK_H
+#define CREEL__FUTURE_BLOCK_H
 
 #include "sync/atomic.h"
 #include <creel/error.h>
@@ -102,11 +102,11 @@ struct creel_future {
 	union {
 		creel_fn fn;         /* until it is called */
 		creel_task *outer;   /* while it runs: what the thread was running before */
-		creel_future *dying; /* once it is final: core/release.c */
+		creel_future *dying; /* once it is final: future/release.c */
 	};
 	creel_executor *executor; /* alive until the task has ended; only compared afterwards */
 	_Atomic(uint64_t) state;
-	_Atomic(uintptr_t) hooks; /* core/hook.h */
+	_Atomic(uintptr_t) hooks; /* future/hook.h */
 	uint8_t arg_len;
 	union {
 		uint8_t result_len;

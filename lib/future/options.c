@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What is wrong with options, in words. */
-#include "core/options.h"
+#include "future/options.h"
 #include <errno.h>
 
 const uint64_t *creel__reserved(const uint64_t *words, size_t n)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Words for every outcome of reading a future. */
 #include "base/alloc.h"
-#include "core/block.h"
-#include "core/future.h"
+#include "future/block.h"
+#include "future/future.h"
 #include "sync/local.h"
 #include <creel/future.h>
 #include <errno.h>

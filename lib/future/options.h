@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What is wrong with options, in words: which field, its value, what to do. All with -EINVAL; call
  * is the constructor that was given them. */
-#ifndef CREEL__CORE_OPTIONS_H
-#define CREEL__CORE_OPTIONS_H
+#ifndef CREEL__FUTURE_OPTIONS_H
+#define CREEL__FUTURE_OPTIONS_H
 
-#include "core/error.h"
+#include "future/error.h"
 
 /* NULL if all n reserved words are zero, else a pointer to the first that is not. */
 const uint64_t *creel__reserved(const uint64_t *words, size_t n);

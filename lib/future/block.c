@@ -23,10 +23,10 @@
  * Under AddressSanitizer, memcheck and in the model each block is a piece of heap of its own, so
  * that a use after free is seen.
  */
-#include "core/block.h"
+#include "future/block.h"
 #include "base/alloc.h"
 #include "base/list.h"
-#include "core/error.h"
+#include "future/error.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include "sync/lock.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Completion queues: adding. How they go together stands in core/queue_state.h. */
-#include "core/queue_state.h"
+/* Completion queues: adding. How they go together stands in future/queue_state.h. */
+#include "future/queue_state.h"
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "core/future.h"
+#include "future/future.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include <creel/future.h>

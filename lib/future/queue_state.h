@@ -23,11 +23,11 @@
  *         at wakes again and puts the mark back; and as long as a wake that was taken may still
  *         write (stirred), every look that finds nothing drains it.
  */
-#ifndef CREEL__CORE_QUEUE_STATE_H
-#define CREEL__CORE_QUEUE_STATE_H
+#ifndef CREEL__FUTURE_QUEUE_STATE_H
+#define CREEL__FUTURE_QUEUE_STATE_H
 
 #include "base/list.h"
-#include "core/hook.h"
+#include "future/hook.h"
 #include "sync/lock.h"
 #include <creel/queue.h>
 

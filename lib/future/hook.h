@@ -14,10 +14,10 @@
  *             the future final. So a listener that finds its node unlinked while it holds the lock
  *             knows that it was told, and that the teller is through with it.
  */
-#ifndef CREEL__CORE_HOOK_H
-#define CREEL__CORE_HOOK_H
+#ifndef CREEL__FUTURE_HOOK_H
+#define CREEL__FUTURE_HOOK_H
 
-#include "core/block.h"
+#include "future/block.h"
 
 struct creel__hook {
 	struct creel__hook *next, *prev; /* NULL, NULL: not in a list */

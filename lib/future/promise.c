@@ -4,7 +4,7 @@
  * several only one writes the result; everything that can fail is done before.
  */
 #include "base/alloc.h"
-#include "core/future.h"
+#include "future/future.h"
 #include "sync/fork.h"
 #include <creel/future.h>
 #include <creel/promise.h>
