@@ -9,8 +9,8 @@
  * LEFT in that step or after it, or the executor sees that it has come too late, and does its part
  * itself.
  */
+#include "exec/task.h"
 #include "future/future.h"
-#include "core/task.h"
 #include "sync/local.h"
 #include "sync/park.h"
 

@@ -51,7 +51,7 @@ void creel__future_settle(creel_future *f, unsigned final, unsigned drop);
  * and nothing has happened. */
 bool creel__future_settle_unhooked(creel_future *f, unsigned final);
 
-/* core/task.c: runs the argument's destructor, if it has one, and frees a copied argument. False if
+/* exec/task.c: runs the argument's destructor, if it has one, and frees a copied argument. False if
  * the calling thread is in another destructor: then both happen after that. With LATE_END set by
  * then class->ended() is called. */
 bool creel__argument_drop(creel_future *f);
@@ -141,7 +141,7 @@ void creel__future_finish(creel_future *f);
  * library's. */
 bool creel__future_is_sole(uint64_t s);
 
-/* core/task.c: runs the awaited task here if that is allowed. */
+/* exec/task.c: runs the awaited task here if that is allowed. */
 bool creel__task_help(creel_future *f);
 
 /* creel_future_kill(), with CREEL__GRACE_OF_POOL as well. */

@@ -17,9 +17,9 @@
  *        creel_future.dying, which is free once the future is final.
  */
 #include "base/alloc.h"
+#include "exec/task.h"
 #include "future/future.h"
 #include "future/hook.h"
-#include "core/task.h"
 #include "sync/local.h"
 #include <creel/future.h>
 

@@ -8,8 +8,8 @@
  * the state word orders the two.
  */
 #include "base/alloc.h"
+#include "exec/task.h"
 #include "future/future.h"
-#include "core/task.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include <creel/future.h>

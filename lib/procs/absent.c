@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Where there is no Linux: a process pool that says so. */
-#include "core/executor.h"
+#include "exec/executor.h"
 #include <creel/pools.h>
 #include <errno.h>
 

@@ -20,8 +20,8 @@
  * thread is in here (watchers).
  */
 #include "base/clock.h"
+#include "exec/task.h"
 #include "future/future.h"
-#include "core/task.h"
 #include "procs/pool.h"
 #include "sync/park.h"
 #include <errno.h>

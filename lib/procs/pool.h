@@ -26,8 +26,8 @@
 
 #include "base/fd.h"
 #include "base/list.h"
-#include "core/executor.h"
-#include "core/task.h"
+#include "exec/executor.h"
+#include "exec/task.h"
 #include "procs/bell.h"
 #include "procs/buddy.h"
 #include "procs/child.h"

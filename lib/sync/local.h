@@ -36,22 +36,22 @@ struct creel__local {
 	/* future/release.c: how deep in destructors, and the futures whose turn comes next. */
 	unsigned destructors;
 	struct creel_future *dying, *dying_last;
-	/* core/custom.c: in an executor's destroy, and the executors whose destroy comes next. */
+	/* exec/custom.c: in an executor's destroy, and the executors whose destroy comes next. */
 	bool destroying;
 	struct custom *doomed, *doomed_last;
-	/* core/task.c: the innermost task that runs, and the worker that runs it. */
+	/* exec/task.c: the innermost task that runs, and the worker that runs it. */
 	struct creel_task *task;
 	struct creel__worker *worker;
 	/* What a thread of a pool left behind when it became one that only runs thread-specific
 	 * destructors: the pool's name for it. Compared, never followed. */
 	const void *left;
-	/* In worker processes. future/result.c: where large results go; core/task.c:
+	/* In worker processes. future/result.c: where large results go; exec/task.c:
 	 * cancel was called. */
 	const struct creel__result_space *results;
 	const _Atomic(uint32_t) *asked;
 	/* procs/stale.c: the table of functions that a submission was compared with. */
 	const void *vetted;
-	/* core/task.c: an error for when there is no memory. */
+	/* exec/task.c: an error for when there is no memory. */
 	struct creel__error *reserve;
 	/* future/message.c: a sentence for the caller, and the size that it asked for in vain. */
 	char *text;

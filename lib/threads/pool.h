@@ -56,8 +56,8 @@
 #define CREEL__THREADS_POOL_H
 
 #include "base/list.h"
-#include "core/executor.h"
-#include "core/task.h"
+#include "exec/executor.h"
+#include "exec/task.h"
 #include "sync/lock.h"
 #include "sync/thread.h"
 #include "threads/queues.h"

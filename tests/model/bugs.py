@@ -75,12 +75,12 @@ BUGS = {
         'bool running = c && c->running && id == 0;'),
     # Whoever finds a broken executor does not take over what its error says.
     'polls relaxed': (
-        'core/executor.c',
+        'exec/executor.c',
         'return ex ? creel__load(&ex->error, acquire) : NULL;',
         'return ex ? creel__load(&ex->error, relaxed) : NULL;'),
     # An error can be found that is not written yet.
     'breaks relaxed': (
-        'core/executor.c',
+        'exec/executor.c',
         'if (!creel__cas(&ex->error, &none, error, release, relaxed))',
         'if (!creel__cas(&ex->error, &none, error, relaxed, relaxed))'),
     # The wait returns while its hooks still hang on the futures.
@@ -160,7 +160,7 @@ BUGS = {
         'deadline);'),
     # One item more than was asked for.
     'one more in flight': (
-        'core/map.c',
+        'exec/map.c',
         'map->in_flight < map->limit',
         'map->in_flight <= map->limit'),
     # The worker does not look again after it has said that it sleeps.
@@ -242,7 +242,7 @@ BUGS = {
         'return pool->alive + pool->leaving == 0 &&'),
     # The queue drops the reference of a task that its waiter has run and settled with one.
     'helps and drops': (
-        'core/task.c',
+        'exec/task.c',
         'if (creel__task_claim(f, CREEL__REF + (CREEL__RUNNING | CREEL__QUEUED |',
         'if (creel__task_claim(f, (CREEL__RUNNING | CREEL__QUEUED |'),
     # A worker process says that it sleeps, and sleeps.

@@ -2,8 +2,8 @@
 /*
  * Executors from inside: the class that each has, and what the core needs of it.
  */
-#ifndef CREEL__CORE_EXECUTOR_H
-#define CREEL__CORE_EXECUTOR_H
+#ifndef CREEL__EXEC_EXECUTOR_H
+#define CREEL__EXEC_EXECUTOR_H
 
 #include "future/error.h"
 #include "sync/atomic.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Running tasks, and the worker that runs them. */
-#ifndef CREEL__CORE_TASK_H
-#define CREEL__CORE_TASK_H
+#ifndef CREEL__EXEC_TASK_H
+#define CREEL__EXEC_TASK_H
 
 #include "future/block.h"
 #include "future/error.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Broken executors: what a constructor returns when it cannot return what was asked for. */
 #include "base/alloc.h"
-#include "core/executor.h"
+#include "exec/executor.h"
 
 static int submit(creel_executor *ex, creel_task *task)
 {

@@ -9,7 +9,7 @@
  */
 #include "base/alloc.h"
 #include "base/cpus.h"
-#include "core/executor.h"
+#include "exec/executor.h"
 #include "future/future.h"
 #include "future/options.h"
 #include "sync/fork.h"

@@ -5,13 +5,13 @@
  * Nothing is explained before something is wrong: the checks give a code, and only a caller that
  * needs the failed future has the message made from it.
  */
-#include "core/submit.h"
+#include "exec/submit.h"
 #include "base/alloc.h"
-#include "core/executor.h"
+#include "exec/executor.h"
+#include "exec/task.h"
 #include "future/future.h"
 #include "future/hook.h"
 #include "future/options.h"
-#include "core/task.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include "sync/thread.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Making tasks and handing them to executors. */
-#ifndef CREEL__CORE_SUBMIT_H
-#define CREEL__CORE_SUBMIT_H
+#ifndef CREEL__EXEC_SUBMIT_H
+#define CREEL__EXEC_SUBMIT_H
 
 #include "future/block.h"
 #include <creel/submit.h>

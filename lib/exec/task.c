@@ -7,9 +7,9 @@
  * by its waiter is still in the queue, with the executor's reference; whoever finds it there drops
  * it. Its waiter runs it with a reference of its own, which counts as a user's until the end.
  */
-#include "core/task.h"
+#include "exec/task.h"
 #include "base/alloc.h"
-#include "core/executor.h"
+#include "exec/executor.h"
 #include "future/future.h"
 #include "future/hook.h"
 #include "sync/fork.h"

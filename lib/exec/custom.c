@@ -14,8 +14,8 @@
  */
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "exec/executor.h"
 #include "future/block.h"
-#include "core/executor.h"
 #include "future/options.h"
 #include "sync/local.h"
 #include "sync/lock.h"

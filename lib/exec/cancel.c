@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Cancelling what a shutdown took out of a pool's queues: in slices, until a deadline. */
 #include "base/clock.h"
-#include "core/executor.h"
-#include "core/task.h"
+#include "exec/executor.h"
+#include "exec/task.h"
 
 enum {
 	SLICE = 128, /* tasks between two looks at the clock: some ten microseconds */

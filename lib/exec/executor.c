@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What all executors share: references, errors, and the calls that every class
  * answers in its way. */
-#include "core/executor.h"
+#include "exec/executor.h"
 #include "base/alloc.h"
-#include "core/task.h"
+#include "exec/task.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include <creel/shared.h>
