@@ -50,12 +50,12 @@ BUGS = {
         'CREEL__PINNED | (w == CREEL__NOT_THERE'),
     # The executor lets go of a task that is being cancelled.
     'does not wait for the canceller': (
-        'future/claim.c',
+        'exec/claim.c',
         '} else if (now == CREEL__PINNED || now == CREEL__PENDING) {',
         '} else if (now == CREEL__PENDING) {'),
     # The executor drops its reference, although it has left that to the canceller.
     'leaves and drops': (
-        'future/claim.c',
+        'exec/claim.c',
         'return CREEL__LEFT_TO_CANCELLER;',
         'return CREEL__TAKEN;'),
     # One that was added while the executor got the last callback is never called.
