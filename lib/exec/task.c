@@ -118,13 +118,6 @@ static void look_next(const creel_future *f)
 		creel__store(&worker->looking, CREEL__LOOKS, relaxed);
 }
 
-void creel__worker_is_busy(void)
-{
-	struct creel__worker *worker = creel__self()->worker;
-	if (worker && creel__load(&worker->looking, relaxed))
-		worker->executor->class->stop_looking(worker);
-}
-
 /* Makes the outcome final. Afterwards the block may be gone. */
 static void end(creel_future *f, unsigned final)
 {

@@ -3,30 +3,8 @@
 #ifndef CREEL__EXEC_TASK_H
 #define CREEL__EXEC_TASK_H
 
-#include "future/block.h"
-#include "future/error.h"
+#include "future/class.h"
 #include <creel/executor.h>
-
-/* A worker of a pool, as tasks see it. */
-struct creel__worker {
-	creel_executor *executor;
-	void *local; /* what the initializer stored */
-	unsigned index;
-	_Atomic(uint64_t) begun, ended, cancelled; /* tasks; counted by the worker's thread alone */
-	/* Or NULL. While it is not 0, the worker says when it looks for a task. */
-	const _Atomic(uint32_t) *need;
-	_Atomic(uint32_t) looking;      /* CREEL__LOOKS, set by the worker; CREEL__RELIED */
-	const creel_future *dispatched; /* plain: its own; the task that it took from the queue */
-};
-
-enum {
-	CREEL__LOOKS = 1,  /* it looks for a task next, before anything that may take long */
-	CREEL__RELIED = 2, /* and somebody relies on it */
-};
-
-/* Before a function of the user's is called: the worker that the calling thread is, if it is one,
- * does not look for a task now. */
-void creel__worker_is_busy(void);
 
 struct creel__heap_arg *creel__heap_arg(creel_future *f);
 

@@ -28,7 +28,6 @@
 #include "base/list.h"
 #include "exec/executor.h"
 #include "exec/submit.h"
-#include "exec/task.h"
 #include "future/future.h"
 #include "future/hook.h"
 #include "future/index.h"

@@ -4,7 +4,7 @@
 #include "future/queue_state.h"
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "exec/executor.h"
+#include "future/class.h"
 #include "future/future.h"
 #include "future/options.h"
 #include "sync/fork.h"

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Executors as futures see them: the class that each has. What a future asks of its executor goes
+ * through this table, so lib/future calls nothing of lib/exec.
+ */
+#ifndef CREEL__FUTURE_CLASS_H
+#define CREEL__FUTURE_CLASS_H
+
+#include "future/block.h"
+#include "future/error.h"
+#include "sync/atomic.h"
+#include "sync/fork.h"
+#include "sync/local.h"
+#include <creel/executor.h>
+
+enum {
+	CREEL__GRACE_OF_POOL = -1,
+};
+
+enum creel__withdrawn {
+	CREEL__NOT_THERE, /* unknown, or still queued: it will be found cancelled */
+	CREEL__WITHDRAWN, /* it is out of the queue: the executor's reference is the caller's */
+	CREEL__STARTED,   /* remote tasks only: it runs, or has run; it cannot be cancelled */
+};
+
+struct creel__worker;
+
+/*
+ * The operations of an executor, called with a valid executor of this process. Semantics and codes
+ * as in creel/executor.h. submit returns 0 once it has the task, and then the executor's reference
+ * is its own; if not 0 the task is untouched. may_wait is false where waiting would be for oneself:
+ * then shutdown and drain return -EDEADLK instead of waiting.
+ */
+struct creel__executor_class {
+	const char *name;
+	int (*submit)(creel_executor *ex, creel_task *task);
+	/* A pending task is being cancelled, or (ask) somebody only wants to know whether it has
+	 * started. Called with the future pinned. */
+	enum creel__withdrawn (*withdraw)(creel_executor *ex, creel_task *task, bool ask);
+	/* Kills a task that has started (and is held). A grace_ns of CREEL__GRACE_OF_POOL is the
+	 * executor's own. 0, or CREEL_CANCEL_FINAL if it has ended there. */
+	int (*kill)(creel_executor *ex, creel_task *task, int64_t grace_ns);
+	/* Somebody waits for a remote task, which is HELD until creel__future_release(), to be
+	 * called before anything that may block. The executor may have a shorter way to the outcome
+	 * than the future's word: then it waits, until the future is final, the deadline has
+	 * passed, or that way is closed. No function of the user's runs on that thread: the task
+	 * has no hooks so far, and no destructor of its argument. */
+	void (*await)(creel_executor *ex, creel_task *task, creel_deadline deadline);
+	/* Or NULL. Somebody is about to park for a task that is PENDING, and HELD meanwhile. Takes
+	 * no longer than a lock and a wake-up. */
+	void (*awaited)(creel_executor *ex);
+	/* The calling thread is a worker that says that it looks for a task, and now does
+	 * something else. Only for executors that set the worker's `need`. */
+	void (*stop_looking)(struct creel__worker *worker);
+	/* Whether a function and an argument can be had by the workers: 0, -ENOEXEC,
+	 * -EFAULT, -ENOSPC. */
+	int (*vet)(creel_executor *ex, creel_fn fn, const void *arg, size_t size);
+	/* Memory for arguments that do not fit in the block, and creel_shared_alloc(). NULL:
+	 * the heap. */
+	void *(*shared_alloc)(creel_executor *ex, size_t size);
+	void (*shared_free)(creel_executor *ex, void *p);
+	int (*shutdown)(creel_executor *ex, unsigned flags, creel_deadline deadline, bool may_wait,
+			size_t *ret_left);
+	int (*drain)(creel_executor *ex, creel_deadline deadline);
+	int (*resize)(creel_executor *ex, int max_workers);
+	void (*stats)(creel_executor *ex, creel_stats *ret_stats);
+	/* A task with CREEL__COUNTED of its has ended; or a cancelled one that the executor has not
+	 * counted: its destructor has returned at last. */
+	void (*ended)(creel_executor *ex);
+	/* Whether the calling thread is one of the executor's own, on which no task runs any more:
+	 * it runs thread-specific destructors. NULL: it has none. */
+	bool (*is_thread)(creel_executor *ex);
+	/* The last reference went: shut down; free when everything has ended. Never blocks. */
+	void (*release)(creel_executor *ex);
+	/* In a forked child, once: closes the descriptors that came with the fork, and touches
+	 * nothing else. NULL: there are none. */
+	void (*let_go)(creel_executor *ex);
+	/* Everything has ended: waits until the threads are gone. Called by close alone, never on a
+	 * thread of the executor, by several closers at once. */
+	void (*join)(creel_executor *ex);
+};
+
+/* A worker of a pool, as tasks see it. */
+struct creel__worker {
+	creel_executor *executor;
+	void *local; /* what the initializer stored */
+	unsigned index;
+	_Atomic(uint64_t) begun, ended, cancelled; /* tasks; counted by the worker's thread alone */
+	/* Or NULL. While it is not 0, the worker says when it looks for a task. */
+	const _Atomic(uint32_t) *need;
+	_Atomic(uint32_t) looking;      /* CREEL__LOOKS, set by the worker; CREEL__RELIED */
+	const creel_future *dispatched; /* plain: its own; the task that it took from the queue */
+};
+
+enum {
+	CREEL__LOOKS = 1,  /* it looks for a task next, before anything that may take long */
+	CREEL__RELIED = 2, /* and somebody relies on it */
+};
+
+struct creel_executor {
+	const struct creel__executor_class *class;
+	_Atomic(uint32_t) refs;
+	uint32_t task_flags; /* CREEL__COUNTED, CREEL__REMOTE: of every task */
+	uint16_t generation; /* of the process that it belongs to: sync/fork.h */
+	bool is_static;
+	_Atomic(bool) let_go;  /* by this process, a child of the one that it belongs to */
+	_Atomic(bool) cancels; /* shut down with CREEL_SHUTDOWN_CANCEL: nothing starts any more */
+	_Atomic(bool) kills;   /* with CREEL_SHUTDOWN_KILL: its tasks are asked to stop */
+	struct creel__unhandled unhandled;
+	_Atomic(const creel_error *) error; /* a reference, set once */
+};
+
+/* Whether a forked child uses its parent's executor. */
+static inline bool creel__executor_foreign(const creel_executor *ex)
+{
+	return creel__fork_foreign(ex->generation);
+}
+
+/* Called before a function of the user's: if the calling thread is a worker, it does not look for a
+ * task now. */
+static inline void creel__worker_is_busy(void)
+{
+	struct creel__worker *worker = creel__self()->worker;
+	if (worker && creel__load(&worker->looking, relaxed))
+		worker->executor->class->stop_looking(worker);
+}
+
+#endif
