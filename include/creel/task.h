@@ -2,6 +2,11 @@
 /*
  * The calls for the function of a task. Only the thread that runs the function may make them, and
  * only until the function returns. None blocks.
+ *
+ * FORKS  If the function forks, the task stays the parent's. In the child creel_return() and
+ *        creel_return_move() return -EPERM, and so do creel_fail() and creel_fail_with();
+ *        creel_return_reserve() returns NULL. The child cannot be asked to stop:
+ *        creel_task_cancelled() returns false.
  */
 #ifndef CREEL_TASK_H
 #define CREEL_TASK_H

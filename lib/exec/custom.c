@@ -9,8 +9,8 @@
  * NESTING  A destroy operation may drop the last reference to the next executor. That one is put on
  *        the thread's list and destroyed when the operation has returned: a chain of any length
  *        needs the stack of one.
- * FORK   An operation, or a task that it runs, may fork and return in the child: after each the
- *        lock is left alone there, and the call returns to the code that it came from.
+ * FORK   An operation, or a task that it runs, may fork and return in the child. There the lock is
+ *        left alone, and the call returns to the code that it came from (sync/fork.h).
  */
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -39,11 +39,9 @@ struct custom {
 
 static void destroy_now(struct custom *c)
 {
-	/* What it drops may have forked, and this is the child. */
-	if (creel__executor_foreign(&c->base))
+	if (!creel__user_call(c->base.generation,
+			      c->ops.destroy ? c->ops.destroy(c->self) : (void)0, 0))
 		return;
-	if (c->ops.destroy)
-		c->ops.destroy(c->self);
 	creel__executor_fini(&c->base);
 	creel__free(c);
 }
@@ -95,9 +93,8 @@ static int submit(creel_executor *ex, creel_task *task)
 	creel__lock_release(&c->lock);
 	if (!open)
 		return -ESHUTDOWN;
-	int rc = c->ops.submit(c->self, task);
-	/* It has forked, or the task has (inline), and this is the child: the lock is not ours. */
-	if (creel__executor_foreign(ex))
+	int rc = -EPERM;
+	if (!creel__user_call(ex->generation, rc = c->ops.submit(c->self, task), 0))
 		return rc ? -EPERM : 0;
 	if (rc)
 		leave(c, false);
@@ -108,9 +105,10 @@ static enum creel__withdrawn withdraw(creel_executor *ex, creel_task *task, bool
 {
 	struct custom *c = (struct custom *)ex;
 	(void)ask;
-	if (!c->ops.withdraw || !c->ops.withdraw(c->self, task) || creel__executor_foreign(ex))
-		return CREEL__NOT_THERE;
-	return CREEL__WITHDRAWN;
+	int found = 0;
+	bool stayed = creel__user_call(
+		ex->generation, found = c->ops.withdraw ? c->ops.withdraw(c->self, task) : 0, 0);
+	return stayed && found ? CREEL__WITHDRAWN : CREEL__NOT_THERE;
 }
 
 static void ended(creel_executor *ex)
@@ -128,8 +126,8 @@ static int await_quiet_locked(struct custom *c, creel_deadline deadline)
 	return 0;
 }
 
-/* Tells the user's executor, once for each new flag. */
-static void close_submissions(struct custom *c, unsigned flags)
+/* Tells the user's executor, once for each new flag. False: this is a child. */
+static bool close_submissions(struct custom *c, unsigned flags)
 {
 	creel__lock_acquire(&c->lock);
 	unsigned news = (flags | CLOSED) & ~c->shut;
@@ -137,16 +135,16 @@ static void close_submissions(struct custom *c, unsigned flags)
 	if (flags & CREEL_SHUTDOWN_CANCEL)
 		creel__store(&c->base.cancels, true, relaxed);
 	creel__lock_release(&c->lock);
-	if (news && c->ops.shutdown)
-		c->ops.shutdown(c->self, flags);
+	return creel__user_call(c->base.generation,
+				news && c->ops.shutdown ? c->ops.shutdown(c->self, flags) : (void)0,
+				0);
 }
 
 static int shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline, bool may_wait,
 		    size_t *ret_left)
 {
 	struct custom *c = (struct custom *)ex;
-	close_submissions(c, flags);
-	if (creel__executor_foreign(ex))
+	if (!close_submissions(c, flags))
 		return -EPERM;
 	creel__lock_acquire(&c->lock);
 	int rc = 0;
@@ -181,8 +179,7 @@ static void stats(creel_executor *ex, creel_stats *ret_stats)
 static void release(creel_executor *ex)
 {
 	struct custom *c = (struct custom *)ex;
-	close_submissions(c, 0);
-	if (creel__executor_foreign(ex))
+	if (!close_submissions(c, 0))
 		return;
 	creel__lock_acquire(&c->lock);
 	c->released = true;

@@ -217,8 +217,9 @@ static bool pull(creel_mapping *map, const void **ret_item, size_t *ret_size)
 		return true;
 	}
 	size_t size = map->max_item;
-	int rc = map->source(map->ctx, map->item, &size);
-	if (creel__fork_foreign(map->generation) || map->dropped)
+	int rc = 0;
+	if (!creel__user_call(map->generation, rc = map->source(map->ctx, map->item, &size), 0) ||
+	    map->dropped)
 		return false;
 	if (rc == 0) {
 		map->end = CREEL_EMPTY;
@@ -241,6 +242,9 @@ static void fill(creel_mapping *map)
 	       pull(map, &item, &size)) {
 		creel_future *f = creel_submit_with(map->ex, map->fn, size ? item : NULL, size,
 						    map->submit);
+		/* The task ran here and has forked, and this is the child. */
+		if (creel__fork_foreign(map->generation))
+			return;
 		int rc = creel_queue_add(map->queue, f, (void *)(uintptr_t)map->index);
 		if (rc) {
 			creel_future_cancel(f);
@@ -273,9 +277,6 @@ static int next(creel_mapping *map, creel_deadline deadline, creel_future **ret_
 		size_t *ret_index)
 {
 	fill(map);
-	/* The source has forked, and this is the child. */
-	if (creel__fork_foreign(map->generation))
-		return -EPERM;
 	if (map->dropped)
 		return CREEL_EMPTY;
 	if (map->in_flight == 0)
@@ -311,6 +312,9 @@ int creel_map_next(creel_mapping *map, creel_deadline deadline, creel_future **r
 	map->busy = true;
 	int rc = next(map, deadline, ret_future, ret_index);
 	map->busy = false;
+	/* Something of the user's has forked, and this is the child. */
+	if (creel__fork_foreign(map->generation))
+		return -EPERM;
 	if (map->dropped)
 		creel_map_end(map);
 	return rc;

@@ -312,7 +312,9 @@ static void free_argument(const struct submission *s)
 	if (!s->options || !s->options->arg_free)
 		return;
 	creel__destructors_enter();
-	s->options->arg_free((void *)(uintptr_t)s->arg, s->size, s->options->arg_ctx);
+	(void)creel__user_call(
+		creel__fork_generation(),
+		s->options->arg_free((void *)(uintptr_t)s->arg, s->size, s->options->arg_ctx), 0);
 	creel__destructors_leave();
 }
 

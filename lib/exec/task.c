@@ -39,18 +39,19 @@ void creel__argument(creel_future *f, void **ret_data, size_t *ret_size)
 	}
 }
 
-static void call_arg_free(creel_future *f, struct creel__options *options)
+/* False: this is a child. */
+static bool call_arg_free(creel_future *f, struct creel__options *options)
 {
 	void *data;
 	size_t size;
 	creel__argument(f, &data, &size);
 	void (*arg_free)(void *, size_t, void *) = options->arg_free;
 	options->arg_free = NULL;
-	uint16_t here = creel__fork_generation();
+	uint16_t generation = f->generation;
 	creel__destructors_enter();
-	arg_free(data, size, options->arg_ctx);
-	creel__fork_returned(here, 0);
+	(void)creel__user_call(generation, arg_free(data, size, options->arg_ctx), 0);
 	creel__destructors_leave();
+	return !creel__fork_foreign(generation);
 }
 
 bool creel__argument_drop(creel_future *f)
@@ -61,7 +62,8 @@ bool creel__argument_drop(creel_future *f)
 			creel__argument_later(f);
 			return false;
 		}
-		call_arg_free(f, options);
+		if (!call_arg_free(f, options))
+			return true;
 	}
 	creel__argument_free(f);
 	return true;
@@ -76,9 +78,7 @@ static void drop_queued(creel_future *f)
 void creel__argument_drop_late(creel_future *f)
 {
 	creel_executor *ex = f->executor;
-	uint16_t here = f->generation;
-	call_arg_free(f, creel__options_of(f));
-	if (creel__fork_foreign(here))
+	if (!call_arg_free(f, creel__options_of(f)))
 		return;
 	creel__argument_free(f);
 	/* [LEFT-1] acquire: pairs with the release in claim_slowly() */
@@ -180,7 +180,7 @@ static const creel_error *failure(creel_future *f, int code)
 				 "the task returned %d (%s)", code, creel_code_name(code));
 }
 
-int creel__task_call(creel_task *task)
+bool creel__task_call(creel_task *task, int *ret_code)
 {
 	creel_future *f = &task->future;
 	struct creel__local *local = creel__self();
@@ -190,19 +190,17 @@ int creel__task_call(creel_task *task)
 	void *data;
 	size_t size;
 	creel__argument(f, &data, &size);
-	uint16_t here = creel__fork_generation();
-	int code = fn(task, data, size);
-	creel__fork_returned(here, code);
+	bool stayed = creel__user_call(f->generation, *ret_code = fn(task, data, size), *ret_code);
 	local->task = f->outer;
-	return code;
+	return stayed;
 }
 
 void creel__task_run_claimed(creel_task *task)
 {
 	creel_future *f = &task->future;
-	int code = creel__task_call(task);
-	/* It has forked, and this is the child: it returns to whoever called (sync/fork.h). */
-	if (creel__future_foreign(f))
+	int code;
+	/* In a child: to whoever called (sync/fork.h). */
+	if (!creel__task_call(task, &code))
 		return;
 	if (code || f->result_len == CREEL__RESULT_ERROR)
 		fail(f, failure(f, code));
@@ -283,6 +281,8 @@ void creel__task_cancelled(creel_future *f)
 static enum creel__cancelled cancel_claimed(creel_future *f)
 {
 	bool dropped = creel__argument_drop(f);
+	if (creel__future_foreign(f))
+		return CREEL__NOT_OURS;
 	if (!dropped)
 		creel__or(&f->state, CREEL__LATE_END, relaxed);
 	creel__future_settle(f, CREEL__CANCELLED, 1);
@@ -359,8 +359,12 @@ int creel_task_run(creel_task *task)
 	if (creel__future_foreign(&task->future))
 		return -EPERM;
 	creel__error_fill_reserve();
-	if (creel__load(&task->future.executor->cancels, relaxed))
+	if (creel__load(&task->future.executor->cancels, relaxed)) {
 		(void)creel_future_cancel(&task->future);
+		/* A callback or an operation has forked, and this is the child. */
+		if (creel__future_foreign(&task->future))
+			return -EPERM;
+	}
 	enum creel__claim claim = creel__task_claim(&task->future,
 						    CREEL__RUNNING | creel__runner_mark());
 	if (claim != CREEL__CLAIMED) {
@@ -392,17 +396,20 @@ void creel_task_reject(creel_task *task, int kind, int code, const char *format,
 
 int creel_return(creel_task *task, const void *data, size_t size)
 {
-	return creel__result_copy(&task->future, data, size);
+	return creel__future_foreign(&task->future) ? -EPERM
+						    : creel__result_copy(&task->future, data, size);
 }
 
 void *creel_return_reserve(creel_task *task, size_t size)
 {
-	return creel__result_reserve(&task->future, size);
+	return creel__future_foreign(&task->future) ? NULL
+						    : creel__result_reserve(&task->future, size);
 }
 
 int creel_return_move(creel_task *task, creel_buffer buffer)
 {
-	return creel__result_move(&task->future, buffer);
+	return creel__future_foreign(&task->future) ? -EPERM
+						    : creel__result_move(&task->future, buffer);
 }
 
 static int say_why(creel_task *task, int code, const void *data, size_t size, const char *format,
@@ -414,6 +421,8 @@ static int say_why(creel_task *task, int code, const void *data, size_t size, co
 						 .task = creel__task_name(f),
 						 .data = data,
 						 .size = size};
+	if (creel__future_foreign(f))
+		return -EPERM;
 	creel__result_error(f, creel__error_build(&parts, format, args));
 	return parts.code;
 }
@@ -440,6 +449,8 @@ int creel_fail_with(creel_task *task, int code, const void *data, size_t size, c
 bool creel_task_cancelled(const creel_task *task)
 {
 	const _Atomic(uint32_t) *asked = creel__self()->asked;
+	if (creel__future_foreign(&task->future))
+		return false;
 	if (asked && creel__load(asked, relaxed))
 		return true;
 	return creel__load(&task->future.state, relaxed) & CREEL__ASKED ||

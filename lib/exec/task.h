@@ -59,8 +59,9 @@ enum creel__cancelled creel__task_cancel(creel_task *task);
 uint64_t creel__cancel_until(creel_executor *ex, creel_future **list, creel_deadline deadline,
 			     uint64_t *ret_later);
 
-/* Calls the function; what it returned. The result stands in the block. */
-int creel__task_call(creel_task *task);
+/* Calls the function, and says what that returned. The result stands in the block. False: it has
+ * forked, and this is the child. */
+bool creel__task_call(creel_task *task, int *ret_code);
 
 /* The end of a remote task, in two steps: claim moves it to SETTLING, after which only the caller
  * writes the result; end makes it final, as failed if there is an error (takes over the

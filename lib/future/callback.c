@@ -66,17 +66,21 @@ static struct callback *newest_locked(creel_future *f)
 	return last && creel__hooks_is_callback_locked(f, last) ? callback_of(last) : NULL;
 }
 
-/* Calls it on this thread. The argument's destructor counts as a part of the callback. */
-static void call(struct callback *c)
+/* False: this is a child. */
+static bool free_argument(struct callback *c)
 {
-	uint16_t here = creel__fork_generation();
+	return creel__user_call(c->generation, c->free ? c->free(c->arg) : (void)0, 0);
+}
+
+/* Calls it on this thread. The argument's destructor counts as a part of the callback. False: this
+ * is a child. */
+static bool call(struct callback *c)
+{
 	creel__callbacks_enter();
-	c->fn(c->future, c->arg);
-	creel__fork_returned(here, 0);
-	if (c->free && !creel__fork_foreign(here))
-		c->free(c->arg);
-	creel__fork_returned(here, 0);
+	bool stayed = creel__user_call(c->generation, c->fn(c->future, c->arg), 0) &&
+		      free_argument(c);
 	creel__callbacks_leave();
+	return stayed;
 }
 
 /* What is left of a callback that was called, or that will not be. */
@@ -124,12 +128,10 @@ static int call_task(creel_task *task, const void *arg, size_t size)
 	struct callback *c = *(struct callback *const *)arg;
 	int state = creel__thread_no_cancel();
 	c->called = true;
-	uint16_t here = creel__fork_generation();
-	c->fn(c->future, c->arg);
-	creel__fork_returned(here, 0);
-	c->freed = true;
-	if (c->free)
-		c->free(c->arg);
+	if (creel__user_call(c->generation, c->fn(c->future, c->arg), 0)) {
+		c->freed = true;
+		(void)free_argument(c);
+	}
 	creel__thread_cancel_again(state);
 	return 0;
 }
@@ -141,11 +143,13 @@ static void task_ended(void *arg, size_t size, void *ctx)
 	(void)arg;
 	(void)size;
 	struct callback *c = ctx;
+	bool stayed = true;
 	if (!c->called)
-		call(c);
-	else if (!c->freed && c->free) /* the callback ended its thread */
-		c->free(c->arg);
-	finish(c);
+		stayed = call(c);
+	else if (!c->freed) /* the callback ended its thread */
+		stayed = free_argument(c);
+	if (stayed)
+		finish(c);
 }
 
 /* Makes the task of a callback, so that nothing can fail at the end. */
@@ -173,14 +177,14 @@ static void deliver(struct callback *c)
 		creel__callbacks_enter();
 		int rc = creel__executor_submit(ex, task);
 		creel__callbacks_leave();
-		if (rc)
-			c->task = task;
+		bool child = creel__executor_foreign(ex);
 		creel_executor_unref(ex);
-		if (rc == 0)
+		if (rc == 0 || child)
 			return;
+		c->task = task;
 	}
-	call(c);
-	finish(c);
+	if (call(c))
+		finish(c);
 }
 
 static struct callback *mark_next_locked(creel_future *f, struct creel__hook *from)
@@ -229,9 +233,7 @@ static struct callback *mark_next(creel_future *f, struct callback *c, bool retu
 /* Calls c on this thread; returns the next one, marked. */
 static struct callback *call_here(creel_future *f, struct callback *c)
 {
-	call(c);
-	/* It has forked, and this is the child: the rest is the parent's. */
-	if (creel__future_foreign(f))
+	if (!call(c))
 		return NULL;
 	struct callback *next = c->listed ? mark_next(f, c, true) : NULL;
 	finish(c);
@@ -243,8 +245,11 @@ static struct callback *call_here(creel_future *f, struct callback *c)
 static struct callback *call_there(creel_future *f, struct callback *c)
 {
 	bool listed = c->listed;
+	uint16_t generation = c->generation;
 	struct callback *next = listed ? mark_next(f, c, false) : NULL;
 	deliver(c);
+	if (creel__fork_foreign(generation))
+		return NULL;
 	return next || !listed ? next : mark_next(f, NULL, true);
 }
 
@@ -262,7 +267,6 @@ static void run_all(creel_future *f, struct callback *c)
 static void defer(struct creel__local *local, struct callback *c)
 {
 	c->deferred_next = NULL;
-	c->generation = creel__fork_generation();
 	if (local->deferred)
 		local->deferred_last->deferred_next = c;
 	else
@@ -273,8 +277,8 @@ static void defer(struct creel__local *local, struct callback *c)
 static void free_removed(struct callback *c)
 {
 	creel__destructors_enter();
-	c->free(c->arg);
-	dispose(c);
+	if (free_argument(c))
+		dispose(c);
 	creel__destructors_leave();
 }
 
@@ -401,13 +405,6 @@ static bool append(creel_future *f, struct callback *c, uint64_t *ret_id)
 	return mine;
 }
 
-/* Final for ever, and the lock of its hooks cannot be taken: constant, or another process's. */
-static bool is_nobodys(const creel_future *f)
-{
-	return creel__load(&f->state, relaxed) & CREEL__STATIC ||
-	       (f->generation && f->generation != creel__fork_generation());
-}
-
 int creel_future_on_done(creel_future *f, creel_executor *ex, creel_done_fn fn, void *arg,
 			 void (*free)(void *arg), uint64_t *ret_id)
 {
@@ -423,12 +420,14 @@ int creel_future_on_done(creel_future *f, creel_executor *ex, creel_done_fn fn, 
 	c->fn = fn;
 	c->arg = arg;
 	c->free = free;
+	c->generation = creel__fork_generation();
 	if (ex && !prepare_task(c, ex)) {
 		dispose(c);
 		return -ENOMEM;
 	}
 	c->executor = creel_executor_ref(ex);
-	if (is_nobodys(f)) {
+	/* A constant has no hooks. */
+	if (creel__load(&f->state, relaxed) & CREEL__STATIC) {
 		if (ret_id)
 			*ret_id = 0;
 		start(creel_future_ref(f), c);

@@ -244,10 +244,8 @@ void creel__error_tell(const creel_error *e)
 	const struct creel__unhandled *u = &box_of(e)->unhandled;
 	if (!u->fn)
 		return;
-	uint16_t here = creel__fork_generation();
 	creel__destructors_enter();
-	u->fn(u->ctx, e);
-	creel__fork_returned(here, 0);
+	(void)creel__user_call(creel__fork_generation(), u->fn(u->ctx, e), 0);
 	creel__destructors_leave();
 }
 

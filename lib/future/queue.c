@@ -109,11 +109,9 @@ static void forget(creel_queue *q, struct creel__list *all)
 		/* Afterwards no notify uses it: it held the lock that this takes. */
 		creel__hooks_leave(e->future, &e->hook);
 		creel_future_unref(e->future);
-		if (q->tag_free) {
-			uint16_t generation = creel__fork_generation();
-			q->tag_free(e->tag, q->ctx);
-			creel__fork_returned(generation, 0);
-		}
+		if (!creel__user_call(q->generation,
+				      q->tag_free ? q->tag_free(e->tag, q->ctx) : (void)0, 0))
+			break;
 		creel__free(e);
 	}
 	creel__callbacks_leave();
@@ -196,14 +194,18 @@ static size_t next_waiting(creel_queue *q, uint64_t round, creel_future **ret_fu
 	return count;
 }
 
+/* Stops in the child of a callback that forks. */
 static void ask_all(creel_queue *q, bool kill)
 {
 	creel_future *some[64];
 	size_t n;
+	if (creel__fork_foreign(q->generation))
+		return;
 	creel__lock_acquire(&q->lock);
 	uint64_t round = ++q->rounds;
 	creel__lock_release(&q->lock);
-	while ((n = next_waiting(q, round, some, sizeof some / sizeof some[0]))) {
+	while (!creel__fork_foreign(q->generation) &&
+	       (n = next_waiting(q, round, some, sizeof some / sizeof some[0]))) {
 		for (size_t i = 0; i < n; i++) {
 			if (kill)
 				creel__future_kill(some[i], CREEL__GRACE_OF_POOL);

@@ -62,16 +62,19 @@ static void free_block(creel_future *f)
 	creel__block_free(f);
 }
 
-/* Lets go of the result. May call the user's functions. */
-static void empty(creel_future *f)
+/* Lets go of the result. May call the user's functions. False: one has forked, and this is the
+ * child. */
+static bool empty(creel_future *f)
 {
-	if (!f->result_len)
-		return;
-	if (f->result_len >= CREEL__RESULT_ERROR)
-		creel__worker_is_busy();
+	if (f->result_len < CREEL__RESULT_ERROR) {
+		f->result_len = 0;
+		return true;
+	}
+	creel__worker_is_busy();
 	if (is_unhandled(f))
 		creel__error_tell(creel__result_get_error(f));
 	creel__result_clear(f);
+	return !creel__future_foreign(f);
 }
 
 /* What a queue keeps is the block alone. */
@@ -89,9 +92,8 @@ static void drop_options(creel_future *f)
 /* Drops a reference that is the last one or the last one of a user. */
 static void finish(creel_future *f)
 {
-	if (creel__future_foreign(f))
+	if (creel__future_foreign(f) || !empty(f))
 		return;
-	empty(f);
 	/* [FUT-3] acquire: the library may have let go meanwhile; as in creel_future_unref() */
 	uint64_t s = creel__load(&f->state, acquire);
 	if (s / CREEL__REF > 1) {

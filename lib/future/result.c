@@ -53,10 +53,8 @@ void creel__result_clear(creel_future *f)
 		creel_buffer b = box->buffer;
 		f->result_len = 0;
 		if (b.free) {
-			uint16_t here = creel__fork_generation();
 			creel__destructors_enter();
-			b.free(b.data, b.size, b.ctx);
-			creel__fork_returned(here, 0);
+			(void)creel__user_call(f->generation, b.free(b.data, b.size, b.ctx), 0);
 			creel__destructors_leave();
 		}
 		creel__free(box);

@@ -84,7 +84,7 @@ static const creel_error *take_extent(struct creel__procs *p, struct creel__proc
 	int rc = copy ? creel__result_copy(f, buffer.data, buffer.size)
 		      : creel__result_move(f, buffer);
 	if (copy || rc)
-		buffer.free(buffer.data, buffer.size, buffer.ctx);
+		creel__space_release(buffer.data, buffer.size, buffer.ctx);
 	return rc ? no_memory(f) : NULL;
 }
 

@@ -112,7 +112,7 @@ bool creel__space_has(const struct creel__space *s, const void *p)
 	return at >= s->arguments && at < s->arguments + s->arguments_size;
 }
 
-static void release(void *data, size_t size, void *ctx)
+void creel__space_release(void *data, size_t size, void *ctx)
 {
 	struct creel__view *v = ctx;
 	struct creel__space *s = v->space;
@@ -156,7 +156,7 @@ bool creel__space_hold(struct creel__space *s, unsigned worker, uint32_t extent,
 	creel__lock_release(&s->lock);
 	*ret_buffer = (creel_buffer){.data = creel__space_results(s, worker) + offset,
 				     .size = size,
-				     .free = release,
+				     .free = creel__space_release,
 				     .ctx = v};
 	return !held;
 }

@@ -75,6 +75,7 @@ static inline struct creel__hole *creel__space_holes(struct creel__space *s, uns
  * False if what the worker says cannot be true. */
 bool creel__space_hold(struct creel__space *s, unsigned worker, uint32_t extent, uint64_t offset,
 		       uint64_t size, creel_buffer *ret_buffer);
+void creel__space_release(void *data, size_t size, void *ctx); /* that free */
 
 /* Until that fork server has said that its workers are gone, or the deadline. */
 void creel__space_await_server(struct creel__space *s, pid_t server, creel_deadline deadline);

@@ -155,7 +155,7 @@ static void run(struct creel__slot *slot)
 	}
 	f->fn = slot->fn;
 	f->executor = me.c->executor;
-	f->generation = 0;
+	f->generation = me.generation;
 	f->arg_len = (uint8_t)slot->arg_len;
 	if (f->arg_len <= CREEL__ARG_INLINE)
 		memcpy(f->payload, slot->in, f->arg_len);
@@ -167,7 +167,8 @@ static void run(struct creel__slot *slot)
 	local->asked = &slot->asked;
 	creel__error_fill_reserve();
 	creel__limits_before_task(&me.c->options);
-	int code = creel__task_call((creel_task *)f);
+	int code = 0;
+	(void)creel__task_call((creel_task *)f, &code);
 	const creel_error *said = creel__result_get_error(f);
 	if (said) {
 		write_error(slot, code ? code : said->code, said->message);
@@ -279,17 +280,20 @@ static void sleep_until_woken(void)
 
 static _Noreturn void retire(void)
 {
-	if (me.c->options.finalizer)
-		me.c->options.finalizer(me.c->options.ctx, me.worker.local);
-	creel__fork_returned(me.generation, 0);
+	const creel_process_pool_options *o = &me.c->options;
+	if (o->finalizer)
+		(void)creel__user_call(me.generation, o->finalizer(o->ctx, me.worker.local), 0);
 	creel__child_leave(0);
 }
 
 static void initialize(uint32_t incarnation)
 {
 	const creel_process_pool_options *o = &me.c->options;
-	int code = o->initializer ? o->initializer(o->ctx, me.worker.index, &me.worker.local) : 0;
-	creel__fork_returned(me.generation, code);
+	int code = 0;
+	if (o->initializer)
+		(void)creel__user_call(
+			me.generation,
+			code = o->initializer(o->ctx, me.worker.index, &me.worker.local), code);
 	creel__child_flush();
 	if (code) {
 		creel__store(&me.control->init_code, code, relaxed);

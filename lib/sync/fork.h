@@ -54,18 +54,29 @@ void creel__fork_closed_all(void); /* says that, for itself and its children */
 void creel__fork_leave(int status);
 
 /*
- * A function of the user's has returned; `before` is the generation from before it was called.
- *
- * It may have forked. In the child a thread of the library's own has nothing to go on with: its
- * queue, its slots and its callbacks are the parent's. So the child ends here. On a thread of the
- * user's the child goes on and returns to the user's code.
- *
- * Whatever calls a function of the user's calls this next, before it touches anything else.
+ * Something of the user's has returned that may have forked, and this may be the child. There a
+ * thread of the library's own has nothing to go on with: its queue, its slots and its callbacks are
+ * the parent's. So the child ends here, with that exit status. On a thread of the user's the child
+ * goes on, to return to the user's code: then false.
  */
-static inline void creel__fork_returned(uint16_t before, int status)
+static inline bool creel__fork_returned(uint16_t generation, int status)
 {
-	if (before != creel__fork_generation())
-		creel__fork_leave(status);
+	if (!creel__fork_foreign(generation))
+		return true;
+	creel__fork_leave(status);
+	return false;
 }
+
+/*
+ * Calls a function of the user's for an object of that generation; `call` is the expression that
+ * does it. Every function of the user's that lib/ calls is called through this (a lint looks).
+ *
+ * Returns true if it was called and this is still the object's process. Returns false in a child,
+ * whether it was forked before (then nothing is called) or by that function: the caller leaves all
+ * that is the parent's alone, locks too, and returns.
+ */
+#define creel__user_call(generation, call, status)                                                 \
+	(!creel__fork_foreign(generation) &&                                                       \
+	 ((void)(call), creel__fork_returned((generation), (status))))
 
 #endif

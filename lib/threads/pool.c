@@ -301,6 +301,9 @@ static int shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline,
 	int rc = 0;
 	uint64_t left = 0;
 	creel__pool_shut(pool, flags, deadline);
+	/* A callback or a destructor has forked, and this is the child. */
+	if (creel__executor_foreign(ex))
+		return -EPERM;
 	creel__lock_acquire(&pool->lock);
 	while (rc == 0 && !creel__pool_is_over_locked(pool)) {
 		/* Counted once: the code and the count tell of the same moment. */

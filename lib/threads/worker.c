@@ -331,9 +331,9 @@ static bool initialize(struct creel__pool_worker *w)
 	int code = 0;
 	if (pool->initializer) {
 		arrive_early(w);
-		uint16_t here = creel__fork_generation();
-		code = pool->initializer(pool->ctx, w->base.index, &w->base.local);
-		creel__fork_returned(here, code);
+		(void)creel__user_call(
+			pool->base.generation,
+			code = pool->initializer(pool->ctx, w->base.index, &w->base.local), code);
 		creel__lock_acquire(&pool->lock);
 		pool->initializing--;
 		creel__lock_release(&pool->lock);
@@ -359,11 +359,9 @@ static void leave(struct creel__pool_worker *w)
 	creel__pool_pass_on(pool);
 	bool finalize = w->initialized && !w->finalized;
 	w->finalized = true;
-	if (finalize && pool->finalizer) {
-		uint16_t here = creel__fork_generation();
-		pool->finalizer(pool->ctx, w->base.local);
-		creel__fork_returned(here, 0);
-	}
+	if (finalize && pool->finalizer)
+		(void)creel__user_call(pool->base.generation,
+				       pool->finalizer(pool->ctx, w->base.local), 0);
 	creel__pool_fail_batch(pool, &w->batch);
 	creel__error_drop_reserve();
 	creel__self()->worker = NULL;

@@ -20,6 +20,12 @@
 		}                                                                                  \
 	} while (0)
 
+/* In a child: calls with objects of the parent's. A lint sees to it that every function of the
+ * public headers stands in one of these. */
+#define REFUSED(call, ...) CHILD(call(__VA_ARGS__) == -EPERM)
+#define GIVES(what, call, ...) CHILD(call(__VA_ARGS__) == (what))
+#define IGNORED(call, ...) call(__VA_ARGS__)
+
 /* A child that hangs is ended by its own alarm, and its status tells. */
 static pid_t fork_guarded(void)
 {
@@ -54,86 +60,21 @@ static void never_free(void *data, size_t size, void *ctx)
 	_exit(4);
 }
 
-/* Every call on an executor. */
-static void refuses_executor(creel_executor *ex)
+/* A submission that gives a future gives one that failed. */
+static void failed_with_eperm(creel_future *f)
 {
-	creel_stats stats = {.pending = 77};
-	creel_queue *own = creel_queue_new(NULL);
-	creel_future *promise = creel_promise_new(), *f = NULL;
-	long one = 1;
-	size_t left = 77;
-	CHILD(creel_try_submit(ex, task_same, &one, sizeof one, NULL, &f) == -EPERM && !f);
-	CHILD(creel_spawn(ex, task_same, &one, sizeof one, NULL) == -EPERM);
-	f = creel_submit(ex, task_same, &one, sizeof one);
-	CHILD(creel_future_result(f, CREEL_FOREVER, &one, sizeof one) == CREEL_EFAILED);
+	CHILD(creel_future_result(f, CREEL_FOREVER, NULL, 0) == CREEL_EFAILED);
 	CHILD(creel_future_error(f)->code == -EPERM);
 	creel_future_unref(f);
-	CHILD(creel_queue_submit(own, ex, task_same, &one, sizeof one, NULL, NULL) == -EPERM);
-	CHILD(creel_executor_drain(ex, CREEL_FOREVER) == -EPERM);
-	CHILD(creel_executor_resize(ex, 2) == -EPERM);
-	CHILD(creel_executor_stats(ex, &stats, sizeof stats) == -EPERM && stats.pending == 77);
-	CHILD(creel_executor_shutdown(ex, 0, CREEL_FOREVER, &left) == -EPERM && left == 77);
-	CHILD(creel_shared_alloc(ex, 8) == NULL);
-	int rc = creel_future_on_done(promise, ex, never, NULL, NULL, NULL);
-	CHILD(rc == -EPERM || rc == -ENOTSUP);
-	CHILD(creel_executor_close(creel_executor_ref(ex)) == -EPERM);
-	creel_executor_unref(ex);
-	creel_future_unref(promise);
-	creel_queue_unref(own);
 }
 
-/* Every call on a future, whatever its state. */
-static void refuses_future(creel_future *f)
+/* A map over it fails with its first item. */
+static void fails_with_eperm(creel_mapping *map)
 {
-	creel_buffer buffer;
-	creel_queue *own = creel_queue_new(NULL);
-	const void *data = NULL;
-	size_t size = 77;
-	CHILD(creel_future_state(f) == -EPERM);
-	CHILD(creel_future_result(f, CREEL_FOREVER, NULL, 0) == -EPERM);
-	CHILD(creel_future_result(f, CREEL_NOW, NULL, 0) == -EPERM);
-	CHILD(creel_future_view(f, CREEL_NOW, &data, &size) == -EPERM && !data && size == 77);
-	CHILD(creel_future_take(f, CREEL_NOW, &buffer) == -EPERM);
-	CHILD(creel_future_cancel(f) == -EPERM);
-	CHILD(creel_future_kill(f, 0) == -EPERM);
-	CHILD(creel_future_on_done(f, NULL, never, NULL, NULL, NULL) == -EPERM);
-	CHILD(creel_future_remove(f, 1) == -EPERM);
-	for (int mode = CREEL_ALL_COMPLETED; mode <= CREEL_FIRST_ERROR; mode++) {
-		CHILD(creel_wait(&f, 1, mode, CREEL_FOREVER, &size) == -EPERM && size == 77);
-		CHILD(creel_wait(&f, 1, mode, CREEL_NOW, &size) == -EPERM);
-	}
-	CHILD(creel_queue_add(own, f, NULL) == -EPERM);
-	creel_queue_unref(own);
-	creel_future_unref(f);
-}
-
-static void refuses_promise(creel_future *promise)
-{
-	int value = 1;
-	creel_buffer buffer = {.data = &value, .size = sizeof value, .free = never_free};
-	CHILD(creel_promise_start(promise) == -EPERM);
-	CHILD(creel_promise_set_result(promise, &value, sizeof value) == -EPERM);
-	CHILD(creel_promise_set_move(promise, buffer) == -EPERM);
-	CHILD(creel_promise_fail(promise, CREEL_KIND_FAILED, -EIO, NULL, 0, "no") == -EPERM);
-	CHILD(!creel_promise_cancelled(promise));
-	CHILD(creel_promise_drop(creel_future_ref(promise)) == -EPERM);
-	refuses_future(promise);
-}
-
-static void refuses_queue(creel_queue *q, int fd)
-{
-	creel_future *taken = NULL, *f = creel_promise_new();
-	CHILD(creel_queue_add(q, f, NULL) == -EPERM);
-	CHILD(creel_queue_take(q, CREEL_NOW, &taken, NULL) == -EPERM);
-	CHILD(creel_queue_take(q, CREEL_FOREVER, &taken, NULL) == -EPERM && !taken);
-	CHILD(creel_queue_fd(q) == -EPERM);
-	CHILD(creel_queue_wake(q) == -EPERM);
-	CHILD(creel_queue_close(q) == -EPERM);
-	CHILD(creel_queue_reset(q) == -EPERM);
-	/* A loop that polls it can let go of it, whoever else referred to it in the parent. */
-	creel_queue_unref(q);
-	CHILD(fd < 0 || (fcntl(fd, F_GETFD) < 0 && errno == EBADF));
-	creel_future_unref(f);
+	creel_future *f = NULL;
+	CHILD(creel_map_next(map, CREEL_FOREVER, &f, NULL) == CREEL_EFAILED);
+	failed_with_eperm(f);
+	creel_map_end(map);
 }
 
 static int pulled;
@@ -147,31 +88,173 @@ static int source(void *ctx, void *item, size_t *size)
 	return 1;
 }
 
+/* Every call on an executor. p is memory of the executor's, or NULL. */
+static void refuses_executor(creel_executor *ex, void *p)
+{
+	creel_stats stats = {.pending = 77};
+	creel_queue *own = creel_queue_new(NULL);
+	creel_future *promise = creel_promise_new(), *f = NULL;
+	const creel_error *error = creel_executor_error(ex);
+	creel_map_options o = {.max_item = sizeof(long)};
+	long one = 1;
+	size_t left = 77;
+	REFUSED(creel_try_submit, ex, task_same, &one, sizeof one, NULL, &f);
+	REFUSED(creel_spawn, ex, task_same, &one, sizeof one, NULL);
+	failed_with_eperm(IGNORED(creel_submit, ex, task_same, &one, sizeof one));
+	failed_with_eperm(IGNORED(creel_submit_with, ex, task_same, &one, sizeof one, NULL));
+	REFUSED(creel_queue_submit, own, ex, task_same, &one, sizeof one, NULL, NULL);
+	REFUSED(creel_queue_submit_by, own, ex, task_same, &one, sizeof one, NULL, NULL,
+		CREEL_FOREVER, &f);
+	fails_with_eperm(IGNORED(creel_map, ex, task_same, &one, sizeof one, 1, NULL));
+	fails_with_eperm(IGNORED(creel_map_from, ex, task_same, source, NULL, &o));
+	CHILD(!f);
+	REFUSED(creel_executor_drain, ex, CREEL_FOREVER);
+	REFUSED(creel_executor_resize, ex, 2);
+	REFUSED(creel_executor_stats, ex, &stats, sizeof stats);
+	REFUSED(creel_executor_shutdown, ex, 0, CREEL_FOREVER, &left);
+	REFUSED(creel_executor_shutdown, ex, CREEL_SHUTDOWN_KILL, CREEL_NOW, &left);
+	CHILD(stats.pending == 77 && left == 77);
+	/* Errors are never changed: what the parent saw can be read. */
+	GIVES(error, creel_executor_error, ex);
+	GIVES(NULL, creel_error_cause, error, 0);
+	GIVES(NULL, creel_shared_alloc, ex, 8);
+	IGNORED(creel_shared_free, ex, p);
+	int rc = creel_future_on_done(promise, ex, never, NULL, NULL, NULL);
+	CHILD(rc == -EPERM || rc == -ENOTSUP);
+	GIVES(ex, creel_executor_ref, ex);
+	REFUSED(creel_executor_close, ex);
+	IGNORED(creel_executor_unref, ex);
+	creel_future_unref(promise);
+	creel_queue_unref(own);
+}
+
+/* Every call on a future, whatever its state. */
+static void refuses_future(creel_future *f)
+{
+	creel_buffer buffer;
+	creel_queue *own = creel_queue_new(NULL);
+	const void *data = NULL;
+	size_t size = 77;
+	uint64_t id = 77;
+	REFUSED(creel_future_state, f);
+	REFUSED(creel_future_result, f, CREEL_FOREVER, NULL, 0);
+	REFUSED(creel_future_result, f, CREEL_NOW, NULL, 0);
+	REFUSED(creel_future_view, f, CREEL_NOW, &data, &size);
+	CHILD(!data && size == 77);
+	REFUSED(creel_future_take, f, CREEL_NOW, &buffer);
+	REFUSED(creel_future_cancel, f);
+	REFUSED(creel_future_kill, f, 0);
+	REFUSED(creel_future_on_done, f, NULL, never, NULL, NULL, &id);
+	REFUSED(creel_future_remove, f, 1);
+	for (int mode = CREEL_ALL_COMPLETED; mode <= CREEL_FIRST_ERROR; mode++) {
+		REFUSED(creel_wait, &f, 1, mode, CREEL_FOREVER, &size);
+		REFUSED(creel_wait, &f, 1, mode, CREEL_NOW, &size);
+	}
+	CHILD(size == 77 && id == 77);
+	REFUSED(creel_queue_add, own, f, NULL);
+	REFUSED(creel_queue_add_by, own, f, NULL, CREEL_FOREVER);
+	/* The error that the parent saw, or none. */
+	const creel_error *error = creel_future_error(f);
+	GIVES(error, creel_future_error, f);
+	CHILD(IGNORED(creel_future_message, f, -EMSGSIZE));
+	CHILD(IGNORED(creel_future_message, f, CREEL_EFAILED));
+	GIVES(f, creel_future_ref, f);
+	IGNORED(creel_future_unref, f);
+	IGNORED(creel_future_unref, f);
+	creel_queue_unref(own);
+}
+
+static void refuses_promise(creel_future *promise)
+{
+	int value = 1;
+	creel_buffer buffer = {.data = &value, .size = sizeof value, .free = never_free};
+	REFUSED(creel_promise_start, promise);
+	REFUSED(creel_promise_set_result, promise, &value, sizeof value);
+	REFUSED(creel_promise_set_move, promise, buffer);
+	REFUSED(creel_promise_fail, promise, CREEL_KIND_FAILED, -EIO, NULL, 0, "no");
+	GIVES(false, creel_promise_cancelled, promise);
+	REFUSED(creel_promise_drop, creel_future_ref(promise));
+	refuses_future(promise);
+}
+
+static void refuses_queue(creel_queue *q, int fd)
+{
+	creel_future *taken = NULL, *f = creel_promise_new();
+	void *tag = NULL;
+	size_t n = 77;
+	REFUSED(creel_queue_add, q, f, NULL);
+	REFUSED(creel_queue_take, q, CREEL_NOW, &taken, NULL);
+	REFUSED(creel_queue_take, q, CREEL_FOREVER, &taken, NULL);
+	REFUSED(creel_queue_take_many, q, CREEL_FOREVER, 1, &taken, &tag, &n);
+	CHILD(!taken && n == 77);
+	GIVES(0, creel_queue_length, q, &n);
+	CHILD(n == 0);
+	REFUSED(creel_queue_set_capacity, q, 1);
+	REFUSED(creel_queue_cancel, q, CREEL_KILL_REST);
+	REFUSED(creel_queue_fd, q);
+	REFUSED(creel_queue_wake, q);
+	REFUSED(creel_queue_close, q);
+	REFUSED(creel_queue_discard, q);
+	REFUSED(creel_queue_reset, q);
+	GIVES(NULL, creel_queue_error, q);
+	GIVES(q, creel_queue_ref, q);
+	/* A loop that polls it can let go of it, whoever else referred to it in the parent. */
+	IGNORED(creel_queue_unref, q);
+	CHILD(fd < 0 || (fcntl(fd, F_GETFD) < 0 && errno == EBADF));
+	creel_future_unref(f);
+}
+
 static void refuses_map(creel_mapping *map)
 {
 	creel_future *f = NULL;
 	int before = pulled;
 	for (int i = 0; i < 2; i++)
-		CHILD(creel_map_next(map, CREEL_FOREVER, &f, NULL) == -EPERM);
-	CHILD(pulled == before && !f && creel_map_error(map) == NULL);
-	creel_map_end(map);
+		REFUSED(creel_map_next, map, CREEL_FOREVER, &f, NULL);
+	CHILD(pulled == before && !f);
+	GIVES(NULL, creel_map_error, map);
+	IGNORED(creel_map_end, map);
+}
+
+/* The calls that are for the function of a task. */
+static void refuses_task(creel_task *task)
+{
+	int value = 1;
+	creel_buffer buffer = {.data = &value, .size = sizeof value, .free = never_free};
+	char large[4096] = {0};
+	REFUSED(creel_return, task, &value, sizeof value);
+	REFUSED(creel_return, task, large, sizeof large);
+	GIVES(NULL, creel_return_reserve, task, 8);
+	GIVES(NULL, creel_return_reserve, task, 1 << 20);
+	REFUSED(creel_return_move, task, buffer);
+	REFUSED(creel_fail, task, -EIO, "no");
+	REFUSED(creel_fail_with, task, -EIO, &value, sizeof value, "no");
+	GIVES(false, creel_task_cancelled, task);
+	/* Of the worker that it was, which it has a copy of. */
+	GIVES(creel_task_worker(task), creel_task_worker, task);
+	GIVES(creel_task_local(task), creel_task_local, task);
+	/* Those of a custom executor. */
+	REFUSED(creel_task_run, task);
+	IGNORED(creel_task_reject, task, CREEL_KIND_FAILED, -EIO, "no");
 }
 
 CASE(c23_a_child_is_refused_an_executor_of_the_parents, 0)
 {
 	creel_executor *ex = ct_executor(), *broken = creel_executor_new(NULL, NULL);
 	long six = 6;
+	void *p = creel_shared_alloc(ex, 100);
+	ct_assert(p);
 	ct_int(ct_long_drop(creel_submit(ex, task_same, &six, sizeof six)), 6);
 	pid_t child = fork_guarded();
 	if (child == 0) {
-		refuses_executor(ex);
-		refuses_executor(broken);
+		refuses_executor(ex, p);
+		refuses_executor(broken, NULL);
 		_exit(0);
 	}
 	ct_int(status_of(child), 0);
 	ct_int(ct_long_drop(creel_submit(ex, task_same, &six, sizeof six)), 6);
 	ct_int(creel_spawn(broken, task_same, &six, sizeof six, NULL), CREEL_EFAILED);
 	creel_executor_unref(broken);
+	creel_shared_free(ex, p);
 	ct_close(ex);
 }
 
@@ -267,6 +350,33 @@ static int task_fork(creel_task *task, const void *arg, size_t size)
 	if (*ret_child == 0)
 		return 7;
 	return creel_return(task, ret_child, sizeof *ret_child);
+}
+
+/* What a child of a task may not do; its exit status says whether all was refused. Not ct_...(),
+ * since this may be a worker process. */
+static int task_refuses(creel_task *task, const void *arg, size_t size)
+{
+	(void)arg;
+	(void)size;
+	int status = -1;
+	long before = 8;
+	int rc = creel_return(task, &before, sizeof before);
+	pid_t child = fork_guarded();
+	if (child == 0) {
+		refuses_task(task);
+		_exit(0);
+	}
+	if (waitpid(child, &status, 0) != child || status)
+		return creel_fail(task, -EIO, "the child ended with status 0x%x", status);
+	return rc;
+}
+
+CASE(c23_a_child_of_a_task_is_refused_the_task, 0)
+{
+	creel_executor *ex = ct_executor();
+	creel_future *f = creel_submit(ex, task_refuses, NULL, 0);
+	ct_int(ct_long_drop(f), 8);
+	ct_close(ex);
 }
 
 static int task_in_parent(creel_task *task, const void *arg, size_t size)
