@@ -10,8 +10,8 @@
  *
  * Forks
  *
- * In a forked child every call on an object of the parent's (executor, task, future, promise, queue,
- * map) returns -EPERM. The child may drop its reference or forget it. The first drop closes the
+ * In a forked child every call on an object of the parent's (executor, task, future, promise,
+ * queue, map) returns -EPERM. The child may drop its reference or forget it. The first drop closes the
  * descriptors of a queue or a process pool, and does nothing else. The child may make its own
  * objects. If a child returns from a task, a callback or another function of yours that a thread of
  * the library called, it ends there, with the function's code as its exit status. On your own
@@ -161,8 +161,8 @@ typedef struct creel_executor_ops {
 CREEL_API creel_executor *creel_executor_new(const creel_executor_ops *ops, void *self);
 
 /* For custom executors. Runs a task that submit took, on the calling thread, and gives it back to
- * the library. Returns 0 if the task ran, -ECANCELED if it was cancelled and did not, or -EPERM (the
- * task is the parent's, and this is a forked child). */
+ * the library. Returns 0 if the task ran, -ECANCELED if it was cancelled and did not, or -EPERM if
+ * the task is the parent's and this is a forked child. */
 CREEL_API int creel_task_run(creel_task *task);
 
 /* For custom executors. Ends a task that submit took and that will never run. Its future fails with

@@ -311,10 +311,10 @@ static void free_argument(const struct submission *s)
 {
 	if (!s->options || !s->options->arg_free)
 		return;
+	void *arg = (void *)(uintptr_t)s->arg;
+	uint16_t here = creel__fork_generation();
 	creel__destructors_enter();
-	(void)creel__user_call(
-		creel__fork_generation(),
-		s->options->arg_free((void *)(uintptr_t)s->arg, s->size, s->options->arg_ctx), 0);
+	(void)creel__user_call(here, s->options->arg_free(arg, s->size, s->options->arg_ctx), 0);
 	creel__destructors_leave();
 }
 

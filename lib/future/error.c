@@ -244,8 +244,9 @@ void creel__error_tell(const creel_error *e)
 	const struct creel__unhandled *u = &box_of(e)->unhandled;
 	if (!u->fn)
 		return;
+	uint16_t here = creel__fork_generation();
 	creel__destructors_enter();
-	(void)creel__user_call(creel__fork_generation(), u->fn(u->ctx, e), 0);
+	(void)creel__user_call(here, u->fn(u->ctx, e), 0);
 	creel__destructors_leave();
 }
 

@@ -68,8 +68,9 @@ static inline bool creel__fork_returned(uint16_t generation, int status)
 }
 
 /*
- * Calls a function of the user's for an object of that generation; `call` is the expression that
- * does it. Every function of the user's that lib/ calls is called through this (a lint looks).
+ * Calls a function of the user's for an object of that generation (read before and after); `call`
+ * is the expression that does it. lib/ calls every function of the user's through this; a lint
+ * looks.
  *
  * Returns true if it was called and this is still the object's process. Returns false in a child,
  * whether it was forked before (then nothing is called) or by that function: the caller leaves all

@@ -13,13 +13,15 @@ import lint
 
 # Functions of the library's own that it calls through pointers.
 OWN = {
-    'notify': 'core/hook.h: listeners',
+    'notify': 'future/hook.h: listeners',
     'at_exit': 'sync/local.c: the end of a thread',
     'visit': 'base/cgroup.c: its walk',
-    'alloc': 'core/result.c: where a worker process puts results',
+    'alloc': 'future/result.c: where a worker process puts results',
     'run': 'sync/thread.c: the body of a thread',
 }
 CLASS = re.compile(r'\bclass\s*$')
+# It is looked at again after the call, and would then be that of the child.
+ANEW = re.compile(r'\bcreel__user_call\s*\(\s*creel__fork_generation\b')
 WRAPPER = re.compile(r'\bcreel__user_call\s*\(')
 MEMBER = re.compile(r'(?:->|\.)\s*([a-z_]\w*)\s*\(')
 # What makes a parameter or a variable one: "int (*fn)(", "creel_fn fn".
@@ -64,7 +66,10 @@ def calls(text):
 def check(root):
     problems, sources = [], lint.files(root, ['lib'], ('.c', '.h'))
     for path in sources:
-        text = without_wrapped(lint.code_only(lint.read(os.path.join(root, path))))
+        text = lint.code_only(lint.read(os.path.join(root, path)))
+        problems += ['%s:%d: take the generation before the call: the function may fork'
+                     % (path, lint.line_of(text, m.start())) for m in ANEW.finditer(text)]
+        text = without_wrapped(text)
         problems += ['%s:%d: %s() is called through a pointer: use creel__user_call() if it is a '
                      'function of the user\'s' % (path, lint.line_of(text, at), name)
                      for at, name in sorted(calls(text)) if name not in OWN]
@@ -100,6 +105,9 @@ BAD = [
     ('behind one that is right',
      {'lib/core/b.c': 'void b(void)\n{\n\tx(creel__user_call(g, s->fn(), 0));\n\ts->free(1);\n}\n'},
      r'b.c:4: free\(\)'),
+    ('a generation that changes',
+     {'lib/core/b.c': 'void b(void)\n{\n\tx(creel__user_call(creel__fork_generation(), f(), 0));\n}\n'},
+     r'b.c:3: take the generation before'),
 ]
 
 if __name__ == '__main__':
