@@ -11,11 +11,12 @@
  * Forks
  *
  * In a forked child every call on an object of the parent's (executor, task, future, promise,
- * queue, map) returns -EPERM. The child may drop its reference or forget it. The first drop closes the
- * descriptors of a queue or a process pool, and does nothing else. The child may make its own
+ * queue, map) returns -EPERM. The child may drop its reference or forget it. The first drop closes
+ * the descriptors of a queue or a process pool, and does nothing else. The child may make its own
  * objects. If a child returns from a task, a callback or another function of yours that a thread of
  * the library called, it ends there, with the function's code as its exit status. On your own
- * thread (inline executor) it returns to the caller.
+ * thread (inline executor) it returns to the caller, and none of the parent's other functions is
+ * called there.
  *
  * Memory
  *
