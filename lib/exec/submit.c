@@ -9,9 +9,11 @@
 #include "base/alloc.h"
 #include "exec/executor.h"
 #include "exec/task.h"
+#include "future/argument.h"
 #include "future/future.h"
 #include "future/hook.h"
 #include "future/options.h"
+#include "future/release.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include "sync/thread.h"
@@ -30,31 +32,6 @@ struct submission {
 	const creel_submit_options *options;
 };
 
-static bool copy_argument(creel_future *f, const void *arg, size_t size)
-{
-	if (size <= CREEL__ARG_INLINE) {
-		f->arg_len = (uint8_t)size;
-		if (size)
-			memcpy(f->payload, arg, size);
-		return true;
-	}
-	if (size == CREEL_BY_REF) {
-		f->arg_len = CREEL__ARG_REF;
-		memcpy(f->payload, &arg, sizeof arg);
-		return true;
-	}
-	struct creel__heap_arg *heap = creel__heap_arg(f);
-	const struct creel__executor_class *class = f->executor->class;
-	heap->data = class->shared_alloc ? class->shared_alloc(f->executor, size)
-					 : creel__malloc_data(size);
-	heap->size = size;
-	if (!heap->data)
-		return false;
-	f->arg_len = class->shared_alloc ? CREEL__ARG_SHARED : CREEL__ARG_HEAP;
-	memcpy(heap->data, arg, size);
-	return true;
-}
-
 creel_task *creel__task_new(creel_executor *ex, creel_fn fn, const void *arg, size_t size)
 {
 	creel_future *f = creel__block_new(CREEL__REF | ex->task_flags);
@@ -63,7 +40,7 @@ creel_task *creel__task_new(creel_executor *ex, creel_fn fn, const void *arg, si
 	f->fn = fn;
 	f->executor = ex;
 	f->generation = creel__fork_generation();
-	if (!copy_argument(f, arg, size)) {
+	if (!creel__argument_copy(f, arg, size)) {
 		creel__block_free(f);
 		return NULL;
 	}

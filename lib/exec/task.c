@@ -10,8 +10,11 @@
 #include "exec/task.h"
 #include "base/alloc.h"
 #include "exec/executor.h"
+#include "future/argument.h"
 #include "future/future.h"
 #include "future/hook.h"
+#include "future/release.h"
+#include "future/result.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include "sync/thread.h"
@@ -19,86 +22,6 @@
 #include <creel/task.h>
 #include <errno.h>
 #include <limits.h>
-
-struct creel__heap_arg *creel__heap_arg(creel_future *f)
-{
-	return (struct creel__heap_arg *)(void *)f->payload;
-}
-
-void creel__argument(creel_future *f, void **ret_data, size_t *ret_size)
-{
-	if (f->arg_len <= CREEL__ARG_INLINE) {
-		*ret_data = f->arg_len ? f->payload : NULL;
-		*ret_size = f->arg_len;
-	} else if (f->arg_len != CREEL__ARG_REF) {
-		*ret_data = creel__heap_arg(f)->data;
-		*ret_size = creel__heap_arg(f)->size;
-	} else {
-		*ret_data = *(void **)(void *)f->payload;
-		*ret_size = CREEL_BY_REF;
-	}
-}
-
-/* False: this is a child. */
-static bool call_arg_free(creel_future *f, struct creel__options *options)
-{
-	void *data;
-	size_t size;
-	creel__argument(f, &data, &size);
-	void (*arg_free)(void *, size_t, void *) = options->arg_free;
-	options->arg_free = NULL;
-	uint16_t generation = f->generation;
-	creel__destructors_enter();
-	(void)creel__user_call(generation, arg_free(data, size, options->arg_ctx), 0);
-	creel__destructors_leave();
-	return !creel__fork_foreign(generation);
-}
-
-bool creel__argument_drop(creel_future *f)
-{
-	struct creel__options *options = creel__options_of(f);
-	if (options && options->arg_free) {
-		if (creel__self()->destructors) {
-			creel__argument_later(f);
-			return false;
-		}
-		if (!call_arg_free(f, options))
-			return true;
-	}
-	creel__argument_free(f);
-	return true;
-}
-
-/* Drops the executor's reference to a task that did not end by it. */
-static void drop_queued(creel_future *f)
-{
-	creel__future_drop(f, creel__load(&f->state, relaxed) & CREEL__QUEUED);
-}
-
-void creel__argument_drop_late(creel_future *f)
-{
-	creel_executor *ex = f->executor;
-	if (!call_arg_free(f, creel__options_of(f)))
-		return;
-	creel__argument_free(f);
-	/* [LEFT-1] acquire: pairs with the release in claim_slowly() */
-	uint64_t old = creel__and(&f->state, ~(uint64_t)CREEL__LATE_ARG, acquire);
-	if (old & CREEL__LEFT)
-		drop_queued(f);
-	if (old & (CREEL__LEFT | CREEL__LATE_END))
-		ex->class->ended(ex);
-}
-
-void creel__argument_free(creel_future *f)
-{
-	if (f->arg_len == CREEL__ARG_HEAP) {
-		creel__free(creel__heap_arg(f)->data);
-		creel__heap_arg(f)->data = NULL;
-	} else if (f->arg_len == CREEL__ARG_SHARED && creel__heap_arg(f)->data) {
-		f->executor->class->shared_free(f->executor, creel__heap_arg(f)->data);
-		creel__heap_arg(f)->data = NULL;
-	}
-}
 
 const char *creel__task_name(creel_future *f)
 {
@@ -247,7 +170,7 @@ static void drop_dispatched(struct creel__worker *worker, creel_future *f)
 		/* [COUNT-1] release: as above */
 		creel__store(&worker->cancelled, creel__load(&worker->cancelled, relaxed) + 1,
 			     release);
-	drop_queued(f);
+	creel__future_drop_queued(f);
 }
 
 void creel__task_dispatch(struct creel__worker *worker, creel_task *task)
@@ -271,7 +194,7 @@ void creel__task_cancelled(creel_future *f)
 	/* [LEFT-1] acquire: pairs with the release in claim_slowly() */
 	uint64_t s = creel__load(&f->state, acquire);
 	if ((s & (CREEL__LEFT | CREEL__LATE_ARG)) == CREEL__LEFT) {
-		drop_queued(f);
+		creel__future_drop_queued(f);
 		ex->class->ended(ex);
 	}
 	creel_future_unref(f);
@@ -298,7 +221,7 @@ enum creel__cancelled creel__task_cancel(creel_task *task)
 	if (claim == CREEL__LEFT_TO_CANCELLER)
 		return CREEL__NOT_OURS;
 	bool cancelled = creel__future_peek(f) == CREEL__CANCELLED;
-	drop_queued(f);
+	creel__future_drop_queued(f);
 	return cancelled ? CREEL__IS_CANCELLED : CREEL__NOT_OURS;
 }
 
@@ -330,7 +253,7 @@ unsigned creel__task_fail(creel_task *task, const creel_error *error)
 	/* Its waiter counts what it ran, whatever came of that. */
 	unsigned state = creel__future_peek(f) == CREEL__CANCELLED ? CREEL__CANCELLED
 								   : CREEL__RUNNING;
-	drop_queued(f);
+	creel__future_drop_queued(f);
 	return state;
 }
 
@@ -339,7 +262,7 @@ static void drop_counted(creel_future *f)
 {
 	creel_executor *ex = f->executor;
 	bool counted = creel__load(&f->state, relaxed) & CREEL__COUNTED;
-	drop_queued(f);
+	creel__future_drop_queued(f);
 	if (counted)
 		ex->class->ended(ex);
 }

@@ -6,11 +6,6 @@
 #include "future/class.h"
 #include <creel/executor.h>
 
-struct creel__heap_arg *creel__heap_arg(creel_future *f);
-
-/* The pointer and size that the function gets. */
-void creel__argument(creel_future *f, void **ret_data, size_t *ret_size);
-
 enum creel__claim {
 	CREEL__CLAIMED,           /* the caller has it */
 	CREEL__TAKEN,             /* it is cancelled, or has started elsewhere */
@@ -74,9 +69,6 @@ void creel__task_end_remote(creel_task *task, const creel_error *error);
  * creel__task_end_hooked(). */
 bool creel__task_end_fetched(creel_task *task, const creel_error *error);
 void creel__task_end_hooked(creel_task *task);
-
-/* Frees a copied argument, without its destructor. */
-void creel__argument_free(creel_future *f);
 
 const char *creel__task_name(creel_future *f);
 

@@ -31,6 +31,7 @@
 #include "future/future.h"
 #include "future/hook.h"
 #include "future/index.h"
+#include "future/release.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include "sync/thread.h"

@@ -9,6 +9,8 @@
 #include "exec/task.h"
 #include "future/class.h"
 #include "future/hook.h"
+#include "future/release.h"
+#include "future/result.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include "sync/park.h"

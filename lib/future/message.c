@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "future/block.h"
 #include "future/future.h"
+#include "future/result.h"
 #include "sync/local.h"
 #include <creel/future.h>
 #include <errno.h>

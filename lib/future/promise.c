@@ -5,6 +5,7 @@
  */
 #include "base/alloc.h"
 #include "future/future.h"
+#include "future/result.h"
 #include "sync/fork.h"
 #include <creel/future.h>
 #include <creel/promise.h>

@@ -16,10 +16,14 @@
  *        has returned. So a chain of any length needs the stack of one. The list is linked through
  *        creel_future.dying, which is free once the future is final.
  */
+#include "future/release.h"
 #include "base/alloc.h"
-#include "exec/task.h"
+#include "future/argument.h"
+#include "future/class.h"
 #include "future/future.h"
 #include "future/hook.h"
+#include "future/result.h"
+#include "sync/fork.h"
 #include "sync/local.h"
 #include <creel/future.h>
 
@@ -121,13 +125,65 @@ void creel__destructors_enter(void)
 	creel__self()->destructors++;
 }
 
+/* The argument goes when the outermost destructor has returned. */
+static void put_off_argument(creel_future *f)
+{
+	creel_future_ref(f);
+	creel__or(&f->state, CREEL__LATE_ARG, relaxed);
+	append(f);
+}
+
+/* False: this is a child. */
+static bool call_arg_free(creel_future *f, struct creel__options *options)
+{
+	void *data;
+	size_t size;
+	creel__argument(f, &data, &size);
+	void (*arg_free)(void *, size_t, void *) = options->arg_free;
+	options->arg_free = NULL;
+	uint16_t generation = f->generation;
+	creel__destructors_enter();
+	(void)creel__user_call(generation, arg_free(data, size, options->arg_ctx), 0);
+	creel__destructors_leave();
+	return !creel__fork_foreign(generation);
+}
+
+bool creel__argument_drop(creel_future *f)
+{
+	struct creel__options *options = creel__options_of(f);
+	if (options && options->arg_free) {
+		if (creel__self()->destructors) {
+			put_off_argument(f);
+			return false;
+		}
+		if (!call_arg_free(f, options))
+			return true;
+	}
+	creel__argument_free(f);
+	return true;
+}
+
+static void drop_late(creel_future *f)
+{
+	creel_executor *ex = f->executor;
+	if (!call_arg_free(f, creel__options_of(f)))
+		return;
+	creel__argument_free(f);
+	/* [LEFT-1] acquire: pairs with the release in claim_slowly() */
+	uint64_t old = creel__and(&f->state, ~(uint64_t)CREEL__LATE_ARG, acquire);
+	if (old & CREEL__LEFT)
+		creel__future_drop_queued(f);
+	if (old & (CREEL__LEFT | CREEL__LATE_END))
+		ex->class->ended(ex);
+}
+
 /* One of the list: it still has its argument, or it is to be released. */
 static void run_dying(creel_future *f)
 {
 	if (creel__future_foreign(f))
 		return;
 	if (creel__load(&f->state, relaxed) & CREEL__LATE_ARG) {
-		creel__argument_drop_late(f);
+		drop_late(f);
 		creel_future_unref(f);
 	} else {
 		finish(f);
@@ -144,13 +200,6 @@ void creel__destructors_leave(void)
 	}
 	local->destructors--;
 	creel__callbacks_leave();
-}
-
-void creel__argument_later(creel_future *f)
-{
-	creel_future_ref(f);
-	creel__or(&f->state, CREEL__LATE_ARG, relaxed);
-	append(f);
 }
 
 creel_future *creel_future_ref(creel_future *f)
@@ -214,4 +263,9 @@ void creel__future_drop(creel_future *f, uint64_t flags)
 	uint64_t old = creel__sub(&f->state, CREEL__REF + flags, acq_rel);
 	if (old / CREEL__REF == 1)
 		creel__future_finish(f);
+}
+
+void creel__future_drop_queued(creel_future *f)
+{
+	creel__future_drop(f, creel__load(&f->state, relaxed) & CREEL__QUEUED);
 }

@@ -7,9 +7,10 @@
  * enough for a pointer. The result is written while the task runs and read when the state is final;
  * the state word orders the two.
  */
+#include "future/result.h"
 #include "base/alloc.h"
-#include "exec/task.h"
 #include "future/future.h"
+#include "future/release.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include <creel/future.h>

@@ -12,6 +12,7 @@
  *          another way (a signal handler that forks) ends before it starts or commits a task.
  */
 #include "procs/work.h"
+#include "future/result.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "exec/task.h"

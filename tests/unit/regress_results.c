@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Regressions: taking results. */
-#include "future/future.h"
+#include "future/result.h"
 #include "regress.h"
 
 #include <stdlib.h>

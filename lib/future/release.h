@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* References to futures, and the destructors of what they carry. */
+#ifndef CREEL__FUTURE_RELEASE_H
+#define CREEL__FUTURE_RELEASE_H
+
+#include "future/block.h"
+
+/* Around a user's destructor, in which those that become due are put off. It
+ * counts as a callback. */
+void creel__destructors_enter(void);
+void creel__destructors_leave(void);
+
+/* Runs the argument's destructor, if it has one, and frees a copied argument. False if the calling
+ * thread is in another destructor: then both happen after that, and if LATE_END is set by then
+ * class->ended() is called. */
+bool creel__argument_drop(creel_future *f);
+
+/* Drops a reference of the library's and in the same step clears flags, all of
+ * which are set. */
+void creel__future_drop(creel_future *f, uint64_t flags);
+
+/* The listeners were told, and there is no callback. Drops the teller's reference
+ * and clears TELLING: in one step where a user has the future, so that it can take the result. */
+void creel__future_told(creel_future *f);
+
+/* The end of a final future, by its sole holder but for the library. */
+void creel__future_finish(creel_future *f);
+
+/* Whether a future with this state word has one reference besides the
+ * library's. */
+bool creel__future_is_sole(uint64_t s);
+
+/* Drops the executor's reference to a task that did not end by it. */
+void creel__future_drop_queued(creel_future *f);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* The result of a future, as it stands in the block. */
+#ifndef CREEL__FUTURE_RESULT_H
+#define CREEL__FUTURE_RESULT_H
+
+#include "future/block.h"
+#include "future/error.h"
+#include <creel/future.h>
+
+/* A result that does not fit in the block. */
+struct creel__box {
+	creel_buffer buffer;
+	bool own; /* the data stands behind the box, in one piece with it */
+};
+
+/* Where the large results of tasks go that this thread runs: shared memory, in worker processes. */
+struct creel__result_space {
+	const creel_future *of; /* the task that it is for; not those that it runs itself */
+	/* 64-byte aligned, with a name for it; NULL if there is no room */
+	void *(*alloc)(size_t size, void **ret_ctx);
+	void (*free)(void *data, size_t size, void *ctx);
+};
+
+/* A box for the result of f (or NULL) with a copy of size bytes at data, or with room for them if
+ * data is NULL; NULL without memory. */
+struct creel__box *creel__box_new(const creel_future *f, const void *data, size_t size);
+
+/* Writers of the result: whoever has the future RUNNING or SETTLING.
+ * Each replaces what was there. */
+int creel__result_copy(creel_future *f, const void *data, size_t size);
+void *creel__result_reserve(creel_future *f, size_t size);
+int creel__result_move(creel_future *f, creel_buffer buffer);
+void creel__result_error(creel_future *f, const creel_error *error); /* takes over the reference */
+void creel__result_set_box(creel_future *f, struct creel__box *box); /* takes over the box */
+void creel__result_clear(creel_future *f);
+bool creel__result_calls(creel_future *f); /* whether creel__result_clear() calls a function */
+void creel__result_look(creel_future *f, const void **ret_data, size_t *ret_size);
+/* The buffer that the result is in; NULL if it is none. */
+creel_buffer *creel__result_buffer(creel_future *f);
+const creel_error *creel__result_get_error(creel_future *f); /* NULL if there is none */
+
+#endif
