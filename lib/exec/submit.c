@@ -12,6 +12,7 @@
 #include "future/argument.h"
 #include "future/future.h"
 #include "future/hook.h"
+#include "future/nest.h"
 #include "future/options.h"
 #include "future/release.h"
 #include "sync/fork.h"

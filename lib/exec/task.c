@@ -13,6 +13,7 @@
 #include "future/argument.h"
 #include "future/future.h"
 #include "future/hook.h"
+#include "future/nest.h"
 #include "future/release.h"
 #include "future/result.h"
 #include "sync/fork.h"

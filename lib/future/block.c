@@ -26,7 +26,6 @@
 #include "future/block.h"
 #include "base/alloc.h"
 #include "base/list.h"
-#include "future/error.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include "sync/lock.h"
@@ -356,7 +355,8 @@ static void thread_ends(struct creel__local *local)
 #ifndef PLAIN_HEAP
 	give_all(local);
 #endif
-	creel__error_drop_reserve();
+	creel__free(local->reserve);
+	local->reserve = NULL;
 	creel__free(local->text);
 	local->text = NULL;
 	local->at_exit = NULL;

@@ -102,7 +102,7 @@ struct creel_future {
 	union {
 		creel_fn fn;         /* until it is called */
 		creel_task *outer;   /* while it runs: what the thread was running before */
-		creel_future *dying; /* once it is final: future/release.c */
+		creel_future *dying; /* once it is final: future/nest.c */
 	};
 	creel_executor *executor; /* alive until the task has ended; only compared afterwards */
 	_Atomic(uint64_t) state;

@@ -19,10 +19,8 @@
  *          lies through them, whose last node is the list's last hook. Names are never used twice,
  *          so an old one finds nothing.
  *
- * NESTING  What is to be called while the thread is in a callback, or in a destructor, is put on
- *          the thread's list, and the outermost level goes through the list. A chain of any length
- *          needs the stack of one callback. A task that an executor runs within the submission of a
- *          callback (as the inline executor does) is a part of that callback.
+ * NESTING  See future/nest.h. A task that an executor runs within the submission of a callback (as
+ *          the inline executor does) is a part of that callback.
  */
 #include "base/alloc.h"
 #include "base/list.h"
@@ -31,6 +29,7 @@
 #include "future/future.h"
 #include "future/hook.h"
 #include "future/index.h"
+#include "future/nest.h"
 #include "future/release.h"
 #include "sync/fork.h"
 #include "sync/local.h"
@@ -46,13 +45,11 @@ struct callback {
 	creel_executor *executor; /* a reference, or NULL */
 	creel_task *task;         /* made in advance, so that nothing can fail at the end */
 	creel_future *future;     /* once running: a reference */
-	struct callback *deferred_next;
+	struct creel__deferred deferred;
 	struct creel__index index; /* while it is listed; guarded by the hooks' lock */
 	bool called, freed;        /* plain: set by its task, which also looks at them */
 	bool listed;               /* plain: set before it is in the list */
 	bool running;              /* guarded by the hooks' lock */
-	bool removed;              /* only its free is to be called */
-	uint16_t generation;       /* of the process that it belongs to */
 };
 
 static struct callback *callback_of(struct creel__hook *hook)
@@ -70,7 +67,7 @@ static struct callback *newest_locked(creel_future *f)
 /* False: this is a child. */
 static bool free_argument(struct callback *c)
 {
-	return creel__user_call(c->generation, c->free ? c->free(c->arg) : (void)0, 0);
+	return creel__user_call(c->deferred.generation, c->free ? c->free(c->arg) : (void)0, 0);
 }
 
 /* Calls it on this thread. The argument's destructor counts as a part of the callback. False: this
@@ -78,7 +75,7 @@ static bool free_argument(struct callback *c)
 static bool call(struct callback *c)
 {
 	creel__callbacks_enter();
-	bool stayed = creel__user_call(c->generation, c->fn(c->future, c->arg), 0) &&
+	bool stayed = creel__user_call(c->deferred.generation, c->fn(c->future, c->arg), 0) &&
 		      free_argument(c);
 	creel__callbacks_leave();
 	return stayed;
@@ -129,7 +126,7 @@ static int call_task(creel_task *task, const void *arg, size_t size)
 	struct callback *c = *(struct callback *const *)arg;
 	int state = creel__thread_no_cancel();
 	c->called = true;
-	if (creel__user_call(c->generation, c->fn(c->future, c->arg), 0)) {
+	if (creel__user_call(c->deferred.generation, c->fn(c->future, c->arg), 0)) {
 		c->freed = true;
 		(void)free_argument(c);
 	}
@@ -246,7 +243,7 @@ static struct callback *call_here(creel_future *f, struct callback *c)
 static struct callback *call_there(creel_future *f, struct callback *c)
 {
 	bool listed = c->listed;
-	uint16_t generation = c->generation;
+	uint16_t generation = c->deferred.generation;
 	struct callback *next = listed ? mark_next(f, c, false) : NULL;
 	deliver(c);
 	if (creel__fork_foreign(generation))
@@ -264,74 +261,29 @@ static void run_all(creel_future *f, struct callback *c)
 	creel_future_unref(f);
 }
 
-/* Puts it off until the callback that this thread is in has returned. */
-static void defer(struct creel__local *local, struct callback *c)
+/* A removed one: only its free is to be called. */
+static void free_removed(struct creel__deferred *d)
 {
-	c->deferred_next = NULL;
-	if (local->deferred)
-		local->deferred_last->deferred_next = c;
-	else
-		local->deferred = c;
-	local->deferred_last = c;
-}
-
-static void free_removed(struct callback *c)
-{
+	struct callback *c = creel__of(d, struct callback, deferred);
 	creel__destructors_enter();
 	if (free_argument(c))
 		dispose(c);
 	creel__destructors_leave();
 }
 
-static void run_deferred(struct creel__local *local)
+static void run_from(struct creel__deferred *d)
 {
-	while (local->deferred) {
-		struct callback *c = local->deferred;
-		local->deferred = c->deferred_next;
-		/* The one before has forked, and this is the child: the rest is the parent's. */
-		if (creel__fork_foreign(c->generation))
-			continue;
-		if (c->removed)
-			free_removed(c);
-		else
-			run_all(c->future, c);
-	}
+	struct callback *c = creel__of(d, struct callback, deferred);
+	run_all(c->future, c);
 }
 
 /* Calls the callbacks from c on, now or when the callback that this thread is in has returned.
  * Takes over a reference to f. */
 static void start(creel_future *f, struct callback *c)
 {
-	struct creel__local *local = creel__self();
 	c->future = f;
-	if (local->callbacks || local->draining) {
-		defer(local, c);
-		return;
-	}
-	local->draining = true;
-	local->cancel_state = creel__thread_no_cancel();
-	run_all(f, c);
-	run_deferred(local);
-	local->draining = false;
-	creel__thread_cancel_again(local->cancel_state);
-}
-
-void creel__callbacks_enter(void)
-{
-	struct creel__local *local = creel__self();
-	if (local->callbacks++ == 0 && !local->draining)
-		local->cancel_state = creel__thread_no_cancel();
-}
-
-void creel__callbacks_leave(void)
-{
-	struct creel__local *local = creel__self();
-	if (--local->callbacks || local->draining)
-		return;
-	local->draining = true;
-	run_deferred(local);
-	local->draining = false;
-	creel__thread_cancel_again(local->cancel_state);
+	c->deferred.run = run_from;
+	creel__callbacks_call(&c->deferred);
 }
 
 /* Tells the listeners, in the order in which they came: from the callbacks to the front. */
@@ -388,8 +340,7 @@ static uint64_t new_name_locked(creel_future *f)
 /* Appends c. True if the caller is to call it. */
 static bool append(creel_future *f, struct callback *c, uint64_t *ret_id)
 {
-	struct creel__local *local = creel__self();
-	bool here = !c->task && !local->callbacks && !local->draining;
+	bool here = !c->task && !creel__callbacks_nest(creel__self());
 	creel__hooks_lock(f);
 	/* [FUT-2] acquire: as in creel__hooks_listen() */
 	uint64_t old = creel__or(&f->state, CREEL__HOOKED | CREEL__CALLING, acquire);
@@ -421,7 +372,7 @@ int creel_future_on_done(creel_future *f, creel_executor *ex, creel_done_fn fn, 
 	c->fn = fn;
 	c->arg = arg;
 	c->free = free;
-	c->generation = creel__fork_generation();
+	c->deferred.generation = creel__fork_generation();
 	if (ex && !prepare_task(c, ex)) {
 		dispose(c);
 		return -ENOMEM;
@@ -470,12 +421,12 @@ int creel_future_remove(creel_future *f, uint64_t id)
 	creel__hooks_unlock(f);
 	if (!c || running)
 		return c ? CREEL_CALLBACK_RUNNING : CREEL_CALLBACK_DONE;
-	c->removed = true;
+	c->deferred.run = free_removed;
 	if (!c->free)
 		dispose(c);
 	else if (creel__self()->destructors)
-		defer(creel__self(), c);
+		creel__callbacks_defer(&c->deferred);
 	else
-		free_removed(c);
+		free_removed(&c->deferred);
 	return CREEL_CALLBACK_REMOVED;
 }

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/code.h"
 #include "future/future.h"
+#include "future/nest.h"
 #include "future/release.h"
 #include "sync/atomic.h"
 #include "sync/fork.h"

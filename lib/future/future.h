@@ -76,10 +76,6 @@ bool creel__future_is_own(const creel_future *f);
  * Takes over a reference. */
 void creel__hooks_run(creel_future *f);
 
-/* future/callback.c: around user code that must not block. What it completes is told afterwards. */
-void creel__callbacks_enter(void);
-void creel__callbacks_leave(void);
-
 /* exec/task.c: runs the awaited task here if that is allowed. */
 bool creel__task_help(creel_future *f);
 

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "future/class.h"
 #include "future/future.h"
+#include "future/nest.h"
 #include "future/options.h"
 #include "sync/fork.h"
 #include "sync/local.h"

@@ -10,11 +10,8 @@
  *        The count goes down by compare-and-swap, since a plain subtraction could find out too late
  *        that it took the last one.
  *
- * DESTRUCTORS  An argument's arg_free, a result's free and an executor's on_unhandled run at once,
- *        but never inside one another. One that becomes due within another is put on the thread's
- *        list of dying futures; the outermost destructor goes through the list when its function
- *        has returned. So a chain of any length needs the stack of one. The list is linked through
- *        creel_future.dying, which is free once the future is final.
+ * DESTRUCTORS  run at once, but never inside one another: see future/nest.h. A dying future waits
+ *        for its turn with its result still in it, or with LATE_ARG set and its argument.
  */
 #include "future/release.h"
 #include "base/alloc.h"
@@ -22,6 +19,7 @@
 #include "future/class.h"
 #include "future/future.h"
 #include "future/hook.h"
+#include "future/nest.h"
 #include "future/result.h"
 #include "sync/fork.h"
 #include "sync/local.h"
@@ -45,17 +43,6 @@ static bool is_unhandled(creel_future *f)
 	uint64_t s = creel__load(&f->state, relaxed);
 	return (s & CREEL__STATE) == CREEL__FAILED && !(s & CREEL__READ) &&
 	       creel__result_get_error(f);
-}
-
-static void append(creel_future *f)
-{
-	struct creel__local *local = creel__self();
-	f->dying = NULL;
-	if (local->dying)
-		local->dying_last->dying = f;
-	else
-		local->dying = f;
-	local->dying_last = f;
 }
 
 /* Nobody else has the block: frees what is left of it. */
@@ -110,29 +97,6 @@ static void finish(creel_future *f)
 	free_block(f);
 }
 
-void creel__future_finish(creel_future *f)
-{
-	if (f->result_len > CREEL__PAYLOAD && creel__self()->destructors &&
-	    (creel__result_calls(f) || is_unhandled(f)))
-		append(f);
-	else
-		finish(f);
-}
-
-void creel__destructors_enter(void)
-{
-	creel__callbacks_enter();
-	creel__self()->destructors++;
-}
-
-/* The argument goes when the outermost destructor has returned. */
-static void put_off_argument(creel_future *f)
-{
-	creel_future_ref(f);
-	creel__or(&f->state, CREEL__LATE_ARG, relaxed);
-	append(f);
-}
-
 /* False: this is a child. */
 static bool call_arg_free(creel_future *f, struct creel__options *options)
 {
@@ -146,21 +110,6 @@ static bool call_arg_free(creel_future *f, struct creel__options *options)
 	(void)creel__user_call(generation, arg_free(data, size, options->arg_ctx), 0);
 	creel__destructors_leave();
 	return !creel__fork_foreign(generation);
-}
-
-bool creel__argument_drop(creel_future *f)
-{
-	struct creel__options *options = creel__options_of(f);
-	if (options && options->arg_free) {
-		if (creel__self()->destructors) {
-			put_off_argument(f);
-			return false;
-		}
-		if (!call_arg_free(f, options))
-			return true;
-	}
-	creel__argument_free(f);
-	return true;
 }
 
 static void drop_late(creel_future *f)
@@ -190,16 +139,36 @@ static void run_dying(creel_future *f)
 	}
 }
 
-void creel__destructors_leave(void)
+void creel__future_finish(creel_future *f)
 {
-	struct creel__local *local = creel__self();
-	while (local->destructors == 1 && local->dying) {
-		creel_future *f = local->dying;
-		local->dying = f->dying;
-		run_dying(f);
+	if (f->result_len > CREEL__PAYLOAD && creel__self()->destructors &&
+	    (creel__result_calls(f) || is_unhandled(f)))
+		creel__destructors_defer(f, run_dying);
+	else
+		finish(f);
+}
+
+/* The argument goes when the outermost destructor has returned. */
+static void put_off_argument(creel_future *f)
+{
+	creel_future_ref(f);
+	creel__or(&f->state, CREEL__LATE_ARG, relaxed);
+	creel__destructors_defer(f, run_dying);
+}
+
+bool creel__argument_drop(creel_future *f)
+{
+	struct creel__options *options = creel__options_of(f);
+	if (options && options->arg_free) {
+		if (creel__self()->destructors) {
+			put_off_argument(f);
+			return false;
+		}
+		if (!call_arg_free(f, options))
+			return true;
 	}
-	local->destructors--;
-	creel__callbacks_leave();
+	creel__argument_free(f);
+	return true;
 }
 
 creel_future *creel_future_ref(creel_future *f)

@@ -5,11 +5,6 @@
 
 #include "future/block.h"
 
-/* Around a user's destructor, in which those that become due are put off. It
- * counts as a callback. */
-void creel__destructors_enter(void);
-void creel__destructors_leave(void);
-
 /* Runs the argument's destructor, if it has one, and frees a copied argument. False if the calling
  * thread is in another destructor: then both happen after that, and if LATE_END is set by then
  * class->ended() is called. */

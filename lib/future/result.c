@@ -10,6 +10,7 @@
 #include "future/result.h"
 #include "base/alloc.h"
 #include "future/future.h"
+#include "future/nest.h"
 #include "future/release.h"
 #include "sync/fork.h"
 #include "sync/local.h"

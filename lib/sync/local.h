@@ -11,10 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct callback;
 struct custom;
 struct creel_future;
 struct creel_task;
+struct creel__deferred;
 struct creel__error;
 struct creel__result_space;
 struct creel__worker;
@@ -28,14 +28,16 @@ struct creel__local {
 	void (*at_exit)(struct creel__local *local);
 	/* sync/fork.h: the library made this thread; no code of the user's waits further down. */
 	bool own;
-	/* future/callback.c: how deep in callbacks, and those of other futures that come next. */
+	/* future/nest.c: how deep in callbacks, and what is to be called next. */
 	unsigned callbacks;
 	int cancel_state; /* of the thread, outside of them: within, it is not cancelled */
 	bool draining;
-	struct callback *deferred, *deferred_last;
-	/* future/release.c: how deep in destructors, and the futures whose turn comes next. */
+	struct creel__deferred *deferred, *deferred_last;
+	/* future/nest.c: how deep in destructors, the futures whose turn comes next, and what ends
+	 * them. */
 	unsigned destructors;
 	struct creel_future *dying, *dying_last;
+	void (*end_dying)(struct creel_future *f);
 	/* exec/custom.c: in an executor's destroy, and the executors whose destroy comes next. */
 	bool destroying;
 	struct custom *doomed, *doomed_last;
@@ -51,7 +53,7 @@ struct creel__local {
 	const _Atomic(uint32_t) *asked;
 	/* procs/stale.c: the table of functions that a submission was compared with. */
 	const void *vetted;
-	/* exec/task.c: an error for when there is no memory. */
+	/* future/error.c: an error for when there is no memory. */
 	struct creel__error *reserve;
 	/* future/message.c: a sentence for the caller, and the size that it asked for in vain. */
 	char *text;

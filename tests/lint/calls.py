@@ -17,7 +17,8 @@ OWN = {
     'at_exit': 'sync/local.c: the end of a thread',
     'visit': 'base/cgroup.c: its walk',
     'alloc': 'future/result.c: where a worker process puts results',
-    'run': 'sync/thread.c: the body of a thread',
+    'run': 'sync/thread.c: the body of a thread; future/nest.c: what had to wait',
+    'end_dying': 'future/nest.c: what ends a future that had to wait',
 }
 CLASS = re.compile(r'\bclass\s*$')
 # It is looked at again after the call, and would then be that of the child.
@@ -76,7 +77,7 @@ def check(root):
     return problems if sources else ['lib/: nothing to check']
 
 
-GOOD = {'lib/core/a.c': '''
+GOOD = {'lib/future/a.c': '''
 typedef int (*creel_fn)(int);
 struct s { int (*fn)(int); void (*free)(void *); struct class *class; };
 static int fn_of(struct s *s);
@@ -93,20 +94,20 @@ void a(struct s *s, creel_fn fn, void (*run)(void))
 }
 '''}
 BAD = [
-    ('a member called', {'lib/core/b.c': 'void b(struct s *s)\n{\n\ts->free(s->p);\n}\n'},
+    ('a member called', {'lib/future/b.c': 'void b(struct s *s)\n{\n\ts->free(s->p);\n}\n'},
      r'b.c:3: free\(\)'),
-    ('a member of a struct', {'lib/core/b.c': 'void b(void)\n{\n\tint rc = ops.submit(1);\n}\n'},
+    ('a member of a struct', {'lib/future/b.c': 'void b(void)\n{\n\tint rc = ops.submit(1);\n}\n'},
      r'b.c:3: submit\(\)'),
-    ('a parameter called', {'lib/core/b.c': 'int b(creel_fn fn)\n{\n\treturn fn(1);\n}\n'},
+    ('a parameter called', {'lib/future/b.c': 'int b(creel_fn fn)\n{\n\treturn fn(1);\n}\n'},
      r'b.c:3: fn\(\)'),
     ('a variable called',
-     {'lib/core/b.c': 'void b(void)\n{\n\tvoid (*f)(int) = g;\n\tx = f(1);\n}\n'},
+     {'lib/future/b.c': 'void b(void)\n{\n\tvoid (*f)(int) = g;\n\tx = f(1);\n}\n'},
      r'b.c:4: f\(\)'),
     ('behind one that is right',
-     {'lib/core/b.c': 'void b(void)\n{\n\tx(creel__user_call(g, s->fn(), 0));\n\ts->free(1);\n}\n'},
+     {'lib/future/b.c': 'void b(void)\n{\n\tx(creel__user_call(g, s->fn(), 0));\n\ts->free(1);\n}\n'},
      r'b.c:4: free\(\)'),
     ('a generation that changes',
-     {'lib/core/b.c': 'void b(void)\n{\n\tx(creel__user_call(creel__fork_generation(), f(), 0));\n}\n'},
+     {'lib/future/b.c': 'void b(void)\n{\n\tx(creel__user_call(creel__fork_generation(), f(), 0));\n}\n'},
      r'b.c:3: take the generation before'),
 ]
 
