@@ -133,7 +133,7 @@ static bool is_done(struct creel__procs *p, const struct creel__proc *w, unsigne
 
 /* The number of the oldest that is not DONE, looked at after those that are: what is younger cannot
  * be DONE before. */
-static uint64_t first_undone_locked(struct creel__procs *p, struct creel__proc *w)
+uint64_t creel__first_undone_locked(struct creel__procs *p, const struct creel__proc *w)
 {
 	uint64_t first = UINT64_MAX;
 	for (unsigned i = 0; i < CREEL__DEPTH; i++) {
@@ -156,7 +156,7 @@ static bool look_locked(struct creel__procs *p, struct creel__proc *w, unsigned 
 		return false;
 	if (place->began || state != CREEL__SLOT(place->seq, CREEL__SLOT_RUNNING))
 		return true;
-	place->began = w->used == 1 || first_undone_locked(p, w) >= place->seq;
+	place->began = w->used == 1 || creel__first_undone_locked(p, w) >= place->seq;
 	return place->began;
 }
 
@@ -176,7 +176,7 @@ static unsigned gather_from_locked(struct creel__procs *p, struct creel__proc *w
 		else
 			honest &= look_locked(p, w, i);
 	}
-	uint64_t until = count && count < w->used ? first_undone_locked(p, w) : UINT64_MAX;
+	uint64_t until = count && count < w->used ? creel__first_undone_locked(p, w) : UINT64_MAX;
 	for (unsigned k = 0; k < count; k++) {
 		struct creel__place *place = &w->place[done[k]];
 		honest &= place->seq < until;

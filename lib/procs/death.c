@@ -100,44 +100,54 @@ static unsigned unbegun_locked(const struct creel__proc *w, bool highest, uint64
 	return found;
 }
 
+/* Whether a dead worker had not begun a task. It served in order: whatever it has written, what is
+ * younger than the oldest that is not DONE had not begun. What it did with that one only its own
+ * words tell. */
+bool creel__never_began_locked(struct creel__procs *p, struct creel__proc *w, unsigned i)
+{
+	const struct creel__place *place = &w->place[i];
+	const struct creel__slot *slot = creel__slot_of(p, w, i);
+	uint64_t first = creel__first_undone_locked(p, w);
+	if (place->collecting || place->began || place->seq < first)
+		return false;
+	if (place->seq > first)
+		return true;
+	return creel__load(&slot->state, relaxed) == CREEL__SLOT(place->seq, CREEL__SLOT_READY) &&
+	       creel__load(&slot->began, relaxed) != place->seq;
+}
+
+/* The words of dead workers about one task are believed so often. */
+static bool may_go_again_locked(struct creel__procs *p, struct creel__proc *w, unsigned i)
+{
+	const struct creel__place *place = &w->place[i];
+	creel_future *f = &place->task->future;
+	return creel__never_began_locked(p, w, i) &&
+	       (place->seq > creel__first_undone_locked(p, w) || ++f->attempts < CREEL__ATTEMPTS);
+}
+
+static void requeue_dead_locked(struct creel__procs *p, struct creel__proc *w)
+{
+	unsigned i;
+	for (uint64_t below = UINT64_MAX; (i = unbegun_locked(w, true, below)) != CREEL__DEPTH;) {
+		below = w->place[i].seq;
+		if (may_go_again_locked(p, w, i))
+			take_back_locked(p, w, i);
+	}
+}
+
 /* From the highest number down, so that those in front get in front again. */
 void creel__requeue_locked(struct creel__procs *p, struct creel__proc *w)
 {
 	unsigned i;
+	if (w->gone) {
+		requeue_dead_locked(p, w);
+		return;
+	}
 	for (uint64_t below = UINT64_MAX; (i = unbegun_locked(w, true, below)) != CREEL__DEPTH;) {
 		below = w->place[i].seq;
 		uint64_t ready = CREEL__SLOT(below, CREEL__SLOT_READY);
 		if (creel__cas(&creel__slot_of(p, w, i)->state, &ready, CREEL__SLOT_EMPTY, relaxed,
 			       relaxed))
-			take_back_locked(p, w, i);
-	}
-}
-
-/* The oldest task of a dead worker, which has not brought its outcome: what it was about to do, or
- * did, only its own words tell. Those are believed so often. */
-static bool may_go_again_locked(struct creel__procs *p, struct creel__proc *w, unsigned i)
-{
-	const struct creel__slot *slot = creel__slot_of(p, w, i);
-	uint64_t seq = w->place[i].seq;
-	creel_future *f = &w->place[i].task->future;
-	if (creel__load(&slot->state, relaxed) != CREEL__SLOT(seq, CREEL__SLOT_READY) ||
-	    creel__load(&slot->began, relaxed) == seq)
-		return false;
-	return ++f->attempts < CREEL__ATTEMPTS;
-}
-
-/* A worker serves in order: whatever is written there, of what a dead one leaves only the oldest
- * can have begun. */
-static void requeue_dead_locked(struct creel__procs *p, struct creel__proc *w)
-{
-	uint64_t first = UINT64_MAX;
-	unsigned i;
-	for (i = 0; i < CREEL__DEPTH; i++)
-		if (w->place[i].task && w->place[i].seq < first)
-			first = w->place[i].seq;
-	for (uint64_t below = UINT64_MAX; (i = unbegun_locked(w, true, below)) != CREEL__DEPTH;) {
-		below = w->place[i].seq;
-		if (below > first || may_go_again_locked(p, w, i))
 			take_back_locked(p, w, i);
 	}
 }

@@ -59,6 +59,21 @@ static void shared_free(creel_executor *ex, void *data)
 	creel__buddy_free(&procs_of(ex)->arguments, data);
 }
 
+/* Whether the task in place i has not begun; unless it is only asked for, it is taken back. */
+static bool take_back_locked(struct creel__procs *p, struct creel__proc *w, unsigned i, bool ask)
+{
+	struct creel__place *place = &w->place[i];
+	struct creel__slot *slot = creel__slot_of(p, w, i);
+	uint64_t ready = CREEL__SLOT(place->seq, CREEL__SLOT_READY);
+	if (w->gone)
+		return creel__never_began_locked(p, w, i);
+	if (place->collecting || place->began)
+		return false;
+	/* Relaxed: only decides who has it; the worker has written nothing yet. */
+	return ask ? creel__load(&slot->state, relaxed) == ready
+		   : creel__cas(&slot->state, &ready, CREEL__SLOT_EMPTY, relaxed, relaxed);
+}
+
 static enum creel__withdrawn withdraw(creel_executor *ex, creel_task *task, bool ask)
 {
 	struct creel__procs *p = procs_of(ex);
@@ -67,19 +82,11 @@ static enum creel__withdrawn withdraw(creel_executor *ex, creel_task *task, bool
 	creel__lock_acquire(&p->lock);
 	struct creel__proc *w = creel__find_locked(p, task, &i);
 	if (w) {
-		struct creel__slot *slot = creel__slot_of(p, w, i);
-		uint64_t ready = CREEL__SLOT(w->place[i].seq, CREEL__SLOT_READY);
-		struct creel__place *place = &w->place[i];
-		bool waits = !place->collecting && !place->began && !w->gone &&
-			     creel__load(&slot->state, relaxed) == ready;
-		if (!ask && waits)
-			waits = creel__cas(&slot->state, &ready, CREEL__SLOT_EMPTY, relaxed,
-					   relaxed);
-		if (!waits) {
+		if (!take_back_locked(p, w, i, ask)) {
 			what = CREEL__STARTED;
-			place->began = true;
+			w->place[i].began = true;
 			if (!ask)
-				creel__store(&slot->asked, 1, relaxed);
+				creel__store(&creel__slot_of(p, w, i)->asked, 1, relaxed);
 		} else if (!ask) {
 			what = CREEL__WITHDRAWN;
 			if (creel__is_next(w, i))

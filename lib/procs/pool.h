@@ -212,6 +212,8 @@ bool creel__anything_done(struct creel__procs *p);
  * or the error to end it with. */
 const creel_error *creel__outcome_take(struct creel__procs *p, struct creel__proc *w, unsigned i,
 				       creel_future *f);
+/* The number of the oldest task of w that is not DONE. With the lock held. */
+uint64_t creel__first_undone_locked(struct creel__procs *p, const struct creel__proc *w);
 
 /* fetch.c: a waiter that fetches the outcome itself. */
 void creel__procs_await(creel_executor *ex, creel_task *task, creel_deadline deadline);
@@ -220,11 +222,13 @@ void creel__procs_await(creel_executor *ex, creel_task *task, creel_deadline dea
 /* Fences a running task and kills its worker; false if it is not running (any more). */
 bool creel__fence_locked(struct creel__procs *p, struct creel__proc *w, unsigned i, int kind,
 			 int64_t grace_ns);
-/* Takes back what the worker, which lives, has not started. */
+/* Takes back what the worker has not started. */
 void creel__requeue_locked(struct creel__procs *p, struct creel__proc *w);
 void creel__kill_worker_locked(struct creel__procs *p, struct creel__proc *w, int64_t grace_ns);
 /* Sends a signal, by the server if it must be. */
 void creel__signal_locked(struct creel__procs *p, struct creel__proc *w, int signal);
+/* Whether a worker that is dead had not begun the task in place i. */
+bool creel__never_began_locked(struct creel__procs *p, struct creel__proc *w, unsigned i);
 /* It wrote what cannot be. */
 void creel__call_liar_locked(struct creel__procs *p, struct creel__proc *w);
 /* Somebody stopped the worker, or it goes on. Takes the lock. */

@@ -284,12 +284,17 @@ BUGS = {
     # What a dead worker wrote behind its task decides what becomes of that.
     'believes the dead': (
         'procs/death.c',
-        'if (below > first || may_go_again_locked(p, w, i))',
-        'if (may_go_again_locked(p, w, i))'),
+        'if (place->seq > first)',
+        'if (false)'),
+    # What a dead worker had not begun cannot be cancelled, and fails.
+    'says that it began': (
+        'procs/pool.c',
+        'return creel__never_began_locked(p, w, i);',
+        'return false;'),
     # A task is DONE, and one that the same worker had to do before is not.
     'delivers out of turn': (
         'procs/collect.c',
-        'uint64_t until = count && count < w->used ? first_undone_locked(p, w) : UINT64_MAX;',
+        'uint64_t until = count && count < w->used ? creel__first_undone_locked(p, w) : UINT64_MAX;',
         'uint64_t until = UINT64_MAX;'),
 }
 

@@ -8,8 +8,9 @@
 #include <errno.h>
 
 static creel_executor *pool;
-static struct model_gate never;
+static struct model_gate never, begun;
 static int ran[3];
+static int asked; /* what the canceller was told */
 
 static int answer(creel_task *self, const void *arg, size_t size)
 {
@@ -31,10 +32,16 @@ static int hang(creel_task *self, const void *arg, size_t size)
 	return 0;
 }
 
+static int begin_and_hang(creel_task *self, const void *arg, size_t size)
+{
+	model_gate_open(&begun);
+	return hang(self, arg, size);
+}
+
 static void setup(void)
 {
 	ran[0] = ran[1] = ran[2] = 0;
-	never.open = 0;
+	never.open = begun.open = 0;
 	world_reset(true);
 	pool = creel_process_pool_new(&(creel_process_pool_options){.max_workers = 1,
 								    .idle_ns = CREEL_NEVER,
@@ -106,6 +113,32 @@ static void one_waits_behind(void)
 	model_join(killer);
 	model_check(!first || !second);
 	model_check(first || second ? world_killed() == 1 : world_killed() <= 1);
+	creel_future_unref(a);
+	creel_future_unref(b);
+	teardown();
+}
+
+static void cancel_it(void *f)
+{
+	asked = creel_future_cancel(f);
+}
+
+/* One runs until its worker is killed. What waits behind it is cancelled meanwhile, or by the time
+ * that it runs elsewhere; it does not fail. */
+static void one_behind_is_cancelled(void)
+{
+	setup();
+	creel_future *a = submit(begin_and_hang, 1), *b = submit(answer, 2);
+	model_gate_wait(&begun);
+	int canceller = model_spawn(cancel_it, b);
+	world_kill_worker();
+	model_join(canceller);
+	if (asked == CREEL_CANCEL_NOW)
+		model_check(creel_future_result(b, CREEL_FOREVER, NULL, 0) == -ECANCELED &&
+			    !ran[2]);
+	else
+		model_check(end_of(b, 2) == 0);
+	model_check(end_of(a, 1) == CREEL_KIND_WORKER_DIED);
 	creel_future_unref(a);
 	creel_future_unref(b);
 	teardown();
@@ -200,6 +233,7 @@ const struct model_scenario model_scenarios[] = {
 	{"a later one over its limit", later_over_its_limit, .preemptions = 1},
 	{"closed while one dies", closed_while_one_dies, .preemptions = 0},
 	{"one waits behind", one_waits_behind, .preemptions = 1},
+	{"one behind is cancelled", one_behind_is_cancelled, .preemptions = 1},
 	{"killed twice", killed_twice, .preemptions = 1},
 	{"killed while waited for", killed_while_waited_for, .preemptions = 1},
 	{0},
