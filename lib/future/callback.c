@@ -12,8 +12,8 @@
  *          the callbacks: a callback that is added then goes to the end of the list, and that
  *          thread finds it there before it clears the bit. Whoever adds one to a final future
  *          without the bit sets it, and is that thread. So callbacks of one future never overtake
- *          each other and never run at the same time. (One with an executor counts as returned
- *          once the executor has it.)
+ *          each other and never run at the same time. (One
+ *          that is called elsewhere counts as returned once it is sent there.)
  *
  * NAMES    Callbacks stand in the list in the order of their names, and are found by an index that
  *          lies through them, whose last node is the list's last hook. Names are never used twice,
@@ -22,10 +22,10 @@
  * NESTING  See future/nest.h. A task that an executor runs within the submission of a callback (as
  *          the inline executor does) is a part of that callback.
  */
+#include "future/callback.h"
 #include "base/alloc.h"
 #include "base/list.h"
-#include "exec/executor.h"
-#include "exec/submit.h"
+#include "future/class.h"
 #include "future/future.h"
 #include "future/hook.h"
 #include "future/index.h"
@@ -37,69 +37,49 @@
 #include <creel/future.h>
 #include <errno.h>
 
-struct callback {
-	struct creel__hook hook;
-	creel_done_fn fn;
-	void *arg;
-	void (*free)(void *arg);
-	creel_executor *executor; /* a reference, or NULL */
-	creel_task *task;         /* made in advance, so that nothing can fail at the end */
-	creel_future *future;     /* once running: a reference */
-	struct creel__deferred deferred;
-	struct creel__index index; /* while it is listed; guarded by the hooks' lock */
-	bool called, freed;        /* plain: set by its task, which also looks at them */
-	bool listed;               /* plain: set before it is in the list */
-	bool running;              /* guarded by the hooks' lock */
-};
-
-static struct callback *callback_of(struct creel__hook *hook)
+static struct creel__callback *callback_of(struct creel__hook *hook)
 {
-	return (struct callback *)hook;
+	return (struct creel__callback *)hook;
 }
 
 /* The newest one, which is the last hook; NULL if there is none. */
-static struct callback *newest_locked(creel_future *f)
+static struct creel__callback *newest_locked(creel_future *f)
 {
 	struct creel__hook *last = creel__hooks_last_locked(f);
 	return last && creel__hooks_is_callback_locked(f, last) ? callback_of(last) : NULL;
 }
 
-/* False: this is a child. */
-static bool free_argument(struct callback *c)
+bool creel__callback_free_argument(struct creel__callback *c)
 {
 	return creel__user_call(c->deferred.generation, c->free ? c->free(c->arg) : (void)0, 0);
 }
 
-/* Calls it on this thread. The argument's destructor counts as a part of the callback. False: this
- * is a child. */
-static bool call(struct callback *c)
+bool creel__callback_call(struct creel__callback *c)
 {
 	creel__callbacks_enter();
 	bool stayed = creel__user_call(c->deferred.generation, c->fn(c->future, c->arg), 0) &&
-		      free_argument(c);
+		      creel__callback_free_argument(c);
 	creel__callbacks_leave();
 	return stayed;
 }
 
 /* What is left of a callback that was called, or that will not be. */
-static void dispose(struct callback *c)
+static void dispose(struct creel__callback *c)
 {
-	if (c->task) {
-		creel__free(creel__options_of(&c->task->future));
-		creel__block_free(&c->task->future);
-	}
-	creel_executor_unref(c->executor);
-	creel__free(c);
+	if (c->dispose)
+		c->dispose(c);
+	else
+		creel__free(c);
 }
 
-static void unlink_locked(creel_future *f, struct callback *c)
+static void unlink_locked(creel_future *f, struct creel__callback *c)
 {
 	creel__index_remove(&c->index);
 	creel__hooks_unlink_locked(f, &c->hook);
 }
 
 /* It stays in the list until it was called, so that creel_future_remove() tells the truth. */
-static void unlink_called(creel_future *f, struct callback *c)
+static void unlink_called(creel_future *f, struct creel__callback *c)
 {
 	if (!c->listed)
 		return;
@@ -109,8 +89,7 @@ static void unlink_called(creel_future *f, struct callback *c)
 	creel__hooks_unlock(f);
 }
 
-/* The end of a callback that was called. Takes over its reference to the future. */
-static void finish(struct callback *c)
+void creel__callback_finish(struct creel__callback *c)
 {
 	creel_future *f = c->future;
 	unlink_called(f, c);
@@ -118,74 +97,7 @@ static void finish(struct callback *c)
 	creel_future_unref(f);
 }
 
-/* The task of a callback with an executor. There blocking is allowed. */
-static int call_task(creel_task *task, const void *arg, size_t size)
-{
-	(void)task;
-	(void)size;
-	struct callback *c = *(struct callback *const *)arg;
-	int state = creel__thread_no_cancel();
-	c->called = true;
-	if (creel__user_call(c->deferred.generation, c->fn(c->future, c->arg), 0)) {
-		c->freed = true;
-		(void)free_argument(c);
-	}
-	creel__thread_cancel_again(state);
-	return 0;
-}
-
-/* The destructor of that task's argument: one that was cancelled, or failed,
- * is called here after all. */
-static void task_ended(void *arg, size_t size, void *ctx)
-{
-	(void)arg;
-	(void)size;
-	struct callback *c = ctx;
-	bool stayed = true;
-	if (!c->called)
-		stayed = call(c);
-	else if (!c->freed) /* the callback ended its thread */
-		stayed = free_argument(c);
-	if (stayed)
-		finish(c);
-}
-
-/* Makes the task of a callback, so that nothing can fail at the end. */
-static bool prepare_task(struct callback *c, creel_executor *ex)
-{
-	c->task = creel__task_new(ex, call_task, &c, sizeof c);
-	struct creel__options *own = c->task ? creel__zalloc(sizeof *own + 1) : NULL;
-	if (!own)
-		return false;
-	own->arg_free = task_ended;
-	own->arg_ctx = c;
-	creel__options_attach(&c->task->future, own);
-	return true;
-}
-
-/* Calls it where it wants to be called. Takes over its reference to the future. */
-static void deliver(struct callback *c)
-{
-	if (c->task) {
-		creel_task *task = c->task;
-		/* Once it is submitted, c is gone, and with it perhaps the last other reference. */
-		creel_executor *ex = creel_executor_ref(c->executor);
-		c->task = NULL;
-		/* If the executor runs it here, that must not block, nor nest. */
-		creel__callbacks_enter();
-		int rc = creel__executor_submit(ex, task);
-		creel__callbacks_leave();
-		bool child = creel__executor_foreign(ex);
-		creel_executor_unref(ex);
-		if (rc == 0 || child)
-			return;
-		c->task = task;
-	}
-	if (call(c))
-		finish(c);
-}
-
-static struct callback *mark_next_locked(creel_future *f, struct creel__hook *from)
+static struct creel__callback *mark_next_locked(creel_future *f, struct creel__hook *from)
 {
 	while (from && callback_of(from)->running)
 		from = creel__hooks_next_locked(f, from);
@@ -217,11 +129,11 @@ static struct creel__hook *first_waiting_locked(creel_future *f)
 
 /* Marks the one behind c or, without c, the oldest. If there is none, and c has returned, then the
  * next one that is added is called by whoever adds it. */
-static struct callback *mark_next(creel_future *f, struct callback *c, bool returned)
+static struct creel__callback *mark_next(creel_future *f, struct creel__callback *c, bool returned)
 {
 	creel__hooks_lock(f);
-	struct callback *marked = mark_next_locked(f, c ? creel__hooks_next_locked(f, &c->hook)
-							: first_waiting_locked(f));
+	struct creel__callback *marked = mark_next_locked(
+		f, c ? creel__hooks_next_locked(f, &c->hook) : first_waiting_locked(f));
 	if (!marked && returned)
 		creel__and(&f->state, ~(uint64_t)CREEL__CALLING, relaxed);
 	creel__hooks_unlock(f);
@@ -229,34 +141,36 @@ static struct callback *mark_next(creel_future *f, struct callback *c, bool retu
 }
 
 /* Calls c on this thread; returns the next one, marked. */
-static struct callback *call_here(creel_future *f, struct callback *c)
+static struct creel__callback *call_here(creel_future *f, struct creel__callback *c)
 {
-	if (!call(c))
+	if (!creel__callback_call(c))
 		return NULL;
-	struct callback *next = c->listed ? mark_next(f, c, true) : NULL;
-	finish(c);
+	struct creel__callback *next = c->listed ? mark_next(f, c, true) : NULL;
+	creel__callback_finish(c);
 	return next;
 }
 
-/* Hands c to its executor. It may be gone before the next is looked for, so that is marked first;
- * if there is none yet, one may be added until the executor has c. */
-static struct callback *call_there(creel_future *f, struct callback *c)
+/* Sends c elsewhere. It may be gone before the next is looked for, so that is marked first; if
+ * there is none yet, one may be added until c is sent. */
+static struct creel__callback *call_there(creel_future *f, struct creel__callback *c)
 {
 	bool listed = c->listed;
 	uint16_t generation = c->deferred.generation;
-	struct callback *next = listed ? mark_next(f, c, false) : NULL;
-	deliver(c);
+	struct creel__callback *next = listed ? mark_next(f, c, false) : NULL;
+	bool sent = c->send(c);
 	if (creel__fork_foreign(generation))
 		return NULL;
+	if (!sent && creel__callback_call(c))
+		creel__callback_finish(c);
 	return next || !listed ? next : mark_next(f, NULL, true);
 }
 
 /* Calls all callbacks of a future; c is the first, marked. Takes over a reference to f. */
-static void run_all(creel_future *f, struct callback *c)
+static void run_all(creel_future *f, struct creel__callback *c)
 {
 	while (c) {
 		c->future = creel_future_ref(f);
-		c = c->task ? call_there(f, c) : call_here(f, c);
+		c = c->send ? call_there(f, c) : call_here(f, c);
 	}
 	creel_future_unref(f);
 }
@@ -264,22 +178,22 @@ static void run_all(creel_future *f, struct callback *c)
 /* A removed one: only its free is to be called. */
 static void free_removed(struct creel__deferred *d)
 {
-	struct callback *c = creel__of(d, struct callback, deferred);
+	struct creel__callback *c = creel__of(d, struct creel__callback, deferred);
 	creel__destructors_enter();
-	if (free_argument(c))
+	if (creel__callback_free_argument(c))
 		dispose(c);
 	creel__destructors_leave();
 }
 
 static void run_from(struct creel__deferred *d)
 {
-	struct callback *c = creel__of(d, struct callback, deferred);
+	struct creel__callback *c = creel__of(d, struct creel__callback, deferred);
 	run_all(c->future, c);
 }
 
 /* Calls the callbacks from c on, now or when the callback that this thread is in has returned.
  * Takes over a reference to f. */
-static void start(creel_future *f, struct callback *c)
+static void start(creel_future *f, struct creel__callback *c)
 {
 	c->future = f;
 	c->deferred.run = run_from;
@@ -305,7 +219,7 @@ void creel__hooks_run(creel_future *f)
 	creel__hooks_lock(f);
 	tell_locked(f);
 	struct creel__hook *first = first_callback_locked(f);
-	struct callback *c = mark_next_locked(f, first);
+	struct creel__callback *c = mark_next_locked(f, first);
 	/* All were removed at the last moment. If there is one that is running, whoever added it
 	 * calls it. */
 	bool removed = !first && creel__load(&f->state, relaxed) & CREEL__CALLING;
@@ -338,9 +252,9 @@ static uint64_t new_name_locked(creel_future *f)
 }
 
 /* Appends c. True if the caller is to call it. */
-static bool append(creel_future *f, struct callback *c, uint64_t *ret_id)
+static bool append(creel_future *f, struct creel__callback *c, uint64_t *ret_id)
 {
-	bool here = !c->task && !creel__callbacks_nest(creel__self());
+	bool here = !c->send && !creel__callbacks_nest(creel__self());
 	creel__hooks_lock(f);
 	/* [FUT-2] acquire: as in creel__hooks_listen() */
 	uint64_t old = creel__or(&f->state, CREEL__HOOKED | CREEL__CALLING, acquire);
@@ -350,34 +264,16 @@ static bool append(creel_future *f, struct callback *c, uint64_t *ret_id)
 	c->index.name = new_name_locked(f);
 	if (ret_id)
 		*ret_id = mine && here ? 0 : c->index.name;
-	struct callback *newest = newest_locked(f);
+	struct creel__callback *newest = newest_locked(f);
 	creel__index_append(newest ? &newest->index : NULL, &c->index);
 	creel__hooks_append_locked(f, &c->hook);
 	creel__hooks_unlock(f);
 	return mine;
 }
 
-int creel_future_on_done(creel_future *f, creel_executor *ex, creel_done_fn fn, void *arg,
-			 void (*free)(void *arg), uint64_t *ret_id)
+void creel__callback_add(creel_future *f, struct creel__callback *c, uint64_t *ret_id)
 {
-	if (!f || !fn)
-		return -EINVAL;
-	if (ex && ex->task_flags & CREEL__REMOTE)
-		return -ENOTSUP;
-	if (creel__future_foreign(f) || (ex && creel__executor_foreign(ex)))
-		return -EPERM;
-	struct callback *c = creel__zalloc(sizeof *c);
-	if (!c)
-		return -ENOMEM;
-	c->fn = fn;
-	c->arg = arg;
-	c->free = free;
 	c->deferred.generation = creel__fork_generation();
-	if (ex && !prepare_task(c, ex)) {
-		dispose(c);
-		return -ENOMEM;
-	}
-	c->executor = creel_executor_ref(ex);
 	/* A constant has no hooks. */
 	if (creel__load(&f->state, relaxed) & CREEL__STATIC) {
 		if (ret_id)
@@ -386,23 +282,22 @@ int creel_future_on_done(creel_future *f, creel_executor *ex, creel_done_fn fn, 
 	} else if (append(f, c, ret_id)) {
 		start(creel_future_ref(f), c);
 	}
-	return 0;
 }
 
 /* Without callbacks a pending future is no longer CALLING. A final one is as long as a thread is at
  * it, which clears the bit itself. */
-static void unlink_removed_locked(creel_future *f, struct callback *c)
+static void unlink_removed_locked(creel_future *f, struct creel__callback *c)
 {
 	unlink_locked(f, c);
 	if (!creel__future_is_final(f) && !newest_locked(f))
 		creel__and(&f->state, ~(uint64_t)CREEL__CALLING, relaxed);
 }
 
-static struct callback *find_locked(creel_future *f, uint64_t id)
+static struct creel__callback *find_locked(creel_future *f, uint64_t id)
 {
-	struct callback *newest = newest_locked(f);
+	struct creel__callback *newest = newest_locked(f);
 	struct creel__index *found = newest ? creel__index_find(&newest->index, id) : NULL;
-	return found ? creel__of(found, struct callback, index) : NULL;
+	return found ? creel__of(found, struct creel__callback, index) : NULL;
 }
 
 int creel_future_remove(creel_future *f, uint64_t id)
@@ -414,7 +309,7 @@ int creel_future_remove(creel_future *f, uint64_t id)
 	if (creel__future_foreign(f))
 		return -EPERM;
 	creel__hooks_lock(f);
-	struct callback *c = find_locked(f, id);
+	struct creel__callback *c = find_locked(f, id);
 	bool running = c && c->running;
 	if (c && !running)
 		unlink_removed_locked(f, c);

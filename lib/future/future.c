@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "exec/task.h"
+#include "future/callback.h"
 #include "future/class.h"
 #include "future/hook.h"
 #include "future/release.h"

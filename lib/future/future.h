@@ -72,10 +72,6 @@ static inline unsigned creel__runner_mark(void)
  * stack of its tasks only if the future runs, under this thread's mark. */
 bool creel__future_is_own(const creel_future *f);
 
-/* future/callback.c: tells the hooks of a future that has just become final.
- * Takes over a reference. */
-void creel__hooks_run(creel_future *f);
-
 /* exec/task.c: runs the awaited task here if that is allowed. */
 bool creel__task_help(creel_future *f);
 

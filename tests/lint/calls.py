@@ -18,6 +18,8 @@ OWN = {
     'visit': 'base/cgroup.c: its walk',
     'alloc': 'future/result.c: where a worker process puts results',
     'run': 'sync/thread.c: the body of a thread; future/nest.c: what had to wait',
+    'send': 'future/callback.c: to where the callback is called',
+    'dispose': 'future/callback.c: its memory',
     'end_dying': 'future/nest.c: what ends a future that had to wait',
 }
 CLASS = re.compile(r'\bclass\s*$')
