@@ -324,6 +324,29 @@ CORE_CASE(c23_a_child_is_refused_promises_and_queues_of_the_parents)
 	creel_queue_unref(held);
 }
 
+/* A child's own are as good as its parent's, broken ones too. */
+CORE_CASE(c23_a_child_makes_broken_executors_of_its_own)
+{
+	creel_executor *theirs = creel_executor_new(NULL, NULL);
+	creel_stats stats;
+	pid_t child = fork_guarded();
+	if (child == 0) {
+		creel_executor *own = creel_executor_new(NULL, NULL);
+		CHILD(creel_spawn(theirs, task_same, NULL, 0, NULL) == -EPERM);
+		CHILD(creel_spawn(own, task_same, NULL, 0, NULL) == CREEL_EFAILED);
+		CHILD(creel_executor_resize(theirs, 1) == -EPERM);
+		CHILD(creel_executor_resize(own, 1) == CREEL_EFAILED);
+		CHILD(creel_executor_stats(own, &stats, sizeof stats) == 0);
+		CHILD(creel_executor_drain(own, CREEL_FOREVER) == 0);
+		CHILD(creel_executor_error(own)->code == -EINVAL);
+		CHILD(creel_executor_close(theirs) == -EPERM);
+		CHILD(creel_executor_close(own) == 0);
+		_exit(0);
+	}
+	ct_int(status_of(child), 0);
+	ct_int(creel_executor_close(theirs), 0);
+}
+
 /* Dropping the last reference to a promise that nobody settled calls those who wait for it. */
 CORE_CASE(c23_a_child_that_drops_a_promise_of_the_parents_calls_nobody)
 {

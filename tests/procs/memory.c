@@ -2,6 +2,7 @@
 /* Which deaths were the kernel's doing, for want of memory: as its counters say. */
 #include "procs.h"
 #include "base/cgroup.h"
+#include "faults.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -165,4 +166,32 @@ CASE_OFF(memory, c25_a_kill_for_want_of_memory_in_a_group_below_is_told_from_oth
 	int status = pt_host(poor_host, (void *)(uintptr_t)group);
 	ct_until(rmdir(group) == 0);
 	ct_int(status, 0);
+}
+
+/* Takes all blocks that the worker could have, and leaves it without memory for more. */
+static int take_all_blocks(void *ctx, unsigned worker, void **ret_local)
+{
+	(void)ctx;
+	(void)worker;
+	(void)ret_local;
+	creel_future *f;
+	ct_fault_arm(CT_FAULT_MEMORY, 1, true);
+	do
+		f = creel_promise_new();
+	while (creel_future_state(f) == CREEL_FUTURE_PENDING);
+	return 0;
+}
+
+CASE(memory, c03_a_worker_without_memory_for_a_task_says_so)
+{
+	creel_executor *ex = pt_pool_with((creel_process_pool_options){
+		.max_workers = 1, .min_workers = 1, .initializer = take_all_blocks});
+	for (int i = 0; i < 2; i++) {
+		creel_future *f = creel_submit(ex, task_nothing, NULL, 0);
+		const creel_error *e = pt_failure(f, CREEL_KIND_NO_MEMORY);
+		ct_int(e->code, -ENOMEM);
+		ct_has(e->message, "no memory to run the task");
+		creel_future_unref(f);
+	}
+	ct_close(ex);
 }

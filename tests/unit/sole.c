@@ -2,6 +2,7 @@
 /* What goes with the last reference of a user, whatever the library still keeps; and who is that
  * user when a result is taken. */
 #include "ct.h"
+#include "future/hook.h"
 #include "tasks.h"
 
 #include <errno.h>
@@ -104,6 +105,45 @@ CT_TEST(sole, a_result_cannot_be_taken_from_a_callback, 0)
 	ct_int(creel_future_take(p, CREEL_NOW, &buffer), 0);
 	ct_int(buffer.size, sizeof(long));
 	buffer.free(buffer.data, buffer.size, buffer.ctx);
+	creel_future_unref(p);
+}
+
+enum { LISTENERS = CT_MEMCHECK || CT_ASAN || CT_TSAN ? 10000 : 1000000 };
+
+static struct creel__hook listeners[LISTENERS];
+static uint32_t heard;
+
+static void hear(struct creel__hook *hook, creel_future *f)
+{
+	(void)f;
+	heard++;
+	if (hook == &listeners[LISTENERS / 2]) {
+		ct_open(&started);
+		ct_count_await(&gate, 1);
+	}
+}
+
+/* A million listen, and their teller is stuck half-way. Whoever has the future does not wait. */
+CT_TEST(sole, a_result_is_taken_while_a_million_listeners_are_told, 0)
+{
+	creel_future *p = creel_promise_new();
+	pthread_t thread;
+	creel_buffer buffer;
+	for (int i = 0; i < LISTENERS; i++) {
+		listeners[i].notify = hear;
+		ct_assert(creel__hooks_listen(p, &listeners[i]));
+	}
+	/* The settler has a reference of its own, and drops it: it does not come from there. */
+	ct_int(pthread_create(&thread, NULL, settle, p), 0);
+	ct_count_await(&started, 1);
+	alarm(CT_GUARD_MS / 1000);
+	ct_int(creel_future_state(p), CREEL_FUTURE_FINISHED);
+	ct_int(creel_future_take(p, CREEL_NOW, &buffer), 0);
+	ct_int(buffer.size, sizeof(long));
+	buffer.free(buffer.data, buffer.size, buffer.ctx);
+	ct_open(&gate);
+	ct_int(pthread_join(thread, NULL), 0);
+	ct_int(heard, LISTENERS);
 	creel_future_unref(p);
 }
 
