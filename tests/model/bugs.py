@@ -29,6 +29,14 @@ BUGS = {
         'future/release.c',
         'if (creel__cas(&f->state, &s, s - CREEL__REF, acq_rel, acquire))',
         'if (creel__cas(&f->state, &s, s - CREEL__REF, relaxed, relaxed))'),
+    # Whoever has waited for the end of a hold does not take over what was published meanwhile.
+    'looks relaxed after a hold': (
+        'future/future.c',
+        'await_held(f);\n'
+        '\t\t\t/* [FUT-1] acquire: as above */\n'
+        '\t\t\ts = creel__load(&f->state, acquire);',
+        'await_held(f);\n'
+        '\t\t\ts = creel__load(&f->state, relaxed);'),
     # One that is added late does not see that earlier ones are being called.
     'overtakes': (
         'future/callback.c',
@@ -296,6 +304,16 @@ BUGS = {
         'procs/collect.c',
         'uint64_t until = count && count < w->used ? creel__first_undone_locked(p, w) : UINT64_MAX;',
         'uint64_t until = UINT64_MAX;'),
+    # One who watched for the task before it was taken back ends the watch of another.
+    'ends the watch of another': (
+        'procs/fetch.c',
+        'if (place->task != watch->task || place->seq != watch->seq)',
+        'if (place->task != watch->task)'),
+    # A task is killed whose worker was dead already, and what it died of is being told.
+    'kills the dead': (
+        'procs/death.c',
+        'if (w->gone || place->collecting || place->kill_kind ||',
+        'if (place->kill_kind ||'),
 }
 
 

@@ -108,6 +108,36 @@ static void twice_against_run(void)
 	teardown();
 }
 
+static int written; /* plain: by the task */
+
+static int task_writes(creel_task *self, const void *arg, size_t size)
+{
+	written = 1;
+	return task(self, arg, size);
+}
+
+static void await_end(void *arg)
+{
+	(void)arg;
+	(void)creel_future_result(future, CREEL_FOREVER, NULL, 0);
+}
+
+/* A canceller that finds a waiter at the task looks again when the waiter lets go of it. If it is
+ * told then that the task has ended, it sees what the task did. */
+static void against_a_waiter_that_holds_it(void)
+{
+	written = ran = freed = run_code = 0;
+	ex = by_hand_new(&hand);
+	future = creel_submit(ex, task_writes, NULL, 0);
+	int waiter = model_spawn(await_end, NULL), runner = model_spawn(run_task, NULL);
+	int code = creel_future_cancel(future);
+	model_check(code != CREEL_CANCEL_FINAL || written == 1);
+	model_join(waiter);
+	model_join(runner);
+	model_check(ran == (code != CREEL_CANCEL_NOW));
+	teardown();
+}
+
 static void settle(void *arg)
 {
 	int value = 7;
@@ -190,6 +220,8 @@ const struct model_scenario model_scenarios[] = {
 	{"against a run and a wait", against_run_and_wait, .preemptions = 2, .spurious = 1,
 	 .stale = 1},
 	{"twice against a run", twice_against_run, .preemptions = 2, .spurious = 1, .stale = 1},
+	{"against a waiter that holds it", against_a_waiter_that_holds_it, .preemptions = 2,
+	 .spurious = 1, .stale = 1},
 	{"against a promise", against_promise, .preemptions = 3, .spurious = 1, .stale = 1},
 	{"a destructor runs the task", destructor_runs_it, .preemptions = 2, .spurious = 1,
 	 .stale = 1},

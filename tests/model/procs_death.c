@@ -181,6 +181,20 @@ static void killed_twice(void)
 	teardown();
 }
 
+/* On request, while the manager hears that it is dead: what is said and what is told agree. */
+static void killed_when_dead(void)
+{
+	setup();
+	creel_future *f = submit(begin_and_hang, 1);
+	model_gate_wait(&begun);
+	world_kill_worker();
+	int said = creel_future_kill(f, 0);
+	model_check(end_of(f, 1) ==
+		    (said == CREEL_CANCEL_REQUESTED ? CREEL_KIND_KILLED : CREEL_KIND_WORKER_DIED));
+	creel_future_unref(f);
+	teardown();
+}
+
 /* A limit passes while nothing else can happen, and the next task is not harmed. */
 static void over_its_limit(void)
 {
@@ -234,6 +248,7 @@ const struct model_scenario model_scenarios[] = {
 	{"closed while one dies", closed_while_one_dies, .preemptions = 0},
 	{"one waits behind", one_waits_behind, .preemptions = 1},
 	{"one behind is cancelled", one_behind_is_cancelled, .preemptions = 1},
+	{"killed when dead", killed_when_dead, .preemptions = 1},
 	{"killed twice", killed_twice, .preemptions = 1},
 	{"killed while waited for", killed_while_waited_for, .preemptions = 1},
 	{0},

@@ -18,6 +18,29 @@ static void two_waiters(void)
 	pool_teardown();
 }
 
+/* Its result, or the death of its worker. */
+static void await_either(void *f)
+{
+	int value = 0, rc = creel_future_result(f, CREEL_FOREVER, &value, sizeof value);
+	model_check(rc == 0 ? value == 2
+			    : rc == CREEL_EFAILED && world_killed() == 1 &&
+				      creel_future_error(f)->kind == CREEL_KIND_WORKER_DIED);
+}
+
+/* Its worker dies before it begins: the task comes back to the same place of the next worker, where
+ * one still watches that has not heard of it, and the other comes to watch. */
+static void two_wait_while_it_is_taken_back(void)
+{
+	pool_setup_warm(true);
+	creel_future *f = pool_submit(1);
+	int first = model_spawn(await_either, f), second = model_spawn(await_either, f);
+	world_kill_worker();
+	model_join(first);
+	model_join(second);
+	creel_future_unref(f);
+	pool_teardown();
+}
+
 static void a_deadline_passes(void)
 {
 	pool_setup_warm(true);
@@ -71,6 +94,7 @@ static void cancelled_meanwhile(void)
 
 const struct model_scenario model_scenarios[] = {
 	{"two waiters", two_waiters, .preemptions = 1},
+	{"taken back while two wait", two_wait_while_it_is_taken_back, .preemptions = 0},
 	{"a deadline passes", a_deadline_passes, .preemptions = 1, .early_timeouts = 1},
 	{"a waiter leaves", a_waiter_leaves, .preemptions = 1, .early_timeouts = 1},
 	{"closed meanwhile", closed_meanwhile, .preemptions = 1},
