@@ -81,13 +81,6 @@ void creel_queue_unref(creel_queue *q)
 	creel__free(q);
 }
 
-int creel__queue_check(const creel_queue *q)
-{
-	if (!q)
-		return -EINVAL;
-	return creel__fork_foreign(q->generation) ? -EPERM : q->broken;
-}
-
 int creel_queue_close(creel_queue *q)
 {
 	int rc = creel__queue_check(q);

@@ -71,20 +71,32 @@ static void notify(struct creel__hook *hook, creel_future *f)
 	creel__lock_release(&q->lock);
 }
 
-static struct creel__entry *new_entry(creel_queue *q, void *tag)
+int creel__entry_new(creel_queue *q, void *tag, creel_deadline deadline,
+		     struct creel__entry **ret_entry)
 {
+	int rc = reserve(q, deadline);
+	if (rc)
+		return rc;
 	struct creel__entry *e = creel__zalloc(sizeof *e);
-	if (e) {
-		creel__list_init(&e->link);
-		e->hook.notify = notify;
-		e->queue = q;
-		e->tag = tag;
+	if (!e) {
+		unreserve(q);
+		return -ENOMEM;
 	}
-	return e;
+	creel__list_init(&e->link);
+	e->hook.notify = notify;
+	e->queue = q;
+	e->tag = tag;
+	*ret_entry = e;
+	return 0;
 }
 
-/* The place is reserved; takes over the reference to f. */
-static void link_entry(struct creel__entry *e, creel_future *f)
+void creel__entry_drop(struct creel__entry *e)
+{
+	unreserve(e->queue);
+	creel__free(e);
+}
+
+void creel__entry_link(struct creel__entry *e, creel_future *f)
 {
 	creel_queue *q = e->queue;
 	e->future = f;
@@ -105,48 +117,14 @@ int creel_queue_add_by(creel_queue *q, creel_future *f, void *tag, creel_deadlin
 		return rc ? rc : -EINVAL;
 	if (creel__fork_foreign(f->generation))
 		return -EPERM;
-	rc = reserve(q, deadline);
-	if (rc)
-		return rc;
-	struct creel__entry *e = new_entry(q, tag);
-	if (!e) {
-		unreserve(q);
-		return -ENOMEM;
-	}
-	link_entry(e, creel_future_ref(f));
-	return 0;
+	struct creel__entry *e;
+	rc = creel__entry_new(q, tag, deadline, &e);
+	if (rc == 0)
+		creel__entry_link(e, creel_future_ref(f));
+	return rc;
 }
 
 int creel_queue_add(creel_queue *q, creel_future *f, void *tag)
 {
 	return creel_queue_add_by(q, f, tag, CREEL_NOW);
-}
-
-int creel_queue_submit_by(creel_queue *q, creel_executor *ex, creel_fn fn, const void *arg,
-			  size_t size, const creel_submit_options *options, void *tag,
-			  creel_deadline deadline, creel_future **ret_future)
-{
-	int rc = creel__queue_check(q);
-	if (rc == 0)
-		rc = reserve(q, deadline);
-	if (rc)
-		return rc;
-	creel_future *f = NULL;
-	struct creel__entry *e = new_entry(q, tag);
-	rc = e ? creel_try_submit(ex, fn, arg, size, options, &f) : -ENOMEM;
-	if (rc) {
-		creel__free(e);
-		unreserve(q);
-		return rc;
-	}
-	if (ret_future)
-		*ret_future = creel_future_ref(f);
-	link_entry(e, f);
-	return 0;
-}
-
-int creel_queue_submit(creel_queue *q, creel_executor *ex, creel_fn fn, const void *arg,
-		       size_t size, const creel_submit_options *options, void *tag)
-{
-	return creel_queue_submit_by(q, ex, fn, arg, size, options, tag, CREEL_NOW, NULL);
 }

@@ -28,8 +28,10 @@
 
 #include "base/list.h"
 #include "future/hook.h"
+#include "sync/fork.h"
 #include "sync/lock.h"
 #include <creel/queue.h>
+#include <errno.h>
 
 struct creel_queue {
 	_Atomic(uint32_t) refs;
@@ -70,7 +72,12 @@ struct creel__entry {
 };
 
 /* 0, or the code that every call on this queue returns here. */
-int creel__queue_check(const creel_queue *q);
+static inline int creel__queue_check(const creel_queue *q)
+{
+	if (!q)
+		return -EINVAL;
+	return creel__fork_foreign(q->generation) ? -EPERM : q->broken;
+}
 
 /* 0 if the caller may wait until the deadline, else why not. */
 int creel__queue_may_wait(creel_deadline deadline);
@@ -80,6 +87,15 @@ void creel__queue_update_locked(creel_queue *q);
 
 /* If there is room, wakes one who waits for it. */
 void creel__queue_hail_locked(creel_queue *q);
+
+/* An entry with a place in the queue, for which it waits until the deadline. 0, or a code of
+ * creel_queue_add_by(). */
+int creel__entry_new(creel_queue *q, void *tag, creel_deadline deadline,
+		     struct creel__entry **ret_entry);
+/* Gives up an entry that has not been linked, and its place. */
+void creel__entry_drop(struct creel__entry *e);
+/* Its future; takes over the reference. From then on it can be taken. */
+void creel__entry_link(struct creel__entry *e, creel_future *f);
 
 /* queue_take.c */
 struct creel__entry *creel__queue_first_locked(creel_queue *q);
