@@ -186,21 +186,6 @@ void creel__task_dispatch(struct creel__worker *worker, creel_task *task)
 	}
 }
 
-void creel__task_cancelled(creel_future *f)
-{
-	creel_executor *ex = f->executor;
-	/* Ours keeps the block until we have looked. */
-	creel_future_ref(f);
-	creel__future_settle(f, CREEL__CANCELLED, 1);
-	/* [LEFT-1] acquire: pairs with the release in claim_slowly() */
-	uint64_t s = creel__load(&f->state, acquire);
-	if ((s & (CREEL__LEFT | CREEL__LATE_ARG)) == CREEL__LEFT) {
-		creel__future_drop_queued(f);
-		ex->class->ended(ex);
-	}
-	creel_future_unref(f);
-}
-
 /* It was claimed for that. */
 static enum creel__cancelled cancel_claimed(creel_future *f)
 {
@@ -226,16 +211,13 @@ enum creel__cancelled creel__task_cancel(creel_task *task)
 	return cancelled ? CREEL__IS_CANCELLED : CREEL__NOT_OURS;
 }
 
-bool creel__task_help(creel_future *f)
+bool creel__task_help(struct creel__worker *worker, creel_task *task)
 {
-	struct creel__worker *worker = creel__self()->worker;
-	/* Only a task helps: in the initializer, and in the finalizer, there is no state for it. */
-	if (!worker || !creel__self()->task || f->executor != worker->executor)
-		return false;
+	creel_future *f = &task->future;
 	if (creel__task_claim(f, CREEL__REF + (CREEL__RUNNING | CREEL__QUEUED |
 					       creel__runner_mark())) != CREEL__CLAIMED)
 		return false;
-	run_counted(worker, (creel_task *)f);
+	run_counted(worker, task);
 	return true;
 }
 

@@ -17,10 +17,6 @@ enum creel__claim {
  * leaves the rest to the canceller. */
 enum creel__claim creel__task_claim(creel_future *f, uint64_t add);
 
-/* The end of a task that the caller has moved to DROPPING, whose argument it has dropped. Takes
- * over a reference, and does what the executor left to do. */
-void creel__task_cancelled(creel_future *f);
-
 /* Runs a task that was claimed as RUNNING, ends it and drops a reference: the executor's, or its
  * waiter's. */
 void creel__task_run_claimed(creel_task *task);
@@ -32,6 +28,9 @@ void creel__task_exited(const creel_task *last);
 /* Runs what a pool's queue handed out if it is still pending, and drops the executor's reference in
  * any case. A task that its waiter has run is not counted: the waiter did. */
 void creel__task_dispatch(struct creel__worker *worker, creel_task *task);
+
+/* class->help() of executors whose workers dispatch as above. */
+bool creel__task_help(struct creel__worker *worker, creel_task *task);
 
 /* Ends a task that was accepted and will not run: fails with the error, of which it takes over a
  * reference. Returns the state: CREEL__FAILED, or CREEL__CANCELLED if it had been, or another if

@@ -46,6 +46,9 @@ struct creel__executor_class {
 	 * passed, or that way is closed. No function of the user's runs on that thread: the task
 	 * has no hooks so far, and no destructor of its argument. */
 	void (*await)(creel_executor *ex, creel_task *task, creel_deadline deadline);
+	/* Or NULL. A task of the executor waits on this worker for another one: runs that if it is
+	 * still pending. False if not. */
+	bool (*help)(struct creel__worker *worker, creel_task *task);
 	/* Or NULL. Somebody is about to park for a task that is PENDING, and HELD meanwhile. Takes
 	 * no longer than a lock and a wake-up. */
 	void (*awaited)(creel_executor *ex);

@@ -6,7 +6,6 @@
 #include "future/future.h"
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "exec/task.h"
 #include "future/callback.h"
 #include "future/class.h"
 #include "future/hook.h"
@@ -155,6 +154,17 @@ void creel__future_expect(creel_future *f)
 	let_go(f, CREEL__HELD, CREEL__WAITED);
 }
 
+/* A task that waits on a worker for another task of the same executor may have the worker run that
+ * one. In the initializer, and in the finalizer, there is no state for it. The worker keeps its
+ * executor; that of the future may be gone, and is only compared. */
+static bool help(creel_future *f)
+{
+	struct creel__local *local = creel__self();
+	creel_executor *ex = local->worker && local->task ? local->worker->executor : NULL;
+	return ex && f->executor == ex && ex->class->help &&
+	       ex->class->help(local->worker, (creel_task *)f);
+}
+
 int creel__future_await(creel_future *f, creel_deadline deadline)
 {
 	if (creel__future_foreign(f))
@@ -164,7 +174,7 @@ int creel__future_await(creel_future *f, creel_deadline deadline)
 	int rc = creel__future_may_wait(f, deadline);
 	if (rc)
 		return creel__future_is_final(f) ? 0 : rc;
-	if (creel__is_forever(deadline) && creel__task_help(f))
+	if (creel__is_forever(deadline) && help(f))
 		return 0;
 	if (creel__load(&f->state, relaxed) & CREEL__REMOTE && await_remote(f, deadline))
 		return 0;
@@ -227,6 +237,23 @@ int creel_future_state(creel_future *f)
 	return shown[creel__future_peek(f)];
 }
 
+/* The end of a task that the caller has moved to DROPPING, whose argument it has dropped. Takes over
+ * a reference, and does what the executor left to do. */
+static void end_cancelled(creel_future *f)
+{
+	creel_executor *ex = f->executor;
+	/* Ours keeps the block until we have looked. */
+	creel_future_ref(f);
+	creel__future_settle(f, CREEL__CANCELLED, 1);
+	/* [LEFT-1] acquire: pairs with the release in claim_slowly() */
+	uint64_t s = creel__load(&f->state, acquire);
+	if ((s & (CREEL__LEFT | CREEL__LATE_ARG)) == CREEL__LEFT) {
+		creel__future_drop_queued(f);
+		ex->class->ended(ex);
+	}
+	creel_future_unref(f);
+}
+
 /* The future is PINNED by the caller, so that its executor is alive. */
 static int cancel_pinned(creel_future *f)
 {
@@ -251,7 +278,7 @@ static int cancel_pinned(creel_future *f)
 	if (creel__future_foreign(f))
 		return -EPERM;
 	if (w == CREEL__NOT_THERE && ex && !remote) {
-		creel__task_cancelled(f);
+		end_cancelled(f);
 		return CREEL_CANCEL_NOW;
 	}
 	bool counts = remote || (w == CREEL__WITHDRAWN && counted);

@@ -72,9 +72,6 @@ static inline unsigned creel__runner_mark(void)
  * stack of its tasks only if the future runs, under this thread's mark. */
 bool creel__future_is_own(const creel_future *f);
 
-/* exec/task.c: runs the awaited task here if that is allowed. */
-bool creel__task_help(creel_future *f);
-
 /* creel_future_kill(), with CREEL__GRACE_OF_POOL as well. */
 int creel__future_kill(creel_future *f, int64_t grace_ns);
 

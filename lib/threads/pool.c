@@ -422,6 +422,7 @@ void creel__pool_fail_batch(struct creel__pool *pool, struct creel__batch *batch
 static const struct creel__executor_class thread_pool_class = {
 	.name = "thread pool",
 	.submit = submit,
+	.help = creel__task_help,
 	.awaited = awaited,
 	.stop_looking = creel__pool_stop_looking,
 	.ended = creel__pool_ended,
