@@ -71,7 +71,7 @@ enum creel__claim creel__task_claim(creel_future *f, uint64_t add)
 	uint64_t s = creel__load(&f->state, relaxed);
 	if ((s & CREEL__STATE) == CREEL__PENDING && !(s & CREEL__HELD)) {
 		/* [PIN-1] acquire: whoever had it pinned is through with the executor; pairs with
-		 * the release in let_go() of future/future.c. What the task is about came with the
+		 * the release in creel__future_let_go(). What the task is about came with the
 		 * pointer to it, from the queue or from the caller's hands. */
 		if (creel__cas(&f->state, &s, s + add, acquire, relaxed))
 			return CREEL__CLAIMED;

@@ -54,6 +54,10 @@ static inline bool creel__future_is_final(creel_future *f)
 	return creel__future_peek(f) >= CREEL__FINISHED;
 }
 
+/* Lets go of a future that is PINNED or HELD: new replaces the bits of mask. Whoever waits for that
+ * goes on. */
+void creel__future_let_go(creel_future *f, uint64_t mask, uint64_t new);
+
 /* The end of the hold that class->await() found: the task may end, and its executor go. */
 void creel__future_release(creel_future *f);
 
@@ -72,7 +76,7 @@ static inline unsigned creel__runner_mark(void)
  * stack of its tasks only if the future runs, under this thread's mark. */
 bool creel__future_is_own(const creel_future *f);
 
-/* creel_future_kill(), with CREEL__GRACE_OF_POOL as well. */
+/* future/cancel.c: creel_future_kill(), with CREEL__GRACE_OF_POOL as well. */
 int creel__future_kill(creel_future *f, int64_t grace_ns);
 
 #endif

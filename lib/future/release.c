@@ -10,6 +10,8 @@
  *        The count goes down by compare-and-swap, since a plain subtraction could find out too late
  *        that it took the last one.
  *
+ * CIRCLE  future/future.c: the last reference to a promise that nobody has settled settles it
+ *
  * DESTRUCTORS  run at once, but never inside one another: see future/nest.h. A dying future waits
  *        for its turn with its result still in it, or with LATE_ARG set and its argument.
  */

@@ -160,22 +160,6 @@ int creel__result_move(creel_future *f, creel_buffer buffer)
 	return 0;
 }
 
-/* Waits, and turns the outcome into a return code. */
-static int outcome(creel_future *f, creel_deadline deadline)
-{
-	if (!f)
-		return -EINVAL;
-	int rc = creel__future_await(f, deadline);
-	if (rc)
-		return rc;
-	uint64_t s = creel__load(&f->state, relaxed);
-	if ((s & CREEL__STATE) == CREEL__FINISHED)
-		return 0;
-	if (!(s & (CREEL__READ | CREEL__STATIC)))
-		creel__or(&f->state, CREEL__READ, relaxed);
-	return (s & CREEL__STATE) == CREEL__CANCELLED ? -ECANCELED : CREEL_EFAILED;
-}
-
 void creel__result_look(creel_future *f, const void **ret_data, size_t *ret_size)
 {
 	if (f->result_len == CREEL__RESULT_BOX) {
@@ -185,39 +169,6 @@ void creel__result_look(creel_future *f, const void **ret_data, size_t *ret_size
 		*ret_data = f->result_len ? result_place(f) : NULL;
 		*ret_size = f->result_len;
 	}
-}
-
-int creel_future_view(creel_future *f, creel_deadline deadline, const void **ret_data,
-		      size_t *ret_size)
-{
-	int rc = outcome(f, deadline);
-	if (rc)
-		return rc;
-	const void *data;
-	size_t size;
-	creel__result_look(f, &data, &size);
-	if (ret_data)
-		*ret_data = data;
-	if (ret_size)
-		*ret_size = size;
-	return 0;
-}
-
-int creel_future_result(creel_future *f, creel_deadline deadline, void *ret, size_t size)
-{
-	int rc = outcome(f, deadline);
-	if (rc || (!ret && size == 0))
-		return rc;
-	const void *data;
-	size_t have;
-	creel__result_look(f, &data, &have);
-	if (have != size || !ret) {
-		creel__self()->wanted = size;
-		return -EMSGSIZE;
-	}
-	if (size)
-		memcpy(ret, data, size);
-	return 0;
 }
 
 static void free_copy(void *data, size_t size, void *ctx)
@@ -235,16 +186,8 @@ static void free_box(void *data, size_t size, void *ctx)
 	creel__free(ctx);
 }
 
-int creel_future_take(creel_future *f, creel_deadline deadline, creel_buffer *ret_buffer)
+int creel__result_take(creel_future *f, creel_buffer *ret_buffer)
 {
-	if (!ret_buffer)
-		return -EINVAL;
-	int rc = outcome(f, deadline);
-	if (rc)
-		return rc;
-	/* [FUT-3] acquire: the others are through with it; as in creel_future_unref() */
-	if (!creel__future_is_sole(creel__load(&f->state, acquire)))
-		return -EBUSY;
 	if (f->result_len == CREEL__RESULT_BOX) {
 		struct creel__box *box = box_of(f);
 		*ret_buffer = box->buffer;
@@ -265,18 +208,4 @@ int creel_future_take(creel_future *f, creel_deadline deadline, creel_buffer *re
 	}
 	f->result_len = 0;
 	return 0;
-}
-
-const creel_error *creel_future_error(creel_future *f)
-{
-	if (!f)
-		return NULL;
-	unsigned state = creel__future_peek(f);
-	if (state == CREEL__CANCELLED)
-		return creel__error_static(CREEL_KIND_CANCELLED);
-	if (state != CREEL__FAILED)
-		return NULL;
-	/* A child may read its parent's errors: they were complete before the fork. */
-	(void)outcome(f, CREEL_NOW);
-	return creel__result_get_error(f);
 }

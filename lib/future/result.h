@@ -35,6 +35,8 @@ void creel__result_set_box(creel_future *f, struct creel__box *box); /* takes ov
 void creel__result_clear(creel_future *f);
 bool creel__result_calls(creel_future *f); /* whether creel__result_clear() calls a function */
 void creel__result_look(creel_future *f, const void **ret_data, size_t *ret_size);
+/* Moves the result out, for whoever has the sole reference of a user. 0, -ENOMEM. */
+int creel__result_take(creel_future *f, creel_buffer *ret_buffer);
 /* The buffer that the result is in; NULL if it is none. */
 creel_buffer *creel__result_buffer(creel_future *f);
 const creel_error *creel__result_get_error(creel_future *f); /* NULL if there is none */

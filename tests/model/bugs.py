@@ -31,7 +31,7 @@ BUGS = {
         'if (creel__cas(&f->state, &s, s - CREEL__REF, relaxed, relaxed))'),
     # Whoever has waited for the end of a hold does not take over what was published meanwhile.
     'looks relaxed after a hold': (
-        'future/future.c',
+        'future/cancel.c',
         'await_held(f);\n'
         '\t\t\t/* [FUT-1] acquire: as above */\n'
         '\t\t\ts = creel__load(&f->state, acquire);',
@@ -53,9 +53,9 @@ BUGS = {
         '\t\tcreel__and(&f->state, ~(uint64_t)CREEL__CALLING, relaxed);\n'),
     # A canceller keeps the task pinned while the argument's destructor runs.
     'pins while it calls out': (
-        'future/future.c',
-        'CREEL__DROPPING | (w == CREEL__NOT_THERE',
-        'CREEL__PINNED | (w == CREEL__NOT_THERE'),
+        'future/cancel.c',
+        'CREEL__DROPPING | (queued',
+        'CREEL__PINNED | (queued'),
     # The executor lets go of a task that is being cancelled.
     'does not wait for the canceller': (
         'exec/claim.c',

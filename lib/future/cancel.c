@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Asking where a future is, cancelling it and killing its task: what has to be asked of the
+ * executor, with the future PINNED or HELD. The state word is explained in future/block.h.
+ */
+#include "future/class.h"
+#include "future/future.h"
+#include "future/release.h"
+#include "sync/fork.h"
+#include "sync/park.h"
+#include <creel/future.h>
+#include <errno.h>
+
+/* Somebody asks the executor about it, with a lock and not longer. A canceller that has it PINNED
+ * by now is not waited for, since destructors run meanwhile: the caller looks again. */
+static void await_held(creel_future *f)
+{
+	uint64_t s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
+	if (s & CREEL__HELD)
+		creel__park(creel__low_half(&f->state), (uint32_t)s, CREEL_FOREVER);
+}
+
+/* A remote task that is PENDING here may be running there. */
+static void refresh(creel_future *f)
+{
+	uint64_t s = creel__load(&f->state, relaxed);
+	while ((s & CREEL__STATE) == CREEL__PENDING) {
+		if (s & CREEL__HELD) {
+			await_held(f);
+			s = creel__load(&f->state, relaxed);
+			continue;
+		}
+		if (!creel__cas(&f->state, &s, s | CREEL__HELD, relaxed, relaxed))
+			continue;
+		creel_executor *ex = f->executor;
+		bool started = ex->class->withdraw(ex, (creel_task *)f, true) == CREEL__STARTED;
+		creel__future_let_go(f, CREEL__HELD, started ? CREEL__RUNNING : CREEL__PENDING);
+		return;
+	}
+}
+
+int creel_future_state(creel_future *f)
+{
+	static const int shown[] = {[CREEL__PENDING] = CREEL_FUTURE_PENDING,
+				    [CREEL__PINNED] = CREEL_FUTURE_PENDING,
+				    [CREEL__DROPPING] = CREEL_FUTURE_PENDING,
+				    [CREEL__RUNNING] = CREEL_FUTURE_RUNNING,
+				    [CREEL__SETTLING] = CREEL_FUTURE_RUNNING,
+				    [CREEL__FINISHED] = CREEL_FUTURE_FINISHED,
+				    [CREEL__FAILED] = CREEL_FUTURE_FINISHED,
+				    [CREEL__CANCELLED] = CREEL_FUTURE_CANCELLED};
+	if (!f)
+		return -EINVAL;
+	if (creel__future_foreign(f))
+		return -EPERM;
+	if (creel__load(&f->state, relaxed) & CREEL__REMOTE)
+		refresh(f);
+	return shown[creel__future_peek(f)];
+}
+
+/* The end of a task that the caller has moved to DROPPING, with its argument dropped. Takes over a
+ * reference, and does what the executor left to do. */
+static void end_cancelled(creel_future *f)
+{
+	creel_executor *ex = f->executor;
+	/* Ours keeps the block until we have looked. */
+	creel_future_ref(f);
+	creel__future_settle(f, CREEL__CANCELLED, 1);
+	/* [LEFT-1] acquire: pairs with the release in claim_slowly() */
+	uint64_t s = creel__load(&f->state, acquire);
+	if ((s & (CREEL__LEFT | CREEL__LATE_ARG)) == CREEL__LEFT) {
+		creel__future_drop_queued(f);
+		ex->class->ended(ex);
+	}
+	creel_future_unref(f);
+}
+
+/* The future is PINNED by the caller, so that its executor is alive. */
+static int cancel_pinned(creel_future *f)
+{
+	creel_executor *ex = f->executor;
+	enum creel__withdrawn w = CREEL__NOT_THERE;
+	if (ex && ex->class->withdraw)
+		w = ex->class->withdraw(ex, (creel_task *)f, false);
+	if (creel__future_foreign(f))
+		return -EPERM;
+	bool remote = creel__load(&f->state, relaxed) & CREEL__REMOTE;
+	if (w == CREEL__STARTED) {
+		creel__future_let_go(f, CREEL__HELD, CREEL__RUNNING | CREEL__ASKED);
+		return CREEL_CANCEL_REQUESTED;
+	}
+	/* The executor's reference may go from here on. Where it only has to drop it, say so. That
+	 * of a remote task stays as it is: class->ended() tells the executor that it may go. */
+	creel_future_ref(f);
+	bool queued = w == CREEL__NOT_THERE && ex && !remote;
+	creel__future_let_go(f, CREEL__STATE | CREEL__HELD,
+			     CREEL__DROPPING | (queued ? CREEL__QUEUED : 0));
+	bool counted = creel__load(&f->state, relaxed) & CREEL__COUNTED;
+	bool dropped = creel__argument_drop(f);
+	if (creel__future_foreign(f))
+		return -EPERM;
+	if (queued) {
+		end_cancelled(f);
+		return CREEL_CANCEL_NOW;
+	}
+	bool counts = remote || (w == CREEL__WITHDRAWN && counted);
+	if (counts && !dropped)
+		creel__or(&f->state, CREEL__LATE_END, relaxed);
+	creel__future_settle(f, CREEL__CANCELLED, 1);
+	if (counts && dropped)
+		ex->class->ended(ex);
+	if (w == CREEL__WITHDRAWN)
+		creel_future_unref(f);
+	return CREEL_CANCEL_NOW;
+}
+
+/* Marks a running task as asked to stop. A remote one is held while its executor is told. */
+static bool ask_to_stop(creel_future *f, uint64_t s)
+{
+	/* Not once it is SETTLING: then nobody waits for the hold to end. */
+	bool remote = s & CREEL__REMOTE && (s & CREEL__STATE) == CREEL__RUNNING &&
+		      !(s & (CREEL__ASKED | CREEL__HELD));
+	uint64_t hold = remote ? CREEL__HELD : 0;
+	if (!creel__cas(&f->state, &s, s | CREEL__ASKED | hold, relaxed, relaxed))
+		return false;
+	if (remote) {
+		f->executor->class->withdraw(f->executor, (creel_task *)f, false);
+		creel__future_let_go(f, CREEL__HELD, 0);
+	}
+	return true;
+}
+
+int creel_future_cancel(creel_future *f)
+{
+	if (!f)
+		return -EINVAL;
+	if (creel__future_foreign(f))
+		return -EPERM;
+	/* [FUT-1] acquire: whoever is told that it is final sees the result, here and below; pairs
+	 * with the release in creel__future_settle() */
+	uint64_t s = creel__load(&f->state, acquire);
+	for (;;) {
+		unsigned state = s & CREEL__STATE;
+		if (state >= CREEL__FINISHED)
+			return state == CREEL__CANCELLED ? CREEL_CANCEL_NOW : CREEL_CANCEL_FINAL;
+		if (state == CREEL__PINNED || state == CREEL__DROPPING)
+			return CREEL_CANCEL_NOW;
+		/* Held by one who waits or looks; not by one who asks it to stop already. */
+		if (s & CREEL__HELD &&
+		    (state == CREEL__PENDING || (state == CREEL__RUNNING && !(s & CREEL__ASKED)))) {
+			await_held(f);
+			/* [FUT-1] acquire: as above */
+			s = creel__load(&f->state, acquire);
+		} else if (state != CREEL__PENDING) {
+			if (ask_to_stop(f, s))
+				return CREEL_CANCEL_REQUESTED;
+			/* [FUT-1] acquire: as above */
+			s = creel__load(&f->state, acquire);
+			/* [FUT-1] acquire: as above, for when it fails */
+		} else if (creel__cas(&f->state, &s,
+				      s | (s & CREEL__REMOTE ? CREEL__HELD : CREEL__PINNED),
+				      acquire, acquire)) {
+			return cancel_pinned(f);
+		}
+	}
+}
+
+int creel_future_kill(creel_future *f, int64_t grace_ns)
+{
+	return f && grace_ns >= 0 ? creel__future_kill(f, grace_ns) : -EINVAL;
+}
+
+int creel__future_kill(creel_future *f, int64_t grace_ns)
+{
+	int rc = creel_future_cancel(f);
+	if (rc != CREEL_CANCEL_REQUESTED)
+		return rc;
+	uint64_t s = creel__load(&f->state, relaxed);
+	for (;;) {
+		if ((s & CREEL__STATE) >= CREEL__FINISHED)
+			return CREEL_CANCEL_FINAL;
+		if (!(s & CREEL__REMOTE))
+			return -ENOTSUP;
+		if ((s & CREEL__STATE) == CREEL__SETTLING)
+			return CREEL_CANCEL_FINAL;
+		if (s & CREEL__HELD) {
+			await_held(f);
+			s = creel__load(&f->state, relaxed);
+		} else if (creel__cas(&f->state, &s, s | CREEL__HELD, relaxed, relaxed)) {
+			break;
+		}
+	}
+	rc = f->executor->class->kill(f->executor, (creel_task *)f, grace_ns);
+	creel__future_let_go(f, CREEL__HELD, 0);
+	return rc ? rc : CREEL_CANCEL_REQUESTED;
+}
