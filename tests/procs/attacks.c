@@ -7,11 +7,12 @@
 #include "procs/layout.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 /* What is sent ahead. */
 
@@ -118,22 +119,39 @@ CASE(attacks, c18_after_a_shrink_idle_workers_leave_and_nothing_starts_beyond_it
 	ct_close(ex);
 }
 
-/* A flood of callbacks. */
-
-struct flood {
-	creel_executor *ex;
-	_Atomic(long) left, flying;
-	_Atomic(bool) stop;
+/*
+ * A flood of callbacks: a thread beside the pool keeps hundreds of short tasks in flight, and each
+ * has a callback that takes far longer, so that the manager always finds outcomes. What it has to
+ * see meanwhile is counted in callbacks, not in time: how many it calls after it could have known.
+ */
+enum {
+	IN_FLIGHT = 400,
+	CALLBACK_US = 300,
+	FLOOD = 20000, /* callbacks; then it ends, so that the test does */
+	WARM = 200,    /* of them before there is anything to be seen */
+	ENOUGH = 2000, /* in slices of 5 ms it takes some twenty; a busy machine needs more */
 };
 
-static void wait_us(long us)
+/* In shared memory: the time at which a task did what the manager is to see. */
+struct seen {
+	_Atomic(int64_t) from; /* 0: not yet */
+	_Atomic(bool) told;
+	_Atomic(long) late; /* callbacks between the two */
+};
+
+static struct flood {
+	creel_executor *ex;
+	sem_t room;
+	_Atomic(bool) stop;
+	_Atomic(long) called;
+	struct seen *seen;
+} flood;
+
+static void wait_us(int64_t us)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	int64_t end = t.tv_sec * INT64_C(1000000000) + t.tv_nsec + us * 1000;
-	do
-		clock_gettime(CLOCK_MONOTONIC, &t);
-	while (t.tv_sec * INT64_C(1000000000) + t.tv_nsec < end);
+	int64_t end = creel_now().ns + us * 1000;
+	while (creel_now().ns < end)
+		;
 }
 
 static int task_none(creel_task *task, const void *arg, size_t size)
@@ -144,48 +162,84 @@ static int task_none(creel_task *task, const void *arg, size_t size)
 	return 0;
 }
 
-static void flood_on(creel_future *f, void *arg);
-
-static void feed(struct flood *flood)
-{
-	flood->flying++;
-	creel_future *f = creel_submit(flood->ex, task_none, NULL, 0);
-	ct_int(creel_future_on_done(f, NULL, flood_on, flood, NULL, NULL), 0);
-	creel_future_unref(f);
-}
-
-/* Each of them brings another, until the flood is over. */
 static void flood_on(creel_future *f, void *arg)
 {
-	struct flood *flood = arg;
+	struct seen *seen = arg;
 	(void)f;
-	wait_us(30);
-	if (!flood->stop && flood->left-- > 0)
-		feed(flood);
-	flood->flying--;
+	wait_us(CALLBACK_US);
+	int64_t from = atomic_load(&seen->from);
+	if (from && creel_now().ns > from && !atomic_load(&seen->told))
+		atomic_fetch_add(&seen->late, 1);
+	atomic_fetch_add(&flood.called, 1);
+	sem_post(&flood.room);
 }
 
-/* The limit is acted on while the flood lasts, which it does for several seconds. */
-CASE(attacks, c27_limits_and_deaths_are_seen_under_a_flood_of_callbacks)
+static void *feed(void *arg)
 {
-	struct flood *flood = ct_shared(sizeof *flood);
-	flood->ex = pt_pool(3);
-	flood->left = 200000;
-	for (int i = 0; i < 200; i++)
-		feed(flood);
-	struct pt_crash hangs = {PT_HANG, NULL, NULL}, dies = {PT_KILL, NULL, NULL};
-	creel_future *f = creel_submit_with(flood->ex, task_crash, &hangs, sizeof hangs,
-					    &(creel_submit_options){.limit_ns = 50 * PT_MS});
-	(void)pt_failure(f, CREEL_KIND_TIMED_OUT);
-	ct_assert(flood->left > 0);
+	for (long i = 0; i < FLOOD && !atomic_load(&flood.stop); i++) {
+		while (sem_wait(&flood.room))
+			;
+		creel_future *f = creel_submit(flood.ex, task_none, NULL, 0);
+		ct_int(creel_future_on_done(f, NULL, flood_on, flood.seen, NULL, NULL), 0);
+		creel_future_unref(f);
+	}
+	return arg;
+}
+
+struct late_task {
+	struct seen *seen;
+	int64_t after_ns; /* of what there is to be seen */
+	enum pt_how how;
+};
+
+static int task_seen(creel_task *task, const void *arg, size_t size)
+{
+	const struct late_task *t = arg;
+	struct pt_crash crash = {t->how, NULL, NULL};
+	(void)size;
+	atomic_store(&t->seen->from, creel_now().ns + t->after_ns);
+	return task_crash(task, &crash, sizeof crash);
+}
+
+static void told(creel_future *f, void *arg)
+{
+	(void)f;
+	atomic_store(&((struct seen *)arg)->told, true);
+}
+
+/* How a task ends within the flood. */
+static void is_seen_in_a_flood(enum pt_how how, int64_t limit_ns, int kind)
+{
+	pthread_t feeder;
+	struct late_task t = {ct_shared(sizeof *t.seen), limit_ns, how};
+	flood.ex = pt_pool(3);
+	flood.seen = t.seen;
+	ct_int(sem_init(&flood.room, 0, IN_FLIGHT), 0);
+	ct_int(pthread_create(&feeder, NULL, feed, NULL), 0);
+	ct_until(atomic_load(&flood.called) >= WARM);
+	creel_future *f = creel_submit_with(flood.ex, task_seen, &t, sizeof t,
+					    &(creel_submit_options){.limit_ns = limit_ns});
+	ct_int(creel_future_on_done(f, NULL, told, t.seen, NULL, NULL), 0);
+	(void)pt_failure(f, kind);
+	ct_until(atomic_load(&t.seen->told));
+	atomic_store(&flood.stop, true);
+	ct_int(pthread_join(feeder, NULL), 0);
 	creel_future_unref(f);
-	f = creel_submit(flood->ex, task_crash, &dies, sizeof dies);
-	(void)pt_failure(f, CREEL_KIND_WORKER_DIED);
-	ct_assert(flood->left > 0);
-	creel_future_unref(f);
-	flood->stop = true;
-	ct_until(flood->flying == 0);
-	ct_close(flood->ex);
+	ct_close(flood.ex);
+	sem_destroy(&flood.room);
+	if (atomic_load(&t.seen->late) > ENOUGH)
+		ct_fail(__FILE__, __LINE__, "it was seen after %ld callbacks",
+			atomic_load(&t.seen->late));
+}
+
+CASE(attacks, c27_a_limit_is_seen_under_a_flood_of_callbacks)
+{
+	is_seen_in_a_flood(PT_HANG, 50 * PT_MS, CREEL_KIND_TIMED_OUT);
+}
+
+CASE(attacks, c25_a_death_is_seen_under_a_flood_of_callbacks)
+{
+	is_seen_in_a_flood(PT_KILL, 0, CREEL_KIND_WORKER_DIED);
 }
 
 /* Kills that the host may not send itself. */
