@@ -131,8 +131,9 @@ typedef struct creel_buffer {
  * The function of a task. The signature is the same for every executor. arg and size are what was
  * submitted; arg is valid until the function returns, and 16-byte aligned if creel copied it.
  * Return 0 for success: the result is what creel_return...() left, or empty. Return anything else
- * for failure: the value becomes the code of the future's error. creel calls the function once for
- * each task, on one thread.
+ * for failure: the value becomes the code of the future's error. Return -ECANCELED to stop when
+ * creel_task_cancelled() says so: the future then counts as cancelled. creel calls the function
+ * once for each task, on one thread.
  */
 typedef int (*creel_fn)(creel_task *task, const void *arg, size_t size);
 

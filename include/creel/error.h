@@ -11,7 +11,7 @@ CREEL_BEGIN
 typedef enum creel_kind {
 	CREEL_KIND_NONE,
 	CREEL_KIND_FAILED,           /* the function returned a code, or called creel_fail() */
-	CREEL_KIND_CANCELLED,        /* cancelled before it ran */
+	CREEL_KIND_CANCELLED,        /* cancelled before it ran, or stopped when it was asked to */
 	CREEL_KIND_TIMED_OUT,        /* ran longer than it was allowed to */
 	CREEL_KIND_EXPIRED,          /* waited in the queue longer than it was allowed to */
 	CREEL_KIND_REJECTED,         /* never accepted: bad arguments, a full queue, no thread */
@@ -26,8 +26,8 @@ typedef enum creel_kind {
 
 /*
  * An error. The library owns it and never changes it; any thread may read it. It stays valid while
- * you hold a reference to the future, executor or queue that you read it from, and for a map until
- * creel_map_end(). Strings are never NULL.
+ * you hold a reference to the future, executor or queue that you read it from; for a map see
+ * creel_map_error(). Strings are never NULL.
  *
  * Only the library makes errors, so that the struct can grow at its end. To report an error, call
  * creel_fail(), creel_promise_fail() or creel_task_reject().
@@ -39,7 +39,7 @@ typedef struct creel_error {
 	int signal;          /* the signal that ended the worker, or 0 */
 	int exit_status;     /* the exit status of the worker, or 0 */
 	int64_t pid;         /* the worker process, or 0 */
-	const char *task;    /* the task's name, or "" */
+	const char *task;    /* the task's name, of a cancelled task too, or "" */
 	const char *message; /* what happened, which value was wrong, what to do */
 	const void *data;    /* the data of creel_fail_with(), 16-byte aligned, or NULL */
 	size_t size;         /* of data, in bytes */

@@ -63,7 +63,7 @@ CREEL_API int creel_future_state(creel_future *f);
  *
  * 0              The task succeeded.
  * CREEL_EFAILED  The task failed: creel_future_error() says why.
- * -ECANCELED     The task was cancelled.
+ * -ECANCELED     The task was cancelled, or stopped when it was asked to: creel_future_error().
  * -ETIMEDOUT     The deadline passed. The task goes on.
  * -EMSGSIZE      The result has another size; creel_future_view() gives it.
  * -EDEADLK       The call would wait for the calling task, or block in a callback.

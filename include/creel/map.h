@@ -34,8 +34,8 @@ CREEL_BEGIN
 typedef int (*creel_source_fn)(void *ctx, void *item, size_t *size);
 
 typedef struct creel_map_options {
-	/* How many items may be submitted and not yet taken. Default: 4 for each CPU, at least
-	 * 16. */
+	/* How many items may be submitted and not yet taken. Default: 4 for each CPU that the
+	 * process may use (looked up once for each executor), at least 16. */
 	size_t in_flight;
 	/* For creel_map_from(): the size of the largest item in bytes. Default: 4096. */
 	size_t max_item;
@@ -67,10 +67,14 @@ CREEL_API creel_mapping *creel_map(creel_executor *ex, creel_fn fn, const void *
 CREEL_API creel_mapping *creel_map_from(creel_executor *ex, creel_fn fn, creel_source_fn source,
 					void *ctx, const creel_map_options *options);
 
-/* Returns what was wrong with the arguments or the source: which one, its value, what to do.
- * Returns NULL while nothing is wrong, and for a NULL map. It may know before creel_map_next()
- * returns the code. It does not tell of failed items: ask their futures. Borrowed: valid until
- * creel_map_end(). Does not block. */
+/*
+ * Returns the error of the item that the last creel_map_next() gave, if that item failed or was
+ * cancelled. Otherwise returns what is wrong with the arguments or the source: which one, its
+ * value, what to do. It may know the latter before creel_map_next() returns the code. Returns NULL
+ * if nothing is wrong, and for a NULL map. Borrowed: valid until the next creel_map_next() or
+ * creel_map_end(). Reading an item's error here is not reading it in its future: on_unhandled still
+ * hears of a future that is dropped unread. Does not block.
+ */
 CREEL_API const creel_error *creel_map_error(creel_mapping *map);
 
 /*
@@ -83,8 +87,8 @@ CREEL_API const creel_error *creel_map_error(creel_mapping *map);
  * -ETIMEDOUT     No result by the deadline. Call again.
  * CREEL_EFAILED, -ECANCELED
  *                Without CREEL_KEEP_GOING: the item failed, or was cancelled. Its future and index
- *                are stored. Pending items are cancelled and the map ends: CREEL_EMPTY from then
- *                on.
+ *                are stored, and creel_map_error() says why. Pending items are cancelled and the
+ *                map ends: CREEL_EMPTY from then on.
  * -EINVAL, -EMSGSIZE, -ENOMEM, a code of the source
  *                An argument is invalid, the source misbehaved or failed, or there is no memory.
  *                creel_map_error() says why. The map ends: CREEL_EMPTY from then on.

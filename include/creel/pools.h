@@ -41,7 +41,7 @@ typedef struct creel_thread_pool_options {
 	/* Runs first on every worker. creel_task_local() gives the worker's tasks what it stores in
 	 * *ret_local. worker is the worker's number; numbers start at 0 and are never used twice.
 	 * If it returns anything but 0, the pool breaks: queued and later tasks fail with that
-	 * code. */
+	 * code. creel_fail(NULL, code, ...) says why. */
 	int (*initializer)(void *ctx, unsigned worker, void **ret_local);
 	/* Runs last on every worker, unless the worker's initializer failed. */
 	void (*finalizer)(void *ctx, void *local);
@@ -133,8 +133,8 @@ typedef struct creel_process_pool_options {
 	 * Default: "creel". */
 	const char *name;
 	/* As in thread pools, but they run in each worker process. If the initializer returns
-	 * anything but 0, the pool breaks. It also breaks if three workers in a row die, or take
-	 * too long, before they are ready. */
+	 * anything but 0, or calls creel_fail(NULL, ...), the pool breaks. It also breaks if
+	 * three workers in a row die, or take too long, before they are ready. */
 	int (*initializer)(void *ctx, unsigned worker, void **ret_local);
 	void (*finalizer)(void *ctx, void *local);
 	/* As in thread pools; it runs in the host. */

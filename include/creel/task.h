@@ -37,22 +37,32 @@ CREEL_API int creel_return_move(creel_task *task, creel_buffer buffer);
  * task fails whatever its function returns, unless a later creel_return...() succeeds. The error
  * gets the code (CREEL_EFAILED for 0), its err if the code is a negative errno, and the message.
  * The message is formatted as by printf(). If it is longer than 4,095 bytes it is cut there and
- * ends in "...".
+ * ends in "...". All of it arrives, also from a worker process.
+ *
+ * INITIALIZERS  The initializer of a pool's worker has no task: it says why it fails with
+ *               "return creel_fail(NULL, -ENOENT, ...)". Then the pool breaks, whatever the
+ *               initializer returns, and creel_executor_error() has the message. Elsewhere a call
+ *               with NULL only returns the code.
  *
  * Without memory
  *
- * Each worker reserves memory for one error with a short message before each task. If even that is
- * used up, the error has the code CREEL_EFAILED and a general message.
+ * Each worker reserves memory for one error before each task. A message of more than 199 bytes is
+ * then cut and ends in "...". If even the reserve is used up, the error has the code CREEL_EFAILED
+ * and a general message. A worker process that has no room left in the pool's shared_budget cuts
+ * the message at 255 bytes; it ends in "...".
  */
 CREEL_API int creel_fail(creel_task *task, int code, const char *format, ...) CREEL_PRINTF(3, 4);
 
 /* Like creel_fail(), and gives the error a copy of size bytes at data. Readers find them in
- * creel_error.data and .size. Without memory the error has no data. */
+ * creel_error.data and .size, also if the task ran in a worker process. Without memory, or without
+ * room in the pool's shared_budget, the error has no data. */
 CREEL_API int creel_fail_with(creel_task *task, int code, const void *data, size_t size,
 			      const char *format, ...) CREEL_PRINTF(5, 6);
 
 /* Returns true once somebody has asked the running task to stop, with creel_future_cancel() for
- * example. A long task calls it now and then, and returns early. */
+ * example. A long task calls it now and then, and returns -ECANCELED early, perhaps by
+ * creel_fail(). Then its error is of kind cancelled, creel_future_result() returns -ECANCELED, and
+ * on_unhandled is not called. The future's state is CREEL_FUTURE_FINISHED. */
 CREEL_API bool creel_task_cancelled(const creel_task *task);
 
 /* Returns the worker's own state: what its initializer stored, or NULL without an initializer. */

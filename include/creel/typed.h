@@ -30,6 +30,7 @@
  *
  * name_map_next() returns what creel_map_next() returns. With CREEL_KEEP_GOING, an item that failed
  * returns what creel_future_result() says of it; *ret_index is its index, and the map goes on.
+ * creel_map_error() has the item's error until the next call.
  *
  * TYPES   R and A are copied by value. They may be numbers, structs, enums and pointers; a typedef
  *         is needed where the name of a parameter would stand inside the type (a pointer to a

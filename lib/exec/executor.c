@@ -3,9 +3,11 @@
  * answers in its way. */
 #include "exec/executor.h"
 #include "base/alloc.h"
+#include "base/cpus.h"
 #include "exec/task.h"
 #include "sync/fork.h"
 #include "sync/local.h"
+#include "sync/thread.h"
 #include <creel/shared.h>
 #include <errno.h>
 #include <string.h>
@@ -36,6 +38,9 @@ bool creel__executor_is_own(const creel_executor *ex)
 void creel__executor_set_error(creel_executor *ex, const creel_error *error)
 {
 	const creel_error *none = NULL;
+	/* Unless it has been published here. */
+	if (creel__load(&ex->error, relaxed) != error)
+		creel__error_set_unhandled(error, ex->unhandled);
 	/* [EX-1] release: publishes the error; pairs with the acquires in creel_executor_error()
 	 * and where a broken executor refuses a task */
 	if (!creel__cas(&ex->error, &none, error, release, relaxed))
@@ -136,6 +141,19 @@ int creel_executor_resize(creel_executor *ex, int max_workers)
 	if (rc)
 		return rc;
 	return ex->class->resize ? ex->class->resize(ex, max_workers) : -ENOTSUP;
+}
+
+/* It reads files: a thread that is to be cancelled is not before it is through. */
+int creel__executor_cpus(creel_executor *ex)
+{
+	int n = creel__load(&ex->cpus, relaxed);
+	if (n)
+		return n;
+	int state = creel__thread_no_cancel();
+	n = creel__cpus(NULL);
+	creel__thread_cancel_again(state);
+	creel__store(&ex->cpus, n, relaxed);
+	return n;
 }
 
 void *creel_shared_alloc(creel_executor *ex, size_t size)

@@ -16,6 +16,10 @@ creel_executor *creel__executor_broken(const creel_error *error);
 /* Breaks it; the first error stays. Takes over the reference. */
 void creel__executor_set_error(creel_executor *ex, const creel_error *error);
 
+/* How many CPUs the process may use, as it was when that was first asked for this executor: looking
+ * takes 100 us. */
+int creel__executor_cpus(creel_executor *ex);
+
 /* Whether the calling thread is one on which waiting for ex would be waiting for oneself. */
 bool creel__executor_is_own(const creel_executor *ex);
 

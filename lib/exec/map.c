@@ -8,12 +8,10 @@
  *       says -EDEADLK, and creel_map_end() is put off until the outer call is through.
  */
 #include "base/alloc.h"
-#include "base/cpus.h"
 #include "exec/executor.h"
 #include "future/future.h"
 #include "future/options.h"
 #include "sync/fork.h"
-#include "sync/thread.h"
 #include <creel/future.h>
 #include <creel/map.h>
 #include <errno.h>
@@ -27,7 +25,8 @@ enum {
 
 struct creel_mapping {
 	int end; /* what next says once nothing is in flight: 0 while there may be more items */
-	const creel_error *error; /* why, if something was wrong: a reference */
+	const creel_error *error;   /* why, if something was wrong: a reference */
+	const creel_error *of_item; /* of the item that was handed out last: a reference, or NULL */
 	bool is_static, keep_going, kill_rest;
 	bool busy, dropped; /* a call is under way; creel_map_end() came meanwhile */
 	uint16_t generation;
@@ -84,11 +83,9 @@ static const creel_error *check(const char *call, const creel_executor *ex, cree
 				      sizeof o->reserved / sizeof o->reserved[0]);
 }
 
-static size_t default_limit(void)
+static size_t default_limit(creel_executor *ex)
 {
-	int state = creel__thread_no_cancel();
-	size_t limit = (size_t)creel__cpus(NULL) * IN_FLIGHT_PER_CPU;
-	creel__thread_cancel_again(state);
+	size_t limit = (size_t)creel__executor_cpus(ex) * IN_FLIGHT_PER_CPU;
 	return limit < IN_FLIGHT_LEAST ? IN_FLIGHT_LEAST : limit;
 }
 
@@ -114,7 +111,7 @@ static creel_mapping *map_new(const char *call, creel_executor *ex, creel_fn fn,
 	map->submit = o->submit;
 	map->keep_going = o->flags & CREEL_KEEP_GOING;
 	map->kill_rest = o->flags & CREEL_KILL_REST;
-	map->limit = o->in_flight ? o->in_flight : default_limit();
+	map->limit = o->in_flight ? o->in_flight : default_limit(ex);
 	map->max_item = o->max_item ? o->max_item : ITEM_DEFAULT;
 	return map;
 }
@@ -177,7 +174,9 @@ const creel_error *creel_map_error(creel_mapping *map)
 {
 	if (!map)
 		return NULL;
-	return map->is_static ? creel__error_static(CREEL_KIND_NO_MEMORY) : map->error;
+	if (map->is_static)
+		return creel__error_static(CREEL_KIND_NO_MEMORY);
+	return map->of_item ? map->of_item : map->error;
 }
 
 /* The source said neither that there is an item nor that it is at its end. */
@@ -288,6 +287,7 @@ static int next(creel_mapping *map, creel_deadline deadline, creel_future **ret_
 		return rc;
 	map->in_flight--;
 	*ret_future = f;
+	map->of_item = creel__error_ref(creel__future_peek_error(f));
 	if (ret_index)
 		*ret_index = (size_t)(uintptr_t)tag;
 	if (map->keep_going)
@@ -310,6 +310,8 @@ int creel_map_next(creel_mapping *map, creel_deadline deadline, creel_future **r
 	if (map->busy)
 		return -EDEADLK;
 	map->busy = true;
+	creel__error_unref(map->of_item);
+	map->of_item = NULL;
 	int rc = next(map, deadline, ret_future, ret_index);
 	map->busy = false;
 	/* Something of the user's has forked, and this is the child. */
@@ -337,6 +339,7 @@ void creel_map_end(creel_mapping *map)
 		creel_queue_cancel(map->queue, map->kill_rest ? CREEL_KILL_REST : 0);
 	creel_queue_unref(map->queue);
 	creel_executor_unref(map->ex);
+	creel__error_unref(map->of_item);
 	creel__error_unref(map->error);
 	creel__free(map->item);
 	creel__free(map);

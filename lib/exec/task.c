@@ -24,12 +24,6 @@
 #include <errno.h>
 #include <limits.h>
 
-const char *creel__task_name(creel_future *f)
-{
-	struct creel__options *options = creel__options_of(f);
-	return options ? options->name : NULL;
-}
-
 /* A worker is about to end the task that it took from the queue: it says that it looks for the next
  * one, so that whoever waits for the end can rely on it. Relaxed: the end itself publishes it. */
 static void look_next(const creel_future *f)
@@ -91,19 +85,6 @@ void creel__task_end_hooked(creel_task *task)
 	end(f, creel__result_get_error(f) ? CREEL__FAILED : CREEL__FINISHED);
 }
 
-/* The function returned a code other than 0, or it had called creel_fail(). What that said is
- * kept. */
-static const creel_error *failure(creel_future *f, int code)
-{
-	const creel_error *said = creel__result_get_error(f);
-	if (said) {
-		f->result_len = 0;
-		return code ? creel__error_recode(said, code) : said;
-	}
-	return creel__error_make(CREEL_KIND_FAILED, code, creel__task_name(f),
-				 "the task returned %d (%s)", code, creel_code_name(code));
-}
-
 bool creel__task_call(creel_task *task, int *ret_code)
 {
 	creel_future *f = &task->future;
@@ -127,7 +108,7 @@ void creel__task_run_claimed(creel_task *task)
 	if (!creel__task_call(task, &code))
 		return;
 	if (code || f->result_len == CREEL__RESULT_ERROR)
-		fail(f, failure(f, code));
+		fail(f, creel__task_failure(f, code));
 	else
 		end(f, CREEL__FINISHED);
 }
@@ -194,7 +175,7 @@ static enum creel__cancelled cancel_claimed(creel_future *f)
 		return CREEL__NOT_OURS;
 	if (!dropped)
 		creel__or(&f->state, CREEL__LATE_END, relaxed);
-	creel__future_settle(f, CREEL__CANCELLED, 1);
+	creel__future_cancelled(f);
 	return dropped ? CREEL__IS_CANCELLED : CREEL__ENDS_LATER;
 }
 
@@ -221,12 +202,30 @@ bool creel__task_help(struct creel__worker *worker, creel_task *task)
 	return true;
 }
 
+/* An error that several tasks may have, for this one: it names the task if that has a name. Takes
+ * over the reference. */
+static const creel_error *named(creel_future *f, const creel_error *error)
+{
+	const char *name = creel__task_name(f);
+	if (!name || !*name || *error->task)
+		return error;
+	const struct creel__error_parts parts = {.kind = error->kind,
+						 .code = error->code,
+						 .task = name,
+						 .data = error->data,
+						 .size = error->size};
+	const creel_error *own = creel__error_compose(&parts, "%s", error->message);
+	creel__error_set_unhandled(own, f->executor->unhandled);
+	creel__error_set_cause(own, error);
+	return own;
+}
+
 unsigned creel__task_fail(creel_task *task, const creel_error *error)
 {
 	creel_future *f = &task->future;
 	enum creel__claim claim = creel__task_claim(f, CREEL__SETTLING);
 	if (claim == CREEL__CLAIMED) {
-		creel__result_error(f, error);
+		creel__result_error(f, named(f, error));
 		end(f, CREEL__FAILED);
 		return CREEL__FAILED;
 	}
@@ -316,40 +315,6 @@ int creel_return_move(creel_task *task, creel_buffer buffer)
 {
 	return creel__future_foreign(&task->future) ? -EPERM
 						    : creel__result_move(&task->future, buffer);
-}
-
-static int say_why(creel_task *task, int code, const void *data, size_t size, const char *format,
-		   va_list args)
-{
-	creel_future *f = &task->future;
-	const struct creel__error_parts parts = {.kind = CREEL_KIND_FAILED,
-						 .code = code ? code : CREEL_EFAILED,
-						 .task = creel__task_name(f),
-						 .data = data,
-						 .size = size};
-	if (creel__future_foreign(f))
-		return -EPERM;
-	creel__result_error(f, creel__error_build(&parts, format, args));
-	return parts.code;
-}
-
-int creel_fail(creel_task *task, int code, const char *format, ...)
-{
-	va_list args;
-	va_start(args, format);
-	code = say_why(task, code, NULL, 0, format, args);
-	va_end(args);
-	return code;
-}
-
-int creel_fail_with(creel_task *task, int code, const void *data, size_t size, const char *format,
-		    ...)
-{
-	va_list args;
-	va_start(args, format);
-	code = say_why(task, code, data, size, format, args);
-	va_end(args);
-	return code;
 }
 
 bool creel_task_cancelled(const creel_task *task)

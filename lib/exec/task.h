@@ -4,6 +4,7 @@
 #define CREEL__EXEC_TASK_H
 
 #include "future/class.h"
+#include "future/hook.h"
 #include <creel/executor.h>
 
 enum creel__claim {
@@ -69,6 +70,18 @@ void creel__task_end_remote(creel_task *task, const creel_error *error);
 bool creel__task_end_fetched(creel_task *task, const creel_error *error);
 void creel__task_end_hooked(creel_task *task);
 
-const char *creel__task_name(creel_future *f);
+/* failure.c: whether a running task was asked to stop, as this process knows. */
+bool creel__task_was_asked(creel_future *f);
+/* Why a task failed: its function returned code, or it called creel_fail(). What that said is
+ * kept. */
+const creel_error *creel__task_failure(creel_future *f, int code);
+/* The error of a task, which nobody else has yet: of kind cancelled if the task stopped when it was
+ * asked to. Returns it. */
+const creel_error *creel__task_stopped(creel_future *f, const creel_error *error);
+/* What there is to say of a code alone. */
+void creel__failure_text(char *text, size_t size, int code, bool asked);
+/* Why a worker's initializer failed, which returned code and has said that (or NULL; takes over the
+ * reference). */
+const creel_error *creel__initializer_error(unsigned worker, int code, const creel_error *said);
 
 #endif

@@ -65,7 +65,7 @@ static void end_cancelled(creel_future *f)
 	creel_executor *ex = f->executor;
 	/* Ours keeps the block until we have looked. */
 	creel_future_ref(f);
-	creel__future_settle(f, CREEL__CANCELLED, 1);
+	creel__future_cancelled(f);
 	/* [LEFT-1] acquire: pairs with the release in claim_slowly() */
 	uint64_t s = creel__load(&f->state, acquire);
 	if ((s & (CREEL__LEFT | CREEL__LATE_ARG)) == CREEL__LEFT) {
@@ -106,7 +106,7 @@ static int cancel_pinned(creel_future *f)
 	bool counts = remote || (w == CREEL__WITHDRAWN && counted);
 	if (counts && !dropped)
 		creel__or(&f->state, CREEL__LATE_END, relaxed);
-	creel__future_settle(f, CREEL__CANCELLED, 1);
+	creel__future_cancelled(f);
 	if (counts && dropped)
 		ex->class->ended(ex);
 	if (w == CREEL__WITHDRAWN)

@@ -88,6 +88,8 @@ struct creel__worker {
 	creel_executor *executor;
 	void *local; /* what the initializer stored */
 	unsigned index;
+	bool initializing;       /* plain, as the next: it is in its initializer, */
+	const creel_error *said; /* which has called creel_fail(): a reference; or NULL */
 	_Atomic(uint64_t) begun, ended, cancelled; /* tasks; counted by the worker's thread alone */
 	/* Or NULL. While it is not 0, the worker says when it looks for a task. */
 	const _Atomic(uint32_t) *need;
@@ -109,6 +111,7 @@ struct creel_executor {
 	_Atomic(bool) let_go;  /* by this process, a child of the one that it belongs to */
 	_Atomic(bool) cancels; /* shut down with CREEL_SHUTDOWN_CANCEL: nothing starts any more */
 	_Atomic(bool) kills;   /* with CREEL_SHUTDOWN_KILL: its tasks are asked to stop */
+	_Atomic(int) cpus;     /* that this process may use; 0: nobody has asked yet */
 	struct creel__unhandled unhandled;
 	_Atomic(const creel_error *) error; /* a reference, set once */
 };

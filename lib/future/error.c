@@ -132,6 +132,12 @@ static void set_name(struct creel__error *box, const char *task)
 	box->task[n] = 0;
 }
 
+/* The message did not fit in room bytes. */
+static void mark_cut(struct creel__error *box, size_t room)
+{
+	memcpy(message_of(box) + room - 4, "...", 4);
+}
+
 /* Writes the message into room bytes, of which one is for the final 0. */
 static void set_message(struct creel__error *box, size_t room, const char *format, va_list args)
 {
@@ -139,7 +145,7 @@ static void set_message(struct creel__error *box, size_t room, const char *forma
 	if (n < 0)
 		message_of(box)[0] = 0;
 	else if ((size_t)n >= room)
-		memcpy(message_of(box) + room - 4, "...", 4);
+		mark_cut(box, room);
 }
 
 static void set_data(struct creel__error *box, size_t room, const void *data, size_t size)
@@ -160,23 +166,21 @@ static size_t message_room(const char *format, va_list args)
 	return n < 0 ? 1 : n >= CREEL__MESSAGE_MAX ? CREEL__MESSAGE_MAX : (size_t)n + 1;
 }
 
-const creel_error *creel__error_build(const struct creel__error_parts *parts, const char *format,
-				      va_list args)
+/* All but the message, for which there are *room bytes. Without memory it is the thread's reserve,
+ * which has less room, and no data. NULL: there is no reserve either. */
+static struct creel__error *box_new(const struct creel__error_parts *parts, size_t *room)
 {
-	int saved = errno;
-	size_t room = message_room(format, args), size = parts->data ? parts->size : 0;
+	size_t size = parts->data ? parts->size : 0;
 	struct creel__error *box = NULL;
-	if (size < CREEL__SIZE_MAX - data_offset(room))
-		box = creel__malloc_data(data_offset(room) + size);
+	if (size < CREEL__SIZE_MAX - data_offset(*room))
+		box = creel__malloc_data(data_offset(*room) + size);
 	if (!box) {
 		box = take_reserve();
-		room = CREEL__MESSAGE_LEAST;
+		*room = CREEL__MESSAGE_LEAST;
 		size = 0;
 	}
-	if (!box) {
-		errno = saved;
-		return creel__error_static(parts->kind);
-	}
+	if (!box)
+		return NULL;
 	memset(box, 0, sizeof *box);
 	box->shown = (creel_error){.kind = parts->kind,
 				   .code = parts->code,
@@ -185,11 +189,48 @@ const creel_error *creel__error_build(const struct creel__error_parts *parts, co
 				   .message = message_of(box)};
 	creel__store(&box->refs, 1, relaxed);
 	set_name(box, parts->task);
-	set_message(box, room, format, args);
 	if (size)
-		set_data(box, room, parts->data, size);
+		set_data(box, *room, parts->data, size);
+	return box;
+}
+
+const creel_error *creel__error_build(const struct creel__error_parts *parts, const char *format,
+				      va_list args)
+{
+	int saved = errno;
+	size_t room = message_room(format, args);
+	struct creel__error *box = box_new(parts, &room);
+	if (box)
+		set_message(box, room, format, args);
 	errno = saved;
-	return &box->shown;
+	return box ? &box->shown : creel__error_static(parts->kind);
+}
+
+const creel_error *creel__error_copy(const struct creel__error_parts *parts, const char *message,
+				     size_t n)
+{
+	int saved = errno;
+	size_t room = n + 1;
+	struct creel__error *box = box_new(parts, &room);
+	if (box) {
+		size_t taken = n < room ? n : room - 1;
+		memcpy(message_of(box), message, taken);
+		message_of(box)[taken] = 0;
+		if (taken < n)
+			mark_cut(box, room);
+	}
+	errno = saved;
+	return box ? &box->shown : creel__error_static(parts->kind);
+}
+
+const creel_error *creel__error_compose(const struct creel__error_parts *parts, const char *format,
+					...)
+{
+	va_list args;
+	va_start(args, format);
+	const creel_error *e = creel__error_build(parts, format, args);
+	va_end(args);
+	return e;
 }
 
 const creel_error *creel__error_vmake(int kind, int code, const char *task, const char *format,
@@ -215,6 +256,12 @@ const creel_error *creel__error_recode(const creel_error *e, int code)
 		box_of(e)->shown.err = errno_of(code);
 	}
 	return e;
+}
+
+void creel__error_set_kind(const creel_error *e, int kind)
+{
+	if (!is_static(e))
+		box_of(e)->shown.kind = kind;
 }
 
 void creel__error_set_unhandled(const creel_error *e, struct creel__unhandled unhandled)

@@ -35,6 +35,11 @@ struct creel__error_parts {
  */
 const creel_error *creel__error_build(const struct creel__error_parts *parts, const char *format,
 				      va_list args);
+const creel_error *creel__error_compose(const struct creel__error_parts *parts, const char *format,
+					...) CREEL_PRINTF(2, 3);
+/* The same with the n bytes at message, whatever they are. They may be changing meanwhile. */
+const creel_error *creel__error_copy(const struct creel__error_parts *parts, const char *message,
+				     size_t n);
 /* The same without data. task may be NULL. */
 const creel_error *creel__error_make(int kind, int code, const char *task, const char *format, ...)
 	CREEL_PRINTF(4, 5);
@@ -51,8 +56,9 @@ bool creel__kind_is_known(int kind);
 /* The static error of a kind: no memory needed, reference counting skips it. */
 const creel_error *creel__error_static(int kind);
 
-/* The same error under another code; it must not have been published yet. */
+/* Another code, another kind; it must not have been published yet. */
 const creel_error *creel__error_recode(const creel_error *e, int code);
+void creel__error_set_kind(const creel_error *e, int kind);
 
 /* Sets what is told when the error goes unread, and what lies beneath it (takes over the
  * reference). Both before it is published; static errors take neither. */

@@ -60,6 +60,16 @@ void creel__future_settle(creel_future *f, unsigned final, unsigned drop)
 	(void)settle(f, final, drop, true);
 }
 
+/* One without a name needs no error of its own. */
+void creel__future_cancelled(creel_future *f)
+{
+	const char *name = creel__task_name(f);
+	if (name && *name)
+		creel__result_error(f, creel__error_make(CREEL_KIND_CANCELLED, -ECANCELED, name,
+							 "cancelled before it started"));
+	creel__future_settle(f, CREEL__CANCELLED, 1);
+}
+
 bool creel__future_settle_unhooked(creel_future *f, unsigned final)
 {
 	return settle(f, final, 1, false);

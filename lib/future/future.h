@@ -15,6 +15,10 @@
  */
 void creel__future_settle(creel_future *f, unsigned final, unsigned drop);
 
+/* Makes it final as cancelled, with an error that names the task, and drops a reference. The caller
+ * moved it to DROPPING. */
+void creel__future_cancelled(creel_future *f);
+
 /* The same, with its reference, unless it has hooks to be told: then false,
  * and nothing has happened. */
 bool creel__future_settle_unhooked(creel_future *f, unsigned final);
@@ -48,6 +52,9 @@ static inline unsigned creel__future_peek(creel_future *f)
 	 * creel__future_settle() */
 	return creel__load(&f->state, acquire) & CREEL__STATE;
 }
+
+/* Why a future that is final has no result, or NULL. Does not count as reading it. */
+const creel_error *creel__future_peek_error(creel_future *f);
 
 static inline bool creel__future_is_final(creel_future *f)
 {

@@ -37,6 +37,13 @@ struct creel__options {
 /* NULL if it has none. Only set before the future is shared. */
 struct creel__options *creel__options_of(creel_future *f);
 
+/* The name of its task, or NULL. */
+static inline const char *creel__task_name(creel_future *f)
+{
+	const struct creel__options *options = creel__options_of(f);
+	return options ? options->name : NULL;
+}
+
 /* Hangs options on a future that nobody else knows yet. */
 void creel__options_attach(creel_future *f, struct creel__options *options);
 

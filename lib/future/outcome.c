@@ -8,6 +8,15 @@
 #include <errno.h>
 #include <string.h>
 
+const creel_error *creel__future_peek_error(creel_future *f)
+{
+	unsigned state = creel__future_peek(f);
+	if (state != CREEL__FAILED && state != CREEL__CANCELLED)
+		return NULL;
+	const creel_error *e = creel__result_get_error(f);
+	return e ? e : creel__error_static(CREEL_KIND_CANCELLED);
+}
+
 /* Waits, and turns the outcome into a return code. */
 static int outcome(creel_future *f, creel_deadline deadline)
 {
@@ -21,7 +30,8 @@ static int outcome(creel_future *f, creel_deadline deadline)
 		return 0;
 	if (!(s & (CREEL__READ | CREEL__STATIC)))
 		creel__or(&f->state, CREEL__READ, relaxed);
-	return (s & CREEL__STATE) == CREEL__CANCELLED ? -ECANCELED : CREEL_EFAILED;
+	return creel__future_peek_error(f)->kind == CREEL_KIND_CANCELLED ? -ECANCELED
+									 : CREEL_EFAILED;
 }
 
 int creel_future_view(creel_future *f, creel_deadline deadline, const void **ret_data,
@@ -72,14 +82,9 @@ int creel_future_take(creel_future *f, creel_deadline deadline, creel_buffer *re
 
 const creel_error *creel_future_error(creel_future *f)
 {
-	if (!f)
-		return NULL;
-	unsigned state = creel__future_peek(f);
-	if (state == CREEL__CANCELLED)
-		return creel__error_static(CREEL_KIND_CANCELLED);
-	if (state != CREEL__FAILED)
-		return NULL;
+	const creel_error *e = f ? creel__future_peek_error(f) : NULL;
 	/* A child may read its parent's errors: they were complete before the fork. */
-	(void)outcome(f, CREEL_NOW);
-	return creel__result_get_error(f);
+	if (e)
+		(void)outcome(f, CREEL_NOW);
+	return e;
 }

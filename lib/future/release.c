@@ -43,8 +43,10 @@ bool creel__future_is_sole(uint64_t s)
 static bool is_unhandled(creel_future *f)
 {
 	uint64_t s = creel__load(&f->state, relaxed);
-	return (s & CREEL__STATE) == CREEL__FAILED && !(s & CREEL__READ) &&
-	       creel__result_get_error(f);
+	if ((s & CREEL__STATE) != CREEL__FAILED || s & CREEL__READ)
+		return false;
+	const creel_error *e = creel__result_get_error(f);
+	return e && e->kind != CREEL_KIND_CANCELLED;
 }
 
 /* Nobody else has the block: frees what is left of it. */

@@ -26,14 +26,14 @@ enum {
 /* What a worker wrote, once read: it may be writing it still. */
 struct claim {
 	int32_t code;
-	uint32_t out, extent;
+	uint32_t out, extent, message;
 	uint64_t offset, size;
 };
 
 static struct claim read_claim(const struct creel__slot *slot)
 {
 	const volatile struct creel__slot *s = slot;
-	return (struct claim){s->code, s->out, s->extent, s->offset, s->out_size};
+	return (struct claim){s->code, s->out, s->extent, s->message, s->offset, s->out_size};
 }
 
 struct outcome {
@@ -51,7 +51,7 @@ static const creel_error *corrupt(struct creel__procs *p, struct creel__proc *w,
 	const creel_error *e = creel__error_make(
 		CREEL_KIND_WORKER_DIED, CREEL_EFAILED, creel__task_name(f),
 		"worker %u (pid %d) wrote nonsense into its shared memory and was killed",
-		w->incarnation - 1, (int)w->pid);
+		creel__proc_index(p, w), (int)w->pid);
 	creel__error_set_death(e, w->pid, 0, 0);
 	return e;
 }
@@ -62,14 +62,56 @@ static const creel_error *no_memory(creel_future *f)
 				 "the task ended, but there was no memory for its result");
 }
 
-static const creel_error *take_error(const struct creel__slot *slot, int code, int kind,
+/* The error at data, of which the worker says how it is laid out; NULL if that cannot be true. */
+static const creel_error *read_error(const struct claim *claim, int kind, const char *name,
+				     const unsigned char *data)
+{
+	if (claim->message == 0 || claim->message > CREEL__MESSAGE_MAX ||
+	    claim->message > claim->size)
+		return NULL;
+	struct creel__error_parts parts = {
+		.kind = kind, .code = claim->code ? claim->code : CREEL_EFAILED, .task = name};
+	size_t at = creel__out_data(claim->message);
+	if (claim->size > at) {
+		parts.data = data + at;
+		parts.size = (size_t)claim->size - at;
+	}
+	return creel__error_copy(&parts, (const char *)data, claim->message - 1);
+}
+
+/* From where the worker says that it is; NULL if that cannot be true. */
+static const creel_error *find_error(struct creel__procs *p, struct creel__proc *w,
+				     const struct creel__slot *slot, const struct claim *claim,
+				     int kind, const char *name)
+{
+	if (claim->out != CREEL__OUT_ERROR_EXTENT)
+		return claim->size > CREEL__OUT ? NULL
+						: read_error(claim, kind, name, slot->out_data);
+	creel_buffer buffer;
+	if (!creel__space_hold(p->space, creel__proc_index(p, w), claim->extent, claim->offset,
+			       claim->size, &buffer))
+		return NULL;
+	const creel_error *e = read_error(claim, kind, name, buffer.data);
+	creel__space_release(buffer.data, buffer.size, buffer.ctx);
+	return e;
+}
+
+static const creel_error *take_error(struct creel__procs *p, struct creel__proc *w,
+				     const struct creel__slot *slot, const struct claim *claim,
 				     creel_future *f)
 {
-	char message[CREEL__OUT];
-	memcpy(message, slot->out_data, sizeof message);
-	message[sizeof message - 1] = 0;
-	return creel__error_make(kind, code ? code : CREEL_EFAILED, creel__task_name(f), "%s",
-				 message);
+	int kind = claim->out == CREEL__OUT_NO_MEMORY ? CREEL_KIND_NO_MEMORY : CREEL_KIND_FAILED;
+	const creel_error *e = find_error(p, w, slot, claim, kind, creel__task_name(f));
+	return e ? creel__task_stopped(f, e) : corrupt(p, w, f);
+}
+
+const creel_error *creel__initializer_said(struct creel__procs *p, struct creel__proc *w)
+{
+	const struct creel__slot *slot = creel__slot_of(p, w, 0);
+	struct claim claim = read_claim(slot);
+	if (claim.out != CREEL__OUT_ERROR && claim.out != CREEL__OUT_ERROR_EXTENT)
+		return NULL;
+	return find_error(p, w, slot, &claim, CREEL_KIND_FAILED, NULL);
 }
 
 static const creel_error *take_extent(struct creel__procs *p, struct creel__proc *w,
@@ -102,9 +144,9 @@ const creel_error *creel__outcome_take(struct creel__procs *p, struct creel__pro
 	case CREEL__OUT_EXTENT:
 		return take_extent(p, w, &claim, f);
 	case CREEL__OUT_ERROR:
-		return take_error(slot, claim.code, CREEL_KIND_FAILED, f);
+	case CREEL__OUT_ERROR_EXTENT:
 	case CREEL__OUT_NO_MEMORY:
-		return take_error(slot, claim.code, CREEL_KIND_NO_MEMORY, f);
+		return take_error(p, w, slot, &claim, f);
 	default:
 		return corrupt(p, w, f);
 	}

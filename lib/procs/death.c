@@ -354,23 +354,19 @@ static const creel_error *explain_limit(const creel_process_pool_options *o, int
 }
 
 /* A worker that never became ready: whether that breaks the pool, and why. */
-static const creel_error *why_broken(struct creel__procs *p, const struct creel__proc *w,
-				     int status, int init_code)
+static const creel_error *why_broken(struct creel__procs *p, struct creel__proc *w, int status,
+				     int init_code)
 {
 	if (w->life != CREEL__STARTING || w->retiring)
 		return NULL;
-	unsigned number = w->incarnation - 1;
+	unsigned number = creel__proc_index(p, w);
 	int limit = status >= 0 && WIFEXITED(status)
 			    ? WEXITSTATUS(status) - CREEL__EXIT_LIMIT_FAILED
 			    : -1;
 	if (init_code && limit >= 0 && limit < CREEL__LIMITS)
 		return explain_limit(&p->options, limit, init_code);
 	if (init_code && status >= 0 && WIFEXITED(status))
-		return creel__error_make(
-			CREEL_KIND_BROKEN, init_code, NULL,
-			"the initializer of worker %u returned %d (%s); the pool is "
-			"of no use any more",
-			number, init_code, creel_code_name(init_code));
+		return creel__initializer_error(number, init_code, creel__initializer_said(p, w));
 	if (p->unready_deaths + 1 < CREEL__DEATHS_BEFORE_READY)
 		return NULL;
 	const char *how = w->late ? "did not start in time" : "died before it was ready";
@@ -431,7 +427,7 @@ void creel__worker_died(struct creel__procs *p, struct creel__proc *w, int statu
 	creel__collect_dead(p, w);
 	struct death d = {.w = w,
 			  .pid = w->pid,
-			  .number = w->incarnation - 1,
+			  .number = creel__proc_index(p, w),
 			  .status = status,
 			  .kill_error = w->kill_error,
 			  .liar = w->liar};

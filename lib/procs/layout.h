@@ -77,8 +77,9 @@ enum creel__slot_state {
 enum creel__out {
 	CREEL__OUT_INLINE,
 	CREEL__OUT_EXTENT,
-	CREEL__OUT_ERROR,     /* the message is inline */
-	CREEL__OUT_NO_MEMORY, /* the same, and the task is not to blame */
+	CREEL__OUT_ERROR,        /* an error, inline */
+	CREEL__OUT_ERROR_EXTENT, /* an error, in an extent */
+	CREEL__OUT_NO_MEMORY,    /* the same inline, and the task is not to blame */
 };
 
 struct creel__slot {
@@ -94,11 +95,18 @@ struct creel__slot {
 	alignas(64) _Atomic(int64_t) started; /* from here on the worker's: when it started */
 	_Atomic(uint64_t) began; /* the number of the last task that it was about to start */
 	int32_t code;
-	uint32_t out;    /* enum creel__out */
-	uint32_t extent; /* for OUT_EXTENT: its number, and where it starts in the result area */
+	uint32_t out;     /* enum creel__out */
+	uint32_t extent;  /* its number; offset: where it starts in the result area */
+	uint32_t message; /* of an error: so many bytes, with the final 0; then the data */
 	uint64_t offset, out_size;
 	alignas(64) unsigned char out_data[CREEL__OUT];
 };
+
+/* Where the data of an error starts, behind a message of that size: see creel__slot.message. */
+static inline size_t creel__out_data(size_t message)
+{
+	return (message + 15) & ~(size_t)15;
+}
 
 /* A part of a result area that the host holds since an earlier worker; size 0: none. */
 struct creel__hole {

@@ -214,6 +214,8 @@ const creel_error *creel__outcome_take(struct creel__procs *p, struct creel__pro
 				       creel_future *f);
 /* The number of the oldest task of w that is not DONE. With the lock held. */
 uint64_t creel__first_undone_locked(struct creel__procs *p, const struct creel__proc *w);
+/* What the initializer of a worker that is dead said with creel_fail(), or NULL. */
+const creel_error *creel__initializer_said(struct creel__procs *p, struct creel__proc *w);
 
 /* fetch.c: a waiter that fetches the outcome itself. */
 void creel__procs_await(creel_executor *ex, creel_task *task, creel_deadline deadline);

@@ -95,10 +95,13 @@ static const creel_error *explain(struct creel__procs *p, creel_future *f)
 	creel__lock_acquire(&p->lock);
 	const void *address = address_of(f->fn);
 	creel__procs_unlock(p);
-	return creel__error_make(CREEL_KIND_NOT_TRANSFERABLE, -ENOEXEC, creel__task_name(f),
-				 "the fork server was replaced after libraries had been unloaded, "
-				 "and the new workers do not have the function at %p of %.64s",
-				 address, creel__code_library(then, address));
+	const creel_error *e = creel__error_make(
+		CREEL_KIND_NOT_TRANSFERABLE, -ENOEXEC, creel__task_name(f),
+		"the fork server was replaced after libraries had been unloaded, "
+		"and the new workers do not have the function at %p of %.64s",
+		address, creel__code_library(then, address));
+	creel__error_set_unhandled(e, p->base.unhandled);
+	return e;
 }
 
 void creel__stale_fail(struct creel__procs *p, creel_future *stale)

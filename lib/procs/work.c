@@ -91,17 +91,49 @@ static void free_result(void *data, size_t size, void *name)
 
 static struct creel__result_space space = {NULL, alloc_result, free_result};
 
-static void write_error(struct creel__slot *slot, int code, const char *message)
+/* Room for an error: in the slot, or in an extent; NULL if there is none. */
+static unsigned char *place_error(struct creel__slot *slot, size_t size)
 {
-	size_t n = strlen(message);
-	if (n >= CREEL__OUT)
-		n = CREEL__OUT - 1;
-	/* It may be in the slot already. */
-	memmove(slot->out_data, message, n);
-	slot->out_data[n] = 0;
-	slot->code = code;
+	void *name;
 	slot->out = CREEL__OUT_ERROR;
-	slot->out_size = n;
+	slot->out_size = size;
+	if (size <= CREEL__OUT)
+		return slot->out_data;
+	unsigned char *place = alloc_extent(size, &name);
+	if (!place)
+		return NULL;
+	slot->out = CREEL__OUT_ERROR_EXTENT;
+	slot->extent = extent_of(name);
+	slot->offset = creel__area_give(slot->extent);
+	return place;
+}
+
+/* Without room for all of it, the data stays behind; then the message is cut, and says so. */
+static void write_error(struct creel__slot *slot, int code, const char *message, const void *data,
+			size_t size)
+{
+	size_t n = strlen(message) + 1, at = creel__out_data(n);
+	unsigned char *to = size ? place_error(slot, at + size) : NULL;
+	if (to)
+		memcpy(to + at, data, size);
+	else
+		to = place_error(slot, n);
+	bool cut = !to;
+	if (cut) {
+		n = CREEL__OUT;
+		to = place_error(slot, n);
+	}
+	memcpy(to, message, n);
+	if (cut)
+		memcpy(to + n - 4, "...", 4);
+	slot->code = code;
+	slot->message = (uint32_t)n;
+}
+
+static void write_no_memory(struct creel__slot *slot, int code, const char *message)
+{
+	write_error(slot, code, message, NULL, 0);
+	slot->out = CREEL__OUT_NO_MEMORY;
 }
 
 /* The result is where the task left it: in the block, in the slot, in an extent, or in memory that
@@ -125,8 +157,8 @@ static void write_result(struct creel__slot *slot, creel_future *f)
 	void *name = ours ? buffer->ctx : NULL;
 	void *copy = ours ? NULL : alloc_extent(size, &name);
 	if (!ours && !copy) {
-		write_error(slot, -ENOSPC, "the result does not fit in the pool's shared_budget");
-		slot->out = CREEL__OUT_NO_MEMORY;
+		write_no_memory(slot, -ENOSPC,
+				"the result does not fit in the pool's shared_budget");
 		return;
 	}
 	if (copy)
@@ -150,8 +182,7 @@ static void run(struct creel__slot *slot)
 	struct creel__local *local = creel__self();
 	creel_future *f = creel__block_new(CREEL__REF | CREEL__RUNNING);
 	if (!f) {
-		write_error(slot, -ENOMEM, "the worker has no memory to run the task");
-		slot->out = CREEL__OUT_NO_MEMORY;
+		write_no_memory(slot, -ENOMEM, "the worker has no memory to run the task");
 		return;
 	}
 	f->fn = slot->fn;
@@ -172,12 +203,11 @@ static void run(struct creel__slot *slot)
 	(void)creel__task_call((creel_task *)f, &code);
 	const creel_error *said = creel__result_get_error(f);
 	if (said) {
-		write_error(slot, code ? code : said->code, said->message);
+		write_error(slot, code ? code : said->code, said->message, said->data, said->size);
 	} else if (code) {
 		char text[80];
-		snprintf(text, sizeof text, "the task returned %d (%s)", code,
-			 creel_code_name(code));
-		write_error(slot, code, text);
+		creel__failure_text(text, sizeof text, code, creel__load(&slot->asked, relaxed));
+		write_error(slot, code, text, NULL, 0);
 	} else {
 		write_result(slot, f);
 	}
@@ -287,19 +317,33 @@ static _Noreturn void retire(void)
 	creel__child_leave(0);
 }
 
+/* What creel_fail() said stands in the first slot, as a task's would. */
+static _Noreturn void fail_to_start(int code)
+{
+	struct creel__slot *slot = &me.control->slots[0];
+	const creel_error *said = me.worker.said;
+	slot->out = CREEL__OUT_INLINE;
+	if (said)
+		write_error(slot, said->code, said->message, said->data, said->size);
+	creel__store(&me.control->init_code, code ? code : said->code, relaxed);
+	_exit(CREEL__EXIT_INIT_FAILED);
+}
+
 static void initialize(uint32_t incarnation)
 {
 	const creel_process_pool_options *o = &me.c->options;
 	int code = 0;
-	if (o->initializer)
+	if (o->initializer) {
+		creel__error_fill_reserve();
+		me.worker.initializing = true;
 		(void)creel__user_call(
 			me.generation,
 			code = o->initializer(o->ctx, me.worker.index, &me.worker.local), code);
-	creel__child_flush();
-	if (code) {
-		creel__store(&me.control->init_code, code, relaxed);
-		_exit(CREEL__EXIT_INIT_FAILED);
+		me.worker.initializing = false;
 	}
+	creel__child_flush();
+	if (code || me.worker.said)
+		fail_to_start(code);
 	/* It may have changed its credentials: the kernel then forgets the death signal. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (getppid() != me.parent)
@@ -349,7 +393,7 @@ void creel__work(const struct creel__child *c, unsigned worker, uint32_t incarna
 	me.control = creel__space_control(c->space, worker);
 	creel__area_enter(c->space, worker);
 	me.worker.executor = c->executor;
-	me.worker.index = incarnation - 1;
+	me.worker.index = worker;
 	me.generation = creel__fork_generation();
 	me.parent = getppid();
 	local->worker = &me.worker;

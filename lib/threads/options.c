@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Making a thread pool: its options checked, its defaults filled in. */
 #include "base/alloc.h"
-#include "base/cpus.h"
 #include "future/options.h"
 #include "sync/thread.h"
 #include "threads/pool.h"
@@ -56,9 +55,8 @@ static const creel_error *check(const creel_thread_pool_options *o)
 
 /* As many as there can be workers at work, a power of two. One worker has one queue, and so one
  * order. */
-static unsigned shards_for(int workers)
+static unsigned shards_for(int workers, int cpus)
 {
-	int cpus = creel__cpus(NULL);
 	int want = workers < cpus ? workers : cpus;
 	unsigned n = 1;
 	while (n < CREEL__SHARDS_MAX && (int)(n * 2) <= want)
@@ -69,7 +67,8 @@ static unsigned shards_for(int workers)
 static void apply(struct creel__pool *pool, const creel_thread_pool_options *o)
 {
 	pool->min_workers = pool->min_asked = o->min_workers;
-	pool->max_workers = o->max_workers ? o->max_workers : creel__cpus(NULL);
+	int cpus = creel__executor_cpus(&pool->base);
+	pool->max_workers = o->max_workers ? o->max_workers : cpus;
 	if (pool->max_workers < pool->min_workers)
 		pool->max_workers = pool->min_workers;
 	pool->idle_ns = o->idle_ns ? o->idle_ns : DEFAULT_IDLE_NS;
@@ -80,8 +79,8 @@ static void apply(struct creel__pool *pool, const creel_thread_pool_options *o)
 	pool->base.unhandled = (struct creel__unhandled){o->on_unhandled, o->ctx};
 	snprintf(pool->name, sizeof pool->name, "%s", o->name ? o->name : "creel");
 	creel__thread_bequeath(&pool->heritage, o->flags & CREEL_KEEP_SIGNALS);
-	pool->shards = shards_for(pool->max_workers);
-	pool->second = creel__cpus(NULL) > 1;
+	pool->shards = shards_for(pool->max_workers, cpus);
+	pool->second = cpus > 1;
 	creel__store(&pool->sharers, (unsigned)pool->max_workers, relaxed);
 }
 

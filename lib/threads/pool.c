@@ -387,7 +387,6 @@ static void fail_list(struct creel__pool *pool, creel_future *list, const creel_
 
 void creel__pool_break(struct creel__pool *pool, const creel_error *error)
 {
-	creel__error_set_unhandled(error, pool->base.unhandled);
 	creel__executor_set_error(&pool->base, creel__error_ref(error));
 	struct creel__taken taken;
 	creel__lock_acquire(&pool->lock);

@@ -331,20 +331,19 @@ static bool initialize(struct creel__pool_worker *w)
 	int code = 0;
 	if (pool->initializer) {
 		arrive_early(w);
+		w->base.initializing = true;
 		(void)creel__user_call(
 			pool->base.generation,
 			code = pool->initializer(pool->ctx, w->base.index, &w->base.local), code);
+		w->base.initializing = false;
 		creel__lock_acquire(&pool->lock);
 		pool->initializing--;
 		creel__lock_release(&pool->lock);
 	}
-	w->initialized = code == 0;
-	if (code)
+	w->initialized = code == 0 && !w->base.said;
+	if (!w->initialized)
 		creel__pool_break(pool,
-				  creel__error_make(CREEL_KIND_BROKEN, code, NULL,
-						    "the initializer of worker %u returned %d "
-						    "(%s); the pool is of no use any more",
-						    w->base.index, code, creel_code_name(code)));
+				  creel__initializer_error(w->base.index, code, w->base.said));
 	return w->initialized;
 }
 
@@ -407,11 +406,13 @@ static void ended(void *arg)
 	creel__task_exited(NULL);
 	/* [COUNT-1] release: as where a worker counts a task that returned */
 	creel__store(&w->base.ended, creel__load(&w->base.begun, relaxed), release);
-	if (!w->initialized)
-		creel__pool_break(w->pool,
-				  creel__error_make(CREEL_KIND_BROKEN, CREEL_EFAILED, NULL,
-						    "the initializer of worker %u ended its thread",
-						    w->base.index));
+	if (!w->initialized) {
+		const creel_error *e = creel__error_make(
+			CREEL_KIND_BROKEN, CREEL_EFAILED, NULL,
+			"the initializer of worker %u ended its thread", w->base.index);
+		creel__error_set_cause(e, w->base.said);
+		creel__pool_break(w->pool, e);
+	}
 	if (!w->finalized && !replace(w))
 		serve(w, next_task(w));
 	leave(w);

@@ -81,6 +81,21 @@ creel_executor *ct_pool(creel_thread_pool_options options)
 	return creel_thread_pool_new(&options);
 }
 
+creel_executor *ct_initialized_told(int (*fn)(void *ctx, unsigned worker, void **ret_local),
+				    void (*told)(void *ctx, const creel_error *error), void *ctx)
+{
+	if (ct_is(CT_POOL))
+		return ct_pool((creel_thread_pool_options){
+			.max_workers = 1, .initializer = fn, .on_unhandled = told, .ctx = ctx});
+	return creel_process_pool_new(&(creel_process_pool_options){
+		.max_workers = 1, .initializer = fn, .on_unhandled = told, .ctx = ctx});
+}
+
+creel_executor *ct_initialized(int (*fn)(void *ctx, unsigned worker, void **ret_local), void *ctx)
+{
+	return ct_initialized_told(fn, NULL, ctx);
+}
+
 bool ct_is(int flags)
 {
 	return (under_test->flags & flags) == flags;

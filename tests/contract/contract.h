@@ -98,6 +98,11 @@ void ct_case(int executor, void (*run)(void));
 creel_executor *ct_executor(void);
 /* A thread pool with these options, its size that of the one under test unless given. */
 creel_executor *ct_pool(creel_thread_pool_options options);
+/* A pool of the kind under test with one worker, an initializer, and perhaps a hook for unread
+ * failures. */
+creel_executor *ct_initialized(int (*fn)(void *ctx, unsigned worker, void **ret_local), void *ctx);
+creel_executor *ct_initialized_told(int (*fn)(void *ctx, unsigned worker, void **ret_local),
+				    void (*told)(void *ctx, const creel_error *error), void *ctx);
 /* Which flags the executor under test has. */
 bool ct_is(int flags);
 /* As many tasks as can run at once, at most; 0 if they run within submit. */

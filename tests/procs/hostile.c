@@ -6,6 +6,7 @@
  * small result is written into its slot, and the slot lies in the control of its worker.
  */
 #include "procs.h"
+#include "future/error.h"
 #include "procs/layout.h"
 
 #include <stdio.h>
@@ -66,6 +67,12 @@ enum deed {
 	OUT_EXTENT_OFFSET,
 	OUT_EXTENT_SIZE,
 	OUT_EXTENT_WRAP,
+	OUT_ERROR_NO_MESSAGE, /* errors whose parts do not fit into one another */
+	OUT_ERROR_MESSAGE_ENDS_LATER,
+	OUT_ERROR_MESSAGE_TOO_LONG,
+	OUT_ERROR_INLINE_SIZE,
+	OUT_ERROR_EXTENT_NUMBER,
+	OUT_ERROR_EXTENT_SIZE,
 	OUT_ERROR_ENDLESS,
 	OUT_ERROR_ZERO_CODE,
 	FLAGS_RETIRE,
@@ -105,6 +112,14 @@ static void commit(const struct place *p, uint32_t out, uint32_t extent, uint64_
 	p->slot->code = 0;
 	uint64_t state = atomic_load(&p->slot->state);
 	atomic_store(&p->slot->state, CREEL__SLOT(state >> 8, CREEL__SLOT_DONE));
+}
+
+static void commit_error(const struct place *p, uint32_t out, uint32_t extent, uint32_t message,
+			 uint64_t size)
+{
+	p->slot->message = message;
+	p->slot->offset = 0;
+	commit(p, out, extent, size);
 }
 
 static void commit_extent(const struct place *p, uint64_t offset, uint64_t extent_size,
@@ -169,13 +184,32 @@ static void do_outcome(const struct place *p, const struct order *o)
 	case OUT_EXTENT_WRAP:
 		commit_extent(p, 1000000, 1000, UINT64_MAX - 1000000 + 2);
 		break;
+	case OUT_ERROR_NO_MESSAGE:
+		commit_error(p, CREEL__OUT_ERROR, 0, 0, 100);
+		break;
+	case OUT_ERROR_MESSAGE_ENDS_LATER:
+		commit_error(p, CREEL__OUT_ERROR, 0, o->seed & 1 ? 101 : UINT32_MAX, 100);
+		break;
+	case OUT_ERROR_MESSAGE_TOO_LONG:
+		commit_error(p, CREEL__OUT_ERROR_EXTENT, 0, CREEL__MESSAGE_MAX + 1, 100000);
+		break;
+	case OUT_ERROR_INLINE_SIZE:
+		commit_error(p, CREEL__OUT_ERROR, 0, 10, o->seed & 1 ? CREEL__OUT + 1 : UINT64_MAX);
+		break;
+	case OUT_ERROR_EXTENT_NUMBER:
+		commit_error(p, CREEL__OUT_ERROR_EXTENT, o->seed & 1 ? CREEL__EXTENTS : UINT32_MAX,
+			     10, 1000);
+		break;
+	case OUT_ERROR_EXTENT_SIZE:
+		commit_error(p, CREEL__OUT_ERROR_EXTENT, 0, 10, UINT64_MAX - o->seed);
+		break;
 	case OUT_ERROR_ENDLESS:
 		memset(p->slot->out_data, 'x', CREEL__OUT);
-		commit(p, CREEL__OUT_ERROR, 0, 0);
+		commit_error(p, CREEL__OUT_ERROR, 0, CREEL__OUT, CREEL__OUT);
 		break;
 	default:
 		memset(p->slot->out_data, '%', CREEL__OUT);
-		commit(p, CREEL__OUT_ERROR, 0, UINT64_MAX);
+		commit_error(p, CREEL__OUT_ERROR, 0, CREEL__OUT, CREEL__OUT);
 		break;
 	}
 }
@@ -327,7 +361,7 @@ CASE(hostile, c35_i12_flags_that_are_not_true)
 CASE(hostile, c35_nonsense_is_called_nonsense)
 {
 	creel_executor *ex = pt_pool(1);
-	for (enum deed deed = OUT_KIND; deed <= OUT_EXTENT_WRAP; deed++) {
+	for (enum deed deed = OUT_KIND; deed < OUT_ERROR_ENDLESS; deed++) {
 		struct order o = {deed, deed & 1 ? 3 : 0, ct_count_new()};
 		struct pt_ids before = pt_ids(ex);
 		creel_future *f = creel_submit_with(ex, task_misbehaves, &o, sizeof o,

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Why a task or an initializer failed: what it said with creel_fail(), or what it returned.
+ *
+ * STOPPED  A task that returns -ECANCELED after it was asked to stop has done what it was asked to:
+ *          its error is of kind cancelled, and nobody is told that it went unread.
+ */
+#include "exec/task.h"
+#include "future/future.h"
+#include "future/result.h"
+#include "sync/local.h"
+#include <creel/task.h>
+#include <errno.h>
+#include <stdio.h>
+
+bool creel__task_was_asked(creel_future *f)
+{
+	return creel__load(&f->state, relaxed) & CREEL__ASKED ||
+	       creel__load(&f->executor->kills, relaxed);
+}
+
+const creel_error *creel__task_stopped(creel_future *f, const creel_error *error)
+{
+	if (error->code == -ECANCELED && creel__task_was_asked(f))
+		creel__error_set_kind(error, CREEL_KIND_CANCELLED);
+	return error;
+}
+
+void creel__failure_text(char *text, size_t size, int code, bool asked)
+{
+	if (code == -ECANCELED && asked)
+		snprintf(text, size, "the task stopped when it was asked to");
+	else
+		snprintf(text, size, "the task returned %d (%s)", code, creel_code_name(code));
+}
+
+const creel_error *creel__task_failure(creel_future *f, int code)
+{
+	const creel_error *e = creel__result_get_error(f);
+	if (e) {
+		f->result_len = 0;
+		if (code)
+			creel__error_recode(e, code);
+	} else {
+		char text[80];
+		creel__failure_text(text, sizeof text, code, creel__task_was_asked(f));
+		e = creel__error_make(CREEL_KIND_FAILED, code, creel__task_name(f), "%s", text);
+	}
+	return creel__task_stopped(f, e);
+}
+
+/* An initializer has no task. Elsewhere there is nobody to hear it. */
+static void fail_worker(const struct creel__error_parts *parts, const char *format, va_list args)
+{
+	struct creel__worker *worker = creel__self()->worker;
+	if (!worker || !worker->initializing)
+		return;
+	creel__error_unref(worker->said);
+	worker->said = creel__error_build(parts, format, args);
+}
+
+static int say_why(creel_task *task, int code, const void *data, size_t size, const char *format,
+		   va_list args)
+{
+	creel_future *f = task ? &task->future : NULL;
+	const struct creel__error_parts parts = {.kind = CREEL_KIND_FAILED,
+						 .code = code ? code : CREEL_EFAILED,
+						 .task = f ? creel__task_name(f) : NULL,
+						 .data = data,
+						 .size = size};
+	if (f && creel__future_foreign(f))
+		return -EPERM;
+	if (f)
+		creel__result_error(f, creel__error_build(&parts, format, args));
+	else
+		fail_worker(&parts, format, args);
+	return parts.code;
+}
+
+const creel_error *creel__initializer_error(unsigned worker, int code, const creel_error *said)
+{
+	if (!said)
+		return creel__error_make(
+			CREEL_KIND_BROKEN, code, NULL,
+			"the initializer of worker %u returned %d (%s); the pool is "
+			"of no use any more",
+			worker, code, creel_code_name(code));
+	const struct creel__error_parts parts = {.kind = CREEL_KIND_BROKEN,
+						 .code = code ? code : said->code,
+						 .data = said->data,
+						 .size = said->size};
+	const creel_error *e = creel__error_compose(
+		&parts, "the initializer of worker %u failed: %s", worker, said->message);
+	creel__error_set_cause(e, said);
+	return e;
+}
+
+int creel_fail(creel_task *task, int code, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	code = say_why(task, code, NULL, 0, format, args);
+	va_end(args);
+	return code;
+}
+
+int creel_fail_with(creel_task *task, int code, const void *data, size_t size, const char *format,
+		    ...)
+{
+	va_list args;
+	va_start(args, format);
+	code = say_why(task, code, data, size, format, args);
+	va_end(args);
+	return code;
+}
