@@ -6,6 +6,7 @@
  */
 #include "faults.h"
 #include "regress.h"
+#include "threads/pool.h"
 
 enum { TASKS = 100 };
 
@@ -243,4 +244,33 @@ CT_TEST(batches, c16_they_go_back_to_their_place_when_the_pool_shrinks, 0)
 		ct_assert(places[i].number > last[places[i].submitter]);
 		last[places[i].submitter] = places[i].number;
 	}
+}
+
+static void review_now(struct creel__pool *pool, uint64_t handed)
+{
+	struct creel__shard *shard = &pool->shard[0];
+	creel__lock_acquire(&shard->out_lock);
+	shard->handed += handed;
+	shard->review_at = shard->handed;
+	creel__lock_release(&shard->out_lock);
+	creel__pool_review(pool, shard);
+}
+
+/* A batch goes back once so many later tasks were handed out, and not before. */
+CT_TEST(batches, c12_they_go_back_when_they_are_old, 0)
+{
+	creel_executor *ex = pool_of(1);
+	creel_future *f = claim_behind(ex, task_gated);
+	struct creel__pool *pool = (struct creel__pool *)ex;
+	struct creel__pool_worker *w = creel__of(pool->roster.next, struct creel__pool_worker,
+						 roster);
+	ct_assert(!creel__batch_is_empty(&w->batch));
+	review_now(pool, 0);
+	ct_assert(!creel__batch_is_empty(&w->batch));
+	review_now(pool, creel__review_age(1));
+	ct_assert(creel__batch_is_empty(&w->batch));
+	ct_open(&long_task.open);
+	all_ran_in_order();
+	ends_with(f, 0);
+	close_now(ex);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Regressions: callbacks that were lost, freed too early, or of which remove did not tell the
  * truth. */
+#include "faults.h"
 #include "regress.h"
 
 static struct told told;
@@ -193,4 +194,29 @@ CT_TEST(regress_callbacks, one_that_ends_the_thread_of_its_executor_holds_nothin
 	creel_future_unref(p);
 	ct_int(ct_count_get(&freed), 1);
 	close_now(ex);
+}
+
+/* Its memory and its task's went only with one that was called. */
+CT_TEST(regress_callbacks, one_that_is_removed_leaves_no_memory_behind, CT_NO_BLOCKS)
+{
+	enum { N = 100 };
+	creel_executor *ex = creel_inline_new();
+	creel_future *p = creel_promise_new();
+	long before = 0;
+	for (int i = 0; i <= N; i++) {
+		for (int with = 0; with < 2; with++) {
+			uint64_t id = 0;
+			ct_int(creel_future_on_done(p, with ? ex : NULL, note_call, &told,
+						    note_free, &id),
+			       0);
+			ct_int(creel_future_remove(p, id), CREEL_CALLBACK_REMOVED);
+		}
+		/* What the first one leaves is the thread's own. */
+		before = i ? before : ct_live_blocks();
+	}
+	ct_int(ct_live_blocks(), before);
+	ct_int(ct_count_get(&told.freed), 2 * N + 2);
+	ct_int(ct_count_get(&told.called), 0);
+	creel_future_unref(p);
+	creel_executor_unref(ex);
 }

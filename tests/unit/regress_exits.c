@@ -2,6 +2,9 @@
 /* Regressions: threads that end, or are cancelled, inside code of the user's. */
 #include "regress.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 static struct gate gate;
 
 static int exits(creel_task *task, const void *arg, size_t size)
@@ -361,4 +364,54 @@ CT_TEST(regress_exits, a_thread_that_is_to_be_cancelled_is_not_within_what_gets_
 	ends_with(creel_submit(ex, moves_and_fails, NULL, 0), CREEL_EFAILED);
 	ct_int(ct_count_get(&cleaned), 5);
 	close_now(ex);
+}
+
+static pthread_key_t late_key;
+
+/* As long as what a thread keeps for sentences; the allocator gives back what was freed last. */
+enum { SENTENCE = 128 };
+
+static void ask_for_a_sentence(void)
+{
+	long value = 1;
+	creel_future *f = creel_future_of(&value, sizeof value);
+	int rc = creel_future_result(f, CREEL_NOW, &value, 1);
+	ct_int(rc, -EMSGSIZE);
+	ct_assert(strstr(creel_future_message(f, rc), "8 bytes, and the caller's variable has 1"));
+	creel_future_unref(f);
+}
+
+static void ask_late(void *arg)
+{
+	char mine[SENTENCE];
+	char *p = malloc(SENTENCE);
+	(void)arg;
+	ct_assert(p);
+	memset(mine, 'x', sizeof mine);
+	memcpy(p, mine, sizeof mine);
+	ask_for_a_sentence();
+	ct_assert(memcmp(p, mine, sizeof mine) == 0);
+	free(p);
+	ct_count_add(&cleaned, 1);
+}
+
+static void *asks_and_asks_again(void *arg)
+{
+	ask_for_a_sentence();
+	ct_int(pthread_setspecific(late_key, arg), 0);
+	return NULL;
+}
+
+/* The library has cleaned up after the thread by then, and begins anew. */
+CT_TEST(regress_exits, a_thread_uses_the_library_in_a_destructor_that_comes_later,
+	sizeof(long) != 8)
+{
+	pthread_t thread;
+	/* Keys are gone through in the order in which they were made. */
+	ask_for_a_sentence();
+	ct_int(pthread_key_create(&late_key, ask_late), 0);
+	ct_int(pthread_create(&thread, NULL, asks_and_asks_again, &cleaned), 0);
+	ct_int(pthread_join(thread, NULL), 0);
+	ct_int(ct_count_get(&cleaned), 1);
+	pthread_key_delete(late_key);
 }
