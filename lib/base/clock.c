@@ -33,8 +33,7 @@ creel_deadline creel_in_ns(int64_t ns)
 {
 	if (ns <= 0)
 		return CREEL_NOW;
-	int64_t now = creel__now();
-	return ns >= INT64_MAX - now ? CREEL_FOREVER : (creel_deadline){now + ns};
+	return (creel_deadline){creel__later(creel__now(), ns)};
 }
 
 creel_deadline creel_in_ms(int64_t ms)

@@ -64,9 +64,12 @@ void creel__kill_worker_locked(struct creel__procs *p, struct creel__proc *w, in
 		return;
 	w->dying = true;
 	w->kill_at = grace_ns ? creel_in_ns(grace_ns).ns : 0;
-	/* One whose birth is not known yet is killed then. */
 	if (w->pidfd >= 0)
 		creel__signal_locked(p, w, grace_ns ? SIGTERM : SIGKILL);
+	else
+		/* Its birth is not known, and never may be: somebody may have stopped the server.
+		 * If it is born after all it is killed then. */
+		w->give_up_at = creel__now();
 	if (p->sleeping)
 		creel__kick(p);
 }

@@ -58,11 +58,13 @@ static void without_pidfd(struct creel__procs *p, struct creel__proc *w,
 			  const struct creel__frame *f)
 {
 	creel__lock_acquire(&p->lock);
-	p->leaving += !w->retiring;
+	if (w->life != CREEL__GHOST) {
+		p->leaving += !w->retiring;
+		w->retiring = w->dying = true;
+		p->fork_failures++;
+		p->spawn_after = creel_in_ns(FORK_RETRY_NS * p->fork_failures).ns;
+	}
 	w->pid = f->pid;
-	w->retiring = w->dying = true;
-	p->fork_failures++;
-	p->spawn_after = creel_in_ns(FORK_RETRY_NS * p->fork_failures).ns;
 	creel__signal_locked(p, w, SIGKILL);
 	creel__procs_unlock(p);
 }
@@ -71,8 +73,10 @@ static void fork_failed(struct creel__procs *p, struct creel__proc *w, int error
 {
 	bool hopeless;
 	creel__lock_acquire(&p->lock);
+	/* A ghost is not counted any more. */
+	p->alive -= w->life != CREEL__GHOST;
+	p->leaving -= w->retiring;
 	creel__proc_clear_locked(p, w);
-	p->alive--;
 	p->fork_failures++;
 	p->spawn_after = creel_in_ns(FORK_RETRY_NS * p->fork_failures).ns;
 	hopeless = p->alive == 0 && p->fork_failures >= CREEL__DEATHS_BEFORE_READY;
@@ -136,12 +140,13 @@ static void bury_all(struct creel__procs *p, int64_t until)
 {
 	for (unsigned i = 0; i < p->reach; i++) {
 		struct creel__proc *w = &p->procs[i];
-		if (w->life == CREEL__NOBODY || w->life == CREEL__GHOST)
+		if (w->life == CREEL__NOBODY || (w->life == CREEL__GHOST && w->pidfd >= 0))
 			continue;
 		bool dead = w->pidfd < 0 || await_gone(w->pidfd, until);
 		/* It says nothing about the initializer. */
 		creel__lock_acquire(&p->lock);
-		w->life = CREEL__READY;
+		if (w->life != CREEL__GHOST)
+			w->life = CREEL__READY;
 		creel__procs_unlock(p);
 		creel__worker_died(p, w, dead ? -1 : CREEL__UNDEAD);
 	}
@@ -382,6 +387,14 @@ static bool turn(struct creel__procs *p)
 	return true;
 }
 
+/* Those that were given up keep their pidfds until they are dead, or for as long as the pool. */
+static void forget_ghosts_locked(struct creel__procs *p)
+{
+	for (unsigned i = p->reach; i-- > 0;)
+		if (p->procs[i].life == CREEL__GHOST)
+			creel__proc_clear_locked(p, &p->procs[i]);
+}
+
 /* All workers are gone: the server goes as well, by itself or not. */
 static void dismiss_server(struct creel__procs *p)
 {
@@ -412,6 +425,7 @@ void *creel__manager(void *procs)
 	creel__error_drop_reserve();
 	creel__self()->left = p;
 	creel__lock_acquire(&p->lock);
+	forget_ghosts_locked(p);
 	creel__ends_close_locked(p);
 	p->ended = true;
 	bool last = p->released;

@@ -46,9 +46,9 @@ static int64_t check_limit_locked(struct creel__procs *p, struct creel__proc *w,
 			creel__fence_locked(p, w, i, CREEL_KIND_TIMED_OUT, p->options.grace_ns);
 			return 0;
 		}
-		place->check_at = place->started + place->limit_ns;
+		place->check_at = creel__later(place->started, place->limit_ns);
 	} else {
-		place->check_at = now + place->limit_ns;
+		place->check_at = creel__later(now, place->limit_ns);
 		if (creel__is_next(w, i))
 			creel__doubt_locked(p, w);
 	}
@@ -67,9 +67,9 @@ static void exclude_from_locked(struct creel__procs *p, struct creel__proc *w, i
 				int64_t ns)
 {
 	if (w->start_by)
-		w->start_by += ns;
-	if (w->kill_at > 0)
-		w->kill_at += ns;
+		w->start_by = creel__later(w->start_by, ns);
+	if (w->kill_at)
+		w->kill_at = creel__later(w->kill_at, ns);
 	for (unsigned i = 0; i < CREEL__DEPTH; i++) {
 		struct creel__place *place = &w->place[i];
 		const struct creel__slot *slot = creel__slot_of(p, w, i);
@@ -167,9 +167,9 @@ static void check_ready_locked(struct creel__procs *p, struct creel__proc *w, in
 		/* A busy one may idle from now on, by its waiter's hand. With this look ahead the
 		 * waiter need not tell, unless the idle time is short. */
 		if (w->used)
-			earliest(wake_at, now + (idle > LOOK_NS ? idle : LOOK_NS));
+			earliest(wake_at, creel__later(now, idle > LOOK_NS ? idle : LOOK_NS));
 		else
-			earliest(wake_at, w->idle_since + idle);
+			earliest(wake_at, creel__later(w->idle_since, idle));
 	}
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Invariants 1 and 9 of the fork server: it dies and the pool recovers;
  * the parent dies and all end. */
+#include "births.h"
 #include "procs.h"
 #include "orphans.h"
 #include "procs/child.h"
@@ -81,7 +82,7 @@ pid_t __wrap_fork(void)
 		while (holder == 0)
 			pause();
 	}
-	return __real_fork();
+	return births_refuse_fork() ? -1 : __real_fork();
 }
 
 /* As if another thread of the host forked while the pool is born: the child has all its

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* Workers whose birth is told late or never: the fork server is stopped, or cannot fork. */
+#include "births.h"
+#include "procs.h"
+
+#include <stdatomic.h>
+
+/* In the arena: forks of the server that are still to be refused, and those that were. */
+struct refusals {
+	_Atomic int left;
+	struct ct_count *refused;
+};
+
+static struct refusals *refusals;
+static pid_t host;
+
+bool births_refuse_fork(void)
+{
+	struct refusals *r = refusals;
+	if (!r || getpid() == host || atomic_load(&r->left) <= 0)
+		return false;
+	atomic_fetch_sub(&r->left, 1);
+	ct_count_add(r->refused, 1);
+	errno = EAGAIN;
+	return true;
+}
+
+static creel_executor *pool_with(creel_process_pool_options o)
+{
+	host = getpid();
+	refusals = ct_shared(sizeof *refusals);
+	refusals->refused = ct_count_new();
+	return pt_pool_with(o);
+}
+
+/* The arena goes with the test. */
+static void close_pool(creel_executor *ex)
+{
+	ct_close(ex);
+	refusals = NULL;
+}
+
+/* The server, stopped while a worker runs the first task. */
+static pid_t stop_server(creel_executor *ex, struct pt_gated *g, creel_future **ret_first)
+{
+	*ret_first = pt_submit_gated(ex, g);
+	ct_count_await(g->started, 1);
+	ct_int(kill(g->ids->server, SIGSTOP), 0);
+	return g->ids->server;
+}
+
+static void open_gate(struct pt_gated *g, creel_future **f)
+{
+	ct_open(g->gate);
+	for (unsigned i = 0; i < 2; i++)
+		ct_int(ct_long_drop(f[i]), g->value);
+}
+
+/* From here on the server refuses one fork; waits for that. */
+static void go_on_refused(pid_t server)
+{
+	atomic_store(&refusals->left, 1);
+	ct_int(kill(server, SIGCONT), 0);
+	ct_count_await(refusals->refused, 1);
+}
+
+static creel_executor *pool_of_two(void)
+{
+	return pool_with((creel_process_pool_options){.max_workers = 2, .start_ns = 500 * PT_MS});
+}
+
+/* A worker that is not born in time did not start, and three of those break the pool. */
+CASE(births, c01_nobody_waits_for_ever_for_a_server_that_is_stopped)
+{
+	creel_executor *ex = pool_of_two();
+	struct pt_gated g = pt_gated(1);
+	creel_future *f[2], *third;
+	pid_t server = stop_server(ex, &g, &f[0]);
+	/* This one is sent to the first worker, behind the other. */
+	f[1] = pt_submit_gated(ex, &g);
+	third = ct_submit_count(ex, ct_count_new());
+	ct_has(pt_failure(third, CREEL_KIND_BROKEN)->message, "did not start in time");
+	creel_future_unref(third);
+	open_gate(&g, f);
+	/* Or close waits until it is killed. */
+	ct_int(kill(server, SIGCONT), 0);
+	ct_int(creel_executor_close(ex), 0);
+	refusals = NULL;
+}
+
+/* The first worker for it is given up, and born, or not, when nobody counts it any more. */
+static void one_given_up(void (*go_on)(pid_t server))
+{
+	creel_executor *ex = pool_of_two();
+	struct pt_gated g = pt_gated(1);
+	creel_future *f[2], *third;
+	struct ct_count *ran = ct_count_new();
+	pid_t server = stop_server(ex, &g, &f[0]);
+	f[1] = pt_submit_gated(ex, &g);
+	ct_until(pt_stats(ex).died == 1);
+	go_on(server);
+	ct_count_await(g.started, 2);
+	/* As many as there may be, and not one more. */
+	third = ct_submit_count(ex, ran);
+	ct_breathe();
+	ct_int(ct_count_get(ran), 0);
+	open_gate(&g, f);
+	ct_int(ct_long_drop(third), 1);
+	close_pool(ex);
+}
+
+static void just_go_on(pid_t server)
+{
+	ct_int(kill(server, SIGCONT), 0);
+}
+
+CASE(births, c18_a_worker_that_is_born_after_it_was_given_up)
+{
+	one_given_up(just_go_on);
+}
+
+CASE(births, c18_a_worker_that_is_refused_after_it_was_given_up)
+{
+	one_given_up(go_on_refused);
+}
+
+/* It leaves before it is born, and is not counted as leaving for ever. */
+CASE(births, c18_a_worker_that_is_refused_when_it_was_to_leave)
+{
+	creel_executor *ex = pool_with((creel_process_pool_options){.max_workers = 2});
+	struct pt_gated g = pt_gated(1);
+	creel_future *f[2];
+	pid_t server = stop_server(ex, &g, &f[0]);
+	f[1] = pt_submit_gated(ex, &g);
+	ct_int(creel_executor_resize(ex, 1), 0);
+	go_on_refused(server);
+	ct_int(creel_executor_resize(ex, 2), 0);
+	ct_count_await(g.started, 2);
+	open_gate(&g, f);
+	ct_int(creel_executor_resize(ex, 1), 0);
+	ct_until(pt_stats(ex).workers == 1);
+	close_pool(ex);
+}
+
+/* A time that cannot be said is never, and not long ago: UndefinedBehaviorSanitizer sees it. */
+CASE(births, c04_huge_durations_do_not_overflow)
+{
+	int64_t huge = INT64_MAX - 1;
+	creel_executor *ex = pool_with((creel_process_pool_options){.max_workers = 2,
+								    .idle_ns = huge,
+								    .limit_ns = huge,
+								    .grace_ns = huge,
+								    .start_ns = huge});
+	pt_works(ex);
+	ct_until(pt_stats(ex).idle > 0);
+	pt_works(ex);
+	close_pool(ex);
+}
