@@ -8,17 +8,25 @@ enum {
 	SLICE = 128, /* tasks between two looks at the clock: some ten microseconds */
 };
 
+/* It may call functions of the user's, which take as long as they like. */
+static bool may_take_long(const creel_future *f)
+{
+	return creel__load(&f->state, relaxed) & (CREEL__HOOKED | CREEL__OPTIONS);
+}
+
 uint64_t creel__cancel_until(creel_executor *ex, creel_future **list, creel_deadline deadline,
 			     uint64_t *ret_later)
 {
 	uint64_t count[CREEL__NOT_OURS + 1] = {0};
-	for (unsigned n = 0; *list; n++) {
-		if (n == SLICE) {
+	unsigned n = 0;
+	while (*list) {
+		if (n >= SLICE) {
 			if (creel__deadline_passed(deadline))
 				break;
 			n = 0;
 		}
 		creel_future *f = *list;
+		n += may_take_long(f) ? SLICE : 1;
 		/* Before the call: its callbacks may end the thread. */
 		*list = f->next;
 		count[creel__task_cancel((creel_task *)f)]++;

@@ -2,6 +2,7 @@
 /* Promise 17: shutting down, draining, closing, and letting go. */
 #include "contract.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 CASE(c17_shutdown_is_idempotent, 0)
@@ -88,6 +89,51 @@ CASE(c17_a_second_shutdown_may_add_cancelling, CT_ASYNC)
 	for (unsigned i = 0; i < hold.n; i++)
 		creel_future_unref(hold.blockers[i]);
 	free(hold.blockers);
+}
+
+/* What its caller ran of the callbacks of a shutdown: the first takes until the deadline. */
+static struct {
+	pthread_t caller;
+	creel_deadline deadline;
+	int called;
+} punctual;
+
+static void take_long(creel_future *f, void *arg)
+{
+	(void)f;
+	(void)arg;
+	if (!pthread_equal(punctual.caller, pthread_self()))
+		return;
+	punctual.called++;
+	while (creel_now().ns <= punctual.deadline.ns)
+		ct_breathe();
+}
+
+CASE(c17_after_its_deadline_a_shutdown_cancels_nothing_more_itself, CT_COUNTS)
+{
+	enum { N = 50 };
+	struct ct_hold hold;
+	struct ct_count *ran = ct_count_new();
+	creel_future *futures[N];
+	creel_executor *ex = ct_executor();
+	ct_hold(&hold, ex);
+	for (int i = 0; i < N; i++) {
+		futures[i] = ct_submit_count(ex, ran);
+		ct_int(creel_future_on_done(futures[i], NULL, take_long, NULL, NULL, NULL), 0);
+	}
+	punctual.caller = pthread_self();
+	punctual.called = 0;
+	punctual.deadline = creel_in_ms(20);
+	ct_int(creel_executor_shutdown(ex, CREEL_SHUTDOWN_CANCEL, punctual.deadline, NULL),
+	       -ETIMEDOUT);
+	ct_int(punctual.called, 1);
+	for (int i = 0; i < N; i++) {
+		ct_int(ct_outcome(futures[i]), -ECANCELED);
+		creel_future_unref(futures[i]);
+	}
+	ct_release(&hold);
+	ct_close(ex);
+	ct_int(ct_count_get(ran), 0);
 }
 
 struct ender {
