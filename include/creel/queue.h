@@ -39,7 +39,8 @@ typedef struct creel_queue_options {
 	uint32_t reserved32;
 	/* The destructor of tags, or NULL. creel calls it once, with tag_ctx, for each entry that
 	 * leaves the queue without being taken (_reset, _discard, the last _unref). No lock is
-	 * held. It must not block and must not end its thread. */
+	 * held. It must not block and must not end its thread. If it makes another queue forget
+	 * tags, those are freed when it has returned. */
 	void (*tag_free)(void *tag, void *tag_ctx);
 	void *tag_ctx;
 	/* Must be zero. */

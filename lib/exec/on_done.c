@@ -111,10 +111,10 @@ int creel_future_on_done(creel_future *f, creel_executor *ex, creel_done_fn fn, 
 {
 	if (!f || !fn)
 		return -EINVAL;
-	if (ex && ex->task_flags & CREEL__REMOTE)
-		return -ENOTSUP;
 	if (creel__future_foreign(f) || (ex && creel__executor_foreign(ex)))
 		return -EPERM;
+	if (ex && ex->task_flags & CREEL__REMOTE)
+		return -ENOTSUP;
 	struct creel__callback *c = ex ? new_away(ex) : creel__zalloc(sizeof *c);
 	if (!c)
 		return -ENOMEM;

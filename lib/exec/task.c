@@ -120,6 +120,7 @@ void creel__task_exited(const creel_task *last)
 	const creel_task *ended = NULL;
 	local->callbacks = local->destructors = 0;
 	local->draining = local->destroying = false;
+	local->forgetting = NULL;
 	while (local->task && (!last || ended != last)) {
 		creel_future *f = &local->task->future;
 		ended = local->task;

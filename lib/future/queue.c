@@ -36,6 +36,7 @@ creel_queue *creel_queue_new(const creel_queue_options *options)
 	creel__store(&q->refs, 1, relaxed);
 	creel__list_init(&q->waiting);
 	creel__list_init(&q->ready);
+	q->cursor[0] = q->cursor[1] = &q->waiting;
 	creel__store(&q->fd, -1, relaxed);
 	q->generation = creel__fork_generation();
 	if (!options)
@@ -63,6 +64,17 @@ creel_queue *creel_queue_ref(creel_queue *q)
 	return q;
 }
 
+/* A reference of an empty queue. */
+static void drop(creel_queue *q)
+{
+	/* [QUEUE-1] acq_rel: as in creel_queue_unref() */
+	if (creel__sub(&q->refs, 1, acq_rel) > 1)
+		return;
+	creel__queue_close_fd(q);
+	creel__error_unref(q->error);
+	creel__free(q);
+}
+
 void creel_queue_unref(creel_queue *q)
 {
 	if (!q || q->is_static)
@@ -75,10 +87,10 @@ void creel_queue_unref(creel_queue *q)
 	/* [QUEUE-1] acq_rel: the last one frees after everybody's use; pairs with itself */
 	if (creel__sub(&q->refs, 1, acq_rel) > 1)
 		return;
+	/* What is in it has references as well, until it is forgotten. */
+	creel__store(&q->refs, 1, relaxed);
 	(void)creel_queue_reset(q);
-	creel__queue_close_fd(q);
-	creel__error_unref(q->error);
-	creel__free(q);
+	drop(q);
 }
 
 int creel_queue_close(creel_queue *q)
@@ -93,21 +105,36 @@ int creel_queue_close(creel_queue *q)
 	return 0;
 }
 
-/* Gets rid of entries that are not linked any more. */
-static void forget(creel_queue *q, struct creel__list *all)
+/* False: the tag's destructor has forked, and this is the child. */
+static bool forget_one(struct creel__entry *e)
 {
+	creel_queue *q = e->queue;
+	/* Afterwards no notify uses it: it held the lock that this takes. */
+	creel__hooks_leave(e->future, &e->hook);
+	creel_future_unref(e->future);
+	if (!creel__user_call(q->generation, q->tag_free ? q->tag_free(e->tag, q->ctx) : (void)0,
+			      0))
+		return false;
+	creel__free(e);
+	creel_queue_unref(q);
+	return true;
+}
+
+/* Gets rid of entries that are not linked any more. */
+static void forget(struct creel__list *all)
+{
+	struct creel__local *local = creel__self();
 	struct creel__list *node;
-	creel__callbacks_enter();
-	while ((node = creel__list_pop(all))) {
-		struct creel__entry *e = creel__of(node, struct creel__entry, link);
-		/* Afterwards no notify uses it: it held the lock that this takes. */
-		creel__hooks_leave(e->future, &e->hook);
-		creel_future_unref(e->future);
-		if (!creel__user_call(q->generation,
-				      q->tag_free ? q->tag_free(e->tag, q->ctx) : (void)0, 0))
-			break;
-		creel__free(e);
+	if (local->forgetting) {
+		creel__list_splice(local->forgetting, all);
+		return;
 	}
+	local->forgetting = all;
+	creel__callbacks_enter();
+	while ((node = creel__list_pop(all)) &&
+	       forget_one(creel__of(node, struct creel__entry, link)))
+		;
+	local->forgetting = NULL;
 	creel__callbacks_leave();
 }
 
@@ -122,8 +149,10 @@ static int empty(creel_queue *q, bool closed)
 	creel__lock_acquire(&q->lock);
 	creel__list_splice(&all, &q->ready);
 	creel__list_splice(&all, &q->waiting);
+	q->cursor[0] = q->cursor[1] = &q->waiting;
 	for (struct creel__list *i = all.next; i != &all; i = i->next) {
 		creel__of(i, struct creel__entry, link)->linked = false;
+		(void)creel_queue_ref(q);
 		q->count--;
 	}
 	q->ready_count = 0;
@@ -132,7 +161,7 @@ static int empty(creel_queue *q, bool closed)
 		creel__queue_take_wakes_locked(q);
 	creel__queue_update_locked(q);
 	creel__lock_release(&q->lock);
-	forget(q, &all);
+	forget(&all);
 	return 0;
 }
 
@@ -172,18 +201,20 @@ int creel_queue_set_capacity(creel_queue *q, size_t capacity)
 	return 0;
 }
 
-/* Those that this round of cancelling has not come to yet, up to n, with references. */
-static size_t next_waiting(creel_queue *q, uint64_t round, creel_future **ret_futures, size_t n)
+/* The next that are waiting, up to n and to the entry of that number, with references. */
+static size_t next_waiting(creel_queue *q, bool kill, uint64_t last, creel_future **ret_futures,
+			   size_t n)
 {
 	size_t count = 0;
 	creel__lock_acquire(&q->lock);
-	for (struct creel__list *i = q->waiting.next; count < n && i != &q->waiting; i = i->next) {
+	struct creel__list *i = q->cursor[kill];
+	for (; count < n && i != &q->waiting; i = i->next) {
 		struct creel__entry *e = creel__of(i, struct creel__entry, link);
-		if (e->asked >= round)
-			continue;
-		e->asked = round;
+		if (e->number > last)
+			break;
 		ret_futures[count++] = creel_future_ref(e->future);
 	}
+	q->cursor[kill] = i;
 	creel__lock_release(&q->lock);
 	return count;
 }
@@ -196,10 +227,11 @@ static void ask_all(creel_queue *q, bool kill)
 	if (creel__fork_foreign(q->generation))
 		return;
 	creel__lock_acquire(&q->lock);
-	uint64_t round = ++q->rounds;
+	uint64_t last = q->linked;
+	q->cursor[kill] = q->waiting.next;
 	creel__lock_release(&q->lock);
 	while (!creel__fork_foreign(q->generation) &&
-	       (n = next_waiting(q, round, some, sizeof some / sizeof some[0]))) {
+	       (n = next_waiting(q, kill, last, some, sizeof some / sizeof some[0]))) {
 		for (size_t i = 0; i < n; i++) {
 			if (kill)
 				creel__future_kill(some[i], CREEL__GRACE_OF_POOL);
@@ -219,5 +251,5 @@ int creel_queue_cancel(creel_queue *q, unsigned flags)
 	ask_all(q, false);
 	if (flags & CREEL_KILL_REST)
 		ask_all(q, true);
-	return 0;
+	return creel__queue_check(q);
 }

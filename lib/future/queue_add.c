@@ -50,7 +50,7 @@ static void unreserve(creel_queue *q)
 static void place_locked(creel_queue *q, struct creel__entry *e)
 {
 	q->ready_count += e->ready;
-	creel__list_remove(&e->link);
+	creel__queue_unlink_locked(q, e);
 	creel__list_append(e->ready && !q->ordered ? &q->ready : &q->waiting, &e->link);
 }
 
@@ -105,6 +105,7 @@ void creel__entry_link(struct creel__entry *e, creel_future *f)
 	if (!listening)
 		e->ready = true;
 	e->linked = true;
+	e->number = ++q->linked;
 	place_locked(q, e);
 	creel__queue_update_locked(q);
 	creel__lock_release(&q->lock);

@@ -15,6 +15,14 @@
  *         none is on its way (called). One that returns from its sleep looks, takes, and calls
  *         the next if there is more. So an item wakes one taker, whether 1 or 64 of them wait.
  *         Those who wait for room do the same (hailed): a free place wakes one of them.
+ * CANCEL  A cancel goes through the waiting list, with a few at a time under the lock, as far as it
+ *         went when it began: its callbacks may add more. It remembers its place in a cursor, which
+ *         whoever unlinks that entry moves on. Several cancels share one: together they come to
+ *         all.
+ * FORGETTING  An entry that is forgotten holds a reference to the queue. A tag_free may drop the
+ *         last reference to the next queue: what is forgotten within a tag_free is put on the
+ *         thread's list, and its turn comes when that has returned. A chain of any length needs the
+ *         stack of one.
  * WAKE    creel_queue_wake() runs in signal handlers: it takes no lock. It counts up wakes, marks
  *         the descriptor, changes the takers' round and unparks one. A taker reads the round before
  *         it looks at wakes, so that a wake in between ends its sleep.
@@ -47,7 +55,9 @@ struct creel_queue {
 	struct creel__list waiting, ready;
 	size_t count; /* reserved and not taken */
 	size_t ready_count;
-	uint64_t rounds;         /* of cancelling */
+	uint64_t linked; /* counts entries */
+	/* Where a cancel, or one that kills as well, goes on: a link of waiting, or that itself. */
+	struct creel__list *cursor[2];
 	struct creel__cond room; /* there is a place (again), or no use in waiting for one */
 	bool hailed;             /* one who waited for it is on its way */
 	void (*tag_free)(void *tag, void *ctx);
@@ -64,7 +74,7 @@ struct creel_queue {
 struct creel__entry {
 	struct creel__hook hook;
 	struct creel__list link;
-	uint64_t asked; /* the last round of cancelling that has come to it; under queue.lock */
+	uint64_t number; /* ascends in the waiting list; under queue.lock */
 	creel_queue *queue;
 	creel_future *future; /* a reference */
 	void *tag;
@@ -99,6 +109,8 @@ void creel__entry_link(struct creel__entry *e, creel_future *f);
 
 /* queue_take.c */
 struct creel__entry *creel__queue_first_locked(creel_queue *q);
+/* Takes an entry out of its list. */
+void creel__queue_unlink_locked(creel_queue *q, struct creel__entry *e);
 /* Forgets wakes: they count as taken. */
 void creel__queue_take_wakes_locked(creel_queue *q);
 void creel__queue_close_fd(creel_queue *q);

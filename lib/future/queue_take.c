@@ -25,6 +25,14 @@ struct creel__entry *creel__queue_first_locked(creel_queue *q)
 	return e->ready ? e : NULL;
 }
 
+void creel__queue_unlink_locked(creel_queue *q, struct creel__entry *e)
+{
+	for (int i = 0; i < 2; i++)
+		if (q->cursor[i] == &e->link)
+			q->cursor[i] = e->link.next;
+	creel__list_remove(&e->link);
+}
+
 static bool is_woken_locked(creel_queue *q)
 {
 	/* [QUEUE-2] seq_cst: what was done before the wake is visible; of the descriptor's maker
@@ -109,7 +117,7 @@ static int try_take_locked(creel_queue *q, struct creel__entry **ret_entry)
 	struct creel__entry *e = creel__queue_first_locked(q);
 	if (!e)
 		return q->closed && q->count == 0 ? CREEL_EMPTY : 1;
-	creel__list_remove(&e->link);
+	creel__queue_unlink_locked(q, e);
 	q->count--;
 	q->ready_count--;
 	*ret_entry = e;

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct creel__list;
 struct custom;
 struct creel_future;
 struct creel_task;
@@ -38,6 +39,8 @@ struct creel__local {
 	unsigned destructors;
 	struct creel_future *dying, *dying_last;
 	void (*end_dying)(struct creel_future *f);
+	/* future/queue.c: what this thread forgets, while it does. */
+	struct creel__list *forgetting;
 	/* exec/custom.c: in an executor's destroy, and the executors whose destroy comes next. */
 	bool destroying;
 	struct custom *doomed, *doomed_last;

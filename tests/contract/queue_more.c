@@ -262,6 +262,39 @@ CASE(c10_cancelling_a_queue_cancels_what_is_in_it, CT_ASYNC)
 	ct_int(ct_count_get(ran), 0);
 }
 
+/* A callback that puts another future into the queue for each that is cancelled. */
+static void add_another(creel_future *f, void *q)
+{
+	creel_future *p = creel_promise_new();
+	(void)f;
+	ct_int(creel_future_on_done(p, NULL, add_another, q, NULL, NULL), 0);
+	ct_int(creel_queue_add(q, p, NULL), 0);
+	creel_future_unref(p);
+}
+
+CORE_CASE(c10_a_cancel_ends_although_its_callbacks_add_more)
+{
+	enum { N = 200 };
+	for (unsigned ordered = 0; ordered < 2; ordered++) {
+		creel_queue *q = creel_queue_new(
+			&(creel_queue_options){.flags = ordered ? CREEL_ORDERED : 0});
+		creel_future *f;
+		size_t cancelled = 99;
+		for (int i = 0; i < N; i++)
+			add_another(NULL, q);
+		ct_int(creel_queue_cancel(q, CREEL_KILL_REST), 0);
+		/* Each once: with CREEL_KILL_REST it goes through the queue twice. */
+		ct_int(creel_queue_length(q, &cancelled), 3 * N);
+		ct_int(cancelled, 2 * N);
+		for (int i = 0; i < 2 * N; i++) {
+			ct_int(creel_queue_take(q, CREEL_NOW, &f, NULL), 0);
+			ct_int(ct_outcome(f), -ECANCELED);
+			creel_future_unref(f);
+		}
+		creel_queue_unref(q);
+	}
+}
+
 static void *take_one(void *arg)
 {
 	struct adder *a = arg;

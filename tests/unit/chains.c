@@ -295,3 +295,31 @@ CT_TEST(chains, an_executor_owns_the_next_one, 0)
 	run_small(drop_executors);
 	ct_int(steps, LONG / 4);
 }
+
+static void drop_queue(void *queue, void *ctx)
+{
+	(void)ctx;
+	steps++;
+	creel_queue_unref(queue);
+}
+
+static void *drop_queues(void *arg)
+{
+	(void)arg;
+	creel_queue *top = NULL;
+	for (long i = 0; i < LONG / 4; i++) {
+		creel_queue *q = creel_queue_new(&(creel_queue_options){.tag_free = drop_queue});
+		ct_int(creel_queue_add(q, final, top), 0);
+		top = q;
+	}
+	creel_queue_unref(top);
+	return NULL;
+}
+
+CT_TEST(chains, a_queue_has_the_next_one_as_a_tag, 0)
+{
+	final = creel_promise_new();
+	run_small(drop_queues);
+	ct_int(steps, LONG / 4);
+	creel_future_unref(final);
+}
