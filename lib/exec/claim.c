@@ -10,7 +10,6 @@
  * itself.
  */
 #include "exec/task.h"
-#include "future/future.h"
 #include "sync/local.h"
 #include "sync/park.h"
 

@@ -6,7 +6,6 @@
  *          its error is of kind cancelled, and nobody is told that it went unread.
  */
 #include "exec/task.h"
-#include "future/future.h"
 #include "future/result.h"
 #include "sync/local.h"
 #include <creel/task.h>

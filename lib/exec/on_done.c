@@ -10,7 +10,6 @@
 #include "exec/submit.h"
 #include "future/callback.h"
 #include "future/class.h"
-#include "future/future.h"
 #include "sync/fork.h"
 #include "sync/thread.h"
 #include <creel/executor.h>

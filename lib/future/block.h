@@ -42,6 +42,7 @@
 #define CREEL__FUTURE_BLOCK_H
 
 #include "sync/atomic.h"
+#include "sync/fork.h"
 #include <creel/error.h>
 #include <stdalign.h>
 
@@ -123,6 +124,30 @@ struct creel_task {
 };
 
 _Static_assert(sizeof(creel_future) == 96 || sizeof(void *) != 8, "a block has 96 bytes");
+
+/* Whether a forked child uses its parent's future. */
+static inline bool creel__future_foreign(const creel_future *f)
+{
+	return creel__fork_foreign(f->generation);
+}
+
+/* Whether a state word is that of a final future. */
+static inline bool creel__is_final(uint64_t s)
+{
+	return (s & CREEL__STATE) >= CREEL__FINISHED;
+}
+
+static inline unsigned creel__future_peek(creel_future *f)
+{
+	/* [FUT-1] acquire: whoever sees it final sees the result; pairs with the release in
+	 * creel__future_settle() */
+	return creel__load(&f->state, acquire) & CREEL__STATE;
+}
+
+static inline bool creel__future_is_final(creel_future *f)
+{
+	return creel__future_peek(f) >= CREEL__FINISHED;
+}
 
 /* A block with one word of state set and no payload; NULL without memory. */
 creel_future *creel__block_new(uint64_t state);

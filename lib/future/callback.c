@@ -26,7 +26,6 @@
 #include "base/alloc.h"
 #include "base/list.h"
 #include "future/class.h"
-#include "future/future.h"
 #include "future/hook.h"
 #include "future/index.h"
 #include "future/nest.h"

@@ -12,7 +12,6 @@
 #include "future/error.h"
 #include "base/alloc.h"
 #include "base/code.h"
-#include "future/future.h"
 #include "future/nest.h"
 #include "future/release.h"
 #include "sync/atomic.h"

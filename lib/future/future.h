@@ -34,32 +34,8 @@ void creel__future_expect(creel_future *f);
 /* Waits until the future is final. 0, -ETIMEDOUT, -EDEADLK, -EPERM. */
 int creel__future_await(creel_future *f, creel_deadline deadline);
 
-/* Whether a forked child uses its parent's future. */
-static inline bool creel__future_foreign(const creel_future *f)
-{
-	return creel__fork_foreign(f->generation);
-}
-
-/* Whether a state word is that of a final future. */
-static inline bool creel__is_final(uint64_t s)
-{
-	return (s & CREEL__STATE) >= CREEL__FINISHED;
-}
-
-static inline unsigned creel__future_peek(creel_future *f)
-{
-	/* [FUT-1] acquire: whoever sees it final sees the result; pairs with the release in
-	 * creel__future_settle() */
-	return creel__load(&f->state, acquire) & CREEL__STATE;
-}
-
 /* Why a future that is final has no result, or NULL. Does not count as reading it. */
 const creel_error *creel__future_peek_error(creel_future *f);
-
-static inline bool creel__future_is_final(creel_future *f)
-{
-	return creel__future_peek(f) >= CREEL__FINISHED;
-}
 
 /* Lets go of a future that is PINNED or HELD: new replaces the bits of mask. Whoever waits for that
  * goes on. */

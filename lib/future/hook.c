@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The list of hooks on a future and the lock in its word; see future/hook.h. */
 #include "future/hook.h"
-#include "future/future.h"
 #include "sync/park.h"
 
 enum {

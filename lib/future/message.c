@@ -2,7 +2,6 @@
 /* Words for every outcome of reading a future. */
 #include "base/alloc.h"
 #include "future/block.h"
-#include "future/future.h"
 #include "future/result.h"
 #include "sync/local.h"
 #include <creel/future.h>

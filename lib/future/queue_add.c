@@ -3,7 +3,6 @@
 #include "future/queue_state.h"
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "future/future.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include <creel/future.h>

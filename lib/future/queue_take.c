@@ -5,7 +5,6 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/fd.h"
-#include "future/future.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include <creel/future.h>

@@ -9,7 +9,6 @@
  */
 #include "future/result.h"
 #include "base/alloc.h"
-#include "future/future.h"
 #include "future/nest.h"
 #include "future/release.h"
 #include "sync/fork.h"

@@ -6,10 +6,9 @@
  * What cannot be true ends that worker, and fails that task.
  */
 #include "base/alloc.h"
-#include "future/result.h"
 #include "base/clock.h"
 #include "future/error.h"
-#include "future/future.h"
+#include "future/result.h"
 #include "procs/pool.h"
 #include <creel/future.h>
 #include <errno.h>

@@ -16,7 +16,6 @@
 #include "base/cgroup.h"
 #include "base/clock.h"
 #include "future/error.h"
-#include "future/future.h"
 #include "procs/pool.h"
 #include "procs/work.h"
 #include <creel/future.h>

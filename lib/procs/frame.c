@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Frames with descriptors over a socket, and pidfds. */
-#include "procs/child.h"
 #include "base/fd.h"
+#include "procs/child.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>

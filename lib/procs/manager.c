@@ -11,7 +11,6 @@
  */
 #include "base/clock.h"
 #include "future/error.h"
-#include "future/future.h"
 #include "procs/pool.h"
 #include "sync/local.h"
 #include "sync/thread.h"

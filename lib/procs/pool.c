@@ -4,7 +4,6 @@
 #include "procs/pool.h"
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "future/future.h"
 #include "sync/local.h"
 #include "sync/thread.h"
 #include <creel/future.h>

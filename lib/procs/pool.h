@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The process pool in the parent.
+ * The process pool in the parent. Its files are the parts of this one object, and call each other.
  *
  *   submit --> queue --> slot (READY) ~~~> worker runs it ~~~> slot (DONE) --> manager --> future
  *      '------ directly, if a worker has room ----^                    |             |

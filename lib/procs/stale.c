@@ -12,7 +12,6 @@
  *            tables stay as long as the pool, for those who are just looking; there is a new one
  *            only where a server is replaced *and* libraries came or went.
  */
-#include "future/future.h"
 #include "procs/pool.h"
 #include "sync/local.h"
 #include <errno.h>

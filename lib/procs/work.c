@@ -12,11 +12,10 @@
  *          another way (a signal handler that forks) ends before it starts or commits a task.
  */
 #include "procs/work.h"
-#include "future/result.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "exec/task.h"
-#include "future/future.h"
+#include "future/result.h"
 #include "procs/area.h"
 #include "procs/bell.h"
 #include "sync/fork.h"

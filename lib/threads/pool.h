@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The thread pool from inside.
+ * The thread pool from inside. Its files are the parts of this one object, and call each other.
  *
  * LOCKS  pool->lock (rank 10) guards everything below it in struct pool. Then a shard's out_lock
  *        (50), then its in_lock (60). Tasks, callbacks and the user's functions run with none of

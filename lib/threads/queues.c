@@ -22,7 +22,6 @@
  * are filled under it and the sleeper looks into the shards before it looks into the batches.
  */
 #include "threads/queues.h"
-#include "future/future.h"
 
 enum creel__gate creel__shard_push(struct creel__shard *shard, creel_task *task)
 {

@@ -12,7 +12,6 @@
  */
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "future/future.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include "sync/thread.h"
