@@ -7,39 +7,14 @@
 #include <creel/submit.h>
 #include <string.h>
 
-static struct creel__heap_arg *heap_arg(creel_future *f)
+bool creel__argument_copy_out(creel_future *f, const void *arg, size_t size)
 {
-	return (struct creel__heap_arg *)(void *)f->payload;
-}
-
-void creel__argument(creel_future *f, void **ret_data, size_t *ret_size)
-{
-	if (f->arg_len <= CREEL__ARG_INLINE) {
-		*ret_data = f->arg_len ? f->payload : NULL;
-		*ret_size = f->arg_len;
-	} else if (f->arg_len != CREEL__ARG_REF) {
-		*ret_data = heap_arg(f)->data;
-		*ret_size = heap_arg(f)->size;
-	} else {
-		*ret_data = *(void **)(void *)f->payload;
-		*ret_size = CREEL_BY_REF;
-	}
-}
-
-bool creel__argument_copy(creel_future *f, const void *arg, size_t size)
-{
-	if (size <= CREEL__ARG_INLINE) {
-		f->arg_len = (uint8_t)size;
-		if (size)
-			memcpy(f->payload, arg, size);
-		return true;
-	}
 	if (size == CREEL_BY_REF) {
 		f->arg_len = CREEL__ARG_REF;
 		memcpy(f->payload, &arg, sizeof arg);
 		return true;
 	}
-	struct creel__heap_arg *heap = heap_arg(f);
+	struct creel__heap_arg *heap = creel__heap_arg(f);
 	const struct creel__executor_class *class = f->executor->class;
 	heap->data = class->shared_alloc ? class->shared_alloc(f->executor, size)
 					 : creel__malloc_data(size);
@@ -54,10 +29,10 @@ bool creel__argument_copy(creel_future *f, const void *arg, size_t size)
 void creel__argument_free(creel_future *f)
 {
 	if (f->arg_len == CREEL__ARG_HEAP) {
-		creel__free(heap_arg(f)->data);
-		heap_arg(f)->data = NULL;
-	} else if (f->arg_len == CREEL__ARG_SHARED && heap_arg(f)->data) {
-		f->executor->class->shared_free(f->executor, heap_arg(f)->data);
-		heap_arg(f)->data = NULL;
+		creel__free(creel__heap_arg(f)->data);
+		creel__heap_arg(f)->data = NULL;
+	} else if (f->arg_len == CREEL__ARG_SHARED && creel__heap_arg(f)->data) {
+		f->executor->class->shared_free(f->executor, creel__heap_arg(f)->data);
+		creel__heap_arg(f)->data = NULL;
 	}
 }
