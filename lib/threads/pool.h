@@ -36,9 +36,9 @@
  * SECOND   A submitter has at most one wake-up in flight. If it then waits for a task that has not
  *          started, its own CPU is free, and the woken worker may still be on its way to another
  *          one. So who is about to park for a pending task wakes one more worker, if one sleeps
- *          and fewer than two are in flight (creel__pool_second()). It holds the future meanwhile
- *          (CREEL__HELD): the task cannot start, so it cannot end, and the pool cannot go. Where
- *          one CPU is all there is, nobody wakes a second one.
+ *          and fewer than two are in flight. It holds the future meanwhile (CREEL__HELD): the task
+ *          cannot start, so it cannot end, and the pool cannot go. Where one CPU is all there is,
+ *          nobody wakes a second one.
  *
  * REFUSED  The system refused a thread, and no worker sleeps. Until a worker sleeps or leaves,
  *          every 1,000th submission tries again.
