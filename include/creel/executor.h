@@ -120,6 +120,17 @@ CREEL_API int creel_executor_drain(creel_executor *ex, creel_deadline deadline);
  */
 CREEL_API int creel_executor_resize(creel_executor *ex, int max_workers);
 
+/*
+ * Returns how many numbers the pool's workers may have: creel_task_worker() is always below. So an
+ * array with so many entries has one for each worker, whichever comes and goes. A process pool has
+ * as many as it has places. A thread pool has twice its maximum, at least 16, since workers that
+ * leave keep their number until their finalizer has returned. The count changes only if
+ * creel_executor_resize() raises the maximum, and never becomes less. An executor of your own has
+ * the count of the one beneath it. Returns 0 for executors without workers, for NULL, and in a
+ * forked child. Does not block.
+ */
+CREEL_API unsigned creel_executor_slots(creel_executor *ex);
+
 /* Fills the first size bytes of *ret_stats; pass sizeof *ret_stats. Returns 0, -EINVAL (ret_stats
  * is NULL or size is 0), or -EPERM (in a forked child); on an error *ret_stats is unchanged. */
 CREEL_API int creel_executor_stats(creel_executor *ex, creel_stats *ret_stats, size_t size);
@@ -165,6 +176,13 @@ CREEL_API creel_executor *creel_executor_new(const creel_executor_ops *ops, void
  * the library. Returns 0 if the task ran, -ECANCELED if it was cancelled and did not, or -EPERM if
  * the task is the parent's and this is a forked child. */
 CREEL_API int creel_task_run(creel_task *task);
+
+/* For custom executors. Returns two words of yours in a task that submit was given: to link it into
+ * your queue without an allocation, for example. They are uninitialised, and valid until
+ * creel_task_run() or creel_task_reject(), or until withdraw returns 1; a cancel alone leaves them
+ * alone. Returns NULL for a task that runs, for a task of another executor, for NULL, and in a
+ * forked child. */
+CREEL_API void **creel_task_words(creel_task *task);
 
 /* For custom executors. Ends a task that submit took and that will never run. Its future fails with
  * kind, code and message, unless it was cancelled before. Defaults: CREEL_KIND_REJECTED for an

@@ -25,7 +25,7 @@ typedef struct creel_thread_pool_options {
 	int max_workers;
 	/* So many idle workers never retire. Default: 0. At most max_workers. */
 	int min_workers;
-	/* CREEL_KEEP_SIGNALS or 0. */
+	/* CREEL_KEEP_SIGNALS, CREEL_PRESTART, or 0. */
 	unsigned flags;
 	/* Must be zero. */
 	uint32_t reserved32;
@@ -39,7 +39,7 @@ typedef struct creel_thread_pool_options {
 	 * Default: "creel". */
 	const char *name;
 	/* Runs first on every worker. creel_task_local() gives the worker's tasks what it stores in
-	 * *ret_local. worker is the worker's number; numbers start at 0 and are never used twice.
+	 * *ret_local. worker is the worker's number, as creel_task_worker() gives it.
 	 * If it returns anything but 0, the pool breaks: queued and later tasks fail with that
 	 * code. creel_fail(NULL, code, ...) says why. */
 	int (*initializer)(void *ctx, unsigned worker, void **ret_local);
@@ -59,13 +59,16 @@ typedef struct creel_thread_pool_options {
 enum {
 	/* Workers get the signal mask that the thread which makes the pool has at that moment. So
 	 * the process's signal handlers may run on workers. */
-	CREEL_KEEP_SIGNALS = 256
+	CREEL_KEEP_SIGNALS = 256,
+	/* creel_thread_pool_new() starts min_workers threads, and returns a broken executor if the
+	 * system refuses one. It does not wait for their initializers. */
+	CREEL_PRESTART = 512
 };
 
 /*
- * Makes a pool of threads. Workers start on demand; no thread starts in this call. Idle workers are
- * used before new ones start. Nothing spins, and an idle pool uses no CPU. Never returns NULL. End
- * the pool with creel_executor_close().
+ * Makes a pool of threads. Workers start on demand; no thread starts in this call, unless you ask
+ * for it (CREEL_PRESTART). Idle workers are used before new ones start. Nothing spins, and an idle
+ * pool uses no CPU. Never returns NULL. End the pool with creel_executor_close().
  *
  * REFUSED    The system may refuse a thread. If the pool has a worker, that is no failure: the
  *            task waits for that worker. An attempt is slow. So the pool tries the next thread when
@@ -126,6 +129,8 @@ typedef struct creel_process_pool_options {
 	 * breaks when its first worker starts; the error has the value. */
 	size_t memory_limit;
 	int cpu_seconds, open_files, nice;
+	/* Must be zero. */
+	uint32_t reserved32;
 	/* Descriptors that workers keep, besides 0, 1 and 2. The array is copied. */
 	const int *keep_fds;
 	size_t keep_fds_count;

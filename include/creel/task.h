@@ -69,8 +69,19 @@ CREEL_API bool creel_task_cancelled(const creel_task *task);
 CREEL_API void *creel_task_local(creel_task *task);
 
 /* Returns the number of the worker that runs the task, or UINT_MAX on an executor without workers.
- * Numbers start at 0. A pool never uses a number twice, and may skip some. */
+ * Numbers are small: a worker gets the lowest that is free, always below creel_executor_slots(). No
+ * two workers have one at the same time. A number is free again when its worker's finalizer has
+ * returned and, for a process, when its death is confirmed. */
 CREEL_API unsigned creel_task_worker(creel_task *task);
+
+/* Returns the executor that the task was submitted to, to submit more tasks to it, for example.
+ * Borrowed: valid until the function returns. Returns NULL in a worker process and in a forked
+ * child, which cannot use the host's executor, and for NULL. */
+CREEL_API creel_executor *creel_task_executor(creel_task *task);
+
+/* Returns a reference to the task's own future, which the caller drops. Returns NULL in a worker
+ * process and in a forked child, which cannot use the host's futures, and for NULL. */
+CREEL_API creel_future *creel_task_future(creel_task *task);
 
 /* Returns the task that the calling thread runs, or NULL outside of a task. If tasks run inside one
  * another, it returns the innermost. */

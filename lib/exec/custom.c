@@ -166,6 +166,15 @@ static int drain(creel_executor *ex, creel_deadline deadline)
 	return rc;
 }
 
+static unsigned slots(creel_executor *ex)
+{
+	struct custom *c = (struct custom *)ex;
+	creel_executor *beneath = NULL;
+	if (c->ops.beneath)
+		(void)creel__user_call(ex->generation, beneath = c->ops.beneath(c->self), 0);
+	return creel_executor_slots(beneath);
+}
+
 /* What of the tasks in flight runs, only the user's executor knows: all count as pending. */
 static void stats(creel_executor *ex, creel_stats *ret_stats)
 {
@@ -195,6 +204,7 @@ static const struct creel__executor_class class = {
 	.withdraw = withdraw,
 	.shutdown = shutdown,
 	.drain = drain,
+	.slots = slots,
 	.stats = stats,
 	.ended = ended,
 	.release = release,

@@ -143,6 +143,11 @@ int creel_executor_resize(creel_executor *ex, int max_workers)
 	return ex->class->resize ? ex->class->resize(ex, max_workers) : -ENOTSUP;
 }
 
+unsigned creel_executor_slots(creel_executor *ex)
+{
+	return check(ex) == 0 && ex->class->slots ? ex->class->slots(ex) : 0;
+}
+
 /* It reads files: a thread that is to be cancelled is not before it is through. */
 int creel__executor_cpus(creel_executor *ex)
 {

@@ -78,7 +78,7 @@ static void dispose(struct creel__callback *c)
 {
 	struct away *a = (struct away *)c;
 	if (a->task) {
-		creel__free(creel__options_of(&a->task->future));
+		creel__options_free(creel__options_of(&a->task->future));
 		creel__block_free(&a->task->future);
 	}
 	creel_executor_unref(a->executor);

@@ -97,7 +97,7 @@ static int check(const struct submission *s)
 static void discard(creel_future *f)
 {
 	creel__argument_free(f);
-	creel__free(creel__options_of(f));
+	creel__options_free(creel__options_of(f));
 	creel__block_free(f);
 }
 

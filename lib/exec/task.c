@@ -22,7 +22,6 @@
 #include <creel/future.h>
 #include <creel/task.h>
 #include <errno.h>
-#include <limits.h>
 
 /* A worker is about to end the task that it took from the queue: it says that it looks for the next
  * one, so that whoever waits for the end can rely on it. Relaxed: the end itself publishes it. */
@@ -327,23 +326,4 @@ bool creel_task_cancelled(const creel_task *task)
 		return true;
 	return creel__load(&task->future.state, relaxed) & CREEL__ASKED ||
 	       creel__load(&task->future.executor->kills, relaxed);
-}
-
-void *creel_task_local(creel_task *task)
-{
-	(void)task;
-	struct creel__worker *worker = creel__self()->worker;
-	return worker ? worker->local : NULL;
-}
-
-unsigned creel_task_worker(creel_task *task)
-{
-	(void)task;
-	struct creel__worker *worker = creel__self()->worker;
-	return worker ? worker->index : UINT_MAX;
-}
-
-creel_task *creel_task_current(void)
-{
-	return creel__self()->task;
 }

@@ -66,6 +66,8 @@ struct creel__executor_class {
 			size_t *ret_left);
 	int (*drain)(creel_executor *ex, creel_deadline deadline);
 	int (*resize)(creel_executor *ex, int max_workers);
+	/* The numbers of its workers are below. NULL: it has none. */
+	unsigned (*slots)(creel_executor *ex);
 	void (*stats)(creel_executor *ex, creel_stats *ret_stats);
 	/* A task with CREEL__COUNTED of its has ended; or a cancelled one that the executor has not
 	 * counted: its destructor has returned at last. */

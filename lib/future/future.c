@@ -63,10 +63,11 @@ void creel__future_settle(creel_future *f, unsigned final, unsigned drop)
 /* One without a name needs no error of its own. */
 void creel__future_cancelled(creel_future *f)
 {
-	const char *name = creel__task_name(f);
-	if (name && *name)
-		creel__result_error(f, creel__error_make(CREEL_KIND_CANCELLED, -ECANCELED, name,
-							 "cancelled before it started"));
+	struct creel__options *options = creel__options_of(f);
+	if (options && *options->name)
+		options->cancelled = creel__error_make(CREEL_KIND_CANCELLED, -ECANCELED,
+						       options->name,
+						       "cancelled before it started");
 	creel__future_settle(f, CREEL__CANCELLED, 1);
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The list of hooks on a future and the lock in its word; see future/hook.h. */
 #include "future/hook.h"
+#include "base/alloc.h"
+#include "future/error.h"
 #include "sync/park.h"
 
 enum {
@@ -164,10 +166,18 @@ struct creel__options *creel__options_of(creel_future *f)
 	return (struct creel__options *)first;
 }
 
+void creel__options_free(struct creel__options *options)
+{
+	if (options)
+		creel__error_unref(options->cancelled);
+	creel__free(options);
+}
+
 void creel__options_attach(creel_future *f, struct creel__options *options)
 {
 	options->hook.next = options->hook.prev = &options->hook;
 	options->hook.notify = NULL;
+	options->cancelled = NULL;
 	creel__store(&f->hooks, (uintptr_t)&options->hook, relaxed);
 	creel__store(&f->state, creel__load(&f->state, relaxed) | CREEL__OPTIONS, relaxed);
 }

@@ -31,8 +31,11 @@ struct creel__options {
 	void (*arg_free)(void *arg, size_t size, void *arg_ctx);
 	void *arg_ctx;
 	int64_t limit_ns;
-	char name[]; /* what it is called in errors */
+	const creel_error *cancelled; /* once it is: its error, which has the name; or NULL */
+	char name[];                  /* what it is called in errors */
 };
+
+void creel__options_free(struct creel__options *options); /* NULL does nothing */
 
 /* NULL if it has none. Only set before the future is shared. */
 struct creel__options *creel__options_of(creel_future *f);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a reader gets: waits for the end of the future, then gives the result or the error. */
 #include "future/future.h"
+#include "future/hook.h"
 #include "future/release.h"
 #include "future/result.h"
 #include "sync/local.h"
@@ -13,8 +14,13 @@ const creel_error *creel__future_peek_error(creel_future *f)
 	unsigned state = creel__future_peek(f);
 	if (state != CREEL__FAILED && state != CREEL__CANCELLED)
 		return NULL;
-	const creel_error *e = creel__result_get_error(f);
-	return e ? e : creel__error_static(CREEL_KIND_CANCELLED);
+	if (state == CREEL__FAILED)
+		return creel__result_get_error(f);
+	/* A child leaves the lock of the hooks alone. */
+	const struct creel__options *options = creel__future_foreign(f) ? NULL
+									: creel__options_of(f);
+	return options && options->cancelled ? options->cancelled
+					     : creel__error_static(CREEL_KIND_CANCELLED);
 }
 
 /* Waits, and turns the outcome into a return code. */

@@ -53,7 +53,7 @@ static bool is_unhandled(creel_future *f)
 static void free_block(creel_future *f)
 {
 	creel__argument_free(f);
-	creel__free(creel__options_of(f));
+	creel__options_free(creel__options_of(f));
 	creel__block_free(f);
 }
 
@@ -81,7 +81,7 @@ static void drop_options(creel_future *f)
 	creel__argument_free(f);
 	creel__and(&f->state, ~(uint64_t)CREEL__OPTIONS, relaxed);
 	creel__store(&f->hooks, 0, relaxed);
-	creel__free(options);
+	creel__options_free(options);
 }
 
 /* Drops a reference that is the last one or the last one of a user. */

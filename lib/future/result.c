@@ -31,6 +31,13 @@ static void *result_place(creel_future *f)
 	return f->payload + result_offset(f);
 }
 
+_Static_assert(CREEL__PAYLOAD - CREEL__ARG_INLINE >= 2 * sizeof(void *), "room for two words");
+
+void **creel__result_words(creel_future *f)
+{
+	return result_place(f);
+}
+
 static struct creel__box *box_of(creel_future *f)
 {
 	return *(struct creel__box **)result_place(f);

@@ -25,6 +25,9 @@ struct creel__result_space {
  * data is NULL; NULL without memory. */
 struct creel__box *creel__box_new(const creel_future *f, const void *data, size_t size);
 
+/* Room for two pointers where the result will stand. */
+void **creel__result_words(creel_future *f);
+
 /* Writers of the result: whoever has the future RUNNING or SETTLING.
  * Each replaces what was there. */
 int creel__result_copy(creel_future *f, const void *data, size_t size);

@@ -106,9 +106,9 @@ static const creel_error *check(const creel_process_pool_options *o)
 		return refuse("grace_ns", o->grace_ns, "use 0 for SIGKILL at once");
 	if (o->start_ns < 0)
 		return refuse("start_ns", o->start_ns, "use 0 for the default");
-	const creel_error *error = creel__reserved_refuse(CREEL_KIND_BROKEN, call, 0, o->reserved,
-							  sizeof o->reserved /
-								  sizeof o->reserved[0]);
+	const creel_error *error = creel__reserved_refuse(
+		CREEL_KIND_BROKEN, call, o->reserved32, o->reserved,
+		sizeof o->reserved / sizeof o->reserved[0]);
 	if (!error)
 		error = check_counts(o);
 	return error ? error : check_budget(o);

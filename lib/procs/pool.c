@@ -282,6 +282,11 @@ static int resize(creel_executor *ex, int max_workers)
 	return rc;
 }
 
+static unsigned slots(creel_executor *ex)
+{
+	return procs_of(ex)->space->workers;
+}
+
 static void stats(creel_executor *ex, creel_stats *ret_stats)
 {
 	struct creel__procs *p = procs_of(ex);
@@ -380,6 +385,7 @@ static const struct creel__executor_class process_pool_class = {
 	.shutdown = shutdown,
 	.drain = drain,
 	.resize = resize,
+	.slots = slots,
 	.stats = stats,
 	.ended = ended,
 	.is_thread = is_thread,

@@ -79,7 +79,8 @@ static void *helper_main(void *arg)
 	(void)creel__thread_no_cancel();
 	creel__self()->own = true;
 	h->w.thread = creel__thread_self();
-	creel__thread_set_name(h->w.pool->name, h->w.base.index);
+	/* Behind the workers' numbers. */
+	creel__thread_set_name(h->w.pool->name, creel__load(&h->w.pool->slots, relaxed));
 	creel__thread_inherit(&h->w.pool->heritage);
 	creel__error_fill_reserve();
 	creel__thread_guard(help, ended, h);
@@ -93,7 +94,6 @@ static struct helper *helper_new(struct creel__pool *pool, const struct creel__t
 		return NULL;
 	*h = (struct helper){.w = {.pool = pool, .is_helper = true}, .taken = *taken};
 	h->w.base.executor = &pool->base;
-	h->w.base.index = creel__add(&pool->next_index, 1, relaxed);
 	creel__list_init(&h->w.roster);
 	creel__list_init(&h->w.idle);
 	return h;

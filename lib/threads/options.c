@@ -10,6 +10,8 @@
 
 #define DEFAULT_IDLE_NS INT64_C(10000000000)
 
+enum { SLOTS_LEAST = 16 };
+
 static const char call[] = "creel_thread_pool_new";
 
 static const creel_error *refuse(const char *field, long long value, const char *advice)
@@ -42,8 +44,11 @@ static const creel_error *check(const creel_thread_pool_options *o)
 		return refuse("min_workers", o->min_workers, "use 0 for none, or a count");
 	if ((error = creel__workers_refuse(call, o->min_workers, o->max_workers)))
 		return error;
-	if (o->flags & ~(unsigned)CREEL_KEEP_SIGNALS)
-		return refuse("flags", o->flags, "use CREEL_KEEP_SIGNALS or 0");
+	if (o->flags & ~(unsigned)(CREEL_KEEP_SIGNALS | CREEL_PRESTART))
+		return refuse("flags", o->flags, "use CREEL_KEEP_SIGNALS, CREEL_PRESTART or 0");
+	if (o->flags & CREEL_PRESTART && !o->min_workers)
+		return refuse("min_workers", o->min_workers,
+			      "with CREEL_PRESTART it says how many workers to start");
 	if (o->idle_ns < 0)
 		return refuse("idle_ns", o->idle_ns,
 			      "use 0 for the default, CREEL_NEVER to keep workers");
@@ -64,6 +69,12 @@ static unsigned shards_for(int workers, int cpus)
 	return n;
 }
 
+unsigned creel__pool_slots_for(int max_workers)
+{
+	unsigned n = 2u * (unsigned)max_workers;
+	return n < SLOTS_LEAST ? SLOTS_LEAST : n;
+}
+
 static void apply(struct creel__pool *pool, const creel_thread_pool_options *o)
 {
 	pool->min_workers = pool->min_asked = o->min_workers;
@@ -82,6 +93,19 @@ static void apply(struct creel__pool *pool, const creel_thread_pool_options *o)
 	pool->shards = shards_for(pool->max_workers, cpus);
 	pool->second = cpus > 1;
 	creel__store(&pool->sharers, (unsigned)pool->max_workers, relaxed);
+	creel__store(&pool->slots, creel__pool_slots_for(pool->max_workers), relaxed);
+}
+
+/* Those that could be started leave by themselves. */
+static creel_executor *refuse_prestart(struct creel__pool *pool, int started, int code)
+{
+	int wanted = pool->min_workers;
+	creel_executor_unref(&pool->base);
+	return creel__executor_broken(creel__error_make(
+		CREEL_KIND_BROKEN, code, NULL,
+		"%s: CREEL_PRESTART: the system gives %d of the %d threads of min_workers (%s); "
+		"raise the limits on threads or memory, or lower min_workers",
+		call, started, wanted, creel_code_name(code)));
 }
 
 static creel_executor *make(const creel_thread_pool_options *o)
@@ -99,7 +123,8 @@ static creel_executor *make(const creel_thread_pool_options *o)
 	creel__list_init(&pool->idle);
 	creel__list_init(&pool->zombies);
 	creel__pool_update_need_locked(pool);
-	return &pool->base;
+	int started, rc = o->flags & CREEL_PRESTART ? creel__pool_prestart(pool, &started) : 0;
+	return rc ? refuse_prestart(pool, started, rc) : &pool->base;
 }
 
 /* It reads files: a thread that is to be cancelled is not before it has its pool. */

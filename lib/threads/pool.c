@@ -183,6 +183,28 @@ static int ensure_worker(struct creel__pool *pool)
 	return rc == 0 || rc == -ENOMEM ? rc : -EAGAIN;
 }
 
+int creel__pool_prestart(struct creel__pool *pool, int *ret_count)
+{
+	int rc = 0, n = 0;
+	creel__lock_acquire(&pool->lock);
+	set_gates_locked(pool, CREEL__GATE_OPEN);
+	while (n < pool->min_workers && (rc = creel__worker_start(pool, false)) == 0) {
+		pool->starting++;
+		n++;
+	}
+	if (n == 0)
+		set_gates_locked(pool, CREEL__GATE_NO_WORKERS);
+	creel__pool_update_need_locked(pool);
+	creel__lock_release(&pool->lock);
+	*ret_count = n;
+	return rc == 0 || rc == -ENOMEM ? rc : -EAGAIN;
+}
+
+static unsigned slots(creel_executor *ex)
+{
+	return creel__load(&((struct creel__pool *)ex)->slots, relaxed);
+}
+
 /* Each outside thread has its shard, so that its tasks stay in order. */
 static struct creel__shard *own_shard(struct creel__pool *pool)
 {
@@ -333,6 +355,8 @@ static int resize(creel_executor *ex, int max_workers)
 		pool->max_workers = max_workers;
 		pool->min_workers = max_workers < pool->min_asked ? max_workers : pool->min_asked;
 		creel__store(&pool->sharers, (unsigned)max_workers, relaxed);
+		if (creel__load(&pool->slots, relaxed) < creel__pool_slots_for(max_workers))
+			creel__store(&pool->slots, creel__pool_slots_for(max_workers), relaxed);
 		pool->no_more_threads = false;
 		int surplus = pool->alive - max_workers;
 		creel__pool_call_in_locked(pool);
@@ -427,6 +451,7 @@ static const struct creel__executor_class thread_pool_class = {
 	.shutdown = shutdown,
 	.drain = drain,
 	.resize = resize,
+	.slots = slots,
 	.stats = stats,
 	.is_thread = creel__pool_is_thread,
 	.release = creel__pool_release,

@@ -88,7 +88,7 @@ struct creel__pool_worker {
 	struct creel__worker base;
 	struct creel__pool *pool;
 	pthread_t thread;
-	struct creel__list roster; /* in pool->roster, later in pool->zombies */
+	struct creel__list roster; /* in pool->roster by number, later in pool->zombies */
 	bool is_helper;            /* no worker: cancel.c; set at birth */
 	bool joining;              /* a zombie that a closer joins; guarded by pool->lock */
 	struct creel__list idle;   /* in pool->idle while it sleeps */
@@ -122,7 +122,7 @@ struct creel__pool {
 	_Atomic(uint32_t) attention;     /* counts call-ins */
 	_Atomic(uint32_t) refused_looks; /* since the system refused a thread */
 	_Atomic(unsigned) sharers;       /* max_workers */
-	_Atomic(unsigned) next_index;    /* of the next worker */
+	_Atomic(unsigned) slots;         /* the workers' numbers are below */
 
 	alignas(64) struct creel__lock lock;
 	struct creel__cond changed; /* workers went idle or went away */
@@ -141,7 +141,12 @@ struct creel__pool {
 	struct creel__shard shard[CREEL__SHARDS_MAX];
 };
 
+/* options.c: what slots has to be for so many workers. Some leave while others start. */
+unsigned creel__pool_slots_for(int max_workers);
+
 /* pool.c */
+/* Starts min_workers. 0, or a code: then *ret_count is how many there are. */
+int creel__pool_prestart(struct creel__pool *pool, int *ret_count);
 const struct creel__executor_class *creel__thread_pool_class(void);
 void creel__pool_update_need_locked(struct creel__pool *pool);
 void creel__pool_wake_one(struct creel__pool *pool);

@@ -287,24 +287,57 @@ void creel__worker_started_locked(struct creel__pool *pool)
 	pool->put_off = false;
 }
 
+/* The lowest number that no worker has, and before whom in the roster its worker stands: that is in
+ * the order of the numbers. NULL: all are taken. */
+static struct creel__list *free_number_locked(struct creel__pool *pool, unsigned *ret_number)
+{
+	struct creel__list *i = pool->roster.next;
+	unsigned n = 0;
+	while (i != &pool->roster &&
+	       creel__of(i, struct creel__pool_worker, roster)->base.index == n) {
+		i = i->next;
+		n++;
+	}
+	*ret_number = n;
+	return n < creel__load(&pool->slots, relaxed) ? i : NULL;
+}
+
+/* Takes a number. All are taken only if many workers are still in their finalizers: then it waits
+ * for one of those, counts as starting, and nobody relies on it. */
+static void enroll_locked(struct creel__pool_worker *w)
+{
+	struct creel__pool *pool = w->pool;
+	struct creel__list *before = free_number_locked(pool, &w->base.index);
+	if (!before) {
+		creel__lock_release(&pool->lock);
+		if (arrive(w, false))
+			creel__pool_pass_on(pool);
+		creel__lock_acquire(&pool->lock);
+	}
+	while (!(before = free_number_locked(pool, &w->base.index)))
+		creel__cond_wait(&pool->changed, &pool->lock, CREEL_FOREVER);
+	creel__list_append(before, &w->roster);
+	w->next_shard = w->base.index;
+}
+
 static void begin(struct creel__pool_worker *w)
 {
 	struct creel__pool *pool = w->pool;
 	creel__self()->worker = &w->base;
 	w->thread = creel__thread_self();
-	creel__thread_set_name(pool->name, w->base.index);
 	creel__thread_inherit(&pool->heritage);
 	creel__error_fill_reserve();
 	creel__lock_acquire(&pool->lock);
+	enroll_locked(w);
 	pool->alive++;
 	pool->started++;
 	creel__worker_started_locked(pool);
-	creel__list_append(&pool->roster, &w->roster);
 	creel__pool_reap_locked(pool);
 	w->attended = creel__load(&pool->attention, relaxed);
 	if (pool->alive > pool->max_workers)
 		creel__pool_call_in_locked(pool);
 	creel__lock_release(&pool->lock);
+	creel__thread_set_name(pool->name, w->base.index);
 }
 
 /* The initializer may take long, or wait for what is queued: nobody waits for this worker
@@ -433,8 +466,6 @@ int creel__worker_start(struct creel__pool *pool, bool waking)
 	*w = (struct creel__pool_worker){.pool = pool, .waking = waking};
 	w->base.executor = &pool->base;
 	w->base.need = &pool->need;
-	w->base.index = creel__add(&pool->next_index, 1, relaxed);
-	w->next_shard = w->base.index;
 	creel__list_init(&w->roster);
 	creel__list_init(&w->idle);
 	pthread_t thread; /* the worker stores its own: it may be gone before this call returns */

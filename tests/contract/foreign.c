@@ -110,6 +110,7 @@ static void refuses_executor(creel_executor *ex, void *p)
 	CHILD(!f);
 	REFUSED(creel_executor_drain, ex, CREEL_FOREVER);
 	REFUSED(creel_executor_resize, ex, 2);
+	GIVES(0u, creel_executor_slots, ex);
 	REFUSED(creel_executor_stats, ex, &stats, sizeof stats);
 	REFUSED(creel_executor_shutdown, ex, 0, CREEL_FOREVER, &left);
 	REFUSED(creel_executor_shutdown, ex, CREEL_SHUTDOWN_KILL, CREEL_NOW, &left);
@@ -231,7 +232,10 @@ static void refuses_task(creel_task *task)
 	/* Of the worker that it was, which it has a copy of. */
 	GIVES(creel_task_worker(task), creel_task_worker, task);
 	GIVES(creel_task_local(task), creel_task_local, task);
+	GIVES(NULL, creel_task_executor, task);
+	GIVES(NULL, creel_task_future, task);
 	/* Those of a custom executor. */
+	GIVES(NULL, creel_task_words, task);
 	REFUSED(creel_task_run, task);
 	IGNORED(creel_task_reject, task, CREEL_KIND_FAILED, -EIO, "no");
 }

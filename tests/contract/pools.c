@@ -226,8 +226,11 @@ CORE_CASE(bad_pool_options_make_a_broken_pool_that_names_field_and_value)
 		{{.max_workers = 2, .min_workers = 3},
 		 "min_workers is 3 and max_workers is 2; raise max_workers, or lower min_workers "
 		 "to it"},
-		{{.flags = 4}, "flags is 4; use CREEL_KEEP_SIGNALS or 0"},
-		{{.flags = UINT_MAX}, "flags is 4294967295; use CREEL_KEEP_SIGNALS or 0"},
+		{{.flags = 4},
+		 "flags is 4; use CREEL_KEEP_SIGNALS, "
+		 "CREEL_PRESTART or 0"},
+		{{.flags = UINT_MAX},
+		 "flags is 4294967295; use CREEL_KEEP_SIGNALS, CREEL_PRESTART or 0"},
 		{{.idle_ns = -5},
 		 "idle_ns is -5; use 0 for the default, CREEL_NEVER to keep workers"},
 		{{.reserved32 = 3},

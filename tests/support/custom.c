@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A custom executor: tasks in a list, one thread that runs them in order.
+ * A custom executor: tasks in a list, one thread that runs them in order. The list is linked
+ * through the words of the tasks, so nothing is allocated for one.
  *
  * LOCKS     self->lock guards the list and quit. It is not held while a task runs,
  *           as withdraw takes it.
@@ -9,20 +10,14 @@
  */
 #include "custom.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
-struct node {
-	creel_task *task;
-	struct node *next;
-};
-
 struct custom {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	struct node *first, **end;
+	creel_task *first, *last;
 	bool quit;
 	_Atomic int refs;
 };
@@ -36,21 +31,40 @@ static void drop(struct custom *self)
 	free(self);
 }
 
+static void **next_of(creel_task *task)
+{
+	return &creel_task_words(task)[0];
+}
+
+static void **before_of(creel_task *task)
+{
+	return &creel_task_words(task)[1];
+}
+
+/* One that is in no list is its own next. */
+static void unlink_locked(struct custom *self, creel_task *task)
+{
+	creel_task *next = *next_of(task), *before = *before_of(task);
+	if (before)
+		*next_of(before) = next;
+	else
+		self->first = next;
+	if (next)
+		*before_of(next) = before;
+	else
+		self->last = before;
+	*next_of(task) = task;
+}
+
 static creel_task *next_task(struct custom *self)
 {
-	creel_task *task = NULL;
 	pthread_mutex_lock(&self->lock);
 	while (!self->first && !self->quit)
 		pthread_cond_wait(&self->changed, &self->lock);
-	struct node *node = self->first;
-	if (node) {
-		task = node->task;
-		self->first = node->next;
-		if (!self->first)
-			self->end = &self->first;
-	}
+	creel_task *task = self->first;
+	if (task)
+		unlink_locked(self, task);
 	pthread_mutex_unlock(&self->lock);
-	free(node);
 	return task;
 }
 
@@ -66,13 +80,14 @@ static void *work(void *arg)
 static int submit(void *arg, creel_task *task)
 {
 	struct custom *self = arg;
-	struct node *node = malloc(sizeof *node);
-	if (!node)
-		return -ENOMEM;
-	*node = (struct node){task, NULL};
 	pthread_mutex_lock(&self->lock);
-	*self->end = node;
-	self->end = &node->next;
+	*next_of(task) = NULL;
+	*before_of(task) = self->last;
+	if (self->last)
+		*next_of(self->last) = task;
+	else
+		self->first = task;
+	self->last = task;
 	pthread_cond_signal(&self->changed);
 	pthread_mutex_unlock(&self->lock);
 	return 0;
@@ -81,19 +96,12 @@ static int submit(void *arg, creel_task *task)
 static int withdraw(void *arg, creel_task *task)
 {
 	struct custom *self = arg;
-	struct node *found = NULL;
 	pthread_mutex_lock(&self->lock);
-	for (struct node **at = &self->first; *at && !found; at = found ? at : &(*at)->next) {
-		if ((*at)->task != task)
-			continue;
-		found = *at;
-		*at = found->next;
-		if (!found->next)
-			self->end = at;
-	}
+	bool queued = *next_of(task) != task;
+	if (queued)
+		unlink_locked(self, task);
 	pthread_mutex_unlock(&self->lock);
-	free(found);
-	return found != NULL;
+	return queued;
 }
 
 static void shut_down(void *arg, unsigned flags)
@@ -125,7 +133,6 @@ creel_executor *ct_custom_new(bool bare)
 	}
 	pthread_mutex_init(&self->lock, NULL);
 	pthread_cond_init(&self->changed, NULL);
-	self->end = &self->first;
 	atomic_store(&self->refs, 2);
 	if (pthread_create(&thread, NULL, work, self)) {
 		free(self);

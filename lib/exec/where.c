@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* Where a task is: its executor, its future, its worker; and the words that its executor keeps in
+ * it. */
+#include "exec/executor.h"
+#include "future/future.h"
+#include "future/result.h"
+#include "sync/local.h"
+#include <creel/executor.h>
+#include <creel/future.h>
+#include <creel/task.h>
+#include <limits.h>
+
+/* In a worker process the executor is the host's, and in a forked child its parent's. */
+static bool is_here(const creel_task *task)
+{
+	return task && !creel__executor_foreign(task->future.executor);
+}
+
+creel_executor *creel_task_executor(creel_task *task)
+{
+	return is_here(task) ? task->future.executor : NULL;
+}
+
+creel_future *creel_task_future(creel_task *task)
+{
+	return is_here(task) ? creel_future_ref(&task->future) : NULL;
+}
+
+/* They stand where the result will: nobody writes that before the task runs or is rejected. */
+void **creel_task_words(creel_task *task)
+{
+	if (!is_here(task))
+		return NULL;
+	uint64_t s = creel__load(&task->future.state, relaxed);
+	unsigned state = s & CREEL__STATE;
+	bool queued = state == CREEL__PENDING || state == CREEL__PINNED ||
+		      state == CREEL__DROPPING || state == CREEL__CANCELLED;
+	return s & CREEL__COUNTED && queued ? creel__result_words(&task->future) : NULL;
+}
+
+void *creel_task_local(creel_task *task)
+{
+	(void)task;
+	struct creel__worker *worker = creel__self()->worker;
+	return worker ? worker->local : NULL;
+}
+
+unsigned creel_task_worker(creel_task *task)
+{
+	(void)task;
+	struct creel__worker *worker = creel__self()->worker;
+	return worker ? worker->index : UINT_MAX;
+}
+
+creel_task *creel_task_current(void)
+{
+	return creel__self()->task;
+}
