@@ -14,9 +14,9 @@
  * queue, map) returns -EPERM. The child may drop its reference or forget it. The first drop closes
  * the descriptors of a queue or a process pool, and does nothing else. The child may make its own
  * objects. If a child returns from a task, a callback or another function of yours that a thread of
- * the library called, it ends there, with the function's code as its exit status. On your own
- * thread (inline executor) it returns to the caller, and none of the parent's other functions is
- * called there.
+ * the library called, it ends there, with the function's code as its exit status. If the function
+ * ran on a thread of yours, as on the inline executor, the child returns to your code. In the child
+ * creel calls no function of the parent's.
  *
  * Memory
  *
@@ -37,8 +37,8 @@ enum {
 	CREEL_SHUTDOWN_CANCEL = 1,
 	/* Also end the running tasks; includes CREEL_SHUTDOWN_CANCEL. A process pool kills the
 	 * workers that run a task, with grace_ns of its options; those tasks fail as killed. Other
-	 * executors cannot end a function: there creel_task_cancelled() returns true in all tasks.
-	 * */
+	 * executors cannot end a function: there creel_task_cancelled() returns true in each
+	 * task. */
 	CREEL_SHUTDOWN_KILL = 2
 };
 

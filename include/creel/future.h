@@ -155,16 +155,16 @@ typedef void (*creel_done_fn)(creel_future *f, void *arg);
  * Order in detail
  *
  * If f is final but its earlier callbacks have not all returned, the thread that runs them also
- * runs the new one, after them. If a callback or destructor registers a callback on a final future,
- * the new one runs after the former has returned. Completions do not nest: if a callback completes
- * another future, the callbacks of that future run after it has returned.
+ * runs the new one, after them. If a callback or a destructor registers a callback on a final
+ * future, creel calls the new one when that callback or destructor has returned. Completions do not
+ * nest: if a callback completes another future, the callbacks of that future run when the first
+ * callback has returned.
  */
 CREEL_API int creel_future_on_done(creel_future *f, creel_executor *ex, creel_done_fn fn, void *arg,
 				   void (*free)(void *arg), uint64_t *ret_id);
 
-/* Removes a callback. Returns CREEL_CALLBACK_REMOVED, _RUNNING or _DONE (for an unknown id, too),
- * or
- * -EPERM in a forked child. Does not wait for a running callback. */
+/* Removes a callback. Returns CREEL_CALLBACK_REMOVED, _RUNNING or _DONE (also for an unknown id). In
+ * a forked child returns -EPERM. Does not wait for a running callback. */
 CREEL_API int creel_future_remove(creel_future *f, uint64_t id);
 
 /* Makes a future that is finished from the start, with a copy of size bytes at data as its result.
