@@ -163,8 +163,8 @@ typedef void (*creel_done_fn)(creel_future *f, void *arg);
 CREEL_API int creel_future_on_done(creel_future *f, creel_executor *ex, creel_done_fn fn, void *arg,
 				   void (*free)(void *arg), uint64_t *ret_id);
 
-/* Removes a callback. Returns CREEL_CALLBACK_REMOVED, _RUNNING or _DONE (also for an unknown id). In
- * a forked child returns -EPERM. Does not wait for a running callback. */
+/* Removes a callback. Returns CREEL_CALLBACK_REMOVED, _RUNNING or _DONE (also for an unknown id),
+ * or -EPERM in a forked child. Does not wait for a running callback. */
 CREEL_API int creel_future_remove(creel_future *f, uint64_t id);
 
 /* Makes a future that is finished from the start, with a copy of size bytes at data as its result.

@@ -23,7 +23,7 @@ typedef struct creel_thread_pool_options {
 	 * 0 means this default. So if you compute the number, make sure that it is at least 1: a
 	 * computed 0 gives as many workers as CPUs. */
 	int max_workers;
-	/* So many idle workers never retire. Default: 0. At most max_workers. */
+	/* This many idle workers never retire. Default: 0. At most max_workers. */
 	int min_workers;
 	/* CREEL_KEEP_SIGNALS, CREEL_PRESTART, or 0. */
 	unsigned flags;
@@ -32,7 +32,7 @@ typedef struct creel_thread_pool_options {
 	/* The stack size of each worker in bytes, at least PTHREAD_STACK_MIN. Default: the
 	 * system's. */
 	size_t stack_size;
-	/* A worker that is idle for so many nanoseconds retires. Default: 10 s. CREEL_NEVER: it
+	/* A worker that is idle for this many nanoseconds retires. Default: 10 s. CREEL_NEVER: it
 	 * never does. */
 	int64_t idle_ns;
 	/* Threads are named "<name>-<number>", cut to the length that the system allows.
@@ -95,13 +95,13 @@ typedef struct creel_process_pool_options {
 	/* The maximum number of worker processes, at most 256. 0 means the default, which is that
 	 * of thread pools: beware of a computed 0 here, too. */
 	int max_workers;
-	/* So many idle workers never retire. Default: 0. At most max_workers. */
+	/* This many idle workers never retire. Default: 0. At most max_workers. */
 	int min_workers;
 	/* CREEL_PROCESS_... flags, or 0. */
 	unsigned flags;
-	/* A worker is replaced after so many tasks. Default: never. */
+	/* A worker is replaced after this many tasks. Default: never. */
 	int tasks_per_worker;
-	/* A worker that is idle for so many nanoseconds retires. Default: 60 s. CREEL_NEVER: it
+	/* A worker that is idle for this many nanoseconds retires. Default: 60 s. CREEL_NEVER: it
 	 * never does. */
 	int64_t idle_ns;
 	/* How long a task may run, unless creel_submit_options.limit_ns says otherwise. When the
@@ -119,8 +119,8 @@ typedef struct creel_process_pool_options {
 	 * scarce (RLIMIT_AS, 32 bits): most of that is left to the host. */
 	size_t shared_budget;
 	/* A worker is replaced after a task if its private resident memory has grown by more than
-	 * so many bytes since it became ready. Memory inherited from the host and shared memory do
-	 * not count. Default: never. Needs /proc. */
+	 * this many bytes since it became ready. Memory inherited from the host and shared memory
+	 * do not count. Default: never. Needs /proc. */
 	size_t recycle_bytes;
 	/* Limits of each worker. Default: the host's. memory_limit: private data in bytes
 	 * (RLIMIT_DATA; data inherited from the host counts). cpu_seconds: CPU time of one task
