@@ -7,6 +7,7 @@ label stands on both sides: on at least two operations, one of which releases an
 operation that does both may be its own other side, such as a reference count that goes down in
 several threads: it says "pairs with itself".
 atomic_thread_fence() is refused: ThreadSanitizer does not understand it.
+The memory model's table has a row for each label, and what the page calls "`f()` of x/y.c" is there.
 """
 
 import os
@@ -21,6 +22,10 @@ OPERATION = re.compile(r'\b(creel__(?:load|store|xchg|add|sub|or|and|xor|cas)|'
 FENCE = re.compile(r'\batomic_(?:thread|signal)_fence\s*\(')
 LABEL = re.compile(r'\[([A-Z][A-Z0-9]*-[0-9]+)\]')
 RELEASES = ('release', 'acq_rel', 'seq_cst')
+PAGE = 'doc/explanation/memory-model.md'
+ROW = re.compile(r'^\| ([A-Z][A-Z0-9]*-[0-9]+) \|', re.M)
+# "`f()` of x/y.c", "`f()` and `g()` of x/y.c"
+PLACE = re.compile(r'((?:`\w+\(\)`(?:, | and ))*`\w+\(\)`) of (\w+/\w+\.c)')
 ACQUIRES = ('acquire', 'acq_rel', 'seq_cst')
 
 
@@ -124,7 +129,26 @@ def check(root):
             problems.append('%s: [%s] has no release side' % (uses[0][0], label))
         elif not any(u[2] for u in uses):
             problems.append('%s: [%s] has no acquire side' % (uses[0][0], label))
+    problems += check_page(root, labels)
     return problems if sources else ['lib/: nothing to check']
+
+
+def check_page(root, labels):
+    if not os.path.exists(os.path.join(root, PAGE)):
+        return []
+    text = lint.read(os.path.join(root, PAGE))
+    rows = set(ROW.findall(text))
+    problems = ['%s:1: has no row for [%s]' % (PAGE, label) for label in sorted(set(labels) - rows)]
+    problems += ['%s:1: has a row for [%s], which is nowhere' % (PAGE, label)
+                 for label in sorted(rows - set(labels))]
+    for m in PLACE.finditer(text):
+        path = os.path.join('lib', m.group(2))
+        there = os.path.exists(os.path.join(root, path))
+        code = lint.code_only(lint.read(os.path.join(root, path))) if there else ''
+        problems += ['%s:%d: %s() is not in %s' % (PAGE, lint.line_of(text, m.start()), name, path)
+                     for name in re.findall(r'`(\w+)\(\)`', m.group(1))
+                     if not re.search(r'\b%s\(' % name, code)]
+    return problems
 
 
 PUBLISH = '''
@@ -192,6 +216,13 @@ BAD = [
      'int x = atomic_fetch_add_explicit(p, 1, memory_order_release);\n'}, r'\(release\) has no'),
     ('no order', {'lib/future/c.c': 'int x = creel__load(p);\n'}, r'names no memory order'),
     ('a fence', {'lib/sync/c.c': '\natomic_thread_fence(memory_order_seq_cst);\n'}, r'c.c:2: a fen'),
+]
+BAD += [
+    ('a label without a row', {PAGE: '| BOX-2 | `unref()` of future/u.c |\n'}, r'no row for \[BOX-1\]'),
+    ('a row without a label', {PAGE: '| BOX-1 |\n| BOX-2 |\n| BOX-3 |\n'}, r'BOX-3\], which is nowhere'),
+    ('a function that has moved',
+     {PAGE: '| BOX-1 | `publish()` and `look()` of future/a.c |\n| BOX-2 |\n'},
+     r'md:1: look\(\) is not in lib/future/a.c'),
 ]
 
 if __name__ == '__main__':
