@@ -28,8 +28,9 @@
 
 enum {
 	TRIES = 3,  /* until a step is believed not to exist */
-	AIMED = 40, /* rounds, until a named step is believed to be a matter of luck */
+	AIMED = 40, /* rounds, at a named step that should be had */
 	WRONG_MOST = 20,
+	DUE_LEAST = 10, /* named steps of any process's life */
 };
 
 static const struct kind {
@@ -84,11 +85,13 @@ static bool round_of(struct sweep_run *run, unsigned scenario, const struct swee
 	return died;
 }
 
-/* How many steps there are, about: of each process in rounds in which nobody dies. */
+/* How many steps there are, about: of each process in rounds in which nobody dies. And at which
+ * named steps there is a victim. */
 static uint64_t take_census(struct sweep_run *run)
 {
 	struct sweep_order nobody = {.role = run->role, .victim = run->victim};
 	uint64_t sum = 0;
+	sweep->census = true;
 	for (unsigned scenario = 0; scenario < SWEEP_SCENARIOS; scenario++) {
 		round_of(run, scenario, &nobody);
 		for (unsigned i = 0; i < SWEEP_INSTANCES; i++) {
@@ -96,6 +99,7 @@ static uint64_t take_census(struct sweep_run *run)
 			sum += run->steps[scenario][i];
 		}
 	}
+	sweep->census = false;
 	return sum;
 }
 
@@ -143,6 +147,11 @@ static void sweep_all(struct sweep_run *run)
 static bool was_last(unsigned site)
 {
 	return atomic_load(&sweep->last[site]) != 0;
+}
+
+static bool is_due(unsigned site)
+{
+	return atomic_load(&sweep->due[site]);
 }
 
 static bool was_passed(enum sweep_role role, unsigned site)
@@ -198,9 +207,9 @@ static void apart(void (*fn)(struct sweep_run *run), struct sweep_run *run)
 /* Steps that were passed, but at which nobody died yet. */
 static void aim(struct sweep_run *run)
 {
-	unsigned tries = is_crossed(run) ? 1 : AIMED;
 	sweep->shake = false;
 	for (unsigned site = 0; site < sweep_sites(); site++) {
+		unsigned tries = is_due(site) || !is_crossed(run) ? AIMED : 1;
 		run->aimed = (struct sweep_order){
 			.role = run->role, .victim = run->victim, .site = site, .nth = 1};
 		for (unsigned i = 0; i < tries && was_passed(run->role, site) && !was_last(site);
@@ -211,35 +220,42 @@ static void aim(struct sweep_run *run)
 	}
 }
 
-static unsigned print_table(const struct sweep_run *run, unsigned *ret_passed)
+/* Of all named steps, and of those that are due. */
+struct score {
+	unsigned last, passed, due_last, due;
+};
+
+static struct score print_table(const struct sweep_run *run)
 {
-	unsigned last = 0, passed = 0;
+	struct score score = {0};
 	printf("%s: how often, how often it was passed, at which step\n", run->name);
 	for (unsigned site = 0; site < sweep_sites(); site++) {
 		if (!was_passed(run->role, site))
 			continue;
-		passed++;
-		last += was_last(site);
+		score.passed++;
+		score.last += was_last(site);
+		score.due += is_due(site);
+		score.due_last += is_due(site) && was_last(site);
 		printf("%8u %10llu  %s\n", atomic_load(&sweep->last[site]),
 		       (unsigned long long)atomic_load(&sweep->passed[run->role][site]),
 		       sweep_name(site));
 	}
-	*ret_passed = passed;
-	return last;
+	return score;
 }
 
 /* Whether the sweep was one: the steps of the library are still steps, and there was a death at
- * nearly all of them. A few depend on a race that does not come again; and at some there is no
- * victim yet, or any more. */
+ * nearly all at which one is due: those that were passed, while there was a victim, in rounds in
+ * which nobody died. A few of them may depend on a race that does not come again. At others there
+ * is no victim yet, or only after a death: nothing is asked of them. */
 static bool report(const struct sweep_run *run)
 {
-	unsigned passed, last = print_table(run, &passed);
-	unsigned least = is_crossed(run) ? passed / 3 : passed - passed / 10;
-	bool enough = run->deaths && last >= least;
-	printf("%s: %lu times, at %u of %u named steps; in %lu rounds nobody died; a round has "
-	       "about %llu steps%s\n",
-	       run->name, run->deaths, last, passed, run->whole, (unsigned long long)run->sum,
-	       enough ? "" : ": TOO FEW");
+	struct score score = print_table(run);
+	bool enough = run->deaths && score.due >= DUE_LEAST &&
+		      score.due_last >= score.due - score.due / 10;
+	printf("%s: %lu times, at %u of %u named steps, and at %u of the %u that are due; in %lu "
+	       "rounds nobody died; a round has about %llu steps%s\n",
+	       run->name, run->deaths, score.last, score.passed, score.due_last, score.due,
+	       run->whole, (unsigned long long)run->sum, enough ? "" : ": TOO FEW");
 	if (run->victim == SWEEP_HOST)
 		printf("the last process below it was gone after at most %.1f ms\n",
 		       (double)run->longest / 1000);

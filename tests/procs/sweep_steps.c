@@ -111,32 +111,55 @@ static _Noreturn void die(const struct self *me, unsigned site)
 		syscall(SYS_kill, getpid(), SIGKILL);
 }
 
-/* False if it is dead already. Returns when it is. */
-static bool kill_process(struct sweep_process *who)
-{
-	int fd = (int)syscall(SYS_pidfd_open, atomic_load(&who->pid), 0);
-	struct pollfd gone = {.fd = fd, .events = POLLIN};
-	bool lives = fd >= 0 && poll(&gone, 1, 0) == 0 &&
-		     syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
-	while (lives && poll(&gone, 1, -1) < 0)
-		;
-	if (fd >= 0)
-		close(fd);
-	return lives;
-}
-
-/* The youngest that lives, if any. */
-static void kill_other(unsigned site, enum sweep_role role)
+/* The youngest that lives, with its pidfd; NULL if there is none. */
+static struct sweep_process *find_victim(enum sweep_role role, int *ret_fd)
 {
 	unsigned n = atomic_load(&sweep->now.born[role]);
 	for (unsigned i = n < SWEEP_INSTANCES ? n : SWEEP_INSTANCES; i--;) {
 		struct sweep_process *who = &sweep->now.process[role][i];
-		if (kill_process(who)) {
-			record(site, who);
-			return;
-		}
+		*ret_fd = (int)syscall(SYS_pidfd_open, atomic_load(&who->pid), 0);
+		struct pollfd gone = {.fd = *ret_fd, .events = POLLIN};
+		if (*ret_fd >= 0 && poll(&gone, 1, 0) == 0)
+			return who;
+		if (*ret_fd >= 0)
+			close(*ret_fd);
 	}
-	atomic_store(&sweep->now.spent, 0);
+	return NULL;
+}
+
+/* Returns when it is dead. */
+static void kill_other(unsigned site, enum sweep_role role)
+{
+	int fd;
+	struct sweep_process *who = find_victim(role, &fd);
+	if (!who) {
+		atomic_store(&sweep->now.spent, 0);
+		return;
+	}
+	/* If it has just died by itself, whoever comes next may look for another. */
+	bool killed = syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
+	struct pollfd gone = {.fd = fd, .events = POLLIN};
+	while (killed && poll(&gone, 1, -1) < 0)
+		;
+	close(fd);
+	if (killed)
+		record(site, who);
+	else
+		atomic_store(&sweep->now.spent, 0);
+}
+
+/* In a census: whether somebody could die here. */
+static void note_due(const struct self *me, unsigned site)
+{
+	int fd, saved = errno;
+	if (sweep->order.role != me->role || atomic_load(&sweep->due[site]))
+		return;
+	bool own_life = sweep->order.victim == me->role;
+	if (own_life || find_victim(sweep->order.victim, &fd))
+		atomic_store(&sweep->due[site], true);
+	if (!own_life && atomic_load(&sweep->due[site]))
+		close(fd);
+	errno = saved;
 }
 
 static bool is_due(struct self *me, unsigned site, uint64_t step)
@@ -197,6 +220,8 @@ void sweep_step(struct sweep_site *const *entry)
 	if (me->sends)
 		atomic_fetch_add(&sweep->now.sent[me->role], 1);
 	me->sends = false;
+	if (sweep->census)
+		note_due(me, site);
 	if (is_due(me, site, step))
 		act(me, site);
 	if (me->role != SWEEP_HOST)

@@ -67,11 +67,14 @@ struct sweep_counts {
 /* In memory that all processes share. */
 struct sweep_shared {
 	struct sweep_order order;
-	bool shake; /* now and then, give up the CPU at a step */
+	bool shake;  /* now and then, give up the CPU at a step */
+	bool census; /* nobody dies: at which steps could somebody? */
 	struct sweep_counts now;
 	/* Since somebody last cleared them. */
 	_Atomic(uint64_t) passed[SWEEP_ROLES][SWEEP_SITES];
 	_Atomic(uint32_t) last[SWEEP_SITES]; /* deaths */
+	/* Of a census: it was passed while there was a victim. */
+	_Atomic(bool) due[SWEEP_SITES];
 };
 
 extern struct sweep_shared *sweep;
