@@ -42,6 +42,7 @@
 
 #ifdef SWEEP_CALLS
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -53,12 +54,14 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 /* A source has a static function of this name. */
 #define shutdown sweep_libc_shutdown
 #include <sys/socket.h>
 #undef shutdown
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -72,8 +75,11 @@
 #define getppid() (SWEEP_STEP("getppid()"), getppid())
 #define pause() (SWEEP_STEP("pause()"), pause())
 #define close(...) (SWEEP_STEP("close(" #__VA_ARGS__ ")"), close(__VA_ARGS__))
+#define clock_getcpuclockid(...)                                                                   \
+	(SWEEP_STEP("clock_getcpuclockid(" #__VA_ARGS__ ")"), clock_getcpuclockid(__VA_ARGS__))
 #define clock_gettime(...)                                                                         \
 	(SWEEP_STEP("clock_gettime(" #__VA_ARGS__ ")"), clock_gettime(__VA_ARGS__))
+#define closedir(...) (SWEEP_STEP("closedir(" #__VA_ARGS__ ")"), closedir(__VA_ARGS__))
 #define epoll_create1(...)                                                                         \
 	(SWEEP_STEP("epoll_create1(" #__VA_ARGS__ ")"), epoll_create1(__VA_ARGS__))
 #define epoll_ctl(...) (SWEEP_STEP("epoll_ctl(" #__VA_ARGS__ ")"), epoll_ctl(__VA_ARGS__))
@@ -81,13 +87,20 @@
 #define eventfd(...) (SWEEP_STEP("eventfd(" #__VA_ARGS__ ")"), eventfd(__VA_ARGS__))
 #define fcntl(...) (SWEEP_STEP("fcntl(" #__VA_ARGS__ ")"), fcntl(__VA_ARGS__))
 #define fflush(...) (SWEEP_STEP("fflush(" #__VA_ARGS__ ")"), fflush(__VA_ARGS__))
+#define fstat(...) (SWEEP_STEP("fstat(" #__VA_ARGS__ ")"), fstat(__VA_ARGS__))
+#define getpriority(...) (SWEEP_STEP("getpriority(" #__VA_ARGS__ ")"), getpriority(__VA_ARGS__))
 #define getrlimit(...) (SWEEP_STEP("getrlimit(" #__VA_ARGS__ ")"), getrlimit(__VA_ARGS__))
 #define kill(...) (SWEEP_STEP("kill(" #__VA_ARGS__ ")"), kill(__VA_ARGS__))
 #define madvise(...) (SWEEP_STEP("madvise(" #__VA_ARGS__ ")"), madvise(__VA_ARGS__))
 #define mmap(...) (SWEEP_STEP("mmap(" #__VA_ARGS__ ")"), mmap(__VA_ARGS__))
+#define mprotect(...) (SWEEP_STEP("mprotect(" #__VA_ARGS__ ")"), mprotect(__VA_ARGS__))
+#define munlock(...) (SWEEP_STEP("munlock(" #__VA_ARGS__ ")"), munlock(__VA_ARGS__))
 #define munmap(...) (SWEEP_STEP("munmap(" #__VA_ARGS__ ")"), munmap(__VA_ARGS__))
+#define nanosleep(...) (SWEEP_STEP("nanosleep(" #__VA_ARGS__ ")"), nanosleep(__VA_ARGS__))
 #define nice(...) (SWEEP_STEP("nice(" #__VA_ARGS__ ")"), nice(__VA_ARGS__))
 #define open(...) (SWEEP_STEP("open(" #__VA_ARGS__ ")"), open(__VA_ARGS__))
+#define opendir(...) (SWEEP_STEP("opendir(" #__VA_ARGS__ ")"), opendir(__VA_ARGS__))
+#define pipe2(...) (SWEEP_STEP("pipe2(" #__VA_ARGS__ ")"), pipe2(__VA_ARGS__))
 #define poll(...) (SWEEP_STEP("poll(" #__VA_ARGS__ ")"), poll(__VA_ARGS__))
 #define prctl(...) (SWEEP_STEP("prctl(" #__VA_ARGS__ ")"), prctl(__VA_ARGS__))
 #define pthread_create(...)                                                                        \
@@ -95,26 +108,35 @@
 #define pthread_detach(...)                                                                        \
 	(SWEEP_STEP("pthread_detach(" #__VA_ARGS__ ")"), pthread_detach(__VA_ARGS__))
 #define pthread_join(...) (SWEEP_STEP("pthread_join(" #__VA_ARGS__ ")"), pthread_join(__VA_ARGS__))
-#define pthread_sigmask(...)                                                                       \
-	(SWEEP_STEP("pthread_sigmask(" #__VA_ARGS__ ")"), pthread_sigmask(__VA_ARGS__))
 #define pthread_setname_np(...)                                                                    \
 	(SWEEP_STEP("pthread_setname_np(" #__VA_ARGS__ ")"), pthread_setname_np(__VA_ARGS__))
+#define pthread_sigmask(...)                                                                       \
+	(SWEEP_STEP("pthread_sigmask(" #__VA_ARGS__ ")"), pthread_sigmask(__VA_ARGS__))
+#define pthread_tryjoin_np(...)                                                                    \
+	(SWEEP_STEP("pthread_tryjoin_np(" #__VA_ARGS__ ")"), pthread_tryjoin_np(__VA_ARGS__))
+#define ptrace(...) (SWEEP_STEP("ptrace(" #__VA_ARGS__ ")"), ptrace(__VA_ARGS__))
 #define read(...) (SWEEP_STEP("read(" #__VA_ARGS__ ")"), read(__VA_ARGS__))
+#define readdir(...) (SWEEP_STEP("readdir(" #__VA_ARGS__ ")"), readdir(__VA_ARGS__))
 #define recvmsg(...) (SWEEP_STEP("recvmsg(" #__VA_ARGS__ ")"), recvmsg(__VA_ARGS__))
 #define sched_getaffinity(...)                                                                     \
 	(SWEEP_STEP("sched_getaffinity(" #__VA_ARGS__ ")"), sched_getaffinity(__VA_ARGS__))
+#define sched_setaffinity(...)                                                                     \
+	(SWEEP_STEP("sched_setaffinity(" #__VA_ARGS__ ")"), sched_setaffinity(__VA_ARGS__))
 #define sendmsg(...) (SWEEP_STEP("sendmsg(" #__VA_ARGS__ ")"), sendmsg(__VA_ARGS__))
 #define setpgid(...) (SWEEP_STEP("setpgid(" #__VA_ARGS__ ")"), setpgid(__VA_ARGS__))
+#define setpriority(...) (SWEEP_STEP("setpriority(" #__VA_ARGS__ ")"), setpriority(__VA_ARGS__))
 #define setrlimit(...) (SWEEP_STEP("setrlimit(" #__VA_ARGS__ ")"), setrlimit(__VA_ARGS__))
 #define signal(...) (SWEEP_STEP("signal(" #__VA_ARGS__ ")"), signal(__VA_ARGS__))
 #define signalfd(...) (SWEEP_STEP("signalfd(" #__VA_ARGS__ ")"), signalfd(__VA_ARGS__))
 #define sigprocmask(...) (SWEEP_STEP("sigprocmask(" #__VA_ARGS__ ")"), sigprocmask(__VA_ARGS__))
 #define socketpair(...) (SWEEP_STEP("socketpair(" #__VA_ARGS__ ")"), socketpair(__VA_ARGS__))
 #define syscall(...) (SWEEP_STEP("syscall(" #__VA_ARGS__ ")"), syscall(__VA_ARGS__))
+#define timer_create(...) (SWEEP_STEP("timer_create(" #__VA_ARGS__ ")"), timer_create(__VA_ARGS__))
+#define timer_settime(...)                                                                         \
+	(SWEEP_STEP("timer_settime(" #__VA_ARGS__ ")"), timer_settime(__VA_ARGS__))
 #define waitid(...) (SWEEP_STEP("waitid(" #__VA_ARGS__ ")"), waitid(__VA_ARGS__))
 #define waitpid(...) (SWEEP_STEP("waitpid(" #__VA_ARGS__ ")"), waitpid(__VA_ARGS__))
 #define write(...) (SWEEP_STEP("write(" #__VA_ARGS__ ")"), write(__VA_ARGS__))
-
 #endif
 
 #endif
