@@ -122,7 +122,7 @@ CREEL_API int creel_executor_resize(creel_executor *ex, int max_workers);
 
 /*
  * Returns how many numbers the pool's workers may have: creel_task_worker() is always below. So an
- * array with so many entries has one for each worker, whichever comes and goes. A process pool has
+ * array of that many entries has one for each worker, whichever comes and goes. A process pool has
  * as many as it has places. A thread pool has twice its maximum, at least 16, since workers that
  * leave keep their number until their finalizer has returned. The count changes only if
  * creel_executor_resize() raises the maximum, and never becomes less. An executor of your own has
