@@ -179,7 +179,7 @@ static void tell(struct server *s, char type, unsigned worker, pid_t pid, int st
 				 .pid = pid,
 				 .status = status};
 	/* The socket blocks here: the parent always reads. If it is gone, the pidfd will say so. */
-	(void)creel__frame_send(s->c->socket, &f, fd);
+	(void)creel__frame_send(s->c->socket, &f, fd, 0);
 }
 
 static void spawn(struct server *s, const struct creel__frame *order)
@@ -450,7 +450,7 @@ void creel__child_serve(const struct creel__child *c)
 		word.status = -rc;
 	}
 	int self = creel__pidfd_open(s->pid);
-	if (creel__frame_send(c->socket, &word, self) < 0 || rc)
+	if (creel__frame_send(c->socket, &word, self, 0) < 0 || rc)
 		_exit(1);
 	if (self >= 0)
 		close(self);

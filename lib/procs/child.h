@@ -89,8 +89,10 @@ _Noreturn void creel__child_leave(int status);
  * here. 0 or -ENOMEM. */
 int creel__child_catch_exit(void);
 
-/* Sends a frame, with a descriptor unless fd is -1. 0 or -errno (-EAGAIN if the socket is full). */
-int creel__frame_send(int socket, const struct creel__frame *frame, int fd);
+/* Sends a frame, with a descriptor unless fd is -1. 0 or -errno. Flags: MSG_DONTWAIT or 0. The
+ * parent sends with MSG_DONTWAIT, since it holds a lock: a server that somebody has stopped reads
+ * nothing, and then -EAGAIN says that the socket is full. */
+int creel__frame_send(int socket, const struct creel__frame *frame, int fd, int flags);
 
 /* Receives one, with *ret_fd -1 or a descriptor. 1, 0 at the end,
  * -errno (-EAGAIN if there is none). */

@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -50,7 +51,7 @@ void creel__signal_locked(struct creel__procs *p, struct creel__proc *w, int sig
 	if (rc == 0 || rc == -ESRCH)
 		return;
 	/* The host may not signal it any more (setuid): the server kept its credentials. */
-	if (p->socket >= 0 && creel__frame_send(p->socket, &order, -1) == 0)
+	if (p->socket >= 0 && creel__frame_send(p->socket, &order, -1, MSG_DONTWAIT) == 0)
 		return;
 	w->kill_error = rc;
 	w->give_up_at = creel__now();

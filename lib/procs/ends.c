@@ -20,6 +20,7 @@
 #include "procs/pool.h"
 #include <errno.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 int creel__ends_make(struct creel__procs *p)
@@ -83,7 +84,7 @@ void creel__ends_lose_locked(struct creel__procs *p)
 	p->lost = true;
 	/* As far as they are ours: either wakes the manager. */
 	if (p->socket >= 0 && is_ours(p->socket, &p->socket_mark))
-		(void)creel__frame_send(p->socket, &quit, -1);
+		(void)creel__frame_send(p->socket, &quit, -1, MSG_DONTWAIT);
 	if (is_ours(p->bell[1], &p->bell_mark))
 		creel__bell_kick(p->bell[1]);
 	creel__cond_broadcast_locked(&p->changed);

@@ -20,7 +20,7 @@ union control {
 	char bytes[CMSG_SPACE(sizeof(int))];
 };
 
-int creel__frame_send(int socket, const struct creel__frame *frame, int fd)
+int creel__frame_send(int socket, const struct creel__frame *frame, int fd, int flags)
 {
 	struct creel__frame copy = *frame;
 	struct iovec data = {&copy, sizeof copy};
@@ -40,7 +40,7 @@ int creel__frame_send(int socket, const struct creel__frame *frame, int fd)
 	int saved = errno;
 	/* Not sendmsg(), where a thread of the host's can be cancelled: it holds the lock. */
 	do
-		n = syscall(SYS_sendmsg, socket, &h, MSG_NOSIGNAL);
+		n = syscall(SYS_sendmsg, socket, &h, MSG_NOSIGNAL | flags);
 	while (n < 0 && errno == EINTR);
 	int rc = n < 0 ? -errno : 0;
 	errno = saved;

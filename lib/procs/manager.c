@@ -203,7 +203,7 @@ static void heard_key(struct creel__procs *p)
 {
 	struct creel__frame order = {.type = CREEL__FRAME_CONTINUE};
 	creel__lock_acquire(&p->lock);
-	p->stopped = creel__frame_send(p->socket, &order, -1) == 0;
+	p->stopped = creel__frame_send(p->socket, &order, -1, MSG_DONTWAIT) == 0;
 	creel__procs_unlock(p);
 }
 
@@ -404,7 +404,7 @@ static void dismiss_server(struct creel__procs *p)
 	if (!served)
 		return;
 	struct creel__frame quit = {.type = CREEL__FRAME_QUIT};
-	(void)creel__frame_send(p->socket, &quit, -1);
+	(void)creel__frame_send(p->socket, &quit, -1, MSG_DONTWAIT);
 	if (await_gone(p->server_pidfd, creel_in_ns(LEAVE_NS).ns))
 		return;
 	/* One that cannot be killed either sees that its socket is closed, when it sees again. */

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { FORKS = 8 }; /* attempts at one server, while libraries are unloaded */
@@ -131,7 +132,7 @@ static bool spawn_one_locked(struct creel__procs *p)
 				  .start_by = creel_in_ns(p->options.start_ns).ns};
 	if (p->reach <= i)
 		p->reach = i + 1;
-	if (creel__frame_send(p->socket, &order, -1) < 0) {
+	if (creel__frame_send(p->socket, &order, -1, MSG_DONTWAIT) < 0) {
 		creel__proc_clear_locked(p, w);
 		return false;
 	}

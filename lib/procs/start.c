@@ -72,7 +72,7 @@ static _Noreturn void between(const struct creel__child *c)
 	}
 	if (pidfd < 0 && pid > 0)
 		kill(pid, SIGKILL);
-	(void)creel__frame_send(c->socket, &word, pidfd);
+	(void)creel__frame_send(c->socket, &word, pidfd, 0);
 	_exit(0);
 }
 
@@ -214,7 +214,7 @@ void creel__server_undo(struct creel__served *served)
 static int probe_socket(const int ends[2], int fd)
 {
 	struct creel__frame frame = {.type = CREEL__FRAME_HELLO};
-	int back = -1, rc = creel__frame_send(ends[0], &frame, fd);
+	int back = -1, rc = creel__frame_send(ends[0], &frame, fd, MSG_DONTWAIT);
 	if (rc == 0)
 		rc = creel__frame_receive(ends[1], &frame, &back, MSG_DONTWAIT);
 	if (rc == 1)

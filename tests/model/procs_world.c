@@ -181,9 +181,10 @@ int creel__server_fork(struct creel__child *c, creel_deadline deadline,
 	return 0;
 }
 
-int creel__frame_send(int socket, const struct creel__frame *frame, int fd)
+int creel__frame_send(int socket, const struct creel__frame *frame, int fd, int flags)
 {
 	(void)fd;
+	(void)flags;
 	model_check(socket == MODEL_SOCKET);
 	model_point(&world, "orders of the server", __builtin_return_address(0));
 	model_order_publish(&world);

@@ -108,12 +108,16 @@ CASE(server, i01_the_death_of_the_server_is_heard_while_a_child_of_the_host_hold
 /* While it is set, whoever sends to a server that is gone rests before hearing so. */
 static _Atomic bool slow_to_hear;
 
-int __real_creel__frame_send(int socket, const struct creel__frame *frame, int fd);
-int __wrap_creel__frame_send(int socket, const struct creel__frame *frame, int fd);
+int __real_creel__frame_send(int socket, const struct creel__frame *frame, int fd, int flags);
+int __wrap_creel__frame_send(int socket, const struct creel__frame *frame, int fd, int flags);
 
-int __wrap_creel__frame_send(int socket, const struct creel__frame *frame, int fd)
+/* Orders are sent with the pool's lock held: none waits for a server that reads nothing. */
+int __wrap_creel__frame_send(int socket, const struct creel__frame *frame, int fd, int flags)
 {
-	int rc = __real_creel__frame_send(socket, frame, fd);
+	if (frame->type == CREEL__FRAME_SPAWN || frame->type == CREEL__FRAME_KILL ||
+	    frame->type == CREEL__FRAME_CONTINUE || frame->type == CREEL__FRAME_QUIT)
+		ct_int(flags, MSG_DONTWAIT);
+	int rc = __real_creel__frame_send(socket, frame, fd, flags);
 	if (rc < 0 && atomic_load(&slow_to_hear))
 		ct_breathe();
 	return rc;
@@ -156,9 +160,19 @@ static void kill_all_behind(creel_executor *ex, struct ct_count *gate, pid_t ano
 	pt_await_gone(server);
 }
 
-/* Whoever submits orders workers, in vain, while the manager buries those there were. It
- * must bury nobody else, or the count of workers is wrong: one too many remains, or the pool
- * waits for one that is not. */
+CASE(server, i01_an_order_does_not_wait_for_a_server_that_reads_nothing)
+{
+	const struct creel__frame order = {.type = CREEL__FRAME_SPAWN};
+	int ends[2], rc;
+	ct_int(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	do
+		rc = creel__frame_send(ends[0], &order, -1, MSG_DONTWAIT);
+	while (rc == 0);
+	ct_int(rc, -EAGAIN);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 /* An order that it had not read hid them: what a task died of was not told. */
 CASE(server, i01_the_last_words_of_a_server_are_heard)
 {
@@ -167,8 +181,8 @@ CASE(server, i01_the_last_words_of_a_server_are_heard)
 	struct creel__frame heard = {0};
 	int ends[2], fd = 0;
 	ct_int(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
-	ct_int(creel__frame_send(ends[1], &words, -1), 0);
-	ct_int(creel__frame_send(ends[0], &order, -1), 0);
+	ct_int(creel__frame_send(ends[1], &words, -1, 0), 0);
+	ct_int(creel__frame_send(ends[0], &order, -1, MSG_DONTWAIT), 0);
 	close(ends[1]);
 	ct_int(creel__frame_receive(ends[0], &heard, &fd, MSG_DONTWAIT), 1);
 	ct_int(fd, -1);
@@ -179,6 +193,9 @@ CASE(server, i01_the_last_words_of_a_server_are_heard)
 	close(ends[0]);
 }
 
+/* Whoever submits orders workers, in vain, while the manager buries those there were. It
+ * must bury nobody else, or the count of workers is wrong: one too many remains, or the pool
+ * waits for one that is not. */
 CASE(server, i01_the_server_dies_while_workers_are_ordered)
 {
 	enum { N = 40 };
