@@ -33,6 +33,9 @@
  *           one has started, and whoever wants to know (state, cancel, kill) asks the executor,
  *           with the future HELD.
  *
+ * OWNED     No executor runs it, and it is no promise: a timer (future/after.c). Its owner moves it
+ *           from PENDING to SETTLING. A canceller asks the owner, not an executor.
+ *
  * REFERENCES  One for each holder of the future; one for the executor, from submission until the
  *             task has ended or the executor has found it cancelled; one for whoever tells the
  *             listeners and calls the callbacks. Some of them are the library's alone and keep
@@ -64,6 +67,7 @@ enum {
 	CREEL__PROMISE = 256,   /* no executor; set at birth */
 	CREEL__COUNTED = 512,   /* the executor counts it; set at birth */
 	CREEL__STATIC = 1024,   /* constant: reference counting and flags skip it */
+	CREEL__OWNED = 2048,    /* no executor but an owner; set at birth */
 	CREEL__QUEUED = 32768,  /* helped or cancelled: the queue only has to drop its reference */
 	CREEL__CALLING = 65536, /* callbacks: waiting for the end, or not all called yet */
 	CREEL__LATE_ARG = 131072, /* final, and the argument's destructor is still to run */
@@ -101,7 +105,8 @@ struct creel_future {
 		size_t where;
 	};
 	union {
-		creel_fn fn;         /* until it is called */
+		creel_fn fn;                      /* until it is called */
+		const struct creel__owner *owner; /* OWNED, until it is final */
 		creel_task *outer;   /* while it runs: what the thread was running before */
 		creel_future *dying; /* once it is final: future/nest.c */
 	};
@@ -116,6 +121,13 @@ struct creel_future {
 	uint16_t generation; /* of the process that it belongs to */
 	uint32_t hook_ids;   /* counts callbacks, for their names; guarded by the lock in hooks */
 	alignas(16) unsigned char payload[CREEL__PAYLOAD];
+};
+
+/* What ends a future that no executor runs, and that is no promise: a clock. */
+struct creel__owner {
+	/* A canceller has the future PINNED. The owner lets go of it: true if the owner's reference
+	 * is the canceller's from now on. */
+	bool (*withdraw)(creel_future *f);
 };
 
 /* A task is the same block, as its function sees it. */

@@ -75,12 +75,14 @@ static void end_cancelled(creel_future *f)
 	creel_future_unref(f);
 }
 
-/* The future is PINNED by the caller, so that its executor is alive. */
+/* The future is PINNED by the caller, so that its executor or owner is alive. */
 static int cancel_pinned(creel_future *f)
 {
 	creel_executor *ex = f->executor;
 	enum creel__withdrawn w = CREEL__NOT_THERE;
-	if (ex && ex->class->withdraw)
+	if (creel__load(&f->state, relaxed) & CREEL__OWNED)
+		w = f->owner->withdraw(f) ? CREEL__WITHDRAWN : CREEL__NOT_THERE;
+	else if (ex && ex->class->withdraw)
 		w = ex->class->withdraw(ex, (creel_task *)f, false);
 	if (creel__future_foreign(f))
 		return -EPERM;

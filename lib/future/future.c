@@ -154,7 +154,7 @@ void creel__future_expect(creel_future *f)
 	do {
 		/* Only what is PENDING keeps its executor. */
 		if ((s & CREEL__STATE) != CREEL__PENDING ||
-		    s & (CREEL__HELD | CREEL__REMOTE | CREEL__PROMISE))
+		    s & (CREEL__HELD | CREEL__REMOTE | CREEL__PROMISE | CREEL__OWNED))
 			return;
 		/* [PIN-1] acquire: pairs with the release of the last one to hold it */
 	} while (!creel__cas(&f->state, &s, s | CREEL__HELD, acquire, relaxed));

@@ -31,7 +31,9 @@ static int check(creel_future *p)
 	uint64_t s = creel__load(&p->state, relaxed);
 	/* What creel_promise_new() gave for want of memory is a promise that has been settled. */
 	if (!(s & CREEL__PROMISE))
-		return !p->executor && (s & CREEL__STATE) == CREEL__FAILED ? -EALREADY : -EINVAL;
+		return !p->executor && !(s & CREEL__OWNED) && (s & CREEL__STATE) == CREEL__FAILED
+			       ? -EALREADY
+			       : -EINVAL;
 	return 0;
 }
 

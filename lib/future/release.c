@@ -182,11 +182,15 @@ creel_future *creel_future_ref(creel_future *f)
 	return f;
 }
 
-/* The last holder of a promise goes and leaves it unsettled: its callbacks hear of it. */
+/* The last holder goes of one that nobody else can end, a promise or a timer without a time: its
+ * callbacks hear of it. */
 static void abandon(creel_future *f)
 {
-	creel__result_error(f, creel__error_make(CREEL_KIND_BROKEN, CREEL_EFAILED, NULL,
-						 "the promise was dropped before it was settled"));
+	bool owned = creel__load(&f->state, relaxed) & CREEL__OWNED;
+	const char *why = owned ? "the timer was dropped, and only cancelling could have ended it"
+				: "the promise was dropped before it was settled";
+	creel__result_error(f,
+			    creel__error_make(CREEL_KIND_BROKEN, CREEL_EFAILED, NULL, "%s", why));
 	/* Nobody else has it: its count stays one, for settle() to drop. */
 	creel__or(&f->state, CREEL__READ, relaxed);
 	creel__future_settle(f, CREEL__FAILED, 1);

@@ -327,6 +327,38 @@ CORE_CASE(c23_a_child_is_refused_promises_and_queues_of_the_parents)
 	creel_queue_unref(held);
 }
 
+/* Every call on a clock. It shows its time still: that of the fork. */
+static void refuses_clock(creel_clock *clock, int64_t now)
+{
+	failed_with_eperm(IGNORED(creel_after, clock, CREEL_NOW));
+	failed_with_eperm(IGNORED(creel_after, clock, CREEL_FOREVER));
+	REFUSED(creel_clock_advance, clock, 1);
+	CHILD(IGNORED(creel_clock_now, clock).ns == now);
+	CHILD(IGNORED(creel_clock_in, clock, 5).ns == now + 5);
+	GIVES(clock, creel_clock_ref, clock);
+	IGNORED(creel_clock_unref, clock);
+	IGNORED(creel_clock_unref, clock);
+}
+
+CORE_CASE(c23_a_child_is_refused_clocks_and_timers_of_the_parents)
+{
+	creel_clock *clock = creel_clock_new(CREEL_CLOCK_MANUAL);
+	uint64_t id = 0;
+	creel_future *f = creel_after(clock, creel_clock_in(clock, 1));
+	ct_int(creel_future_on_done(f, NULL, never, NULL, NULL, &id), 0);
+	pid_t child = fork_guarded();
+	if (child == 0) {
+		refuses_clock(clock, creel_clock_now(clock).ns);
+		refuses_future(f);
+		_exit(0);
+	}
+	ct_int(status_of(child), 0);
+	ct_int(creel_future_state(f), CREEL_FUTURE_PENDING);
+	ct_int(creel_future_remove(f, id), CREEL_CALLBACK_REMOVED);
+	creel_future_unref(f);
+	creel_clock_unref(clock);
+}
+
 /* A child's own are as good as its parent's, broken ones too. */
 CORE_CASE(c23_a_child_makes_broken_executors_of_its_own)
 {

@@ -20,6 +20,8 @@ OWN = {
     'run': 'sync/thread.c: the body of a thread; future/nest.c: what had to wait',
     'send': 'future/callback.c: to where the callback is called',
     'dispose': 'future/callback.c: its memory',
+    'end': 'time/clock.c: what a timer is for',
+    'withdraw': 'future/cancel.c: a timer, off its clock',
     'end_dying': 'future/nest.c: what ends a future that had to wait',
 }
 CLASS = re.compile(r'\bclass\s*$')

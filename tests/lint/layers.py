@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Who includes whom: base <- sync <- future <- exec <- {threads, procs}, and no circles.
+"""Who includes whom: base <- sync <- time <- future <- exec <- {threads, procs}, and no circles.
 
 A file of the library includes its own layer, lower layers and public headers, never upwards;
 threads/ and procs/ never meet. Public headers include public headers only, and no <stdatomic.h>,
@@ -10,7 +10,7 @@ import os
 
 import lint
 
-RANK = {'base': 0, 'sync': 1, 'future': 2, 'exec': 3, 'threads': 4, 'procs': 4}
+RANK = {'base': 0, 'sync': 1, 'time': 2, 'future': 3, 'exec': 4, 'threads': 5, 'procs': 5}
 
 
 def resolve(root, path, name):
@@ -114,6 +114,7 @@ GOOD = {
     'include/creel/task.h': '#include <creel/base.h>\n',
     'lib/base/clock.h': '#include <creel/base.h>\n',
     'lib/sync/lock.h': '#include "base/clock.h"\n',
+    'lib/time/timer.h': '#include "sync/lock.h"\n',
     'lib/future/future.h': '#include <creel/task.h>\n#include "sync/lock.h"\n',
     'lib/future/future.c': '/* #include "threads/pool.h" */\n#include "future.h"\n',
     'lib/exec/task.h': '#include "future/future.h"\n',
@@ -126,6 +127,8 @@ BAD = [
      r'a.c:1: future includes up'),
     ('upwards by a relative path', {'lib/base/clock.h': '#include "../sync/lock.h"\n'},
      r'clock.h:1: base includes up'),
+    ('time above futures', {'lib/time/timer.h': '#include "future/future.h"\n'},
+     r'timer.h:1: time includes up'),
     ('threads and procs', {'lib/threads/pool.h': '\n#include "procs/pool.h"\n'},
      r'pool.h:2: .* must not know'),
     ('procs and threads', {'lib/procs/pool.h': '#include "threads/pool.h"\n'}, r'must not know'),

@@ -125,6 +125,37 @@ BUGS = {
         'sync/fork.c',
         'creel__cas(w, &shown, next, acq_rel, relaxed)',
         'creel__cas(w, &shown, next, relaxed, relaxed)'),
+    # A timer that is set for an earlier time wakes nobody.
+    'sets in silence': (
+        'time/clock.c',
+        'if (due < clock->wake_at)\n\t\twake_locked(clock);',
+        'if (due < clock->wake_at)\n\t\tclock->wake_at = due;'),
+    # Between the last look at the timers and the thread's end, one is set.
+    'ends behind its last look': (
+        'time/clock.c',
+        '\tserve_locked(clock);\n\tstruct creel__heap empty',
+        '\tserve_locked(clock);\n\tcreel__lock_release(&clock->lock);\n'
+        '\tcreel__lock_acquire(&clock->lock);\n\tstruct creel__heap empty'),
+    # The clock's memory goes although somebody still cancels a timer of its.
+    'holds nothing for a canceller': (
+        'time/clock.c',
+        'clock->holds -= ended;',
+        'clock->holds -= ended || timer;'),
+    # A clock that is dropped leaves its timers to nobody.
+    'drops and fails nobody': (
+        'time/clock.c',
+        'if (is_manual(clock) && !fail_all_locked(clock))',
+        'if (is_manual(clock) && clock->advancing && !fail_all_locked(clock))'),
+    # A timer whose time has come ends although it is being cancelled.
+    'ends what is cancelled': (
+        'future/after.c',
+        'if ((s & CREEL__STATE) != CREEL__PENDING) {',
+        'if ((s & CREEL__STATE) >= CREEL__FINISHED) {'),
+    # The clock keeps its reference to a timer that somebody else ended.
+    'keeps what was cancelled': (
+        'future/after.c',
+        '\t\t\tcreel_future_unref(f);\n\t\t\treturn false;',
+        '\t\t\treturn false;'),
     # What was read and what is taken are not one step.
     'takes without a swap': (
         'threads/queues.c',
