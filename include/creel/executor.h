@@ -55,6 +55,12 @@ typedef struct creel_stats {
 	uint64_t died;      /* workers that a task ended, and that were replaced */
 	uint64_t killed;    /* of died: on request, or because of a limit */
 	uint64_t recycled;  /* workers replaced after tasks_per_worker or recycle_bytes */
+	/* Of the whole process, whatever the executor: objects that exist, to find forgotten
+	 * references. A map has a queue. Futures, and tasks without one, are counted only in builds
+	 * of creel with -Dheap_blocks=true or AddressSanitizer, and are 0 in others. */
+	uint64_t live_futures;
+	uint64_t live_queues;
+	uint64_t live_executors;
 } creel_stats;
 
 /* Takes another reference and returns ex, which may be NULL. Does not block. */

@@ -6,6 +6,7 @@
 #include "base/cpus.h"
 #include "exec/task.h"
 #include "sync/fork.h"
+#include "sync/live.h"
 #include "sync/local.h"
 #include "sync/thread.h"
 #include <creel/shared.h>
@@ -16,11 +17,13 @@ void creel__executor_init(creel_executor *ex, const struct creel__executor_class
 {
 	*ex = (creel_executor){.class = class, .generation = creel__fork_generation()};
 	creel__store(&ex->refs, 1, relaxed);
+	creel__live_add(CREEL__LIVE_EXECUTORS, 1);
 }
 
 void creel__executor_fini(creel_executor *ex)
 {
 	creel__error_unref(creel__load(&ex->error, relaxed));
+	creel__live_add(CREEL__LIVE_EXECUTORS, -1);
 }
 
 bool creel__executor_is_own(const creel_executor *ex)
@@ -188,6 +191,9 @@ int creel_executor_stats(creel_executor *ex, creel_stats *ret_stats, size_t size
 		return rc;
 	creel_stats stats = {0};
 	ex->class->stats(ex, &stats);
+	stats.live_futures = creel__live_get(CREEL__LIVE_FUTURES);
+	stats.live_queues = creel__live_get(CREEL__LIVE_QUEUES);
+	stats.live_executors = creel__live_get(CREEL__LIVE_EXECUTORS);
 	/* A caller that is newer than the library finds zeros behind what this one knows. */
 	memset(ret_stats, 0, size);
 	memcpy(ret_stats, &stats, size < sizeof stats ? size : sizeof stats);

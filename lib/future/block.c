@@ -20,19 +20,21 @@
  * UNLOADING  dlclose() of a library that contains this one frees what is free. A thread that goes
  *            on keeps up to two magazines and a slab: they are lost, as is what it still refers to.
  *
- * Under AddressSanitizer, memcheck and in the model each block is a piece of heap of its own, so
- * that a use after free is seen.
+ * Under AddressSanitizer, memcheck, with -Dheap_blocks=true and in the model each block is a piece
+ * of heap of its own, so that a use after free is seen.
  */
 #include "future/block.h"
 #include "base/alloc.h"
 #include "base/list.h"
 #include "sync/fork.h"
+#include "sync/live.h"
 #include "sync/local.h"
 #include "sync/lock.h"
 #include <errno.h>
 #include <sys/mman.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(CREEL_MODEL) || defined(CREEL_MEMCHECK)
+#if defined(__SANITIZE_ADDRESS__) || defined(CREEL_MODEL) || defined(CREEL_MEMCHECK) ||            \
+	defined(CREEL_HEAP_BLOCKS)
 #define PLAIN_HEAP 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -55,13 +57,16 @@ static void init(creel_future *f, uint64_t state)
 creel_future *creel__block_new(uint64_t state)
 {
 	creel_future *f = creel__malloc_aligned(alignof(creel_future), sizeof *f);
-	if (f)
+	if (f) {
 		init(f, state);
+		creel__live_add(CREEL__LIVE_FUTURES, 1);
+	}
 	return f;
 }
 
 void creel__block_free(creel_future *f)
 {
+	creel__live_add(CREEL__LIVE_FUTURES, -1);
 	creel__free(f);
 }
 

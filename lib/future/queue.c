@@ -9,6 +9,7 @@
 #include "future/nest.h"
 #include "future/options.h"
 #include "sync/fork.h"
+#include "sync/live.h"
 #include "sync/local.h"
 #include <creel/future.h>
 #include <errno.h>
@@ -33,6 +34,7 @@ creel_queue *creel_queue_new(const creel_queue_options *options)
 	creel_queue *q = creel__zalloc(sizeof *q);
 	if (!q)
 		return &no_memory;
+	creel__live_add(CREEL__LIVE_QUEUES, 1);
 	creel__store(&q->refs, 1, relaxed);
 	creel__list_init(&q->waiting);
 	creel__list_init(&q->ready);
@@ -72,6 +74,7 @@ static void drop(creel_queue *q)
 		return;
 	creel__queue_close_fd(q);
 	creel__error_unref(q->error);
+	creel__live_add(CREEL__LIVE_QUEUES, -1);
 	creel__free(q);
 }
 
