@@ -80,81 +80,6 @@ void creel__call_liar_locked(struct creel__procs *p, struct creel__proc *w)
 	creel__kill_worker_locked(p, w, 0);
 }
 
-/* Back to the front of the queue. */
-static void take_back_locked(struct creel__procs *p, struct creel__proc *w, unsigned i)
-{
-	creel_future *f = &w->place[i].task->future;
-	creel__place_clear_locked(p, w, i);
-	w->tasks--;
-	creel__queue_prepend_locked(p, f);
-}
-
-/* Of those that have not begun, by the parent's table, the one with the highest or lowest number;
- * CREEL__DEPTH if there is none. */
-static unsigned unbegun_locked(const struct creel__proc *w, bool highest, uint64_t below)
-{
-	unsigned found = CREEL__DEPTH;
-	for (unsigned i = 0; i < CREEL__DEPTH; i++) {
-		const struct creel__place *place = &w->place[i];
-		if (place->task && !place->collecting && !place->began && place->seq < below &&
-		    (found == CREEL__DEPTH || (place->seq > w->place[found].seq) == highest))
-			found = i;
-	}
-	return found;
-}
-
-/* Whether a dead worker had not begun a task. It served in order: whatever it has written, what is
- * younger than the oldest that is not DONE had not begun. What it did with that one only its own
- * words tell. */
-bool creel__never_began_locked(struct creel__procs *p, struct creel__proc *w, unsigned i)
-{
-	const struct creel__place *place = &w->place[i];
-	const struct creel__slot *slot = creel__slot_of(p, w, i);
-	uint64_t first = creel__first_undone_locked(p, w);
-	if (place->collecting || place->began || place->seq < first)
-		return false;
-	if (place->seq > first)
-		return true;
-	return creel__load(&slot->state, relaxed) == CREEL__SLOT(place->seq, CREEL__SLOT_READY) &&
-	       creel__load(&slot->began, relaxed) != place->seq;
-}
-
-/* The words of dead workers about one task are believed so often. */
-static bool may_go_again_locked(struct creel__procs *p, struct creel__proc *w, unsigned i)
-{
-	const struct creel__place *place = &w->place[i];
-	creel_future *f = &place->task->future;
-	return creel__never_began_locked(p, w, i) &&
-	       (place->seq > creel__first_undone_locked(p, w) || ++f->attempts < CREEL__ATTEMPTS);
-}
-
-static void requeue_dead_locked(struct creel__procs *p, struct creel__proc *w)
-{
-	unsigned i;
-	for (uint64_t below = UINT64_MAX; (i = unbegun_locked(w, true, below)) != CREEL__DEPTH;) {
-		below = w->place[i].seq;
-		if (may_go_again_locked(p, w, i))
-			take_back_locked(p, w, i);
-	}
-}
-
-/* From the highest number down, so that those in front get in front again. */
-void creel__requeue_locked(struct creel__procs *p, struct creel__proc *w)
-{
-	unsigned i;
-	if (w->gone) {
-		requeue_dead_locked(p, w);
-		return;
-	}
-	for (uint64_t below = UINT64_MAX; (i = unbegun_locked(w, true, below)) != CREEL__DEPTH;) {
-		below = w->place[i].seq;
-		uint64_t ready = CREEL__SLOT(below, CREEL__SLOT_READY);
-		if (creel__cas(&creel__slot_of(p, w, i)->state, &ready, CREEL__SLOT_EMPTY, relaxed,
-			       relaxed))
-			take_back_locked(p, w, i);
-	}
-}
-
 void creel__worker_halted(struct creel__procs *p, struct creel__proc *w, bool halted)
 {
 	creel__lock_acquire(&p->lock);
@@ -288,15 +213,12 @@ static void back_off_locked(struct creel__procs *p)
 
 /* What was running is copied to casualties; returns how many. They stay in their places until they
  * are claimed: a canceller must find them there, started. */
-static unsigned find_casualties(struct creel__procs *p, struct creel__proc *w, bool dead,
+static unsigned find_casualties(struct creel__procs *p, struct creel__proc *w,
 				struct creel__place *casualties)
 {
 	unsigned n = 0;
 	creel__lock_acquire(&p->lock);
-	if (dead)
-		requeue_dead_locked(p, w);
-	else
-		creel__requeue_locked(p, w);
+	creel__requeue_locked(p, w);
 	for (unsigned i = 0; i < CREEL__DEPTH; i++) {
 		if (!w->place[i].task)
 			continue;
@@ -423,6 +345,7 @@ void creel__worker_died(struct creel__procs *p, struct creel__proc *w, int statu
 		return;
 	}
 	w->gone = true;
+	w->undead = !dead;
 	while (w->fetching)
 		creel__cond_wait(&p->changed, &p->lock, CREEL_FOREVER);
 	creel__procs_unlock(p);
@@ -436,7 +359,7 @@ void creel__worker_died(struct creel__procs *p, struct creel__proc *w, int statu
 			  .liar = w->liar};
 	const creel_error *broken = why_broken(p, w, status, creel__load(&c->init_code, relaxed));
 	d.out_of_memory = killed_for_memory(p, w, status);
-	unsigned n = find_casualties(p, w, dead, casualties);
+	unsigned n = find_casualties(p, w, casualties);
 	const creel_error *errors[CREEL__DEPTH];
 	for (unsigned k = 0; k < n; k++) {
 		errors[k] = explain(&d, &casualties[k].task->future, &casualties[k]);

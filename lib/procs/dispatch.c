@@ -219,18 +219,22 @@ static struct creel__proc *choose_locked(struct creel__procs *p)
 	return second;
 }
 
-/* The task of w that has waited longest behind what it runs, if it was first sent before number
- * `before`; CREEL__DEPTH if there is none. */
+/* The task of w that has waited longest behind another, if it was first sent before number
+ * `before`; CREEL__DEPTH if there is none. The oldest of all is not looked at: it runs, whatever
+ * its slot says. */
 static unsigned oldest_behind_locked(struct creel__procs *p, const struct creel__proc *w,
 				     uint64_t before)
 {
 	unsigned best = CREEL__DEPTH;
-	for (unsigned i = 0; w->used > 1 && i < CREEL__DEPTH; i++) {
+	uint64_t head = UINT64_MAX;
+	for (unsigned i = 0; i < CREEL__DEPTH; i++)
+		if (w->place[i].task && w->place[i].seq < head)
+			head = w->place[i].seq;
+	for (unsigned i = 0; i < CREEL__DEPTH; i++) {
 		const struct creel__place *place = &w->place[i];
-		if (place->task && !place->collecting && !place->began && place->first < before &&
+		if (place->task && place->seq > head && place->first < before &&
 		    (best == CREEL__DEPTH || place->seq < w->place[best].seq) &&
-		    creel__load(&creel__slot_of(p, w, i)->state, relaxed) ==
-			    CREEL__SLOT(place->seq, CREEL__SLOT_READY))
+		    creel__unbegun_locked(p, w, i))
 			best = i;
 	}
 	return best;
@@ -250,14 +254,10 @@ static creel_future *take_back_locked(struct creel__procs *p, const struct creel
 		if (i == CREEL__DEPTH)
 			continue;
 		creel_task *task = w->place[i].task;
-		uint64_t ready = CREEL__SLOT(w->place[i].seq, CREEL__SLOT_READY);
-		/* Relaxed: only decides who has it; the worker has written nothing yet. */
-		if (!creel__cas(&creel__slot_of(p, w, i)->state, &ready, CREEL__SLOT_EMPTY, relaxed,
-				relaxed))
+		uint64_t first = w->place[i].first;
+		if (!creel__take_to_resend_locked(p, w, i))
 			continue;
-		*ret_first = w->place[i].first;
-		creel__place_clear_locked(p, w, i);
-		w->tasks--;
+		*ret_first = first;
 		w->depth = CREEL__FIRST_DEPTH;
 		return &task->future;
 	}

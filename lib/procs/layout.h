@@ -31,8 +31,9 @@
  *   sent, an older one is   READY                      the same, RUNNING excepted: the older one
  *     not DONE                                         may have ended since
  *
- * So whatever a worker has written when it dies, only the oldest task that was not delivered can
- * have begun: those behind it go to another worker.
+ * So whatever a worker has written when it dies, only the oldest task that is not DONE can have
+ * begun: those behind it go to another worker. A task can overwrite DONE of those before it: what
+ * says by `began` that it began does not run again (procs/take.c).
  *
  * The upper bits are a sequence number, so that a word of an earlier task never fits. The
  * sleeping words of both sides and the state words are seq_cst [BELL-1]: whoever is about to

@@ -58,21 +58,6 @@ static void shared_free(creel_executor *ex, void *data)
 	creel__buddy_free(&procs_of(ex)->arguments, data);
 }
 
-/* Whether the task in place i has not begun; unless it is only asked for, it is taken back. */
-static bool take_back_locked(struct creel__procs *p, struct creel__proc *w, unsigned i, bool ask)
-{
-	struct creel__place *place = &w->place[i];
-	struct creel__slot *slot = creel__slot_of(p, w, i);
-	uint64_t ready = CREEL__SLOT(place->seq, CREEL__SLOT_READY);
-	if (w->gone)
-		return creel__never_began_locked(p, w, i);
-	if (place->collecting || place->began)
-		return false;
-	/* Relaxed: only decides who has it; the worker has written nothing yet. */
-	return ask ? creel__load(&slot->state, relaxed) == ready
-		   : creel__cas(&slot->state, &ready, CREEL__SLOT_EMPTY, relaxed, relaxed);
-}
-
 static enum creel__withdrawn withdraw(creel_executor *ex, creel_task *task, bool ask)
 {
 	struct creel__procs *p = procs_of(ex);
@@ -81,7 +66,7 @@ static enum creel__withdrawn withdraw(creel_executor *ex, creel_task *task, bool
 	creel__lock_acquire(&p->lock);
 	struct creel__proc *w = creel__find_locked(p, task, &i);
 	if (w) {
-		if (!take_back_locked(p, w, i, ask)) {
+		if (!(ask ? creel__unbegun_locked(p, w, i) : creel__take_back_locked(p, w, i))) {
 			what = CREEL__STARTED;
 			w->place[i].began = true;
 			if (!ask)

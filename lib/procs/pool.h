@@ -71,7 +71,8 @@ struct creel__proc {
 	bool dying;    /* fenced, or told to die */
 	bool late;     /* killed because it did not start in time */
 	bool liar;     /* it wrote what cannot be: nothing of it is looked at before it is dead */
-	bool gone;     /* it is dead: what it left is the manager's */
+	bool gone;     /* it is dead, or given up: what it left is the manager's */
+	bool undead;   /* given up */
 	bool holes;    /* results of those before it were held, and are out of its reach */
 	bool worn;     /* they are not held any more: another has the whole area again */
 	bool halted;   /* somebody stopped it (SIGSTOP): it gets nothing before it goes on */
@@ -224,13 +225,9 @@ void creel__procs_await(creel_executor *ex, creel_task *task, creel_deadline dea
 /* Fences a running task and kills its worker; false if it is not running (any more). */
 bool creel__fence_locked(struct creel__procs *p, struct creel__proc *w, unsigned i, int kind,
 			 int64_t grace_ns);
-/* Takes back what the worker has not started. */
-void creel__requeue_locked(struct creel__procs *p, struct creel__proc *w);
 void creel__kill_worker_locked(struct creel__procs *p, struct creel__proc *w, int64_t grace_ns);
 /* Sends a signal, by the server if it must be. */
 void creel__signal_locked(struct creel__procs *p, struct creel__proc *w, int signal);
-/* Whether a worker that is dead had not begun the task in place i. */
-bool creel__never_began_locked(struct creel__procs *p, struct creel__proc *w, unsigned i);
 /* It wrote what cannot be. */
 void creel__call_liar_locked(struct creel__procs *p, struct creel__proc *w);
 /* Somebody stopped the worker, or it goes on. Takes the lock. */
@@ -241,6 +238,18 @@ void creel__worker_died(struct creel__procs *p, struct creel__proc *w, int statu
 /* Ends everything that is queued, with that error (borrowed), and refuses what comes.
  * Takes the lock. */
 void creel__procs_break(struct creel__procs *p, const creel_error *error);
+
+/* take.c: tasks that a worker has not begun. */
+/* Whether that in place i is one. */
+bool creel__unbegun_locked(struct creel__procs *p, const struct creel__proc *w, unsigned i);
+/* Whether its worker has written that it begins it, or that it did. */
+bool creel__says_begun(struct creel__procs *p, const struct creel__proc *w, unsigned i);
+/* If so the worker cannot begin it any more. It stays in its place: the caller empties that. */
+bool creel__take_back_locked(struct creel__procs *p, struct creel__proc *w, unsigned i);
+/* The same, and its place is empty: it is the caller's to send it again. */
+bool creel__take_to_resend_locked(struct creel__procs *p, struct creel__proc *w, unsigned i);
+/* Takes back all that there are, to the front of the queue, in their order. */
+void creel__requeue_locked(struct creel__procs *p, struct creel__proc *w);
 
 /* alibi.c: the worker may be in a task that it denies. */
 void creel__doubt_locked(struct creel__procs *p, struct creel__proc *w);

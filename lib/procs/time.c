@@ -38,11 +38,13 @@ static int64_t check_limit_locked(struct creel__procs *p, struct creel__proc *w,
 	if (place->check_at > now)
 		return place->check_at;
 	/* [SLOT-3] acquire: sees when it started; pairs with the worker's step to RUNNING */
-	if (creel__load(&slot->state, acquire) == CREEL__SLOT(place->seq, CREEL__SLOT_RUNNING) ||
-	    place->began) {
+	place->began |= creel__load(&slot->state, acquire) ==
+			CREEL__SLOT(place->seq, CREEL__SLOT_RUNNING);
+	/* It may have been stopped just before that step. */
+	if (place->began || (creel__is_next(w, i) && creel__says_begun(p, w, i))) {
 		note_start(place, slot, now);
-		place->began = true;
 		if (now - place->started >= place->limit_ns) {
+			place->began = true;
 			creel__fence_locked(p, w, i, CREEL_KIND_TIMED_OUT, p->options.grace_ns);
 			return 0;
 		}

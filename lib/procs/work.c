@@ -246,20 +246,24 @@ static void ring(void)
 		creel__bell_ring(me.c->bell);
 }
 
-/* The parent has fenced this worker: SIGKILL is on its way. */
+/* The parent has fenced this worker: SIGKILL is on its way. Or the task has forged that: then the
+ * parent looks, and finds a liar. */
 static _Noreturn void await_death(void)
 {
+	creel__bell_ring(me.c->bell);
 	for (;;)
 		pause();
 }
 
 /* Not the parent's word: the task has overwritten it, and nobody knows but us. It must not look as
- * if it had never started, or it would be started again. */
-static _Noreturn void confess(struct creel__slot *slot, uint64_t found)
+ * if it had never started, or it would be started again. If the parent believed what it found
+ * there, the word is about another task by now, which is not to blame. */
+static _Noreturn void confess(struct creel__slot *slot, uint64_t seq, uint64_t found)
 {
 	/* Relaxed: the parent reads it after our death. */
-	(void)creel__cas(&slot->state, &found, CREEL__SLOT(found >> 8, CREEL__SLOT_NONSENSE),
-			 relaxed, relaxed);
+	if (found >> 8 == seq)
+		(void)creel__cas(&slot->state, &found, CREEL__SLOT(seq, CREEL__SLOT_NONSENSE),
+				 relaxed, relaxed);
 	abort();
 }
 
@@ -280,7 +284,7 @@ static void serve_slot(struct creel__slot *slot, uint64_t state)
 	if (!creel__cas(&slot->state, &running, CREEL__SLOT(running >> 8, CREEL__SLOT_DONE),
 			seq_cst, relaxed)) {
 		if (running != CREEL__SLOT(state >> 8, CREEL__SLOT_KILL))
-			confess(slot, running);
+			confess(slot, state >> 8, running);
 		await_death();
 	}
 	uint32_t mark = CREEL__WATCH(running >> 8);

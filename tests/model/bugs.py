@@ -322,14 +322,14 @@ BUGS = {
         ''),
     # What a dead worker wrote behind its task decides what becomes of that.
     'believes the dead': (
-        'procs/death.c',
-        'if (place->seq > first)',
-        'if (false)'),
+        'procs/take.c',
+        '(place->seq > first || (place->seq == first',
+        '((place->seq >= first'),
     # What a dead worker had not begun cannot be cancelled, and fails.
     'says that it began': (
-        'procs/pool.c',
-        'return creel__never_began_locked(p, w, i);',
-        'return false;'),
+        'procs/take.c',
+        'if (!is_dead(w))',
+        'if (w->gone)\n\t\treturn false;\n\tif (!is_dead(w))'),
     # A task is DONE, and one that the same worker had to do before is not.
     'delivers out of turn': (
         'procs/collect.c',

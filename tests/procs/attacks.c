@@ -3,8 +3,8 @@
  * Promises 12, 18, 26, 27, 28 and 35 under attack: workers that lie, or cannot be killed; a
  * manager that is flooded; tasks behind a long one; a shrink under load.
  */
+#include "misdeeds.h"
 #include "procs.h"
-#include "procs/layout.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -278,18 +278,6 @@ CASE(attacks, c27_c28_a_host_that_dropped_its_privileges_kills_by_its_server)
 
 /* Lies. */
 
-static struct creel__control *find_control(creel_task *task, struct creel__slot **ret_slot)
-{
-	unsigned char *out = creel_return_reserve(task, 64);
-	if (!out)
-		_exit(99);
-	struct creel__slot *slot = (void *)(out - offsetof(struct creel__slot, out_data));
-	*ret_slot = slot;
-	while (((uintptr_t)slot - offsetof(struct creel__control, slots)) % 4096)
-		slot--;
-	return (void *)((unsigned char *)slot - offsetof(struct creel__control, slots));
-}
-
 enum lie { LIE_READY, LIE_KILL, LIE_EMPTY, LIE_ONES, LIE_LATER, LIES };
 enum then { HANGS, SPINS, EXITS };
 
@@ -303,8 +291,9 @@ static int task_lies(creel_task *task, const void *arg, size_t size)
 {
 	(void)size;
 	const struct lying *l = arg;
-	struct creel__slot *slot;
-	(void)find_control(task, &slot);
+	struct misdeed_place place;
+	TASK(misdeed_find(task, &place));
+	struct creel__slot *slot = place.slot;
 	uint64_t seq = atomic_load(&slot->state) >> 8;
 	const uint64_t words[] = {[LIE_READY] = CREEL__SLOT(seq, CREEL__SLOT_READY),
 				  [LIE_KILL] = CREEL__SLOT(seq, CREEL__SLOT_KILL),
@@ -372,12 +361,13 @@ static int task_ruins(creel_task *task, const void *arg, size_t size)
 		struct ct_count *gate;
 		int how;
 	} a;
-	struct creel__slot *slot;
+	struct misdeed_place place;
 	memcpy(&a, arg, sizeof a);
-	struct creel__control *c = find_control(task, &slot);
+	TASK(misdeed_find(task, &place));
+	struct creel__control *c = place.control;
 	ct_pass(a.gate);
 	for (unsigned i = 0; a.how == 2 && i < CREEL__DEPTH; i++)
-		if (&c->slots[i] != slot)
+		if (&c->slots[i] != place.slot)
 			atomic_store(&c->slots[i].state,
 				     CREEL__SLOT(atomic_load(&c->slots[i].state) >> 8,
 						 CREEL__SLOT_DONE));

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A worker is dead and its server has told, but the manager is still at what the worker had
- * finished: callbacks run, and other threads cancel. What the worker had not begun is pending.
+ * What a worker had not begun when it died is pending, also while its server has told of the death
+ * and the manager is still at what the worker had finished. Tasks that lie about who has begun.
  */
+#include "misdeeds.h"
 #include "procs.h"
 #include "procs/pool.h"
 
 #include <poll.h>
+#include <string.h>
 
 enum { DEEP = 4, AFTER_SLICE = 20 };
 
@@ -126,4 +128,145 @@ CASE(gone, c02_c26_what_a_dead_worker_had_not_begun_is_cancelled_at_once)
 CASE(gone, c25_what_a_dead_worker_had_not_begun_is_pending_and_runs_elsewhere)
 {
 	look_behind_a_death(false);
+}
+
+static void deny(struct creel__slot *slot)
+{
+	uint64_t seq = atomic_load(&slot->state) >> 8;
+	atomic_store(&slot->state, CREEL__SLOT(seq, CREEL__SLOT_READY));
+}
+
+/* Says of all that its worker has that none has begun, and dies. */
+static int task_denies_all(creel_task *task, const void *arg, size_t size)
+{
+	struct ct_count *denied;
+	struct misdeed_place place;
+	memcpy(&denied, arg, size);
+	TASK(misdeed_find(task, &place));
+	atomic_store(&place.slot->began, 0);
+	for (unsigned i = 0; i < CREEL__DEPTH; i++)
+		deny(&place.control->slots[i]);
+	ct_count_add(denied, 1);
+	if (ct_count_get(denied) == 1)
+		pause();
+	return 0;
+}
+
+/* Those were DONE, and not collected. They cannot be delivered any more, but do not run again. */
+CASE(gone, c25_c35_what_ended_before_one_that_denies_it_does_not_run_again)
+{
+	enum { N = 2 };
+	creel_executor *ex = pt_pool(1);
+	struct ct_count *ran = ct_count_new(), *denied = ct_count_new();
+	struct pt_gated hold;
+	creel_future *f[N];
+	pid_t pid = pt_ids(ex).pid;
+	deepen(ex);
+	ct_int(pt_ids(ex).pid, pid);
+	block_manager(ex, &hold);
+	for (unsigned i = 0; i < N; i++)
+		f[i] = ct_submit_count(ex, ran);
+	creel_future *liar = creel_submit(ex, task_denies_all, &denied, sizeof denied);
+	ct_count_await(denied, 1);
+	die_untold(ex, &hold, pid);
+	for (unsigned i = 0; i < N; i++)
+		ct_int(ct_outcome(f[i]), CREEL_EFAILED);
+	/* It goes again, since it denies that it began. */
+	ct_count_await(denied, 2);
+	ct_int(ct_outcome(liar), CREEL_EFAILED);
+	ct_int(ct_count_get(ran), N);
+	for (unsigned i = 0; i < N; i++)
+		creel_future_unref(f[i]);
+	creel_future_unref(liar);
+	pt_works(ex);
+	ct_close(ex);
+}
+
+struct lie {
+	struct ct_count *ran, *gate;
+	bool done;
+};
+
+/* Says that it is done, or that it has not begun, and goes on until the gate opens. */
+static int task_lies(creel_task *task, const void *arg, size_t size)
+{
+	struct lie lie;
+	struct misdeed_place place;
+	memcpy(&lie, arg, size);
+	TASK(misdeed_find(task, &place));
+	uint64_t seq = atomic_load(&place.slot->state) >> 8;
+	atomic_store(&place.slot->began, 0);
+	atomic_store(&place.slot->state,
+		     CREEL__SLOT(seq, lie.done ? CREEL__SLOT_DONE : CREEL__SLOT_READY));
+	ct_count_add(lie.ran, 1);
+	ct_pass(lie.gate);
+	return 0;
+}
+
+/* Says that it is to be killed, which nobody asked for. */
+static int task_says_killed(creel_task *task, const void *arg, size_t size)
+{
+	struct misdeed_place place;
+	(void)arg;
+	(void)size;
+	TASK(misdeed_find(task, &place));
+	uint64_t seq = atomic_load(&place.slot->state) >> 8;
+	atomic_store(&place.slot->state, CREEL__SLOT(seq, CREEL__SLOT_KILL));
+	return 0;
+}
+
+/* Its worker waits for a death that is not on its way, until the manager looks. */
+CASE(gone, c35_one_that_says_that_it_is_killed_is)
+{
+	creel_executor *ex = pt_pool(1);
+	pt_works(ex);
+	creel_future *f = creel_submit(ex, task_says_killed, NULL, 0);
+	const creel_error *e = pt_failure(f, CREEL_KIND_WORKER_DIED);
+	ct_has(e->message, "nonsense");
+	creel_future_unref(f);
+	pt_works(ex);
+	ct_close(ex);
+}
+
+/* It is believed, and the next one sent into its slot. When it returns its worker ends. */
+CASE(gone, c35_the_next_in_the_slot_of_one_that_lied_runs_elsewhere)
+{
+	creel_executor *ex = pt_pool(1);
+	struct lie lie = {ct_count_new(), ct_count_new(), true};
+	struct ct_count *ran = ct_count_new();
+	creel_future *liar = creel_submit(ex, task_lies, &lie, sizeof lie);
+	ct_count_await(lie.ran, 1);
+	/* Nobody rings for it: whatever wakes the manager. */
+	ct_until(creel_executor_resize(ex, 1) == 0 &&
+		 creel_future_state(liar) >= CREEL_FUTURE_FINISHED);
+	creel_future *next = ct_submit_count(ex, ran);
+	ct_open(lie.gate);
+	ct_int(ct_long_drop(next), 1);
+	creel_future_unref(liar);
+	pt_works(ex);
+	ct_close(ex);
+}
+
+/* It runs, and says that it does not; what another worker takes over is what waits behind it. */
+CASE(gone, c26_c35_one_that_denies_that_it_runs_is_not_taken_back)
+{
+	creel_executor *ex = pt_pool(2);
+	struct lie lie = {ct_count_new(), ct_count_new(), false};
+	struct pt_gated g = pt_gated(1);
+	creel_future *first = pt_submit_gated(ex, &g);
+	ct_count_await(g.started, 1);
+	creel_future *liar = creel_submit(ex, task_lies, &lie, sizeof lie);
+	ct_count_await(lie.ran, 1);
+	struct ct_count *ran = ct_count_new();
+	creel_future *behind[2] = {ct_submit_count(ex, ran), ct_submit_count(ex, ran)};
+	ct_open(g.gate);
+	for (unsigned i = 0; i < 2; i++)
+		ct_assert(ct_long_drop(behind[i]) > 0);
+	ct_int(ct_long_drop(first), 1);
+	ct_int(ct_count_get(lie.ran), 1);
+	ct_open(lie.gate);
+	ct_int(ct_outcome(liar), CREEL_EFAILED);
+	creel_future_unref(liar);
+	ct_int(ct_count_get(lie.ran), 1);
+	ct_close(ex);
 }

@@ -5,50 +5,13 @@
  * A task finds the pages that its worker shares with the parent by what it knows of their layout: a
  * small result is written into its slot, and the slot lies in the control of its worker.
  */
+#include "misdeeds.h"
 #include "procs.h"
 #include "future/error.h"
-#include "procs/layout.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct place {
-	struct creel__slot *slot;
-	struct creel__control *control;
-};
-
-/* Whether p lies in a shared mapping. */
-static bool is_shared(const void *p)
-{
-	bool found = false;
-	char line[512], flags[8];
-	FILE *maps = fopen("/proc/self/maps", "re");
-	while (maps && fgets(line, sizeof line, maps)) {
-		unsigned long start, end;
-		if (sscanf(line, "%lx-%lx %7s", &start, &end, flags) == 3 && flags[3] == 's')
-			found |= (unsigned long)p >= start && (unsigned long)p < end;
-	}
-	if (maps)
-		fclose(maps);
-	return found;
-}
-
-static bool find_place(creel_task *task, struct place *ret)
-{
-	unsigned char *out = creel_return_reserve(task, 64);
-	if (!out || !is_shared(out))
-		return false;
-	ret->slot = (struct creel__slot *)(void *)(out - offsetof(struct creel__slot, out_data));
-	for (unsigned i = 0; i < CREEL__DEPTH; i++) {
-		uintptr_t at = (uintptr_t)(ret->slot - i) - offsetof(struct creel__control, slots);
-		if (at % 4096 == 0) {
-			ret->control = (struct creel__control *)at;
-			return true;
-		}
-	}
-	return false;
-}
 
 enum deed {
 	SLOT_ONES, /* its slot, all ones */
@@ -104,7 +67,7 @@ static void noise(void *p, size_t size, unsigned seed)
 }
 
 /* Writes the outcome and the last word of it itself, as a worker would, and ends. */
-static void commit(const struct place *p, uint32_t out, uint32_t extent, uint64_t size)
+static void commit(const struct misdeed_place *p, uint32_t out, uint32_t extent, uint64_t size)
 {
 	p->slot->out = out;
 	p->slot->extent = extent;
@@ -114,15 +77,15 @@ static void commit(const struct place *p, uint32_t out, uint32_t extent, uint64_
 	atomic_store(&p->slot->state, CREEL__SLOT(state >> 8, CREEL__SLOT_DONE));
 }
 
-static void commit_error(const struct place *p, uint32_t out, uint32_t extent, uint32_t message,
-			 uint64_t size)
+static void commit_error(const struct misdeed_place *p, uint32_t out, uint32_t extent,
+			 uint32_t message, uint64_t size)
 {
 	p->slot->message = message;
 	p->slot->offset = 0;
 	commit(p, out, extent, size);
 }
 
-static void commit_extent(const struct place *p, uint64_t offset, uint64_t extent_size,
+static void commit_extent(const struct misdeed_place *p, uint64_t offset, uint64_t extent_size,
 			  uint64_t size)
 {
 	(void)extent_size;
@@ -135,7 +98,7 @@ static void set_flag(_Atomic(uint32_t) *flag, uint32_t value)
 	atomic_store(flag, value);
 }
 
-static void do_flags(const struct place *p, const struct order *o)
+static void do_flags(const struct misdeed_place *p, const struct order *o)
 {
 	switch (o->deed) {
 	case FLAGS_RETIRE:
@@ -163,7 +126,7 @@ static void do_flags(const struct place *p, const struct order *o)
 	}
 }
 
-static void do_outcome(const struct place *p, const struct order *o)
+static void do_outcome(const struct misdeed_place *p, const struct order *o)
 {
 	switch (o->deed) {
 	case OUT_KIND:
@@ -214,7 +177,7 @@ static void do_outcome(const struct place *p, const struct order *o)
 	}
 }
 
-static void do_memory(const struct place *p, const struct order *o)
+static void do_memory(const struct misdeed_place *p, const struct order *o)
 {
 	uint64_t state = atomic_load(&p->slot->state);
 	switch (o->deed) {
@@ -259,8 +222,8 @@ static int task_misbehaves(creel_task *task, const void *arg, size_t size)
 {
 	(void)size;
 	struct order o = *(const struct order *)arg;
-	struct place p;
-	TASK(find_place(task, &p));
+	struct misdeed_place p;
+	TASK(misdeed_find(task, &p));
 	if (o.deed >= FLAGS_RETIRE)
 		do_flags(&p, &o);
 	else if (o.deed >= OUT_KIND)
@@ -386,8 +349,8 @@ static int task_clears_the_bell(creel_task *task, const void *arg, size_t size)
 {
 	(void)size;
 	const struct ringing *r = arg;
-	struct place p;
-	TASK(find_place(task, &p));
+	struct misdeed_place p;
+	TASK(misdeed_find(task, &p));
 	ct_open(r->rung);
 	while (!ct_count_get(r->gate))
 		atomic_store(&p.control->parent_sleeps, 0);
@@ -446,9 +409,9 @@ static int task_mark(creel_task *task, const void *arg, size_t size)
 {
 	(void)arg;
 	(void)size;
-	struct place p;
+	struct misdeed_place p;
 	struct mark m;
-	TASK(find_place(task, &p));
+	TASK(misdeed_find(task, &p));
 	ct_until((m.mark = atomic_load(&p.slot->watch)) != 0);
 	m.slot = (uintptr_t)p.slot;
 	return creel_return(task, &m, sizeof m);

@@ -7,13 +7,17 @@
  *        kill_storm --parents [N]       N hosts with a pool each are killed instead (invariant 9)
  *
  * CREEL_TEST_SCALE multiplies both. The tasks: short and long, with small and large
- * payloads, some of them cancelled, killed on request, or over a limit. Each counts in
- * shared memory how often it ran.
+ * payloads, some of them cancelled, killed on request, or over a limit; and some that reuse the
+ * descriptors of their worker, fork children that return, stop themselves, or write garbage into
+ * their slot. Workers are also stopped from outside, and let go on. Each task counts in shared
+ * memory how often it ran.
  *
  * Prints what was submitted, delivered, failed by kill, lost, doubled, and left behind. The exit
  * status is 0 if nothing was lost, doubled or left, and no result was wrong.
  */
+#include "misdeeds.h"
 #include "orphans.h"
+#include "procs/pool.h"
 
 #include <creel/creel.h>
 #include <dirent.h>
@@ -38,9 +42,25 @@ enum {
 	TASKS = 1 << 26, /* the most */
 	LARGE = 256 * 1024,
 	GUARD_MS = 60000,
+	/* Of one that denies that it began. Where it overwrote what ended before it as well, it
+	 * seems to have waited behind that, which is no attempt. */
+	AGAIN_MOST = 8 * CREEL__ATTEMPTS,
 };
 
-enum sort { SHORT, MEDIUM, LARGE_IN, LARGE_OUT, LIMITED, CANCELLED, KILLED, SORTS };
+enum sort {
+	SHORT,
+	MEDIUM,
+	LARGE_IN,
+	LARGE_OUT,
+	LIMITED,
+	CANCELLED,
+	KILLED,
+	CLOSES,
+	FORKS,
+	STOPS, /* over its limit, or let go on by somebody */
+	GARBAGE,
+	SORTS
+};
 
 struct job {
 	uint32_t id;
@@ -73,12 +93,13 @@ struct storm {
 	uint64_t random;
 	uint32_t submitted;
 	unsigned long delivered, by_kill, on_request, timed_out, cancelled, lost, doubled, wrong;
+	unsigned long misdeeds, liars_failed, liars_again;
 };
 
 /* The thread that kills. */
 struct killer {
 	uint64_t random;
-	unsigned long kills, server_kills;
+	unsigned long kills, server_kills, stops;
 	_Atomic bool over;
 };
 
@@ -117,6 +138,15 @@ static bool is_filled(const unsigned char *data, size_t size, uint32_t id)
 	return true;
 }
 
+/* False in the child, which then returns from the task, and must not go on as a worker. */
+static bool fork_and_wait(void)
+{
+	pid_t pid = fork();
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return pid != 0;
+}
+
 static int task(creel_task *t, const void *arg, size_t size)
 {
 	struct job job;
@@ -126,6 +156,17 @@ static int task(creel_task *t, const void *arg, size_t size)
 		return -EBADE;
 	if (job.micros)
 		rest(job.micros);
+	if (job.sort == CLOSES)
+		misdeed_take_descriptors(-1);
+	else if (job.sort == FORKS && !fork_and_wait())
+		return 0;
+	else if (job.sort == STOPS)
+		raise(SIGSTOP);
+	else if (job.sort == GARBAGE)
+		misdeed_write_garbage(t,
+				      job.id * UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)getpid());
+	if (job.sort == GARBAGE)
+		return 0;
 	if (job.sort == LARGE_OUT) {
 		unsigned char *out = creel_return_reserve(t, LARGE);
 		if (!out)
@@ -191,12 +232,22 @@ static void judge_failure(struct storm *s, const struct flight *x)
 		break;
 	case CREEL_KIND_TIMED_OUT:
 		s->timed_out++;
-		if (x->job.sort != LIMITED)
+		if (x->job.sort != LIMITED && x->job.sort != STOPS)
 			say_wrong(s, x, "it has no limit");
 		break;
 	default:
 		say_wrong(s, x, "it failed otherwise");
 	}
+}
+
+/* One that writes garbage has an end, whatever that is, and not too many of them. */
+static void judge_liar(struct storm *s, const struct flight *x, int rc, unsigned ran)
+{
+	s->liars_failed += rc == CREEL_EFAILED;
+	s->delivered += rc != CREEL_EFAILED;
+	s->liars_again += ran > 1;
+	if ((rc && rc != CREEL_EFAILED && rc != -EMSGSIZE) || ran > AGAIN_MOST)
+		say_wrong(s, x, "it ended otherwise");
 }
 
 static void judge(struct storm *s, struct flight *x)
@@ -208,9 +259,11 @@ static void judge(struct storm *s, struct flight *x)
 		return;
 	}
 	unsigned ran = atomic_load(&table->ran[x->job.id]);
-	if (ran > 1)
-		s->doubled++;
-	if (rc == 0) {
+	s->misdeeds += x->job.sort >= CLOSES;
+	s->doubled += ran > 1 && x->job.sort != GARBAGE;
+	if (x->job.sort == GARBAGE) {
+		judge_liar(s, x, rc, ran);
+	} else if (rc == 0) {
 		judge_result(s, x);
 	} else if (rc == -ECANCELED) {
 		s->cancelled++;
@@ -240,7 +293,8 @@ static void submit(struct storm *s, struct flight *x)
 		fill(data + 16, LARGE - 16, x->job.id);
 		size = LARGE;
 	}
-	creel_submit_options o = {.limit_ns = x->job.sort == LIMITED ? 2000000 : 0};
+	bool limited = x->job.sort == LIMITED || x->job.sort == STOPS;
+	creel_submit_options o = {.limit_ns = limited ? 2000000 : 0};
 	x->asked = 0;
 	x->f = creel_submit_with(s->ex, task, data, size, &o);
 	creel_future_on_done(x->f, NULL, tell, &s->told[x->job.id], NULL, NULL);
@@ -294,6 +348,20 @@ static bool kill_process(pid_t pid)
 	return killed;
 }
 
+/* For a while. */
+static bool stop_process(pid_t pid, long micros)
+{
+	int fd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	bool stopped = fd >= 0 && syscall(SYS_pidfd_send_signal, fd, SIGSTOP, NULL, 0) == 0;
+	if (stopped) {
+		rest(micros);
+		syscall(SYS_pidfd_send_signal, fd, SIGCONT, NULL, 0);
+	}
+	if (fd >= 0)
+		close(fd);
+	return stopped;
+}
+
 static void *kill_some(void *arg)
 {
 	struct killer *k = arg;
@@ -305,6 +373,9 @@ static void *kill_some(void *arg)
 			/* Once only: the next is known when it has a worker. */
 			atomic_store(&table->server, 0);
 			k->server_kills += kill_process(server);
+		} else if (server && (r >> 32) % 4 == 0) {
+			k->stops += stop_process(random_child(server, &k->random),
+						 (long)(r >> 40) % 3000);
 		} else if (server) {
 			k->kills += kill_process(random_child(server, &k->random));
 		}
@@ -388,17 +459,23 @@ static void add(struct storm *sum, const struct storm *s)
 	sum->lost += s->lost;
 	sum->doubled += s->doubled;
 	sum->wrong += s->wrong;
+	sum->misdeeds += s->misdeeds;
+	sum->liars_failed += s->liars_failed;
+	sum->liars_again += s->liars_again;
 }
 
 static void report(const struct storm *s, const struct killer *killer, unsigned orphans, bool same)
 {
-	printf("%lu workers and %lu fork servers killed\n"
+	printf("%lu workers and %lu fork servers killed, %lu workers stopped for a while\n"
 	       "submitted %u, delivered %lu, failed by kill %lu, killed on request %lu, timed out "
 	       "%lu, cancelled %lu\n"
+	       "of these took descriptors, forked and returned, stopped or wrote garbage %lu; of "
+	       "the "
+	       "last failed %lu, and began more than once %lu\n"
 	       "lost %lu, doubled %lu, wrong %lu, orphans %u, descriptors and mappings %s\n",
-	       killer->kills, killer->server_kills, s->submitted, s->delivered, s->by_kill,
-	       s->on_request, s->timed_out, s->cancelled, s->lost, s->doubled, s->wrong, orphans,
-	       same ? "as before" : "LEFT");
+	       killer->kills, killer->server_kills, killer->stops, s->submitted, s->delivered,
+	       s->by_kill, s->on_request, s->timed_out, s->cancelled, s->misdeeds, s->liars_failed,
+	       s->liars_again, s->lost, s->doubled, s->wrong, orphans, same ? "as before" : "LEFT");
 }
 
 static int storm(double seconds)
@@ -440,7 +517,7 @@ static int storm(double seconds)
 		add(&sum, &storms[i]);
 	report(&sum, &killer, orphans, same);
 	bool complete = sum.submitted == sum.delivered + sum.by_kill + sum.on_request +
-						 sum.timed_out + sum.cancelled;
+						 sum.timed_out + sum.cancelled + sum.liars_failed;
 	return sum.doubled || sum.wrong || orphans || !same || !complete || !killer.kills;
 }
 

@@ -30,7 +30,7 @@ enum {
 	TRIES = 3,  /* until a step is believed not to exist */
 	AIMED = 40, /* rounds, at a named step that should be had */
 	WRONG_MOST = 20,
-	DUE_LEAST = 10, /* named steps of any process's life */
+	DUE_LEAST = 5, /* named steps of any process's life */
 };
 
 static const struct kind {

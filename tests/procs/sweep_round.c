@@ -12,6 +12,7 @@
  */
 #include "sweep_round.h"
 #include "orphans.h"
+#include "procs/pool.h"
 #include "sweep_tasks.h"
 
 #include <dirent.h>
@@ -137,6 +138,8 @@ static unsigned submit_quiet(enum sort sort, int64_t limit_ns)
 	if (sort == LARGE_IN)
 		fill(data + sizeof o, LARGE_SIZE - sizeof o, id);
 	memcpy(arg, &o, sizeof o);
+	if (sort == GARBAGE)
+		atomic_store(&ledger->liar, id);
 	job->f = creel_submit_with(now.ex, sweep_task, arg, size,
 				   &(creel_submit_options){.name = "task", .limit_ns = limit_ns});
 	return id;
@@ -174,7 +177,7 @@ static void judge_result(const struct job *job, unsigned id)
 		wrong_job(job, "a wrong result");
 	if (atomic_load(&ledger->ran[id]) != 1)
 		wrong_job(job, "a result, but it did not run once");
-	if (job->sort == FAILS || job->sort == HANGS || job->sort == EXITS)
+	if (job->sort == FAILS || job->sort == HANGS || job->sort == STOPS || job->sort == EXITS)
 		wrong_job(job, "a result of what cannot have one");
 	sweep_sums->delivered++;
 }
@@ -227,6 +230,15 @@ static bool died_at_the_start(unsigned id)
 	       (now.order->victim == SWEEP_SERVER || was_in(id, false));
 }
 
+/* What a task that writes garbage may come to: its own end, whatever that is, but an end. */
+static void judge_garbage(const struct job *job, int rc, unsigned ran)
+{
+	if (ran > CREEL__ATTEMPTS || (rc && rc != -EMSGSIZE && rc != CREEL_EFAILED &&
+				      (rc != -ECANCELED || !job->may_be_cancelled)))
+		wrong_job(job, "it ended otherwise");
+	sweep_sums->otherwise++;
+}
+
 static void judge_failure(const struct job *job, unsigned id)
 {
 	const creel_error *e = creel_future_error(job->f);
@@ -245,7 +257,7 @@ static void judge_failure(const struct job *job, unsigned id)
 		right = job->sort == HANGS && job->asked == CREEL_CANCEL_REQUESTED;
 		break;
 	case CREEL_KIND_TIMED_OUT:
-		right = job->sort == HANGS && job->limited;
+		right = (job->sort == HANGS || job->sort == STOPS) && job->limited;
 		break;
 	case CREEL_KIND_WORKER_DIED:
 		judge_death(job, id, e);
@@ -265,6 +277,10 @@ static void judge(const struct job *job)
 	int rc = creel_future_result(job->f, CREEL_FOREVER, NULL, 0);
 	unsigned ran = atomic_load(&ledger->ran[id]);
 	sweep_sums->tasks++;
+	if (job->sort == GARBAGE) {
+		judge_garbage(job, rc, ran);
+		return;
+	}
 	if (ran > 1)
 		wrong_job(job, "it ran twice");
 	if (rc == 0 || rc == -EMSGSIZE) {
@@ -356,6 +372,35 @@ static void deaths_of_its_own(void)
 	submit(COPIED, 0);
 }
 
+/* Somebody stops a worker that has nothing to do; what is submitted then runs elsewhere. */
+static void stop_idle(pid_t pid)
+{
+	int fd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	if (fd >= 0) {
+		syscall(SYS_pidfd_send_signal, fd, SIGSTOP, NULL, 0);
+		close(fd);
+	}
+}
+
+static void misdeeds(void)
+{
+	static const enum sort sorts[] = {CLOSES, SMALL, FORKS, STOPS, COPIED};
+	unsigned from = now.n;
+	for (unsigned i = 0; i < sizeof sorts / sizeof sorts[0]; i++)
+		submit(sorts[i], sorts[i] == STOPS ? SHORT_LIMIT_NS : 0);
+	for (unsigned i = from; i < now.n; i++)
+		creel_future_result(now.jobs[i].f, CREEL_FOREVER, NULL, 0);
+	/* Alone: it may overwrite what ended before it in its worker and is not collected. */
+	unsigned liar = submit(GARBAGE, 0);
+	creel_future_result(now.jobs[liar].f, CREEL_FOREVER, NULL, 0);
+	/* Of a worker that has no other task. */
+	unsigned last = submit_quiet(SMALL, 0);
+	if (creel_future_result(now.jobs[last].f, CREEL_FOREVER, NULL, 0) != CREEL_EFAILED)
+		stop_idle(atomic_load(&ledger->runner[last]));
+	submit(SMALL, 0);
+	submit(SMALL, 0);
+}
+
 /* Those that meet are as many as there may be workers. */
 static void await_all_workers(unsigned from, int64_t start)
 {
@@ -393,6 +438,7 @@ static void everything(void)
 	all_results();
 	cancellations();
 	deaths_of_its_own();
+	misdeeds();
 	for (unsigned i = 0; i < now.n; i++)
 		creel_future_result(now.jobs[i].f, CREEL_FOREVER, NULL, 0);
 	afterwards();
@@ -447,6 +493,7 @@ static void live(void)
 static void clear(unsigned scenario, const struct sweep_order *order)
 {
 	memset(ledger, 0, sizeof *ledger);
+	atomic_store(&ledger->liar, JOBS);
 	now = (struct round){
 		.scenario = scenario, .order = order, .workers = scenario == 0 ? 1 : 2};
 	sweep_arm(order);
@@ -465,6 +512,7 @@ static void play(int end)
 		.initializer = sweep_initialize,
 		.finalizer = sweep_finalize,
 	};
+	atomic_store(&ledger->end, end);
 	now.ex = creel_process_pool_new(&o);
 	if (creel_executor_error(now.ex))
 		judge_broken();
@@ -542,7 +590,7 @@ static void judge_host(int status)
 	if (dead ? atomic_load(&sweep->now.spent) != 1 : !WIFEXITED(status) || WEXITSTATUS(status))
 		wrong("the host ended otherwise", NULL);
 	for (unsigned i = 0; i < JOBS; i++)
-		if (atomic_load(&ledger->ran[i]) > 1)
+		if (atomic_load(&ledger->ran[i]) > 1 && i != atomic_load(&ledger->liar))
 			wrong("a task ran twice", NULL);
 }
 

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* See sweep_tasks.h. The awaited words are one futex: few wait, and nothing is lost. */
 #include "sweep_tasks.h"
+#include "misdeeds.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct ledger *ledger;
@@ -75,6 +78,17 @@ static int hand_over(creel_task *t, uint32_t id)
 		t, (creel_buffer){.data = data, .size = HANDED_SIZE, .free = free_handed});
 }
 
+/* The child returns, too, and must not go on as a worker. */
+static int fork_and_return(creel_task *t, const struct order *o)
+{
+	pid_t pid = sweep_fork();
+	if (pid == 0)
+		return 0;
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return creel_return(t, &o->id, sizeof o->id);
+}
+
 static int perform(creel_task *t, const struct order *o, unsigned char *rest)
 {
 	switch ((enum sort)o->sort) {
@@ -103,6 +117,17 @@ static int perform(creel_task *t, const struct order *o, unsigned char *rest)
 			pause();
 	case EXITS:
 		_exit(EXIT_STATUS);
+	case CLOSES:
+		misdeed_take_descriptors(atomic_load(&ledger->end));
+		break;
+	case FORKS:
+		return fork_and_return(t, o);
+	case STOPS:
+		for (;;)
+			raise(SIGSTOP);
+	case GARBAGE:
+		misdeed_write_garbage(t, o->id * UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)getpid());
+		return 0;
 	case MEETS:
 		atomic_fetch_add(&ledger->met, 1);
 		changed();

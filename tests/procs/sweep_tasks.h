@@ -30,7 +30,11 @@ enum sort {
 	GATED,    /* waits for the gate */
 	HANGS,
 	EXITS,
-	MEETS, /* waits until as many run as there may be workers */
+	CLOSES,  /* and reuses every descriptor that it finds */
+	FORKS,   /* and its child returns as well */
+	STOPS,   /* itself, until it is over its limit */
+	GARBAGE, /* writes any words into its slot, and may say that it did not begin */
+	MEETS,   /* waits until as many run as there may be workers */
 };
 
 /* What a task gets; LARGE_IN and SHARED more behind it. */
@@ -42,6 +46,8 @@ struct order {
 struct ledger {
 	_Atomic(uint32_t) word; /* counts all changes; slept on */
 	_Atomic(uint32_t) gate, met, meeting;
+	_Atomic(int32_t) end;   /* what a task must leave open */
+	_Atomic(uint32_t) liar; /* the number of the task that writes garbage */
 	_Atomic(uint32_t) ran[JOBS], told[JOBS];
 	_Atomic(int32_t) runner[JOBS];
 	_Atomic(int32_t) worker[SWEEP_INSTANCES], server[SWEEP_INSTANCES];
