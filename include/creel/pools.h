@@ -150,8 +150,8 @@ typedef struct creel_process_pool_options {
 } creel_process_pool_options;
 
 enum {
-	/* The pool breaks when a worker dies while it runs a task. (CPython's pool also breaks when
-	 * an idle worker dies. This one replaces the worker.) */
+	/* The pool breaks when a worker dies, as in CPython: in a task, or while it has none. Not
+	 * when the pool ends it: a kill, a time limit, tasks_per_worker, the idle time. */
 	CREEL_PROCESS_BREAK_ON_DEATH = 1,
 	/* The pool breaks when its fork server dies. Without this flag it forks a new server from
 	 * the host as it is then. Use the flag if the host must prepare each fork, or if it has

@@ -333,6 +333,32 @@ static const creel_error *broken_by(const creel_error *death)
 	return e;
 }
 
+/* Whether the worker died by itself while it ran nothing; why, or NULL. */
+static const creel_error *explain_idle_death(const struct death *d, unsigned casualties)
+{
+	if (casualties || d->status < 0 || d->w->life != CREEL__READY || d->w->retiring ||
+	    d->w->dying)
+		return NULL;
+	bool killed = WIFSIGNALED(d->status);
+	const creel_error *e = creel__error_make(
+		CREEL_KIND_WORKER_DIED, CREEL_EFAILED, NULL,
+		"worker %u (pid %d) ended between two tasks, %s %d", d->number, (int)d->pid,
+		killed ? "by signal" : "with exit status",
+		killed ? WTERMSIG(d->status) : WEXITSTATUS(d->status));
+	creel__error_set_death(e, d->pid, killed ? WTERMSIG(d->status) : 0,
+			       killed ? 0 : WEXITSTATUS(d->status));
+	return e;
+}
+
+/* CREEL_PROCESS_BREAK_ON_DEATH: the pool's error, if this death breaks it. */
+static const creel_error *break_on_idle_death(const struct death *d, unsigned casualties)
+{
+	const creel_error *death = explain_idle_death(d, casualties);
+	const creel_error *e = death ? broken_by(death) : NULL;
+	creel__error_unref(death);
+	return e;
+}
+
 void creel__worker_died(struct creel__procs *p, struct creel__proc *w, int status)
 {
 	struct creel__place casualties[CREEL__DEPTH];
@@ -367,6 +393,8 @@ void creel__worker_died(struct creel__procs *p, struct creel__proc *w, int statu
 		    p->options.flags & CREEL_PROCESS_BREAK_ON_DEATH)
 			broken = broken_by(errors[k]);
 	}
+	if (!broken && p->options.flags & CREEL_PROCESS_BREAK_ON_DEATH)
+		broken = break_on_idle_death(&d, n);
 	/* Broken first: whoever hears of the death finds the pool so. */
 	if (broken)
 		creel__executor_set_error(&p->base, creel__error_ref(broken));

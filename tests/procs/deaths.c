@@ -244,6 +244,35 @@ CASE(deaths, c25_a_flag_makes_the_first_death_break_the_pool)
 	ct_close(ex);
 }
 
+CASE(deaths, c25_that_flag_also_breaks_it_when_an_idle_worker_dies)
+{
+	creel_executor *ex = pt_pool_with((creel_process_pool_options){
+		.max_workers = 1, .idle_ns = CREEL_NEVER, .flags = CREEL_PROCESS_BREAK_ON_DEATH});
+	pid_t pid = pt_ids(ex).pid;
+	int fd = pt_pidfd(pid);
+	pt_kill(fd, SIGKILL);
+	pt_await_gone(fd);
+	ct_until(creel_executor_error(ex) != NULL);
+	const creel_error *e = creel_executor_error(ex);
+	ct_int(e->kind, CREEL_KIND_BROKEN);
+	ct_has(e->message, "between two tasks, by signal 9");
+	creel_future *late = creel_submit(ex, task_nothing, NULL, 0);
+	pt_failure(late, CREEL_KIND_BROKEN);
+	creel_future_unref(late);
+	ct_close(ex);
+}
+
+/* One that the pool itself ends does not break it. */
+CASE(deaths, c25_that_flag_does_not_mind_workers_that_retire)
+{
+	creel_executor *ex = pt_pool_with((creel_process_pool_options){
+		.max_workers = 1, .tasks_per_worker = 1, .flags = CREEL_PROCESS_BREAK_ON_DEATH});
+	for (int i = 0; i < 3; i++)
+		pt_works(ex);
+	ct_assert(!creel_executor_error(ex));
+	ct_close(ex);
+}
+
 struct news {
 	creel_executor *ex;
 	int accepted;
