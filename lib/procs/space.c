@@ -18,13 +18,31 @@ static size_t round_up(size_t n, size_t to)
 	return (n + to - 1) / to * to;
 }
 
-/* mlockall(MCL_FUTURE) makes all pages of a mapping resident as soon as they can be written; but
- * not those of one that is unlocked first. */
+/* Whether mlockall(MCL_FUTURE) is in force, which makes new pages resident at once. */
+static bool maps_resident(void)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	unsigned char resident = 1;
+	void *probe = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (probe == MAP_FAILED)
+		return false;
+	if (mincore(probe, page, &resident) < 0)
+		resident = 1;
+	munmap(probe, page);
+	return resident & 1;
+}
+
+/* mlockall(MCL_FUTURE) spares a mapping that is unlocked before it can be written. Others are made
+ * writable by mmap(): mprotect() would take valgrind five seconds a GiB. */
 void *creel__space_map(size_t size, int sharing)
 {
-	void *base = mmap(NULL, size, PROT_NONE, sharing | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	bool locked = maps_resident();
+	void *base = mmap(NULL, size, locked ? PROT_NONE : PROT_READ | PROT_WRITE,
+			  sharing | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (base == MAP_FAILED)
 		return NULL;
+	if (!locked)
+		return base;
 	(void)munlock(base, size);
 	if (mprotect(base, size, PROT_READ | PROT_WRITE) == 0)
 		return base;

@@ -92,6 +92,7 @@
 #define getrlimit(...) (SWEEP_STEP("getrlimit(" #__VA_ARGS__ ")"), getrlimit(__VA_ARGS__))
 #define kill(...) (SWEEP_STEP("kill(" #__VA_ARGS__ ")"), kill(__VA_ARGS__))
 #define madvise(...) (SWEEP_STEP("madvise(" #__VA_ARGS__ ")"), madvise(__VA_ARGS__))
+#define mincore(...) (SWEEP_STEP("mincore(" #__VA_ARGS__ ")"), mincore(__VA_ARGS__))
 #define mmap(...) (SWEEP_STEP("mmap(" #__VA_ARGS__ ")"), mmap(__VA_ARGS__))
 #define mprotect(...) (SWEEP_STEP("mprotect(" #__VA_ARGS__ ")"), mprotect(__VA_ARGS__))
 #define munlock(...) (SWEEP_STEP("munlock(" #__VA_ARGS__ ")"), munlock(__VA_ARGS__))
