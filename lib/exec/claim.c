@@ -58,7 +58,7 @@ static enum creel__claim claim_slowly(creel_future *f, uint64_t add)
 		} else if (now == CREEL__DROPPING && !creel__self()->callbacks) {
 			s = await_free(f);
 			/* [LEFT-1] release: we are through with the task; pairs with the acquires
-			 * in end_cancelled() and drop_late() of lib/future */
+			 * in end_queued() and drop_late() of lib/future */
 		} else if (creel__cas(&f->state, &s, s | CREEL__LEFT, release, relaxed)) {
 			return CREEL__LEFT_TO_CANCELLER;
 		}

@@ -182,11 +182,13 @@ static enum creel__cancelled cancel_claimed(creel_future *f)
 enum creel__cancelled creel__task_cancel(creel_task *task)
 {
 	creel_future *f = &task->future;
+	bool remote = creel__load(&f->state, relaxed) & CREEL__REMOTE;
 	enum creel__claim claim = creel__task_claim(f, CREEL__DROPPING);
 	if (claim == CREEL__CLAIMED)
 		return cancel_claimed(f);
+	/* A process pool counts it: class->ended() tells it only that the canceller is through. */
 	if (claim == CREEL__LEFT_TO_CANCELLER)
-		return CREEL__NOT_OURS;
+		return remote ? CREEL__IS_CANCELLED : CREEL__NOT_OURS;
 	bool cancelled = creel__future_peek(f) == CREEL__CANCELLED;
 	creel__future_drop_queued(f);
 	return cancelled ? CREEL__IS_CANCELLED : CREEL__NOT_OURS;

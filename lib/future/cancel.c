@@ -58,9 +58,10 @@ int creel_future_state(creel_future *f)
 	return shown[creel__future_peek(f)];
 }
 
-/* The end of a task that the caller has moved to DROPPING, with its argument dropped. Takes over a
- * reference, and does what the executor left to do. */
-static void end_cancelled(creel_future *f)
+/* The end of a task that the caller has moved to DROPPING, and that the executor's queue may still
+ * have. Takes over a reference, and does what the executor left to do. tells: the executor is told
+ * of the end in any case. */
+static void end_queued(creel_future *f, bool tells)
 {
 	creel_executor *ex = f->executor;
 	/* Ours keeps the block until we have looked. */
@@ -68,10 +69,11 @@ static void end_cancelled(creel_future *f)
 	creel__future_cancelled(f);
 	/* [LEFT-1] acquire: pairs with the release in claim_slowly() */
 	uint64_t s = creel__load(&f->state, acquire);
-	if ((s & (CREEL__LEFT | CREEL__LATE_ARG)) == CREEL__LEFT) {
+	bool left = (s & (CREEL__LEFT | CREEL__LATE_ARG)) == CREEL__LEFT;
+	if (left)
 		creel__future_drop_queued(f);
+	if (left || tells)
 		ex->class->ended(ex);
-	}
 	creel_future_unref(f);
 }
 
@@ -91,23 +93,23 @@ static int cancel_pinned(creel_future *f)
 		creel__future_let_go(f, CREEL__HELD, CREEL__RUNNING | CREEL__ASKED);
 		return CREEL_CANCEL_REQUESTED;
 	}
-	/* The executor's reference may go from here on. Where it only has to drop it, say so. That
-	 * of a remote task stays as it is: class->ended() tells the executor that it may go. */
+	/* The executor's reference may go from here on. Where it only has to drop it, say so. A
+	 * process pool may go when class->ended() has told it that all cancellers are through. */
 	creel_future_ref(f);
-	bool queued = w == CREEL__NOT_THERE && ex && !remote;
+	bool queued = w == CREEL__NOT_THERE && ex;
 	creel__future_let_go(f, CREEL__STATE | CREEL__HELD,
-			     CREEL__DROPPING | (queued ? CREEL__QUEUED : 0));
+			     CREEL__DROPPING | (queued && !remote ? CREEL__QUEUED : 0));
 	bool counted = creel__load(&f->state, relaxed) & CREEL__COUNTED;
 	bool dropped = creel__argument_drop(f);
 	if (creel__future_foreign(f))
 		return -EPERM;
-	if (queued) {
-		end_cancelled(f);
-		return CREEL_CANCEL_NOW;
-	}
 	bool counts = remote || (w == CREEL__WITHDRAWN && counted);
 	if (counts && !dropped)
 		creel__or(&f->state, CREEL__LATE_END, relaxed);
+	if (queued) {
+		end_queued(f, counts && dropped);
+		return CREEL_CANCEL_NOW;
+	}
 	creel__future_cancelled(f);
 	if (counts && dropped)
 		ex->class->ended(ex);

@@ -16,6 +16,7 @@ struct asking {
 	creel_future *f[N];
 	unsigned self[N];
 	unsigned shuts; /* the task whose destructor shuts the pool down; N: none */
+	creel_deadline until;
 	struct ct_count *freed;
 };
 
@@ -40,16 +41,17 @@ static void ask(void *arg, size_t size, void *ctx)
 	ct_assert(in(rc, -EDEADLK, -ECANCELED));
 	ct_assert(in(creel_future_state(next), CREEL_FUTURE_PENDING, CREEL_FUTURE_CANCELLED));
 	if (i == asking->shuts)
-		creel_executor_shutdown(asking->ex, CREEL_SHUTDOWN_CANCEL, CREEL_NOW, &left);
+		creel_executor_shutdown(asking->ex, CREEL_SHUTDOWN_CANCEL, asking->until, &left);
 	ct_assert(creel_future_cancel(next) == CREEL_CANCEL_NOW);
 	ct_count_add(asking->freed, 1);
 }
 
 /* Whichever place the task has: on its way to a worker, or in the queue. */
-static void cancel_each(unsigned shuts)
+static void cancel_each(unsigned shuts, creel_deadline until)
 {
 	struct ct_hold hold;
-	struct asking a = {.ex = ct_executor(), .shuts = shuts, .freed = ct_count_new()};
+	struct asking a = {
+		.ex = ct_executor(), .shuts = shuts, .until = until, .freed = ct_count_new()};
 	asking = &a;
 	ct_hold(&hold, a.ex);
 	for (unsigned i = 0; i < N; i++) {
@@ -65,20 +67,22 @@ static void cancel_each(unsigned shuts)
 		creel_future_unref(a.f[i]);
 	}
 	ct_release(&hold);
-	ct_int(creel_executor_shutdown(a.ex, 0, CT_GUARD, NULL), 0);
+	size_t left;
+	ct_int(creel_executor_shutdown(a.ex, 0, CT_GUARD, &left), 0);
+	ct_int(left, 0);
 	ct_int(ct_count_get(a.freed), N);
 	ct_close(a.ex);
 }
 
 CASE(c17_a_destructor_asks_about_the_task_that_is_being_cancelled, CT_ASYNC)
 {
-	cancel_each(N);
+	cancel_each(N, CREEL_NOW);
 }
 
 CASE(c17_a_destructor_shuts_its_pool_down_wherever_its_task_is, CT_ASYNC)
 {
 	for (unsigned i = 0; i < N; i += N / 4)
-		cancel_each(i);
+		cancel_each(i, i % (N / 2) ? CREEL_NOW : CREEL_FOREVER);
 }
 
 /* Large results of tasks that their waiter may have run itself. */
