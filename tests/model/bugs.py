@@ -222,6 +222,23 @@ BUGS = {
         'threads/pool.c',
         '!rely_on_one_locked(pool)',
         '!(false && rely_on_one_locked(pool))'),
+    # A thread is started for a task that a worker has taken meanwhile.
+    'starts one for nothing': (
+        'threads/pool.c',
+        'start = start && creel__pool_has_work_locked(pool);',
+        'start = start && pool->alive;'),
+    # A thread that did not come was relied on, and nobody is told.
+    'relies on one that does not come': (
+        'threads/pool.c',
+        'creel__cond_broadcast_locked(&pool->changed);\n\tcreel__lock_release(&pool->lock);\n'
+        '\t/* Who queued a task meanwhile relied on the worker that does not come. */\n'
+        '\tcreel__pool_pass_on(pool);',
+        'creel__cond_broadcast_locked(&pool->changed);\n\tcreel__lock_release(&pool->lock);'),
+    # A worker that comes too late to be counted by a resize is one too many, and stays.
+    'comes and calls nobody in': (
+        'threads/worker.c',
+        'if (pool->alive > pool->max_workers)\n\t\tcreel__pool_call_in_locked(pool);',
+        'if (pool->closed)\n\t\tcreel__pool_call_in_locked(pool);'),
     # A worker calls a callback and still says that it looks.
     'looks in a callback': (
         'future/callback.c',

@@ -62,6 +62,20 @@ static void in_turn(void)
 	model_check(ran == 3);
 }
 
+/* The worker looks, and takes the task before its submitter has come to wake somebody: no second
+ * thread is started for it. */
+static void taken_meanwhile(void)
+{
+	setup(2);
+	creel_future *f = creel_submit(pool, waits, NULL, 0);
+	model_gate_wait(&has_started);
+	model_gate_open(&gate);
+	await(f);
+	model_check(creel_executor_shutdown(pool, 0, CREEL_FOREVER, NULL) == 0);
+	model_check(threads_started() == 1);
+	model_check(creel_executor_close(pool) == 0);
+}
+
 /* The worker that looks is relied on for the first of two tasks, and the second one opens the gate
  * for the first: it must pass on. */
 static void relied_on_for_two(void)
@@ -201,6 +215,7 @@ static void bounded_overtaking(void)
 
 const struct model_scenario model_scenarios[] = {
 	{"in turn", in_turn, .preemptions = 1, .spurious = 0, .cpus = 1},
+	{"taken meanwhile", taken_meanwhile, .preemptions = 2, .cpus = 1},
 	{"relied on for two", relied_on_for_two, .preemptions = 1, .cpus = 1},
 	{"a callback waits", callback_waits, .preemptions = 1, .cpus = 1},
 	{"refused at first", refused_at_first, .preemptions = 1, .thread_failures = 1, .cpus = 1},
