@@ -104,7 +104,7 @@ static void strayed_host(void *proc)
 	if (!proc) {
 		if (unshare(CLONE_NEWNS) < 0)
 			_exit(77);
-		HOST(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+		HOST(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0);
 		HOST(umount2("/proc", MNT_DETACH) == 0);
 	}
 	creel_executor *ex = creel_process_pool_new(NULL);

@@ -159,5 +159,5 @@ int main(int argc, char **argv)
 		fclose(run.tap);
 	if (!run.list)
 		printf("%u passed, %u failed, %u skipped\n", run.passed, run.failed, run.skipped);
-	return !run.list && (run.failed || !run.passed);
+	return !run.list && (run.failed || !(run.passed + run.skipped));
 }
