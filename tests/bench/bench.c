@@ -9,6 +9,7 @@
  *   w3n   submit one, wait for it, COUNT times; the waiter may not run it itself
  *   w3n1  the same, all on one CPU: what the pool does, without what the kernel's
  *         choice of CPU costs
+ *   w7    four threads submit COUNT / 4 empty tasks each, then each waits for its own
  *   w8    what COUNT pending tasks and their futures take of the resident set
  *   idle  CPU time that the process uses in COUNT milliseconds of idleness, and how often its
  *         workers wake up meanwhile
@@ -27,7 +28,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WINDOW = 256 };
+enum {
+	WINDOW = 256,
+	PRODUCERS = 4,
+};
 
 static const struct peer *const peers[] = {
 	&peer_creel,
@@ -158,6 +162,48 @@ static void w3n1(const struct run *r)
 	trips(r, "w3n1");
 }
 
+struct producer {
+	pthread_t thread;
+	const struct run *run;
+	pthread_barrier_t *ready;
+	void **futures;
+	unsigned long n;
+};
+
+static void *produce(void *arg)
+{
+	struct producer *p = arg;
+	pthread_barrier_wait(p->ready);
+	for (unsigned long i = 0; i < p->n; i++)
+		p->futures[i] = p->run->peer->submit(WORK_EMPTY);
+	for (unsigned long i = 0; i < p->n; i++)
+		p->run->peer->wait(p->futures[i]);
+	return NULL;
+}
+
+static void w7(const struct run *r)
+{
+	struct producer producers[PRODUCERS];
+	pthread_barrier_t ready;
+	start_workers(r);
+	pthread_barrier_init(&ready, NULL, PRODUCERS + 1);
+	unsigned long n = r->count / PRODUCERS + 1;
+	for (struct producer *p = producers; p < producers + PRODUCERS; p++) {
+		*p = (struct producer){
+			.run = r, .ready = &ready, .n = n, .futures = touched(n, sizeof(void *))};
+		if (pthread_create(&p->thread, NULL, produce, p))
+			give_up("no thread");
+	}
+	double start = now_ns();
+	pthread_barrier_wait(&ready);
+	for (struct producer *p = producers; p < producers + PRODUCERS; p++)
+		pthread_join(p->thread, NULL);
+	printf("w7 %.2f ns/task\n", (now_ns() - start) / (double)(n * PRODUCERS));
+	pthread_barrier_destroy(&ready);
+	for (struct producer *p = producers; p < producers + PRODUCERS; p++)
+		free(p->futures);
+}
+
 static double resident_bytes(void)
 {
 	unsigned long all = 0, resident = 0;
@@ -237,8 +283,8 @@ static void idle(const struct run *r)
 }
 
 static const struct workload workloads[] = {
-	{"w1", w1, 1000000},   {"w1w", w1w, 1000000}, {"w3n", w3n, 10000},
-	{"w3n1", w3n1, 10000}, {"w8", w8, 1000000},   {"idle", idle, 2000},
+	{"w1", w1, 1000000}, {"w1w", w1w, 1000000}, {"w3n", w3n, 10000},  {"w3n1", w3n1, 10000},
+	{"w7", w7, 1000000}, {"w8", w8, 1000000},   {"idle", idle, 2000},
 };
 
 static const struct peer *peer_named(const char *name)
