@@ -50,8 +50,9 @@ struct creel__executor_class {
 	 * still pending. False if not. */
 	bool (*help)(struct creel__worker *worker, creel_task *task);
 	/* Or NULL. Somebody is about to park for a task that is PENDING, and HELD meanwhile. Takes
-	 * no longer than a lock and a wake-up. */
-	void (*awaited)(creel_executor *ex);
+	 * no longer than a lock. Returns a word that is to be unparked when the hold is over, or
+	 * NULL. */
+	_Atomic(uint32_t) *(*awaited)(creel_executor *ex);
 	/* The calling thread is a worker that says that it looks for a task, and now does
 	 * something else. Only for executors that set the worker's `need`. */
 	void (*stop_looking)(struct creel__worker *worker);

@@ -158,9 +158,12 @@ void creel__future_expect(creel_future *f)
 			return;
 		/* [PIN-1] acquire: pairs with the release of the last one to hold it */
 	} while (!creel__cas(&f->state, &s, s | CREEL__HELD, acquire, relaxed));
-	if (f->executor->class->awaited)
-		f->executor->class->awaited(f->executor);
+	creel_executor *ex = f->executor;
+	_Atomic(uint32_t) *sleeper = ex->class->awaited ? ex->class->awaited(ex) : NULL;
 	creel__future_let_go(f, CREEL__HELD, CREEL__WAITED);
+	/* Only now: it is a system call, and a worker may be waiting for the end of the hold. */
+	if (sleeper)
+		creel__unpark_one(sleeper);
 }
 
 /* A task that waits on a worker for another task of the same executor may have the worker run that

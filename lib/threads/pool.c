@@ -128,19 +128,18 @@ void creel__pool_wake_one(struct creel__pool *pool)
 }
 
 /* See SECOND in threads/pool.h. */
-static void awaited(creel_executor *ex)
+static _Atomic(uint32_t) *awaited(creel_executor *ex)
 {
 	struct creel__pool *pool = (struct creel__pool *)ex;
 	_Atomic(uint32_t) *sleeper = NULL;
 	if (!pool->second || !(creel__load(&pool->need, relaxed) & CREEL__NEED))
-		return;
+		return NULL;
 	creel__lock_acquire(&pool->lock);
 	if (pool->waking < 2)
 		sleeper = wake_idle_locked(pool);
 	creel__pool_update_need_locked(pool);
 	creel__lock_release(&pool->lock);
-	if (sleeper)
-		creel__unpark_one(sleeper);
+	return sleeper;
 }
 
 static void set_gates_locked(struct creel__pool *pool, enum creel__gate gate)
@@ -211,7 +210,7 @@ static struct creel__shard *own_shard(struct creel__pool *pool)
 	if (pool->shards == 1)
 		return &pool->shard[0];
 	uint64_t thread = (uint64_t)(uintptr_t)creel__self() >> 6;
-	return &pool->shard[(thread * UINT64_C(0x9e3779b97f4a7c15) >> 40) % pool->shards];
+	return &pool->shard[(thread * UINT64_C(0x9e3779b97f4a7c15) >> 40) & (pool->shards - 1)];
 }
 
 static int submit(creel_executor *ex, creel_task *task)

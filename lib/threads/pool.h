@@ -27,7 +27,8 @@
  * LOOKING  A worker whose task is about to end says in `looking` that it looks for the next task at
  *          once. So who waited for the end and now submits the next task starts no thread: under
  *          the lock it turns LOOKS into RELIED, and that worker is in flight. It cannot miss the
- *          task: it looks into all queues, or, before it sleeps, takes the lock and looks again.
+ *          task: if it takes another one it passes on, which looks into all queues, and before it
+ *          sleeps it takes the lock and looks again.
  *          It stops looking when it has taken a task, when it sleeps or resigns (under the lock),
  *          and before a function of the user's is called. If it was RELIED on, it then passes
  *          on. Looking costs a read-modify-write a task, and only while `need` is not 0:
@@ -36,9 +37,10 @@
  * SECOND   A submitter has at most one wake-up in flight. If it then waits for a task that has not
  *          started, its own CPU is free, and the woken worker may still be on its way to another
  *          one. So who is about to park for a pending task wakes one more worker, if one sleeps
- *          and fewer than two are in flight. It holds the future meanwhile (CREEL__HELD): the task
- *          cannot start, so it cannot end, and the pool cannot go. Where one CPU is all there is,
- *          nobody wakes a second one.
+ *          and fewer than two are in flight. It holds the future while it takes that worker off
+ *          the idle list (CREEL__HELD): the task cannot start, so it cannot end, and the pool
+ *          cannot go. It unparks the worker after that. Where one CPU is all there is, nobody wakes
+ *          a second one.
  *
  * REFUSED  The system refused a thread, and no worker sleeps. Until a worker sleeps or leaves,
  *          every 1,000th submission tries again.
@@ -106,8 +108,8 @@ struct creel__pool_worker {
 struct creel__pool {
 	creel_executor base;
 	/* Set at birth. */
-	unsigned shards;
-	bool second; /* a waiter wakes a second worker: there is more than one CPU */
+	unsigned shards; /* a power of two */
+	bool second;     /* a waiter wakes a second worker: there is more than one CPU */
 	size_t stack_size;
 	int64_t idle_ns;
 	int min_asked;

@@ -20,6 +20,11 @@
  * sleeper's look comes later and finds the work, or the other's look comes later and finds the
  * sleeper. For shards the order is that of in_lock; for batches that of out_lock, because batches
  * are filled under it and the sleeper looks into the shards before it looks into the batches.
+ *
+ * GLANCES  A worker that does not sleep next looks without the locks whether there is anything to
+ * claim: an empty shard costs it no read-modify-write. It may miss what comes meanwhile. If it
+ * finds nothing it looks again as above before it sleeps. If it was in flight and finds a task, at
+ * a glance or then, it looks with the locks for what is left when it passes on.
  */
 #include "threads/queues.h"
 
@@ -33,7 +38,7 @@ enum creel__gate creel__shard_push(struct creel__shard *shard, creel_task *task)
 		if (shard->in_last)
 			shard->in_last->next = f;
 		else
-			shard->in_first = f;
+			creel__store(&shard->in_first, f, relaxed);
 		shard->in_last = f;
 		shard->in_count++;
 		creel__bump(&shard->submitted, 1);
@@ -46,19 +51,20 @@ enum creel__gate creel__shard_push(struct creel__shard *shard, creel_task *task)
 static void swap_locked(struct creel__shard *shard)
 {
 	creel__lock_acquire(&shard->in_lock);
-	shard->out_first = shard->in_first;
+	creel__store(&shard->out_first, creel__load(&shard->in_first, relaxed), relaxed);
 	shard->out_count = shard->in_count;
-	shard->in_first = shard->in_last = NULL;
+	creel__store(&shard->in_first, NULL, relaxed);
+	shard->in_last = NULL;
 	shard->in_count = 0;
 	creel__lock_release(&shard->in_lock);
 }
 
 static creel_task *pop_locked(struct creel__shard *shard)
 {
-	creel_future *f = shard->out_first;
+	creel_future *f = creel__load(&shard->out_first, relaxed);
 	if (!f)
 		return NULL;
-	shard->out_first = f->next;
+	creel__store(&shard->out_first, f->next, relaxed);
 	shard->out_count--;
 	if (shard->returned)
 		shard->returned--;
@@ -84,9 +90,9 @@ static void fill_locked(struct creel__shard *shard, struct creel__batch *batch, 
 {
 	uint64_t ends = creel__load(&batch->ends, relaxed);
 	uint32_t first = (uint32_t)ends, last = first;
-	if (!shard->lent)
+	if (!creel__load(&shard->lent, relaxed))
 		shard->review_at = shard->handed + creel__review_period(sharers);
-	shard->lent = true;
+	creel__store(&shard->lent, true, relaxed);
 	creel__store(&batch->from, shard, relaxed);
 	creel__store(&batch->number, shard->handed, relaxed);
 	for (; n; n--, last++)
@@ -99,15 +105,15 @@ static void fill_locked(struct creel__shard *shard, struct creel__batch *batch, 
 static enum creel__claimed claim_locked(struct creel__shard *shard, struct creel__batch *batch,
 					unsigned sharers, creel_task **ret_task)
 {
-	if (!shard->out_first)
+	if (!creel__load(&shard->out_first, relaxed))
 		swap_locked(shard);
-	if (shard->lent && shard->handed >= shard->review_at)
+	if (creel__load(&shard->lent, relaxed) && shard->handed >= shard->review_at)
 		return CREEL__CLAIMED_REVIEW;
 	size_t share = shard->returned ? 0 : shard->out_count / (2 * (size_t)sharers);
 	*ret_task = pop_locked(shard);
 	if (!*ret_task) {
 		/* Tasks of other shards overtake what was claimed here. */
-		if (shard->lent)
+		if (creel__load(&shard->lent, relaxed))
 			shard->handed += CREEL__BATCH;
 		return CREEL__CLAIMED_NONE;
 	}
@@ -132,10 +138,10 @@ enum creel__claimed creel__shard_claim(struct creel__shard *shard, struct creel_
 bool creel__shard_is_empty(struct creel__shard *shard)
 {
 	creel__lock_acquire(&shard->out_lock);
-	bool empty = !shard->out_first;
+	bool empty = !creel__load(&shard->out_first, relaxed);
 	if (empty) {
 		creel__lock_acquire(&shard->in_lock);
-		empty = !shard->in_first;
+		empty = !creel__load(&shard->in_first, relaxed);
 		creel__lock_release(&shard->in_lock);
 	}
 	creel__lock_release(&shard->out_lock);
@@ -153,7 +159,8 @@ bool creel__shard_try_vacate(struct creel__shard *shard)
 {
 	creel__lock_acquire(&shard->out_lock);
 	creel__lock_acquire(&shard->in_lock);
-	bool empty = !shard->out_first && !shard->in_first;
+	bool empty = !creel__load(&shard->out_first, relaxed) &&
+		     !creel__load(&shard->in_first, relaxed);
 	if (empty && shard->gate == CREEL__GATE_OPEN)
 		shard->gate = CREEL__GATE_NO_WORKERS;
 	creel__lock_release(&shard->in_lock);
@@ -165,10 +172,10 @@ void creel__shard_take_all(struct creel__shard *shard, creel_future **ret_first,
 			   creel_future **ret_second)
 {
 	creel__lock_acquire(&shard->out_lock);
-	*ret_first = shard->out_first;
+	*ret_first = creel__load(&shard->out_first, relaxed);
 	swap_locked(shard);
-	*ret_second = shard->out_first;
-	shard->out_first = NULL;
+	*ret_second = creel__load(&shard->out_first, relaxed);
+	creel__store(&shard->out_first, NULL, relaxed);
 	shard->out_count = shard->returned = 0;
 	creel__lock_release(&shard->out_lock);
 }
@@ -226,7 +233,7 @@ void creel__shard_take_back_locked(struct creel__shard *shard, struct creel__bat
 	shard->out_count += n;
 	shard->returned += n;
 	while (n--) {
-		tasks[n]->future.next = shard->out_first;
-		shard->out_first = &tasks[n]->future;
+		tasks[n]->future.next = creel__load(&shard->out_first, relaxed);
+		creel__store(&shard->out_first, &tasks[n]->future, relaxed);
 	}
 }

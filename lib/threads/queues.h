@@ -35,13 +35,14 @@ enum creel__gate {
 struct creel__shard {
 	alignas(64) struct creel__lock in_lock; /* rank 60: these */
 	enum creel__gate gate;
-	creel_future *in_first, *in_last;
+	_Atomic(creel_future *) in_first; /* read by glances as well */
+	creel_future *in_last;
 	size_t in_count;
 	_Atomic(uint64_t) submitted;             /* written under in_lock */
 	alignas(64) struct creel__lock out_lock; /* rank 50: these, and the filling of a batch */
 	uint32_t epoch;                          /* of the last call-in: threads/pool.h */
-	bool lent;                               /* some batch may still hold tasks of this shard */
-	creel_future *out_first;
+	_Atomic(bool) lent; /* some batch may still hold tasks of this shard; read by glances */
+	_Atomic(creel_future *) out_first; /* likewise */
 	size_t out_count;
 	size_t returned; /* of these, the first came back from batches */
 	uint64_t handed; /* tasks that were handed out for the first time: the next one's number */
@@ -82,6 +83,15 @@ enum creel__claimed creel__shard_claim(struct creel__shard *shard, struct creel_
 				       unsigned sharers, uint32_t epoch, creel_task **ret_task);
 
 bool creel__shard_is_empty(struct creel__shard *shard);
+
+/* A glance, without the locks: true if nothing was to be claimed, in no batch either. What comes
+ * meanwhile it may miss. */
+static inline bool creel__shard_looks_empty(struct creel__shard *shard)
+{
+	return !creel__load(&shard->in_first, relaxed) &&
+	       !creel__load(&shard->out_first, relaxed) && !creel__load(&shard->lent, relaxed);
+}
+
 void creel__shard_set_gate(struct creel__shard *shard, enum creel__gate gate);
 
 /* Turns OPEN into NO_WORKERS; false, and nothing, if there is a task in it. */

@@ -86,7 +86,7 @@ static void recall_locked(struct creel__pool *pool, struct creel__shard *shard)
 	struct creel__batch *batch = batches_of_locked(pool, shard);
 	for (; batch; batch = batch->below)
 		creel__shard_take_back_locked(shard, batch);
-	shard->lent = false;
+	creel__store(&shard->lent, false, relaxed);
 }
 
 void creel__pool_review(struct creel__pool *pool, struct creel__shard *shard)
@@ -95,11 +95,12 @@ void creel__pool_review(struct creel__pool *pool, struct creel__shard *shard)
 	bool recalled = false;
 	creel__lock_acquire(&pool->lock);
 	creel__lock_acquire(&shard->out_lock);
-	if (shard->lent && shard->handed >= shard->review_at) {
+	if (creel__load(&shard->lent, relaxed) && shard->handed >= shard->review_at) {
 		uint64_t number = 0;
-		shard->lent = earliest_locked(pool, shard, &number);
+		bool lent = earliest_locked(pool, shard, &number);
+		creel__store(&shard->lent, lent, relaxed);
 		shard->review_at = shard->handed + creel__review_period(sharers);
-		recalled = shard->lent && shard->handed - number >= creel__review_age(sharers);
+		recalled = lent && shard->handed - number >= creel__review_age(sharers);
 		if (recalled)
 			recall_locked(pool, shard);
 	}

@@ -18,16 +18,25 @@
 #include "threads/pool.h"
 #include <errno.h>
 
+enum look {
+	GLANCE, /* may miss what is queued meanwhile */
+	SURE,
+};
+
 /* A task from the shards, each first in turn, or from another worker's batch. */
-static creel_task *find(struct creel__pool_worker *w)
+static creel_task *find(struct creel__pool_worker *w, enum look look)
 {
 	struct creel__pool *pool = w->pool;
 	unsigned start = w->next_shard++;
 	unsigned sharers = creel__load(&pool->sharers, relaxed);
+	bool steal = look == SURE;
 	for (unsigned i = 0; i < pool->shards; i++) {
-		struct creel__shard *shard = &pool->shard[(start + i) % pool->shards];
+		struct creel__shard *shard = &pool->shard[(start + i) & (pool->shards - 1)];
 		creel_task *task;
 		enum creel__claimed claimed;
+		if (look == GLANCE && creel__shard_looks_empty(shard))
+			continue;
+		steal = true;
 		while ((claimed = creel__shard_claim(shard, &w->batch, sharers, w->attended,
 						     &task)) == CREEL__CLAIMED_REVIEW)
 			creel__pool_review(pool, shard);
@@ -37,7 +46,7 @@ static creel_task *find(struct creel__pool_worker *w)
 		if (task)
 			return task;
 	}
-	return creel__pool_steal(w);
+	return steal ? creel__pool_steal(w) : NULL;
 }
 
 static bool is_surplus_locked(const struct creel__pool *pool)
@@ -87,7 +96,7 @@ static void stop_looking(struct creel__pool_worker *w)
 /* The task of a worker that was woken: what it leaves behind is the next one's. */
 static creel_task *find_and_pass_on(struct creel__pool_worker *w)
 {
-	creel_task *task = find(w);
+	creel_task *task = find(w, GLANCE);
 	if (task) {
 		stop_looking(w);
 		creel__pool_pass_on(w->pool);
@@ -134,15 +143,14 @@ static bool try_resign(struct creel__pool_worker *w)
 }
 
 /* What a worker without a task does next. If it is to sleep, it is on the idle list from here on.
- * *ret_relied: it was relied on while it looked. Whoever did that queued a task before, and the
- * worker looks once more. */
-static enum verdict settle_down(struct creel__pool_worker *w, bool *ret_relied)
+ * Who relied on it while it looked queued a task before, and it looks once more. */
+static enum verdict settle_down(struct creel__pool_worker *w)
 {
 	struct creel__pool *pool = w->pool;
 	enum verdict verdict = SLEEP;
 	creel__lock_acquire(&pool->lock);
 	creel__store(&w->base.looking, 0, relaxed);
-	*ret_relied = land_locked(w);
+	(void)land_locked(w);
 	w->attended = creel__load(&pool->attention, relaxed);
 	if (pool->broken || is_surplus_locked(pool)) {
 		verdict = LEAVE;
@@ -170,17 +178,17 @@ static void leave_idle_locked(struct creel__pool_worker *w)
 	creel__pool_update_need_locked(w->pool);
 }
 
-/* The worker said that it sleeps and then found a task: takes that back. If it was woken meanwhile,
- * it is as if it had slept. */
-static void stay_awake(struct creel__pool_worker *w, bool relied)
+/* The worker said that it sleeps and then found a task: takes that back. It may have been in flight
+ * before, or be again, and others left the rest to it: so it passes on. */
+static void stay_awake(struct creel__pool_worker *w)
 {
 	struct creel__pool *pool = w->pool;
 	creel__lock_acquire(&pool->lock);
 	if (w->is_idle)
 		leave_idle_locked(w);
 	creel__lock_release(&pool->lock);
-	if (arrive(w, false) || relied)
-		creel__pool_pass_on(pool);
+	(void)arrive(w, false);
+	creel__pool_pass_on(pool);
 }
 
 /* Slept long enough: whether it retires. If not, it need not look at the clock again: what changes
@@ -224,11 +232,10 @@ static bool sleep_until_woken(struct creel__pool_worker *w)
 static creel_task *idle(struct creel__pool_worker *w)
 {
 	for (;;) {
-		bool relied;
-		enum verdict verdict = settle_down(w, &relied);
-		creel_task *task = verdict == LEAVE ? NULL : find(w);
+		enum verdict verdict = settle_down(w);
+		creel_task *task = verdict == LEAVE ? NULL : find(w, SURE);
 		if (task) {
-			stay_awake(w, relied);
+			stay_awake(w);
 			return task;
 		}
 		if (verdict == LEAVE || (verdict == LOOK && try_resign(w)))
@@ -264,7 +271,7 @@ static creel_task *next_task(struct creel__pool_worker *w)
 		return NULL;
 	creel_task *task = creel__batch_take(&w->batch);
 	if (!task)
-		task = find(w);
+		task = find(w, GLANCE);
 	if (!task)
 		return idle(w);
 	stop_looking(w);

@@ -53,7 +53,7 @@ static bool claim(void)
 {
 	creel_task *task;
 	while (creel__shard_claim(&shard, &batch, 1, 0, &task) == CREEL__CLAIMED_REVIEW)
-		shard.lent = false;
+		creel__store(&shard.lent, false, relaxed);
 	return got(task);
 }
 
@@ -110,7 +110,7 @@ static void take_back(void *arg)
 	creel__lock_acquire(&shard.out_lock);
 	creel__shard_take_back_locked(&shard, &other_batch);
 	creel__shard_take_back_locked(&shard, &batch);
-	shard.lent = false;
+	creel__store(&shard.lent, false, relaxed);
 	creel__lock_release(&shard.out_lock);
 }
 

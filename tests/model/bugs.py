@@ -205,8 +205,18 @@ BUGS = {
     # The worker does not look again after it has said that it sleeps.
     'sleeps without a look': (
         'threads/worker.c',
-        'creel_task *task = verdict == LEAVE ? NULL : find(w);',
-        'creel_task *task = verdict != LOOK ? NULL : find(w);'),
+        'creel_task *task = verdict == LEAVE ? NULL : find(w, SURE);',
+        'creel_task *task = verdict != LOOK ? NULL : find(w, SURE);'),
+    # What it looks at before it sleeps may be old.
+    'sleeps after a glance': (
+        'threads/worker.c',
+        'creel_task *task = verdict == LEAVE ? NULL : find(w, SURE);',
+        'creel_task *task = verdict == LEAVE ? NULL : find(w, GLANCE);'),
+    # It was in flight, found nothing at a glance, and leaves the rest where it is.
+    'stays awake in silence': (
+        'threads/worker.c',
+        '(void)arrive(w, false);\n\tcreel__pool_pass_on(pool);',
+        '(void)arrive(w, false);'),
     # The one that was woken leaves the rest where it is.
     'does not pass on': (
         'threads/worker.c',
@@ -258,9 +268,9 @@ BUGS = {
     'holds nothing': (
         'future/future.c',
         '} while (!creel__cas(&f->state, &s, s | CREEL__HELD, acquire, relaxed));\n'
-        '\tif (f->executor->class->awaited)',
+        '\tcreel_executor *ex',
         '} while (!creel__cas(&f->state, &s, s, acquire, relaxed));\n'
-        '\tif (f->executor->class->awaited)'),
+        '\tcreel_executor *ex'),
     # Nobody tells the sleeping workers that the pool is closed.
     'closes in silence': (
         'threads/pool.c',
