@@ -7,6 +7,7 @@
  */
 #include "exec/submit.h"
 #include "base/alloc.h"
+#include "base/cold.h"
 #include "exec/executor.h"
 #include "exec/task.h"
 #include "future/argument.h"
@@ -40,7 +41,8 @@ creel_task *creel__task_new(creel_executor *ex, creel_fn fn, const void *arg, si
 		return NULL;
 	f->fn = fn;
 	f->executor = ex;
-	f->generation = creel__fork_generation();
+	/* The caller has seen that it is this process's. */
+	f->generation = ex->generation ? ex->generation : creel__fork_generation();
 	if (!creel__argument_copy(f, arg, size)) {
 		creel__block_free(f);
 		return NULL;
@@ -56,9 +58,9 @@ int creel__executor_submit(creel_executor *ex, creel_task *task)
 }
 
 /* Only options that ask for something need memory. */
-static int attach_options(creel_future *f, const creel_submit_options *o)
+static CREEL__COLD int attach_options(creel_future *f, const creel_submit_options *o)
 {
-	if (!o || (!o->name && !o->arg_free && !o->limit_ns))
+	if (!o->name && !o->arg_free && !o->limit_ns)
 		return 0;
 	size_t n = o->name ? strlen(o->name) : 0;
 	if (n > CREEL__NAME_MAX - 1)
@@ -76,25 +78,33 @@ static int attach_options(creel_future *f, const creel_submit_options *o)
 	return 0;
 }
 
-static int check(const struct submission *s)
+static CREEL__COLD int check_options(const struct submission *s)
 {
 	const creel_submit_options *o = s->options;
+	if (o->flags || o->reserved32 || o->limit_ns < 0 ||
+	    creel__reserved(o->reserved, sizeof o->reserved / sizeof o->reserved[0]))
+		return -EINVAL;
+	if (o->limit_ns && !(s->ex->task_flags & CREEL__REMOTE))
+		return creel__load(&s->ex->error, relaxed) ? CREEL_EFAILED : -ENOTSUP;
+	return 0;
+}
+
+static inline int check(const struct submission *s)
+{
 	if (!s->ex || !s->fn)
 		return -EINVAL;
 	if (creel__executor_foreign(s->ex))
 		return -EPERM;
 	if (s->size != CREEL_BY_REF && (s->size > CREEL__SIZE_MAX || (!s->arg && s->size)))
 		return -EINVAL;
-	if (o && (o->flags || o->reserved32 || o->limit_ns < 0 ||
-		  creel__reserved(o->reserved, sizeof o->reserved / sizeof o->reserved[0])))
-		return -EINVAL;
-	if (o && o->limit_ns && !(s->ex->task_flags & CREEL__REMOTE))
-		return creel__load(&s->ex->error, relaxed) ? CREEL_EFAILED : -ENOTSUP;
+	int rc = s->options ? check_options(s) : 0;
+	if (rc)
+		return rc;
 	return s->ex->class->vet ? s->ex->class->vet(s->ex, s->fn, s->arg, s->size) : 0;
 }
 
 /* A task that was not accepted, and that nobody else knows: it leaves without a trace. */
-static void discard(creel_future *f)
+static CREEL__COLD void discard(creel_future *f)
 {
 	creel__argument_free(f);
 	creel__options_free(creel__options_of(f));
@@ -102,7 +112,7 @@ static void discard(creel_future *f)
 }
 
 /* refs: 1 for the executor alone, 2 with the caller. */
-static int submit(const struct submission *s, unsigned refs, creel_future **ret_future)
+static inline int submit(const struct submission *s, unsigned refs, creel_future **ret_future)
 {
 	int rc = check(s);
 	if (rc)
@@ -114,11 +124,12 @@ static int submit(const struct submission *s, unsigned refs, creel_future **ret_
 			       ? -ENOSPC
 			       : -ENOMEM;
 	creel_future *f = &task->future;
-	rc = attach_options(f, s->options);
+	if (s->options)
+		rc = attach_options(f, s->options);
 	if (rc == 0) {
 		creel__store(&f->state, creel__load(&f->state, relaxed) + (refs - 1) * CREEL__REF,
 			     relaxed);
-		rc = creel__executor_submit(s->ex, task);
+		rc = s->ex->class->submit(s->ex, task);
 	}
 	if (rc)
 		discard(f);
@@ -268,7 +279,7 @@ static const creel_error *explain_code(const struct submission *s, int code)
 
 /* The error for a rejection. Its hook is the executor's, so that a dropped rejection
  * is not silent. */
-static const creel_error *explain(const struct submission *s, int code)
+static CREEL__COLD const creel_error *explain(const struct submission *s, int code)
 {
 	const creel_error *e;
 	if (code == -EINVAL)
@@ -285,7 +296,7 @@ static const creel_error *explain(const struct submission *s, int code)
 }
 
 /* The submission was rejected and with it goes what it handed over. */
-static void free_argument(const struct submission *s)
+static CREEL__COLD void free_argument(const struct submission *s)
 {
 	if (!s->options || !s->options->arg_free)
 		return;

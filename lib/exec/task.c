@@ -9,6 +9,7 @@
  */
 #include "exec/task.h"
 #include "base/alloc.h"
+#include "base/cold.h"
 #include "exec/executor.h"
 #include "future/argument.h"
 #include "future/future.h"
@@ -35,8 +36,8 @@ static void look_next(const creel_future *f)
 		creel__store(&worker->looking, CREEL__LOOKS, relaxed);
 }
 
-/* Makes the outcome final. Afterwards the block may be gone. */
-static void end(creel_future *f, unsigned final)
+/* The end of a task that has options, or that its executor counts. */
+static CREEL__COLD void end_slowly(creel_future *f, unsigned final)
 {
 	creel_executor *ex = f->executor;
 	uint64_t flags = creel__load(&f->state, relaxed);
@@ -51,7 +52,19 @@ static void end(creel_future *f, unsigned final)
 		ex->class->ended(ex);
 }
 
-static void fail(creel_future *f, const creel_error *error)
+/* Makes the outcome final. Afterwards the block may be gone. */
+static inline void end(creel_future *f, unsigned final)
+{
+	if (creel__load(&f->state, relaxed) & (CREEL__OPTIONS | CREEL__COUNTED)) {
+		end_slowly(f, final);
+		return;
+	}
+	creel__argument_free(f);
+	look_next(f);
+	creel__future_settle(f, final, 1);
+}
+
+static CREEL__COLD void fail(creel_future *f, const creel_error *error)
 {
 	creel__error_set_unhandled(error, f->executor->unhandled);
 	creel__result_error(f, error);

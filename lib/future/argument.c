@@ -26,13 +26,12 @@ bool creel__argument_copy_out(creel_future *f, const void *arg, size_t size)
 	return true;
 }
 
-void creel__argument_free(creel_future *f)
+void creel__argument_free_apart(creel_future *f)
 {
-	if (f->arg_len == CREEL__ARG_HEAP) {
-		creel__free(creel__heap_arg(f)->data);
-		creel__heap_arg(f)->data = NULL;
-	} else if (f->arg_len == CREEL__ARG_SHARED && creel__heap_arg(f)->data) {
-		f->executor->class->shared_free(f->executor, creel__heap_arg(f)->data);
-		creel__heap_arg(f)->data = NULL;
-	}
+	struct creel__heap_arg *heap = creel__heap_arg(f);
+	if (f->arg_len == CREEL__ARG_HEAP)
+		creel__free(heap->data);
+	else if (heap->data)
+		f->executor->class->shared_free(f->executor, heap->data);
+	heap->data = NULL;
 }

@@ -43,7 +43,19 @@ static inline bool creel__argument_copy(creel_future *f, const void *arg, size_t
 	return true;
 }
 
+/* Whether it is a copy that does not stand in the block. */
+static inline bool creel__argument_is_apart(const creel_future *f)
+{
+	return f->arg_len == CREEL__ARG_HEAP || f->arg_len == CREEL__ARG_SHARED;
+}
+
+void creel__argument_free_apart(creel_future *f);
+
 /* Frees a copy, without the argument's destructor. */
-void creel__argument_free(creel_future *f);
+static inline void creel__argument_free(creel_future *f)
+{
+	if (creel__argument_is_apart(f))
+		creel__argument_free_apart(f);
+}
 
 #endif

@@ -4,8 +4,8 @@
  *
  * ALGORITHM  Magazines and depot (Bonwick and Adams, "Magazines and Vmem", USENIX 2001): each
  *            thread keeps up to two magazines of MAGAZINE blocks, allocates and frees without
- *            atomics, and trades whole magazines with the depot. What the depot has not is
- *            cut from slabs.
+ *            atomics, and trades whole magazines with the depot. When that has none, the thread
+ *            takes a slab of its own, and cuts blocks from it until it is used up.
  * GIVING BACK  The depot keeps up to KEPT bytes in magazines and free slabs. Beyond that, whoever
  *            gives a magazine takes it, and one more, apart: each block goes back to its slab,
  *            which is found by address. A slab that has all its blocks again is free. Free slabs
@@ -25,6 +25,7 @@
  */
 #include "future/block.h"
 #include "base/alloc.h"
+#include "base/cold.h"
 #include "base/list.h"
 #include "sync/fork.h"
 #include "sync/live.h"
@@ -299,52 +300,61 @@ static void give_all(struct creel__local *local)
 	local->hot_count = 0;
 }
 
-static creel_future *refill(struct creel__local *local)
+static creel_future *cut(struct creel__local *local)
 {
-	creel__thread_hook();
-	creel_future *f = local->spare;
-	local->spare = NULL;
-	unsigned count = MAGAZINE;
-	if (!f)
-		f = take_magazine(&count);
-	if (f) {
-		local->hot = f->next;
-		local->hot_count = count - 1;
-		return f;
-	}
-	if (local->slab_end - local->slab < (ptrdiff_t)sizeof *f && !new_slab(local))
-		return NULL;
-	local->hot_count = 0;
-	f = (creel_future *)(void *)local->slab;
+	creel_future *f = (creel_future *)(void *)local->slab;
 	local->slab += sizeof *f;
+	return f;
+}
+
+/* The thread has no block, and no slab to cut one from. */
+static CREEL__COLD creel_future *refill(struct creel__local *local)
+{
+	unsigned count;
+	creel__thread_hook();
+	creel_future *f = take_magazine(&count);
+	if (!f)
+		return new_slab(local) ? cut(local) : NULL;
+	local->hot = f->next;
+	local->hot_count = count - 1;
 	return f;
 }
 
 creel_future *creel__block_new(uint64_t state)
 {
 	struct creel__local *local = creel__self();
+	if (!local->hot && local->spare) {
+		local->hot = local->spare;
+		local->spare = NULL;
+		local->hot_count = MAGAZINE;
+	}
 	creel_future *f = local->hot;
 	if (f) {
 		local->hot = f->next;
 		local->hot_count--;
 	} else {
-		f = refill(local);
+		f = local->slab < local->slab_end ? cut(local) : refill(local);
 	}
 	if (f)
 		init(f, state);
 	return f;
 }
 
+/* The thread has one magazine too many. */
+static CREEL__COLD void part_with_hot(struct creel__local *local)
+{
+	if (local->spare)
+		give_magazine(local->spare);
+	local->spare = local->hot;
+	local->hot = NULL;
+	local->hot_count = 0;
+}
+
 void creel__block_free(creel_future *f)
 {
 	struct creel__local *local = creel__self();
-	if (local->hot_count == MAGAZINE) {
-		if (local->spare)
-			give_magazine(local->spare);
-		local->spare = local->hot;
-		local->hot = NULL;
-		local->hot_count = 0;
-	}
+	if (local->hot_count == MAGAZINE)
+		part_with_hot(local);
 	if (!local->at_exit)
 		creel__thread_hook();
 	f->next = local->hot;

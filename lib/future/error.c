@@ -90,12 +90,9 @@ static struct creel__error *take_reserve(void)
 	return box;
 }
 
-void creel__error_fill_reserve(void)
+void creel__error_make_reserve(void)
 {
-	struct creel__local *local = creel__self();
-	if (local->reserve)
-		return;
-	local->reserve = creel__malloc(RESERVE_SIZE);
+	creel__self()->reserve = creel__malloc(RESERVE_SIZE);
 	creel__thread_hook();
 }
 

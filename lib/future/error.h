@@ -3,6 +3,7 @@
 #ifndef CREEL__FUTURE_ERROR_H
 #define CREEL__FUTURE_ERROR_H
 
+#include "sync/local.h"
 #include <creel/error.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -47,8 +48,14 @@ const creel_error *creel__error_vmake(int kind, int code, const char *task, cons
 				      va_list args);
 
 /* Sees to it that the thread has a reserve, if there is memory; drops it. */
-void creel__error_fill_reserve(void);
+void creel__error_make_reserve(void);
 void creel__error_drop_reserve(void);
+
+static inline void creel__error_fill_reserve(void)
+{
+	if (!creel__self()->reserve)
+		creel__error_make_reserve();
+}
 
 /* Whether it is one of enum creel_kind, but for CREEL_KIND_NONE. */
 bool creel__kind_is_known(int kind);

@@ -6,6 +6,7 @@
 #include "future/future.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/cold.h"
 #include "future/callback.h"
 #include "future/class.h"
 #include "future/hook.h"
@@ -23,13 +24,25 @@ static const creel_future out_of_memory = {
 	.result_len = CREEL__RESULT_ERROR,
 };
 
+/* What comes behind the step: somebody waits or listens, or (keep) nobody else has the future. old
+ * is the state word before. */
+static CREEL__COLD void follow_up(creel_future *f, uint64_t old, bool keep)
+{
+	if (old & CREEL__WAITED)
+		creel__unpark_all(creel__low_half(&f->state));
+	if (old & CREEL__HOOKED)
+		creel__hooks_run(f);
+	else if (keep)
+		creel__future_finish(f);
+}
+
 /*
  * Without hooks the reference goes with the step itself, so that who waited may be the sole
  * holder when it looks. The word is then no longer ours: unparking uses its address only, and
  * somebody who sleeps at the same address by then wakes for nothing. With hooks we keep a
  * reference while they are told, and where no user has one, since the result is ours to drop.
  */
-static bool settle(creel_future *f, unsigned final, unsigned drop, bool hooked_as_well)
+static inline bool settle(creel_future *f, unsigned final, unsigned drop, bool hooked_as_well)
 {
 	uint64_t old = creel__load(&f->state, relaxed), new;
 	bool keep;
@@ -46,12 +59,8 @@ static bool settle(creel_future *f, unsigned final, unsigned drop, bool hooked_a
 		 * state (creel__future_peek(), creel__hooks_listen()) and our use of the block to
 		 * whoever frees it; acquire, for when we are that one */
 	} while (!creel__cas(&f->state, &old, new, acq_rel, relaxed));
-	if (old & CREEL__WAITED)
-		creel__unpark_all(creel__low_half(&f->state));
-	if (old & CREEL__HOOKED)
-		creel__hooks_run(f);
-	else if (keep)
-		creel__future_finish(f);
+	if (keep || old & (CREEL__WAITED | CREEL__HOOKED))
+		follow_up(f, old, keep);
 	return true;
 }
 
@@ -177,12 +186,8 @@ static bool help(creel_future *f)
 	       ex->class->help(local->worker, (creel_task *)f);
 }
 
-int creel__future_await(creel_future *f, creel_deadline deadline)
+static CREEL__COLD int await_end(creel_future *f, creel_deadline deadline)
 {
-	if (creel__future_foreign(f))
-		return -EPERM;
-	if (creel__future_is_final(f))
-		return 0;
 	int rc = creel__future_may_wait(f, deadline);
 	if (rc)
 		return creel__future_is_final(f) ? 0 : rc;
@@ -200,4 +205,11 @@ int creel__future_await(creel_future *f, creel_deadline deadline)
 			return rc;
 	}
 	return creel__future_is_final(f) ? 0 : -ETIMEDOUT;
+}
+
+int creel__future_await(creel_future *f, creel_deadline deadline)
+{
+	if (creel__future_foreign(f))
+		return -EPERM;
+	return creel__future_is_final(f) ? 0 : await_end(f, deadline);
 }

@@ -156,10 +156,8 @@ bool creel__hooks_leave(creel_future *f, struct creel__hook *hook)
 
 /* The first hook never changes while the future lives, but it is found from the last,
  * which does. */
-struct creel__options *creel__options_of(creel_future *f)
+struct creel__options *creel__options_find(creel_future *f)
 {
-	if (!(creel__load(&f->state, relaxed) & CREEL__OPTIONS))
-		return NULL;
 	creel__hooks_lock(f);
 	struct creel__hook *first = creel__hooks_first_locked(f);
 	creel__hooks_unlock(f);

@@ -37,8 +37,14 @@ struct creel__options {
 
 void creel__options_free(struct creel__options *options); /* NULL does nothing */
 
+/* They are there. */
+struct creel__options *creel__options_find(creel_future *f);
+
 /* NULL if it has none. Only set before the future is shared. */
-struct creel__options *creel__options_of(creel_future *f);
+static inline struct creel__options *creel__options_of(creel_future *f)
+{
+	return creel__load(&f->state, relaxed) & CREEL__OPTIONS ? creel__options_find(f) : NULL;
+}
 
 /* The name of its task, or NULL. */
 static inline const char *creel__task_name(creel_future *f)

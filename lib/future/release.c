@@ -17,6 +17,7 @@
  */
 #include "future/release.h"
 #include "base/alloc.h"
+#include "base/cold.h"
 #include "future/argument.h"
 #include "future/class.h"
 #include "future/future.h"
@@ -26,18 +27,6 @@
 #include "sync/fork.h"
 #include "sync/local.h"
 #include <creel/future.h>
-
-/* How many of the references in s the library alone holds. */
-static unsigned of_library(uint64_t s)
-{
-	return !!(s & CREEL__QUEUED) + ((s & (CREEL__TELLING | CREEL__CALLING)) == CREEL__TELLING);
-}
-
-/* s is the state word of a future that the caller holds a reference to. */
-bool creel__future_is_sole(uint64_t s)
-{
-	return s / CREEL__REF == 1 + of_library(s);
-}
 
 /* Whether its error is one that nobody has looked at. */
 static bool is_unhandled(creel_future *f)
@@ -196,19 +185,26 @@ static void abandon(creel_future *f)
 	creel__future_settle(f, CREEL__FAILED, 1);
 }
 
-void creel_future_unref(creel_future *f)
+/* Whether all that goes with a reference is the block. Of the flags only those are passed over that
+ * mean nothing by then. */
+static bool is_block_alone(const creel_future *f, uint64_t s)
 {
-	if (!f)
-		return;
-	/* [FUT-3] acquire: a sole holder sees what the others did before they let go; pairs with
-	 * the releases below and in creel__future_settle() */
-	uint64_t s = creel__load(&f->state, acquire);
+	const uint64_t marks = (UINT64_C(1) << 32) - (UINT64_C(1) << CREEL__RUNNER);
+	const uint64_t past = CREEL__WAITED | CREEL__ASKED | CREEL__READ | CREEL__PROMISE |
+			      CREEL__COUNTED | CREEL__REMOTE | marks;
+	return (s & ~past) == (CREEL__REF | CREEL__FINISHED) && f->result_len <= CREEL__PAYLOAD &&
+	       !creel__argument_is_apart(f) && !creel__future_foreign(f);
+}
+
+/* s is the state word, acquired as below. */
+static CREEL__COLD void unref_slowly(creel_future *f, uint64_t s)
+{
 	if (s & CREEL__STATIC)
 		return;
 	/* A sole holder needs no read-modify-write: nobody else could take or drop a reference. */
 	while (!creel__future_is_sole(s) || (s / CREEL__REF > 1 && !creel__is_final(s))) {
-		/* [FUT-3] acq_rel: pairs with the acquire above, and with itself; acquire, for when
-		 * it fails and we are the last */
+		/* [FUT-3] acq_rel: pairs with the acquire in creel_future_unref(), and with itself;
+		 * acquire, for when it fails and we are the last */
 		if (creel__cas(&f->state, &s, s - CREEL__REF, acq_rel, acquire))
 			return;
 	}
@@ -221,11 +217,24 @@ void creel_future_unref(creel_future *f)
 		abandon(f);
 }
 
+void creel_future_unref(creel_future *f)
+{
+	if (!f)
+		return;
+	/* [FUT-3] acquire: a sole holder sees what the others did before they let go; pairs with
+	 * the releases in unref_slowly() and in creel__future_settle() */
+	uint64_t s = creel__load(&f->state, acquire);
+	if (is_block_alone(f, s))
+		creel__block_free(f);
+	else
+		unref_slowly(f, s);
+}
+
 void creel__future_told(creel_future *f)
 {
 	/* [FUT-3] acquire: as in creel_future_unref() */
 	uint64_t s = creel__load(&f->state, acquire);
-	if (s / CREEL__REF > of_library(s)) {
+	if (s / CREEL__REF > creel__future_of_library(s)) {
 		creel__future_drop(f, CREEL__TELLING);
 		return;
 	}

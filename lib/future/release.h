@@ -21,9 +21,18 @@ void creel__future_told(creel_future *f);
 /* The end of a final future, by its sole holder but for the library. */
 void creel__future_finish(creel_future *f);
 
-/* Whether a future with this state word has one reference besides the
- * library's. */
-bool creel__future_is_sole(uint64_t s);
+/* How many of the references in a state word the library alone holds. */
+static inline unsigned creel__future_of_library(uint64_t s)
+{
+	return !!(s & CREEL__QUEUED) + ((s & (CREEL__TELLING | CREEL__CALLING)) == CREEL__TELLING);
+}
+
+/* Whether a future with this state word, to which the caller holds a reference, has no other one
+ * besides the library's. */
+static inline bool creel__future_is_sole(uint64_t s)
+{
+	return s / CREEL__REF == 1 + creel__future_of_library(s);
+}
 
 /* Drops the executor's reference to a task that did not end by it. */
 void creel__future_drop_queued(creel_future *f);

@@ -3,6 +3,7 @@
 #ifndef CREEL__SYNC_FORK_H
 #define CREEL__SYNC_FORK_H
 
+#include "base/cold.h"
 #include "sync/atomic.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,7 +12,7 @@
 extern _Atomic(_Atomic(uint32_t) *) creel__fork_word;
 /* The copy that a child inherits. Not static, because the model forks by hand. */
 extern _Atomic(uint32_t) creel__fork_inherited;
-uint16_t creel__fork_first_look(void);
+CREEL__COLD uint16_t creel__fork_first_look(void);
 
 /* Differs between a process and its children, for as long as 65,535 of them descend from one
  * another; never 0. Every submission and every task asks several times: hence inline. */
