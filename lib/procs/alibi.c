@@ -6,16 +6,20 @@
  * and it has not started, or when a task that it was to start next was cancelled. It is woken, and
  * is cleared when it starts its task, or says that it sleeps again. A worker that waits for the CPU
  * is runnable and has used none. Only one that sleeps elsewhere, or has used the CPU, is a liar:
- * none is suspected because the machine is slow.
+ * none is suspected because the machine is slow. It is looked at after 50 ms, then after twice
+ * that, and so on: one that never gets the CPU costs few looks.
+ *
+ * Without this a task that denies that it runs would escape every limit, and one that was cancelled
+ * would keep its worker for ever. The models leave it out: it wakes workers, and would mend there
+ * what a lost wake-up breaks.
  */
+#include "base/cgroup.h"
 #include "base/clock.h"
 #include "procs/pool.h"
 #include "sync/park.h"
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #define SPENT_NS INT64_C(20000000)
 #define PATIENCE_NS INT64_C(50000000) /* before the first look; then twice that, and so on */
@@ -35,11 +39,7 @@ static bool is_asleep(pid_t pid)
 {
 	char path[64], text[256];
 	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
-	if (fd >= 0)
-		close(fd);
-	text[n > 0 ? n : 0] = 0;
+	creel__read_text(text, sizeof text, path);
 	const char *name_end = strrchr(text, ')');
 	return name_end && strncmp(name_end, ") S", 3) == 0;
 }

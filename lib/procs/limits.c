@@ -11,6 +11,7 @@
  *        does shared memory, which is not gained by replacing it.
  */
 #include "procs/work.h"
+#include "base/cgroup.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -29,16 +30,6 @@ static struct {
 	timer_t timer;
 	size_t ready_pages;
 } me;
-
-/* The file's text, cut; empty if it cannot be read. */
-static void read_text(char *text, size_t size, const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, text, size - 1);
-	if (fd >= 0)
-		close(fd);
-	text[n > 0 ? n : 0] = 0;
-}
 
 static int set_limit(int which, rlim_t soft, rlim_t hard)
 {
@@ -112,7 +103,7 @@ void creel__limits_before_task(const creel_process_pool_options *o)
 static size_t private_pages(void)
 {
 	char text[128], *end;
-	read_text(text, sizeof text, "/proc/self/statm");
+	creel__read_text(text, sizeof text, "/proc/self/statm");
 	(void)strtoul(text, &end, 10);
 	unsigned long resident = strtoul(end, &end, 10), shared = strtoul(end, &end, 10);
 	return resident > shared ? resident - shared : 0;
@@ -135,7 +126,7 @@ bool creel__limits_outgrown(const creel_process_pool_options *o)
 static long read_oom_score(const char *path)
 {
 	char text[32];
-	read_text(text, sizeof text, path);
+	creel__read_text(text, sizeof text, path);
 	return strtol(text, NULL, 10);
 }
 

@@ -7,6 +7,7 @@
  * became another user's, and zombies that a tracer keeps. Those are left, and not waited for.
  */
 #include "procs/child.h"
+#include "base/cgroup.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -87,11 +88,7 @@ int creel__zombie_status(pid_t pid)
 {
 	char path[64], text[1024];
 	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
-	if (fd >= 0)
-		close(fd);
-	text[n > 0 ? n : 0] = 0;
+	creel__read_text(text, sizeof text, path);
 	const char *last = strrchr(text, ' ');
 	int status = last ? (int)strtol(last, NULL, 10) : 0;
 	return WIFSIGNALED(status) || (last && WIFEXITED(status)) ? status : SIGKILL;

@@ -15,6 +15,7 @@
  */
 #include "procs_world.h"
 #include "engine.h"
+#include "base/cgroup.h"
 #include "base/fd.h"
 #include "procs/bell.h"
 #include "procs/code.h"
@@ -250,6 +251,14 @@ void world_kill_worker(void)
 	for (int i = 0; i < world.born; i++)
 		if (world.processes[i].lives)
 			kill_worker(&world.processes[i], SIGKILL);
+}
+
+bool creel__read_text(char *text, size_t size, const char *path)
+{
+	(void)size;
+	(void)path;
+	text[0] = 0;
+	return false;
 }
 
 int creel__fd_raise(int fd)
