@@ -33,6 +33,7 @@ PEERS = {
     'multiprocessing': 'multiprocessing.Pool, apply_async() for each task (map() with chunks makes '
                        'one task of many calls)',
     'futures': 'concurrent.futures.ProcessPoolExecutor',
+    'before': 'another version of creel',
     'pebble': 'pebble.ProcessPool',
     'loky': 'loky.ProcessPoolExecutor, joblib\'s copy unless it is installed by itself',
 }
@@ -69,6 +70,9 @@ def figures(command, cpu):
 
 
 def command_for(program, python, peer, workload, workers):
+    if peer == 'before':
+        program = os.path.join(os.path.dirname(program), '..', '..', 'before', 'procs')
+        return [program, workload, 'creel', str(workers)]
     if peer in NATIVE:
         return [program, workload, peer, str(workers)]
     count = SLOW.get(peer, {}).get(workload, COUNTS[workload])
@@ -127,7 +131,7 @@ def markdown(table, options, peers):
              'times (of times a task, for rates); `never`: not within 2 s, or the pool is broken. '
              f'{version(options.python)}.', '']
     lines += [f'- {peer}: {PEERS[peer]}' for peer in peers]
-    missing = [peer for peer in PEERS if peer not in peers]
+    missing = [] if 'before' in peers else [p for p in PEERS if p not in peers + ['before']]
     lines += [f'- not installed: {", ".join(missing)}'] if missing else []
     head = ['process pools', 'unit'] + peers + [f'creel / {peer}' for peer in others]
     lines += ['', '| ' + ' | '.join(head) + ' |', '|' + '---|' * len(head)]
@@ -143,5 +147,5 @@ def markdown(table, options, peers):
 
 
 def text(program, options):
-    peers = installed(options.python)
+    peers = ['creel', 'before'] if options.against else installed(options.python)
     return markdown(measure(program, options, peers), options, peers)
