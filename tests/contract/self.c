@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N = 12 }; /* more than any worker is sent ahead */
+enum { N = 100 }; /* more than all workers are sent ahead */
 
 /* A destructor that asks about its own future and its neighbours, while it is being cancelled. */
 struct asking {
@@ -71,6 +71,13 @@ static void cancel_each(unsigned shuts, creel_deadline until)
 	ct_int(creel_executor_shutdown(a.ex, 0, CT_GUARD, &left), 0);
 	ct_int(left, 0);
 	ct_int(ct_count_get(a.freed), N);
+	creel_stats stats;
+	ct_int(creel_executor_drain(a.ex, CT_GUARD), 0);
+	ct_int(creel_executor_stats(a.ex, &stats, sizeof stats), 0);
+	if (ct_is(CT_COUNTS)) {
+		ct_int(stats.pending, 0);
+		ct_int(stats.cancelled, N);
+	}
 	ct_close(a.ex);
 }
 
@@ -83,6 +90,41 @@ CASE(c17_a_destructor_shuts_its_pool_down_wherever_its_task_is, CT_ASYNC)
 {
 	for (unsigned i = 0; i < N; i += N / 4)
 		cancel_each(i, i % (N / 2) ? CREEL_NOW : CREEL_FOREVER);
+}
+
+static void shut(void *arg, size_t size, void *ctx)
+{
+	(void)arg;
+	(void)size;
+	creel_executor_shutdown(asking->ex, CREEL_SHUTDOWN_CANCEL, CREEL_NOW, NULL);
+	ct_count_add(ctx, 1);
+}
+
+/* The shutdown meets the task in the queue, leaves the end to the canceller, and counts it. */
+CASE(c17_a_destructor_shuts_its_pool_down_that_has_nothing_else, CT_ASYNC)
+{
+	struct ct_hold hold;
+	struct asking a = {.ex = ct_executor(), .freed = ct_count_new()};
+	creel_stats stats;
+	asking = &a;
+	ct_hold(&hold, a.ex);
+	for (unsigned i = 0; i < N; i++) {
+		creel_submit_options o = {.arg_free = i == N - 1 ? shut : NULL, .arg_ctx = a.freed};
+		a.f[i] = creel_submit_with(a.ex, task_nothing, NULL, 0, &o);
+	}
+	for (unsigned i = 0; i < N; i++) {
+		ct_int(creel_future_cancel(a.f[i]), CREEL_CANCEL_NOW);
+		creel_future_unref(a.f[i]);
+	}
+	ct_int(ct_count_get(a.freed), 1);
+	ct_release(&hold);
+	ct_int(creel_executor_shutdown(a.ex, 0, CT_GUARD, NULL), 0);
+	ct_int(creel_executor_stats(a.ex, &stats, sizeof stats), 0);
+	if (ct_is(CT_COUNTS)) {
+		ct_int(stats.pending, 0);
+		ct_int(stats.cancelled, N);
+	}
+	ct_close(a.ex);
 }
 
 /* Large results of tasks that their waiter may have run itself. */

@@ -337,7 +337,8 @@ static void in_destroy(void)
 static void in_rejected_callback(void)
 {
 	creel_executor *ex = custom();
-	creel_future *f = promise_with_callbacks(ex);
+	creel_future *f = known(creel_promise_new());
+	add_callbacks(f, ex, 1);
 	creel_promise_set_result(f, NULL, 0);
 	creel_task_reject(ops.task, CREEL_KIND_REJECTED, -EIO, "no");
 	creel_future_unref(f);
@@ -432,6 +433,7 @@ static void in_task_of_map(void)
 static void in_shutdown_of_pool(void)
 {
 	static struct gate gate;
+	gate = (struct gate){0};
 	creel_executor *ex = pool_of(1);
 	creel_future *held = hold(ex, &gate);
 	creel_future *f[] = {pending_on(ex), pending_on(ex)};

@@ -10,7 +10,9 @@
 #include <sys/mman.h>
 
 enum {
-	DEPTH = CT_MEMCHECK || CT_ASAN || CT_TSAN ? 2000 : 50000,
+	DEPTH = CT_MEMCHECK || CT_ASAN || CT_TSAN ? 2000
+		: sizeof(void *) == 8             ? 50000
+						  : 10000,
 	FRAME = 16 * 1024, /* of stack a level, at most */
 };
 
