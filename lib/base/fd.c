@@ -24,10 +24,20 @@ int creel__fd_raise(int fd)
 	return high;
 }
 
+/* glibc's fstat() is newfstatat(), which looks up an empty path: that takes a third longer. */
+static int status_of(int fd, struct stat *ret_st)
+{
+#if defined(__x86_64__) && defined(__LP64__) && defined(SYS_fstat)
+	return (int)syscall(SYS_fstat, fd, ret_st);
+#else
+	return fstat(fd, ret_st);
+#endif
+}
+
 struct creel__fd_mark creel__fd_mark(int fd)
 {
 	struct stat st;
-	if (fstat(fd, &st) < 0)
+	if (status_of(fd, &st) < 0)
 		return (struct creel__fd_mark){0};
 	return (struct creel__fd_mark){st.st_dev, st.st_ino};
 }

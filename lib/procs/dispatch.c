@@ -96,7 +96,8 @@ void creel__place_clear_locked(struct creel__procs *p, struct creel__proc *w, un
 		creel__unpark_shared(&slot->watch);
 	}
 	w->place[i] = (struct creel__place){0};
-	w->used--;
+	if (--w->used)
+		p->behind--;
 }
 
 struct creel__proc *creel__find_locked(struct creel__procs *p, const creel_task *task,
@@ -146,6 +147,8 @@ static void place_locked(struct creel__procs *p, struct creel__proc *w, creel_fu
 	f->where = (size_t)creel__proc_index(p, w) * CREEL__DEPTH + i;
 	if (w->used++ == 0)
 		w->moved = p->seq;
+	else
+		p->behind++;
 	w->tasks++;
 	w->idle_since = 0;
 	set_limit_locked(p, place, limit_of(p, f));
@@ -245,7 +248,7 @@ static unsigned oldest_behind_locked(struct creel__procs *p, const struct creel_
 static creel_future *take_back_locked(struct creel__procs *p, const struct creel__proc *to,
 				      bool any, uint64_t before, uint64_t *ret_first)
 {
-	for (unsigned n = 0; n < p->reach; n++) {
+	for (unsigned n = 0; p->behind && n < p->reach; n++) {
 		struct creel__proc *w = &p->procs[n];
 		if (w == to || w->used < 2 || w->dying)
 			continue;
@@ -291,7 +294,7 @@ static bool is_cancelled(creel_future *f)
 void creel__dispatch_locked(struct creel__procs *p)
 {
 	struct creel__proc *w;
-	while ((w = choose_locked(p))) {
+	while ((p->queued || p->behind) && (w = choose_locked(p))) {
 		uint64_t first = 0;
 		creel_future *f = take_older_locked(p, w, &first);
 		if (!f)

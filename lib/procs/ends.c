@@ -97,11 +97,9 @@ bool creel__ends_check_locked(struct creel__procs *p)
 	return !p->lost;
 }
 
-bool creel__ends_may_sleep_locked(struct creel__procs *p)
+bool creel__ends_has_bell(const struct creel__procs *p)
 {
-	if (!p->lost && !is_ours(p->bell[0], &p->bell_mark))
-		creel__ends_lose_locked(p);
-	return !p->lost;
+	return is_ours(p->bell[0], &p->bell_mark);
 }
 
 void creel__kick(struct creel__procs *p)
@@ -117,16 +115,15 @@ void creel__kick(struct creel__procs *p)
 		creel__ends_lose_locked(p);
 }
 
-bool creel__ends_hush_locked(struct creel__procs *p, int fd)
+enum creel__rang creel__ends_hush(const struct creel__procs *p, int fd)
 {
 	bool rung = fd == p->rung;
 	if (!rung && fd != p->bell[0])
-		return false;
-	if (!p->lost && !is_ours(fd, rung ? &p->rung_mark : &p->bell_mark))
-		creel__ends_lose_locked(p);
-	if (!p->lost)
-		creel__bell_hush(fd);
-	return true;
+		return CREEL__RANG_OTHER;
+	if (!is_ours(fd, rung ? &p->rung_mark : &p->bell_mark))
+		return CREEL__RANG_LOST;
+	creel__bell_hush(fd);
+	return CREEL__RANG;
 }
 
 /* Closing is not enough: somebody else may have it as well. */

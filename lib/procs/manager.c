@@ -268,13 +268,21 @@ static bool sleep_until(struct creel__procs *p, int64_t wake_at)
 	struct epoll_event events[4];
 	int n = epoll_wait(p->epoll, events, 4, timeout_of(wake_at));
 	bool interrupted = n < 0 && errno == EINTR, news = interrupted;
+	bool lost = n < 0 && !interrupted;
 	creel__lock_acquire(&p->lock);
 	say_sleeping_locked(p, 0);
 	p->sleeping = false;
-	if (n < 0 && !interrupted)
+	creel__procs_unlock(p);
+	for (int i = 0; i < n && !lost; i++) {
+		enum creel__rang rang = creel__ends_hush(p, events[i].data.fd);
+		news |= rang == CREEL__RANG_OTHER;
+		lost = rang == CREEL__RANG_LOST;
+	}
+	if (!lost && !news)
+		return false;
+	creel__lock_acquire(&p->lock);
+	if (lost && !p->lost)
 		creel__ends_lose_locked(p);
-	for (int i = 0; i < n; i++)
-		news |= !creel__ends_hush_locked(p, events[i].data.fd);
 	/* Interrupted: the host was stopped, perhaps by the key, and there is news of that. */
 	news = news && creel__ends_check_locked(p);
 	creel__procs_unlock(p);
@@ -353,6 +361,7 @@ static bool turn(struct creel__procs *p)
 	/* What the last workers of a broken pool left behind. */
 	if (stuck)
 		creel__procs_break(p, creel_executor_error(&p->base));
+	bool bell = creel__ends_has_bell(p);
 	creel__lock_acquire(&p->lock);
 	/* A limit that is set meanwhile may be for a worker that has been looked at. */
 	p->wake_at = INT64_MAX;
@@ -366,7 +375,9 @@ static bool turn(struct creel__procs *p)
 	say_sleeping_locked(p, 1);
 	if (creel__anything_done(p) || p->doomed)
 		wake_at = 0;
-	bool lost = !creel__ends_may_sleep_locked(p), news = false;
+	if (!bell && !p->lost)
+		creel__ends_lose_locked(p);
+	bool lost = p->lost, news = false;
 	creel__procs_unlock(p);
 	if (over)
 		return false;

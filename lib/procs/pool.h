@@ -127,6 +127,7 @@ struct creel__procs {
 	unsigned cancelling;  /* shutdowns that cancel what they took */
 	creel_future *handed; /* SETTLING, with their outcome, and with callbacks for the manager */
 	size_t queued;
+	unsigned behind;       /* tasks in slots that wait behind another one there */
 	size_t withdrawn;      /* tasks that cancellers are at, and that need the pool */
 	int leaving;           /* of alive: retiring */
 	uint64_t seq, look_at; /* of the last task sent; when to look for overdue ones */
@@ -176,16 +177,23 @@ void creel__ends_close_locked(struct creel__procs *p);
 void creel__ends_let_go(creel_executor *ex);
 /* Before a descriptor is used: whether the pool is not lost. */
 bool creel__ends_check_locked(struct creel__procs *p);
-/* The same for the manager, whom the server wakes if they go while it sleeps. */
-bool creel__ends_may_sleep_locked(struct creel__procs *p);
 /* The pool is lost: whoever finds that sees to it that the manager learns of it. */
 void creel__ends_lose_locked(struct creel__procs *p);
 /* The manager of a lost pool forgets all numbers, those of its workers as well. */
 void creel__ends_forget_locked(struct creel__procs *p);
-/* Empties a bell that has rung; false if that descriptor is none. */
-bool creel__ends_hush_locked(struct creel__procs *p, int fd);
 /* Wakes the manager. */
 void creel__kick(struct creel__procs *p);
+/* Of the manager, who alone changes these numbers, and without the lock, since they are system
+ * calls: */
+/* Before it sleeps: whether its bell is there. If all goes while it sleeps, the server wakes it. */
+bool creel__ends_has_bell(const struct creel__procs *p);
+/* Empties a bell that has rung. */
+enum creel__rang {
+	CREEL__RANG,
+	CREEL__RANG_OTHER, /* this descriptor is no bell */
+	CREEL__RANG_LOST,  /* it was one: the pool is lost */
+};
+enum creel__rang creel__ends_hush(const struct creel__procs *p, int fd);
 
 /* dispatch.c: tasks and slots. With the lock held. */
 void creel__queue_append_locked(struct creel__procs *p, creel_future *f);

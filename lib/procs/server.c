@@ -145,9 +145,7 @@ static bool spawn_one_locked(struct creel__procs *p)
 /* Tasks that wait behind others count as well: another worker could run them now. */
 static size_t wanted_locked(const struct creel__procs *p)
 {
-	size_t waiting = p->queued;
-	for (unsigned i = 0; i < p->reach; i++)
-		waiting += p->procs[i].used > 1 ? p->procs[i].used - 1 : 0;
+	size_t waiting = p->queued + p->behind;
 	return waiting > p->owed || p->closed ? waiting : p->owed;
 }
 
