@@ -4,6 +4,8 @@
 #include "exec/executor.h"
 #include "exec/task.h"
 
+#define LEAST_NS CREEL_MS(1)
+
 enum {
 	SLICE = 128, /* tasks between two looks at the clock: some ten microseconds */
 };
@@ -12,6 +14,12 @@ enum {
 static bool may_take_long(const creel_future *f)
 {
 	return creel__load(&f->state, relaxed) & (CREEL__HOOKED | CREEL__OPTIONS);
+}
+
+creel_deadline creel__cancel_by(creel_deadline deadline)
+{
+	creel_deadline least = creel_in_ns(LEAST_NS);
+	return deadline.ns < least.ns ? least : deadline;
 }
 
 uint64_t creel__cancel_until(creel_executor *ex, creel_future **list, creel_deadline deadline,

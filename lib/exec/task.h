@@ -47,12 +47,17 @@ enum creel__cancelled {
 };
 enum creel__cancelled creel__task_cancel(creel_task *task);
 
-/* Cancels tasks of a list through next, which had been in the queue of ex, until the deadline: at
- * least some, so that a short list never needs a second caller. *list is what is left. Returns how
+/* Cancels tasks of a list through next, which had been in the queue of ex, until the deadline, of
+ * creel__cancel_by(): at least some. *list is what is left. Returns how
  * many it cancelled, or found cancelled; *ret_later: for how many more this thread calls
  * class->ended(), when the destructor that it is in has returned. */
 uint64_t creel__cancel_until(creel_executor *ex, creel_future **list, creel_deadline deadline,
 			     uint64_t *ret_later);
+
+/* The deadline for that, of a shutdown with this one: a millisecond from now, or later. So a
+ * shutdown with CREEL_NOW has cancelled the tasks when it returns, unless there are many of them or
+ * their callbacks take long. */
+creel_deadline creel__cancel_by(creel_deadline deadline);
 
 /* Calls the function, and says what that returned. The result stands in the block. False: it has
  * forked, and this is the child. */

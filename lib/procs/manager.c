@@ -24,7 +24,6 @@
 
 #define LEAVE_NS INT64_C(10000000000) /* for a finalizer, before the worker is killed */
 #define LOST_NS INT64_C(2000000000)   /* for what SIGKILL was sent to, when the server is lost */
-#define SLICE_NS INT64_C(1000000)     /* of cancelling, before anything else is looked at */
 #define FORK_RETRY_NS INT64_C(20000000)
 
 #ifndef P_PIDFD
@@ -341,7 +340,8 @@ static void cancel_doomed(struct creel__procs *p)
 	if (!list)
 		return;
 	uint64_t later; /* none: the manager is in no destructor here */
-	uint64_t cancelled = creel__cancel_until(&p->base, &list, creel_in_ns(SLICE_NS), &later);
+	uint64_t cancelled = creel__cancel_until(&p->base, &list, creel__cancel_by(CREEL_NOW),
+						 &later);
 	creel__lock_acquire(&p->lock);
 	p->doomed = list;
 	p->cancelled += cancelled;

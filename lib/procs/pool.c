@@ -184,6 +184,7 @@ static void kill_running_locked(struct creel__procs *p)
 static void cancel_list(struct creel__procs *p, creel_future *list, creel_deadline deadline)
 {
 	bool through = false;
+	deadline = creel__cancel_by(deadline);
 	while (!through) {
 		uint64_t later = 0;
 		uint64_t cancelled = creel__cancel_until(&p->base, &list, deadline, &later);

@@ -126,6 +126,6 @@ static bool hand_over(struct creel__pool *pool, const struct creel__taken *taken
 void creel__pool_cancel(struct creel__pool *pool, struct creel__taken *taken,
 			creel_deadline deadline)
 {
-	if (!cancel_until(pool, taken, deadline) && !hand_over(pool, taken))
+	if (!cancel_until(pool, taken, creel__cancel_by(deadline)) && !hand_over(pool, taken))
 		(void)cancel_until(pool, taken, CREEL_FOREVER);
 }
