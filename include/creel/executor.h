@@ -33,7 +33,9 @@ CREEL_BEGIN
 
 /* Flags of creel_executor_shutdown(). */
 enum {
-	/* Cancel the tasks that have not started. Without this flag they still run. */
+	/* Cancel the tasks that have not started. Without this flag they still run. The call
+	 * cancels until its deadline, and for at least a millisecond. Another thread cancels what
+	 * is left then: very many tasks, or those behind a callback that takes long. */
 	CREEL_SHUTDOWN_CANCEL = 1,
 	/* Also end the running tasks; includes CREEL_SHUTDOWN_CANCEL. A process pool kills the
 	 * workers that run a task, with grace_ns of its options; those tasks fail as killed. Other
