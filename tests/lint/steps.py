@@ -19,8 +19,8 @@ QUIET = re.compile(r'''(creel_|sweep_|mem(chr|cmp|cpy|move|set)|str|sig(add|del|
     |(start|stop)_sweep_places|stack_chk|tls_get_addr|sigsetjmp|setjmp|libc_current_sig
     |pthread_(attr|key|once|self|setspecific|getspecific|atfork|setcancelstate|register_cancel
              |unregister_cancel|unwind_next|equal|getattr|cleanup))
-    |(malloc|calloc|realloc|aligned_alloc|posix_memalign|free|qsort|snprintf|vsnprintf|errno_location|fpending|fpurge|dirfd|sysconf|DYNAMIC
-     |GLOBAL_OFFSET_TABLE|stdin|stdout|stderr|dl_iterate_phdr|on_exit|at_quick_exit)$''', re.X)
+    |(malloc|calloc|realloc|aligned_alloc|posix_memalign|free|qsort|snprintf|vsnprintf|errno_location
+     |fpending|fpurge|dirfd|sysconf|DYNAMIC|GLOBAL_OFFSET_TABLE|stdin|stdout|stderr|dl_iterate_phdr|on_exit|at_quick_exit)$''', re.X)
 
 
 def plain(name):
