@@ -194,7 +194,8 @@ CASE(c17_the_last_reference_that_goes_is_a_shutdown_that_does_not_wait, 0)
 {
 	creel_future *futures[50];
 	struct ct_count *ran = ct_count_new();
-	for (int round = 0; round < 20; round++) {
+	unsigned rounds = ct_scaled(20);
+	for (unsigned round = 0; round < rounds; round++) {
 		creel_executor *ex = ct_executor();
 		for (int i = 0; i < 50; i++)
 			futures[i] = ct_submit_count(ex, ran);
@@ -202,7 +203,7 @@ CASE(c17_the_last_reference_that_goes_is_a_shutdown_that_does_not_wait, 0)
 		for (int i = 0; i < 50; i++)
 			ct_assert(ct_long_drop(futures[i]) > 0);
 	}
-	ct_int(ct_count_get(ran), 1000);
+	ct_int(ct_count_get(ran), 50 * rounds);
 }
 
 CASE(c17_letting_go_returns_while_tasks_run_and_wait, CT_ASYNC)
@@ -221,7 +222,7 @@ CASE(c17_letting_go_returns_while_tasks_run_and_wait, CT_ASYNC)
 
 CASE(c17_an_executor_that_was_never_used_goes_quietly, 0)
 {
-	for (int i = 0; i < 50; i++) {
+	for (unsigned i = ct_scaled(50); i > 0; i--) {
 		creel_executor_unref(ct_executor());
 		ct_close(ct_executor());
 	}
@@ -267,7 +268,7 @@ CASE(c17_several_threads_may_close_at_once, CT_ASYNC)
 CASE(c17_close_waits_for_everything_and_for_the_workers, CT_ASYNC)
 {
 	struct ct_count *ran = ct_count_new();
-	for (int round = 0; round < 20; round++) {
+	for (unsigned round = 0; round < ct_scaled(20); round++) {
 		creel_executor *ex = ct_executor();
 		for (int i = 0; i < 100; i++)
 			creel_future_unref(ct_submit_count(ex, ran));

@@ -82,6 +82,8 @@ unsigned ct_scaled(unsigned n)
 {
 	const char *text = getenv("CREEL_TEST_SCALE");
 	unsigned long scale = text ? strtoul(text, NULL, 10) : 1;
+	if (CT_MEMCHECK)
+		n = (n + 9) / 10;
 	return n * (unsigned)(scale < 1 ? 1 : scale > 1000 ? 1000 : scale);
 }
 

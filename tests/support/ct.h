@@ -116,7 +116,8 @@ void ct_check_has(const char *file, int line, const char *what, const char *text
 /* That part occurs in text. */
 #define ct_has(text, part) ct_check_has(__FILE__, __LINE__, #text, text, part)
 
-/* How often a test that gets better by repeating repeats: n times CREEL_TEST_SCALE (default 1). */
+/* How often a test that gets better by repeating repeats: n times CREEL_TEST_SCALE (default 1),
+ * and a tenth of that under memcheck. */
 unsigned ct_scaled(unsigned n);
 
 /* A moment of rest between two looks at something that gives no event (/proc). */
