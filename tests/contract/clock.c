@@ -18,7 +18,7 @@ enum {
 	NEEDS_BLOCKS = CT_NO_BLOCKS ? CT_EX : 0,       /* to count them */
 	MAY_LEAK = CT_ASAN || CT_MEMCHECK ? CT_EX : 0, /* what a callback's thread held */
 	CHILD_THREADS = CT_TSAN ? CT_EX : 0,           /* gcc's run-time system has not */
-	/* Nor is AddressSanitizer's malloc sound in a child that was forked beside a busy thread. */
+	/* Nor is AddressSanitizer's malloc sound in a child forked beside a busy thread. */
 	BUSY_FORK = CT_ASAN || CT_TSAN ? CT_EX : 0,
 };
 
