@@ -124,9 +124,9 @@ typedef struct creel_process_pool_options {
 	size_t recycle_bytes;
 	/* Limits of each worker. Default: the host's. memory_limit: private data in bytes
 	 * (RLIMIT_DATA; data inherited from the host counts). cpu_seconds: CPU time of one task
-	 * (RLIMIT_CPU: SIGXCPU, and SIGKILL a second later). open_files: open descriptors
-	 * (RLIMIT_NOFILE). nice: added to the nice value. If the system refuses one, the pool
-	 * breaks when its first worker starts; the error has the value. */
+	 * (RLIMIT_CPU: SIGXCPU up to a second after that, and SIGKILL a second later). open_files:
+	 * open descriptors (RLIMIT_NOFILE). nice: added to the nice value. If the system refuses
+	 * one, the pool breaks when its first worker starts; the error has the value. */
 	size_t memory_limit;
 	int cpu_seconds, open_files, nice;
 	/* Must be zero. */

@@ -59,8 +59,10 @@ static int set_cpu(int seconds)
 		soft = limit.rlim_max;
 	if (limit.rlim_cur != soft && set_limit(RLIMIT_CPU, soft, limit.rlim_max))
 		return errno;
+	/* The soft limit counts whole seconds, and may come up to a second late: a second after
+	 * that, and not at the same moment. */
 	if (me.timed)
-		timer_settime(me.timer, 0, &(struct itimerspec){.it_value.tv_sec = seconds + 1},
+		timer_settime(me.timer, 0, &(struct itimerspec){.it_value.tv_sec = seconds + 2},
 			      NULL);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include "procs.h"
 
 #include <pthread.h>
+#include <stdio.h>
 
 static int task_none(creel_task *task, const void *arg, size_t size)
 {
@@ -63,8 +64,21 @@ static int task_stops_later(creel_task *task, const void *arg, size_t size)
 {
 	(void)size;
 	pthread_t thread;
+	pid_t self = getpid();
 	TASK(pthread_create(&thread, NULL, stops, *(void *const *)arg) == 0);
-	return 0;
+	return creel_return(task, &self, sizeof self);
+}
+
+/* Or gone. */
+static bool is_stopped(pid_t pid)
+{
+	char path[64], state = 0;
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	FILE *file = fopen(path, "re");
+	bool stopped = !file || fscanf(file, "%*d (%*[^)]) %c", &state) != 1 || state == 'T';
+	if (file)
+		fclose(file);
+	return stopped;
 }
 
 /* Idle ones, and one that was sent more than it has started, with limits and without. */
@@ -75,9 +89,12 @@ CASE(stops, c25_c26_a_task_that_stops_its_worker_later_harms_no_other)
 		for (int round = 0; round < 3; round++) {
 			struct ct_count *gate = ct_count_new();
 			creel_future *f = creel_submit(ex, task_stops_later, &gate, sizeof gate);
-			ct_int(creel_future_result(f, CT_GUARD, NULL, 0), 0);
+			pid_t pid = 0;
+			ct_int(creel_future_result(f, CT_GUARD, &pid, sizeof pid), 0);
 			creel_future_unref(f);
 			ct_open(gate);
+			/* Or it stops in the middle of another task, which then is stopped, too. */
+			ct_until(is_stopped(pid));
 			for (int i = 0; i < 20; i++)
 				runs(ex);
 		}
