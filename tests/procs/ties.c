@@ -102,10 +102,11 @@ static void strayed_host(void *proc)
 {
 	pid_t pid = 0;
 	if (!proc) {
-		if (unshare(CLONE_NEWNS) < 0)
+		/* The root of a chroot may be no mount. */
+		if (unshare(CLONE_NEWNS) < 0 ||
+		    mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 ||
+		    umount2("/proc", MNT_DETACH) < 0)
 			_exit(77);
-		HOST(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0);
-		HOST(umount2("/proc", MNT_DETACH) == 0);
 	}
 	creel_executor *ex = creel_process_pool_new(NULL);
 	HOST(!creel_executor_error(ex));
