@@ -146,6 +146,7 @@ void creel__ends_detach_locked(struct creel__procs *p)
 	unwatch(p, &p->rung, ours);
 	unwatch(p, &p->server_pidfd, ours);
 	p->stopped = false;
+	p->answer_at = p->answer_ns = 0;
 }
 
 static void drop(int *fd, bool ours)

@@ -10,7 +10,8 @@
  *            host is continued, hears it  ---> says CONTINUE ---> server: lets all go on, and says
  *                                                                 for how long they were stopped
  *
- * A host that the key does not stop answers at once. Nobody has to ask whether the host runs.
+ * A host that the key does not stop answers at once. One that hears of the key before the key has
+ * stopped it answers later: procs/stop.c.
  */
 #include "procs/child.h"
 #include <fcntl.h>

@@ -200,9 +200,9 @@ static bool server_is_dead(struct creel__procs *p)
  * at: time in which all were stopped is no time of the tasks'. */
 static void heard_key(struct creel__procs *p)
 {
-	struct creel__frame order = {.type = CREEL__FRAME_CONTINUE};
 	creel__lock_acquire(&p->lock);
-	p->stopped = creel__frame_send(p->socket, &order, -1, MSG_DONTWAIT) == 0;
+	p->stopped = true;
+	creel__stop_answer_locked(p);
 	creel__procs_unlock(p);
 }
 

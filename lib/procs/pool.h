@@ -112,7 +112,8 @@ struct creel__procs {
 	int rung; /* procs/bell.h: the server's workers ring here */
 	int servers_lost, unready_deaths, fork_failures, crashes; /* each in a row */
 	int64_t spawn_after;                                      /* backing off until then */
-	int max_workers, min_workers, alive;                      /* alive: STARTING and READY */
+	int64_t answer_at, answer_ns;        /* procs/stop.c: to the stop key; 0: none is due */
+	int max_workers, min_workers, alive; /* alive: STARTING and READY */
 	bool closed, broken, released, ended;
 	bool joining, joined; /* the manager, by a closer */
 	bool lost;            /* the host has closed the pool's descriptors: procs/ends.c */
@@ -265,6 +266,9 @@ void creel__doubt_locked(struct creel__procs *p, struct creel__proc *w);
 int64_t creel__check_doubt_locked(struct creel__procs *p, struct creel__proc *w, int64_t now);
 /* Whether it is the oldest that the worker has. */
 bool creel__is_next(const struct creel__proc *w, unsigned i);
+
+/* stop.c: says that the host goes on, now or, if it is about to be stopped, at p->answer_at. */
+void creel__stop_answer_locked(struct creel__procs *p);
 
 /* time.c: so long, until now, all were stopped: that is no time of the tasks'. */
 void creel__time_exclude_locked(struct creel__procs *p, int64_t ns);

@@ -223,6 +223,9 @@ int64_t creel__check_time_locked(struct creel__procs *p)
 		if (!w->dying)
 			earliest(&wake_at, w->start_by);
 	}
+	if (p->answer_at && p->answer_at <= now)
+		creel__stop_answer_locked(p);
+	earliest(&wake_at, p->answer_at);
 	if (p->spawn_after && p->spawn_after <= now) {
 		p->spawn_after = 0;
 		creel__spawn_locked(p);

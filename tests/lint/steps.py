@@ -15,7 +15,7 @@ import tempfile
 import lint
 
 # By name, or by how it begins: mem..., str....
-QUIET = re.compile(r'''(creel_|sweep_|mem(chr|cmp|cpy|move|set)|str|sig(add|del|empty|fill)set|sched_cpu
+QUIET = re.compile(r'''(creel_|sweep_|mem(chr|cmp|cpy|move|set)|str|sig(add|del|empty|fill)set|sigismember|sched_cpu
     |(start|stop)_sweep_places|stack_chk|tls_get_addr|sigsetjmp|setjmp|libc_current_sig
     |pthread_(attr|key|once|self|setspecific|getspecific|atfork|setcancelstate|register_cancel
              |unregister_cancel|unwind_next|equal|getattr|cleanup))

@@ -129,6 +129,8 @@
 #define setrlimit(...) (SWEEP_STEP("setrlimit(" #__VA_ARGS__ ")"), setrlimit(__VA_ARGS__))
 #define signal(...) (SWEEP_STEP("signal(" #__VA_ARGS__ ")"), signal(__VA_ARGS__))
 #define signalfd(...) (SWEEP_STEP("signalfd(" #__VA_ARGS__ ")"), signalfd(__VA_ARGS__))
+#define sigaction(...) (SWEEP_STEP("sigaction(" #__VA_ARGS__ ")"), sigaction(__VA_ARGS__))
+#define sigpending(...) (SWEEP_STEP("sigpending(" #__VA_ARGS__ ")"), sigpending(__VA_ARGS__))
 #define sigprocmask(...) (SWEEP_STEP("sigprocmask(" #__VA_ARGS__ ")"), sigprocmask(__VA_ARGS__))
 #define socketpair(...) (SWEEP_STEP("socketpair(" #__VA_ARGS__ ")"), socketpair(__VA_ARGS__))
 #define syscall(...) (SWEEP_STEP("syscall(" #__VA_ARGS__ ")"), syscall(__VA_ARGS__))

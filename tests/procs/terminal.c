@@ -17,7 +17,7 @@
 static struct terminal {
 	int master;
 	pid_t shell;
-	struct ct_count *started, *stopped, *go, *gate;
+	struct ct_count *started, *stopped, *go, *gate, *held, *hold;
 	_Atomic pid_t worker;
 	_Atomic int status; /* of the host */
 	_Atomic unsigned beats;
@@ -66,6 +66,8 @@ static struct terminal *start(void (*run)(struct terminal *t), int64_t limit_ns)
 	t->stopped = ct_count_new();
 	t->go = ct_count_new();
 	t->gate = ct_count_new();
+	t->held = ct_count_new();
+	t->hold = ct_count_new();
 	t->master = posix_openpt(O_RDWR | O_NOCTTY);
 	ct_assert(t->master >= 0 && grantpt(t->master) == 0 && unlockpt(t->master) == 0);
 	int slave = open(ptsname(t->master), O_RDWR | O_NOCTTY);
@@ -162,14 +164,81 @@ static void press_stop(struct terminal *t)
 	ct_until(state_of(atomic_load(&t->worker)) == 'T');
 }
 
+static void go_on(struct terminal *t)
+{
+	unsigned before = atomic_load(&t->beats);
+	ct_open(t->go);
+	ct_until(atomic_load(&t->beats) > before);
+	ct_open(t->gate);
+	finish(t);
+}
+
 /* valgrind catches the signal of the key, and nobody stops. */
 CASE_OFF(terminal, c32_the_stop_key_stops_the_workers_with_the_host, CT_MEMCHECK)
 {
 	struct terminal *t = start(beat, 0);
 	press_stop(t);
+	go_on(t);
+}
+
+static void beat_beside_vfork(struct terminal *t)
+{
+	creel_executor *ex = pt_pool(1);
+	creel_future *f = creel_submit(ex, task_beat, NULL, 0);
+	pid_t child = vfork();
+	if (child == 0) {
+		setpgid(0, 0);
+		ct_open(t->held);
+		ct_pass(t->hold);
+		_exit(0);
+	}
+	HOST(waitpid(child, NULL, 0) == child);
+	HOST(ct_outcome(f) == 0);
+	creel_future_unref(f);
+	HOST(creel_executor_close(ex) == 0);
+}
+
+/* It heard of the key before the key had stopped it, as on a busy machine, and had its workers go
+ * on. */
+CASE_OFF(terminal, c32_a_host_that_the_key_stops_late_stops_with_its_workers, CT_MEMCHECK)
+{
+	struct terminal *t = start(beat_beside_vfork, 0);
+	ct_pass(t->started);
+	ct_pass(t->held);
+	ct_int(write(t->master, "\x1a", 1), 1);
+	for (int i = 0; i < 50; i++)
+		ct_breathe();
+	ct_open(t->hold);
+	ct_pass(t->stopped);
+	ct_until(state_of(atomic_load(&t->worker)) == 'T');
+	go_on(t);
+}
+
+static void beat_without_key(struct terminal *t)
+{
+	sigset_t key, before;
+	sigemptyset(&key);
+	sigaddset(&key, SIGTSTP);
+	sigprocmask(SIG_BLOCK, &key, &before);
+	int number = 0;
+	creel_executor *ex = pt_pool(1);
+	creel_future *f = creel_submit(ex, task_beat, NULL, 0);
+	HOST(sigwait(&key, &number) == 0 && number == SIGTSTP);
+	ct_open(t->stopped);
+	HOST(ct_outcome(f) == 0);
+	creel_future_unref(f);
+	HOST(creel_executor_close(ex) == 0);
+}
+
+/* All its threads block the key's signal, and one waits for it. */
+CASE(terminal, c32_a_host_that_waits_for_the_key_gets_it_and_goes_on)
+{
+	struct terminal *t = start(beat_without_key, 0);
+	ct_pass(t->started);
+	ct_int(write(t->master, "\x1a", 1), 1);
+	ct_pass(t->stopped);
 	unsigned before = atomic_load(&t->beats);
-	ct_open(t->go);
-	ct_until(atomic_load(&t->beats) > before);
+	ct_until(atomic_load(&t->beats) > before + 3);
 	ct_open(t->gate);
 	finish(t);
 }
@@ -181,11 +250,7 @@ CASE_OFF(terminal, c27_time_that_the_host_was_stopped_by_the_key_is_not_the_task
 	press_stop(t);
 	int64_t from = ct_now();
 	ct_until(ct_now() - from > (LIMIT_MS + 100) * PT_MS);
-	unsigned before = atomic_load(&t->beats);
-	ct_open(t->go);
-	ct_until(atomic_load(&t->beats) > before);
-	ct_open(t->gate);
-	finish(t);
+	go_on(t);
 }
 
 static void stop_itself(struct terminal *t)
