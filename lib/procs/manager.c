@@ -24,7 +24,6 @@
 
 #define LEAVE_NS INT64_C(10000000000) /* for a finalizer, before the worker is killed */
 #define LOST_NS INT64_C(2000000000)   /* for what SIGKILL was sent to, when the server is lost */
-#define FORK_RETRY_NS INT64_C(20000000)
 
 #ifndef P_PIDFD
 #define P_PIDFD 3
@@ -61,7 +60,7 @@ static void without_pidfd(struct creel__procs *p, struct creel__proc *w,
 		p->leaving += !w->retiring;
 		w->retiring = w->dying = true;
 		p->fork_failures++;
-		p->spawn_after = creel_in_ns(FORK_RETRY_NS * p->fork_failures).ns;
+		p->spawn_after = creel_in_ns(CREEL__FORK_RETRY_NS * p->fork_failures).ns;
 	}
 	w->pid = f->pid;
 	creel__signal_locked(p, w, SIGKILL);
@@ -77,7 +76,7 @@ static void fork_failed(struct creel__procs *p, struct creel__proc *w, int error
 	p->leaving -= w->retiring;
 	creel__proc_clear_locked(p, w);
 	p->fork_failures++;
-	p->spawn_after = creel_in_ns(FORK_RETRY_NS * p->fork_failures).ns;
+	p->spawn_after = creel_in_ns(CREEL__FORK_RETRY_NS * p->fork_failures).ns;
 	hopeless = p->alive == 0 && p->fork_failures >= CREEL__DEATHS_BEFORE_READY;
 	creel__procs_unlock(p);
 	if (!hopeless)

@@ -24,6 +24,8 @@
 #ifndef CREEL__PROCS_POOL_H
 #define CREEL__PROCS_POOL_H
 
+#define CREEL__FORK_RETRY_NS INT64_C(20000000) /* before a worker is asked for again */
+
 #include "base/fd.h"
 #include "base/list.h"
 #include "exec/executor.h"

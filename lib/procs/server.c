@@ -132,7 +132,11 @@ static bool spawn_one_locked(struct creel__procs *p)
 				  .start_by = creel_in_ns(p->options.start_ns).ns};
 	if (p->reach <= i)
 		p->reach = i + 1;
-	if (creel__frame_send(p->socket, &order, -1, MSG_DONTWAIT) < 0) {
+	int rc = creel__frame_send(p->socket, &order, -1, MSG_DONTWAIT);
+	if (rc < 0) {
+		/* A server that is gone is replaced. One that does not read is asked again. */
+		if (rc == -EAGAIN)
+			p->spawn_after = creel_in_ns(CREEL__FORK_RETRY_NS).ns;
 		creel__proc_clear_locked(p, w);
 		return false;
 	}

@@ -7,12 +7,14 @@
  * or the workers would go on while the host is stopped. There is no event for what a signal that is
  * not the manager's own does in the end: it stops the host, or a sigwait() of the host's takes it.
  * So the manager looks again after 1 ms, then after twice that, and so on, while it is pending. A
- * signal that every thread blocks, or that the host handles, stops nobody.
+ * signal that every thread blocks, or that the host handles, stops nobody. The manager also tries
+ * again if the server's socket is full: an answer that is lost leaves the workers stopped.
  */
 #include "base/cgroup.h"
 #include "base/clock.h"
 #include "procs/pool.h"
 #include <dirent.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,15 +60,23 @@ static bool is_coming(void)
 	return coming;
 }
 
-void creel__stop_answer_locked(struct creel__procs *p)
+/* 0, or -errno. */
+static int answer_locked(struct creel__procs *p)
 {
 	struct creel__frame order = {.type = CREEL__FRAME_CONTINUE};
-	if (is_coming()) {
+	if (p->socket < 0 || !creel__ends_check_locked(p))
+		return -EPIPE;
+	return creel__frame_send(p->socket, &order, -1, MSG_DONTWAIT);
+}
+
+void creel__stop_answer_locked(struct creel__procs *p)
+{
+	int rc = is_coming() ? -EAGAIN : answer_locked(p);
+	if (rc == -EAGAIN) {
 		p->answer_ns = p->answer_ns ? 2 * p->answer_ns : PATIENCE_NS;
 		p->answer_at = creel_in_ns(p->answer_ns).ns;
 		return;
 	}
 	p->answer_at = p->answer_ns = 0;
-	p->stopped = p->socket >= 0 && creel__ends_check_locked(p) &&
-		     creel__frame_send(p->socket, &order, -1, MSG_DONTWAIT) == 0;
+	p->stopped = rc == 0;
 }

@@ -57,6 +57,11 @@ int pt_host(void (*fn)(void *arg), void *arg);
 pid_t pt_host_start(void (*fn)(void *arg), void *arg);
 int pt_host_end(pid_t pid);
 
+/* The next `times` orders of that type (procs/child.h) find the server's socket full. */
+void pt_refuse_orders(char type, unsigned times);
+/* How many of them have not come yet. */
+unsigned pt_refusals_left(void);
+
 /* The next to fork forks a child of the host's before, which only stays, with all that the
  * host has open; and its end. */
 void pt_hold_next_fork(void);

@@ -108,6 +108,32 @@ CASE(server, i01_the_death_of_the_server_is_heard_while_a_child_of_the_host_hold
 /* While it is set, whoever sends to a server that is gone rests before hearing so. */
 static _Atomic bool slow_to_hear;
 
+static struct {
+	_Atomic char type;
+	_Atomic unsigned times;
+} refused;
+
+void pt_refuse_orders(char type, unsigned times)
+{
+	atomic_store(&refused.type, type);
+	atomic_store(&refused.times, times);
+}
+
+unsigned pt_refusals_left(void)
+{
+	return atomic_load(&refused.times);
+}
+
+static bool is_refused(char type)
+{
+	unsigned left = atomic_load(&refused.times);
+	if (type != atomic_load(&refused.type))
+		return false;
+	while (left && !atomic_compare_exchange_weak(&refused.times, &left, left - 1))
+		;
+	return left;
+}
+
 int __real_creel__frame_send(int socket, const struct creel__frame *frame, int fd, int flags);
 int __wrap_creel__frame_send(int socket, const struct creel__frame *frame, int fd, int flags);
 
@@ -117,6 +143,8 @@ int __wrap_creel__frame_send(int socket, const struct creel__frame *frame, int f
 	if (frame->type == CREEL__FRAME_SPAWN || frame->type == CREEL__FRAME_KILL ||
 	    frame->type == CREEL__FRAME_CONTINUE || frame->type == CREEL__FRAME_QUIT)
 		ct_int(flags, MSG_DONTWAIT);
+	if (is_refused(frame->type))
+		return -EAGAIN;
 	int rc = __real_creel__frame_send(socket, frame, fd, flags);
 	if (rc < 0 && atomic_load(&slow_to_hear))
 		ct_breathe();
@@ -191,6 +219,16 @@ CASE(server, i01_the_last_words_of_a_server_are_heard)
 	ct_int(heard.status, 3);
 	ct_int(creel__frame_receive(ends[0], &heard, &fd, MSG_DONTWAIT), 0);
 	close(ends[0]);
+}
+
+/* A slow server reads them later: nothing else may come that would ask for the worker again. */
+CASE(server, i01_a_worker_is_ordered_again_if_the_socket_was_full)
+{
+	creel_executor *ex = pt_pool(1);
+	pt_refuse_orders(CREEL__FRAME_SPAWN, 20);
+	pt_works(ex);
+	ct_int(pt_refusals_left(), 0);
+	ct_close(ex);
 }
 
 /* Whoever submits orders workers, in vain, while the manager buries those there were. It

@@ -181,6 +181,16 @@ CASE_OFF(terminal, c32_the_stop_key_stops_the_workers_with_the_host, CT_MEMCHECK
 	go_on(t);
 }
 
+/* A host that goes on says so once. If that is lost its workers stay stopped. */
+CASE_OFF(terminal, c32_the_workers_go_on_although_the_socket_of_the_server_was_full, CT_MEMCHECK)
+{
+	pt_refuse_orders('C', 2);
+	struct terminal *t = start(beat, 0);
+	press_stop(t);
+	go_on(t);
+	pt_refuse_orders(0, 0);
+}
+
 static void beat_beside_vfork(struct terminal *t)
 {
 	creel_executor *ex = pt_pool(1);
