@@ -75,7 +75,6 @@ void creel__block_free(creel_future *f)
 
 enum {
 	MAGAZINE = 64,
-	DEPOT_BUSY = 1 << 16, /* with a generation: somebody resets the depot for it */
 	SLAB = 64 * 1024,     /* and its alignment */
 	SLAB_HEAD = 64,       /* keeps the blocks' place relative to cache lines */
 	BLOCKS = (SLAB - SLAB_HEAD) / sizeof(creel_future),
@@ -150,27 +149,10 @@ static void unmap_slab(struct slab *slab)
 	errno = saved;
 }
 
-/* Takes the lock, after seeing to it that the depot is this process's own. The thread that finds a
- * parent's depot resets it; others that come meanwhile look again: it is two stores away. */
+/* Takes the lock, after seeing to it that the depot is this process's own. */
 static void enter_depot(void)
 {
-	uint32_t own = creel__fork_generation();
-	/* [DEPOT-1] acquire: the reset is over; pairs with the release below */
-	uint32_t seen = creel__load(&depot.generation, acquire);
-	while (seen != own) {
-		if (seen == (own | DEPOT_BUSY)) {
-			creel__cpu_relax();
-			/* [DEPOT-1] acquire: as above */
-			seen = creel__load(&depot.generation, acquire);
-			/* [DEPOT-1] acquire: as above, when it fails */
-		} else if (creel__cas(&depot.generation, &seen, own | DEPOT_BUSY, acquire,
-				      acquire)) {
-			reset_depot();
-			/* [DEPOT-1] release: publishes the reset; pairs with the acquires above */
-			creel__store(&depot.generation, own, release);
-			seen = own;
-		}
-	}
+	creel__fork_renew(&depot.generation, reset_depot);
 	creel__lock_acquire(&depot.lock);
 }
 

@@ -69,6 +69,31 @@ static inline bool creel__fork_returned(uint16_t generation, int status)
 }
 
 /*
+ * Sees to it that static state is this process's own. The thread that finds a parent's resets it;
+ * others that come meanwhile look again: it is a few stores away. The word is the generation that
+ * the state is of, and changes here alone.
+ */
+static inline void creel__fork_renew(_Atomic(uint32_t) *generation, void (*reset)(void))
+{
+	uint32_t own = creel__fork_generation(), busy = own | UINT32_C(1) << 16;
+	/* [RENEW-1] acquire: the reset is over; pairs with the release below */
+	uint32_t seen = creel__load(generation, acquire);
+	while (seen != own) {
+		if (seen == busy) {
+			creel__cpu_relax();
+			/* [RENEW-1] acquire: as above */
+			seen = creel__load(generation, acquire);
+			/* [RENEW-1] acquire: as above, when it fails */
+		} else if (creel__cas(generation, &seen, busy, acquire, acquire)) {
+			reset();
+			/* [RENEW-1] release: publishes the reset; pairs with the acquires above */
+			creel__store(generation, own, release);
+			seen = own;
+		}
+	}
+}
+
+/*
  * Calls a function of the user's for an object of that generation (read before and after); `call`
  * is the expression that does it. lib/ calls every function of the user's through this; a lint
  * looks.

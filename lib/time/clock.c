@@ -29,10 +29,6 @@
 #include "time/heap.h"
 #include <errno.h>
 
-enum {
-	GENERATION_BUSY = 1 << 16, /* somebody makes the standard clock anew */
-};
-
 static const int64_t linger_ns = CREEL_S(1);
 static const int64_t manual_start = CREEL_S(1);
 
@@ -67,27 +63,9 @@ static void reset_standard(void)
 	standard.running = false;
 }
 
-/* As in future/block.c: the first thread of a process resets what was its parent's; others that
- * come meanwhile look again. */
 static creel_clock *own_standard(void)
 {
-	uint32_t own = creel__fork_generation();
-	/* [CLOCK-1] acquire: the reset is over; pairs with the release below */
-	uint32_t seen = creel__load(&standard.generation, acquire);
-	while (seen != own) {
-		if (seen == (own | GENERATION_BUSY)) {
-			creel__cpu_relax();
-			/* [CLOCK-1] acquire: as above */
-			seen = creel__load(&standard.generation, acquire);
-			/* [CLOCK-1] acquire: as above, when it fails */
-		} else if (creel__cas(&standard.generation, &seen, own | GENERATION_BUSY, acquire,
-				      acquire)) {
-			reset_standard();
-			/* [CLOCK-1] release: publishes the reset; pairs with the acquires above */
-			creel__store(&standard.generation, own, release);
-			seen = own;
-		}
-	}
+	creel__fork_renew(&standard.generation, reset_standard);
 	return &standard;
 }
 
@@ -165,8 +143,7 @@ creel_deadline creel_clock_in(creel_clock *clock, int64_t ns)
 {
 	if (ns <= 0)
 		return CREEL_NOW;
-	int64_t now = creel_clock_now(clock).ns;
-	return ns >= INT64_MAX - now ? CREEL_FOREVER : (creel_deadline){now + ns};
+	return (creel_deadline){creel__later(creel_clock_now(clock).ns, ns)};
 }
 
 /* The earliest timer, if its time is not after `until`. */
