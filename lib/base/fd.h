@@ -4,8 +4,8 @@
 #define CREEL__BASE_FD_H
 
 #include <stdbool.h>
-#include <sys/types.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 /*
  * Moves a descriptor that was just made out of 0, 1 and 2, close-on-exec. A host may have closed

@@ -115,6 +115,7 @@ void creel__kick(struct creel__procs *p)
 		creel__ends_lose_locked(p);
 }
 
+/* Without the lock: only the manager changes the descriptors and their marks. */
 enum creel__rang creel__ends_hush(const struct creel__procs *p, int fd)
 {
 	bool rung = fd == p->rung;

@@ -662,15 +662,6 @@ CORE_CASE(c01_a_timer_without_memory_has_failed_and_says_so)
 
 /* Promise 23: forks. */
 
-#define CHILD(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: in the child: not so: %s\n", __FILE__, __LINE__,   \
-				#condition);                                                       \
-			_exit(1);                                                                  \
-		}                                                                                  \
-	} while (0)
-
 static void end_child(int status)
 {
 	_exit(status);

@@ -21,6 +21,18 @@
 
 #include <creel/creel.h>
 #include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* In a child: says what is not so, and ends it. */
+#define CHILD(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			fprintf(stderr, "%s:%d: in the child: not so: %s\n", __FILE__, __LINE__,   \
+				#condition);                                                       \
+			_exit(1);                                                                  \
+		}                                                                                  \
+	} while (0)
 
 enum {
 	CT_CORE = 1,      /* no executor at all: such cases run once, in the suite contract_core */

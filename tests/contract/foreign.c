@@ -10,16 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* In a child: says what is not so, and ends it. */
-#define CHILD(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: in the child: not so: %s\n", __FILE__, __LINE__,   \
-				#condition);                                                       \
-			_exit(1);                                                                  \
-		}                                                                                  \
-	} while (0)
-
 /* In a child: calls with objects of the parent's. A lint sees to it that every function of the
  * public headers stands in one of these. */
 #define REFUSED(call, ...) CHILD(call(__VA_ARGS__) == -EPERM)

@@ -30,16 +30,6 @@ static int reap(pid_t child)
 	return status;
 }
 
-/* In a child: the number of the first line that is not so is its exit status's reason. */
-#define CHILD(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: in the child: not so: %s\n", __FILE__, __LINE__,   \
-				#condition);                                                       \
-			_exit(1);                                                                  \
-		}                                                                                  \
-	} while (0)
-
 static void use_in_child(creel_executor *ex, creel_future *pending, struct ct_count *ran)
 {
 	creel_stats stats = {.pending = 77};
