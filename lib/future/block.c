@@ -75,8 +75,8 @@ void creel__block_free(creel_future *f)
 
 enum {
 	MAGAZINE = 64,
-	SLAB = 64 * 1024,     /* and its alignment */
-	SLAB_HEAD = 64,       /* keeps the blocks' place relative to cache lines */
+	SLAB = 64 * 1024, /* and its alignment */
+	SLAB_HEAD = 64,   /* keeps the blocks' place relative to cache lines */
 	BLOCKS = (SLAB - SLAB_HEAD) / sizeof(creel_future),
 	KEPT = 64 * 1024 * 1024,
 	MAGAZINE_BYTES = MAGAZINE * sizeof(creel_future),

@@ -17,6 +17,7 @@ OWN = {
     'at_exit': 'sync/local.c: the end of a thread',
     'visit': 'base/cgroup.c: its walk',
     'alloc': 'future/result.c: where a worker process puts results',
+    'reset': 'sync/fork.h: static state of the library, in a child',
     'run': 'sync/thread.c: the body of a thread; future/nest.c: what had to wait',
     'send': 'future/callback.c: to where the callback is called',
     'dispose': 'future/callback.c: its memory',
