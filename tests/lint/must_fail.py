@@ -4,8 +4,8 @@
 usage: must_fail.py [--until-it-hangs] REAP PROGRAM COUNTS REGEX...
 
 Runs PROGRAM as every test is run (reap.py). Succeeds if that fails with COUNTS ("1 passed, 1 failed,
-0 skipped") and says something that matches each REGEX. With COUNTS alone the program is a sound
-one, and must pass.
+0 skipped") and says something that matches each REGEX, and what reap.py says that failed is in the
+tally. With COUNTS alone the program is a sound one, and must pass.
 
 --until-it-hangs ends it as the test runner does when time is up, once the program has told the pid
 of its child through a named pipe. That child must be gone afterwards.
@@ -37,6 +37,25 @@ def run(command, env, hangs):
     return child.returncode, said, ['%d is still there' % pid] if alive else []
 
 
+def tally_problems(tally, counts, said):
+    """What is not in the tally: the counts, what failed, and the output of what failed."""
+    with open(tally, encoding='utf-8') as f:
+        line = f.read()
+    numbers = line.split()[:3]
+    problems = []
+    if numbers != re.findall(r'\d+', counts):
+        problems.append('counted %s, not %s' % (numbers, counts))
+    reasons = re.findall(r'^reap: failed: (.*)', said, re.M)
+    problems += ['not in the tally: ' + r for r in reasons if r not in line]
+    if bool(reasons) != (numbers[1] != '0'):
+        problems.append('says that it failed: %s' % reasons)
+    if reasons:
+        with open(tally + '.failed', encoding='utf-8') as f:
+            end = f.read()
+        problems += ['not told at the end: ' + r for r in reasons if end.count(r) < 2]
+    return problems
+
+
 def main():
     arguments = sys.argv[1:]
     hangs = arguments[0] == '--until-it-hangs'
@@ -45,12 +64,9 @@ def main():
         tally = os.path.join(work, 'tally')
         env = dict(os.environ, CREEL_TALLY=tally, CREEL_SEEDED_PIPE=os.path.join(work, 'pipe'))
         status, said, problems = run([sys.executable, reap, program], env, hangs)
-        with open(tally, encoding='utf-8') as f:
-            numbers = f.read().split()[:3]
+        problems += tally_problems(tally, counts, said)
     print(said)
     problems += ['nothing said ' + e for e in expected if not re.search(e, said)]
-    if numbers != re.findall(r'\d+', counts):
-        problems.append('counted %s, not %s' % (numbers, counts))
     if (status != 0) != bool(expected):
         problems.append('exit status %d' % status)
     print('\n'.join(problems))

@@ -16,8 +16,10 @@ The default test setup of the build puts this in front of every test. It fails t
   runner's time limit ends this process.
 
 It counts tests: those of a Criterion program one by one, those of a script by its last line that
-says "N passed, N failed" or by the summary of Python's unittest, anything else as one. The counts are printed, and appended to the file
-that CREEL_TALLY names, as "passed failed skipped name".
+says "N passed, N failed" or by the summary of Python's unittest, anything else as one. The counts are
+printed, after the names of the tests that failed and what else was wrong: whoever cuts logs keeps the
+end. To the file that CREEL_TALLY names one line is added, "passed failed skipped name: what failed",
+and for a failure the end of its output to the file of that name with ".failed" behind it.
 """
 
 import ctypes
@@ -33,6 +35,7 @@ PR_SET_CHILD_SUBREAPER = 36
 SKIPPED = 77
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 GRACE_MS = 2000  # for what is on its way out; nobody waits for it when nothing was left behind
+KEPT_LINES = 60  # of a failed test, in CREEL_TALLY.failed
 INTERPRETERS = re.compile(r'(python|perl|bash|dash|sh)[\d.]*$')
 
 SANITIZERS = {
@@ -225,6 +228,42 @@ def count(status, tap, said, complaints):
     return passed, failed, skipped
 
 
+def names_of_failed(tap, said, complaints):
+    """Those of Criterion, of the plain runner, and of Python's unittest."""
+    if tap is not None:
+        return re.findall(r'^not ok - (\S+)', tap, re.M)
+    return (re.findall(r'^FAIL (\S+::\S+)', complaints, re.M)
+            + re.findall(r'^(?:FAIL|ERROR): (\S.*)', complaints, re.M)
+            + re.findall(r'^FAILED: (\S.*)', said, re.M))
+
+
+def title_of(command):
+    """The program and what it was told, which for most is a suite. Paths lose their folders."""
+    words = [w.partition('=')[2] if w.startswith('--filter=') else w for w in command
+             if not w.startswith('--tap=')]
+    return ' '.join(os.path.basename(w) if os.path.isabs(w) else w for w in words[:4])
+
+
+def in_short(problem):
+    """One line of a report: what a sanitizer calls it in sum, else how it begins."""
+    lines = [li.strip() for li in problem.splitlines() if li.strip('= \t')]
+    summaries = [li for li in lines if li.startswith('SUMMARY: ')]
+    return ' '.join(summaries[:1] or lines[:2])[:200]
+
+
+def tell_tally(counts, what, output):
+    """Adds to the files that CREEL_TALLY stands for. One write each: other tests add theirs."""
+    tally = os.environ.get('CREEL_TALLY')
+    if not tally:
+        return
+    line = '%d %d %d %s' % (*counts, what)
+    with open(tally, 'a', encoding='utf-8') as f:
+        f.write(line.replace('\n', ' ') + '\n')
+    if counts[1]:
+        with open(tally + '.failed', 'a', encoding='utf-8') as f:
+            f.write('\n-- %s\n%s\n' % (what, '\n'.join(output.splitlines()[-KEPT_LINES:])))
+
+
 def forget_results(command):
     """Removes what an earlier run left where this one is to write: nobody may take it for this one's."""
     for argument in command:
@@ -309,24 +348,26 @@ def main():
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     for number in ENDING:
         signal.signal(number, on_signal)
+    command = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix='creel-reap-', ignore_cleanup_errors=True) as work:
-        status, problems = run(sys.argv[1:], work)
-        said = read(os.path.join(work, 'output')) or ''
-        complaints = read(os.path.join(work, 'errors')) or ''
-        passed, failed, skipped = count(status, read(os.path.join(work, 'tap')), said,
-                                        complaints)
+        status, problems = run(command, work)
+        said, complaints, tap = (read(os.path.join(work, n)) for n in ('output', 'errors', 'tap'))
+    said, complaints = said or '', complaints or ''
+    passed, failed, skipped = count(status, tap, said, complaints)
     if problems and failed == 0:
         failed = 1
+    what = title_of(command)
+    told = ''.join('reap: %s\n' % p for p in problems)
+    if failed:
+        reasons = names_of_failed(tap, said, complaints) + [in_short(p) for p in problems]
+        reasons = reasons[:20] or ['exit status %d' % status]
+        what += ': ' + '; '.join(reasons)
+        told += ''.join('reap: failed: %s\n' % r for r in reasons)
+    told += 'reap: %d passed, %d failed, %d skipped\n' % (passed, failed, skipped)
     sys.stderr.write(complaints)
     sys.stderr.flush()
-    sys.stdout.write(said)
-    for problem in problems:
-        print('reap: ' + problem)
-    print('reap: %d passed, %d failed, %d skipped' % (passed, failed, skipped))
-    if os.environ.get('CREEL_TALLY'):
-        name = ' '.join(os.path.basename(a) for a in sys.argv[1:4])
-        with open(os.environ['CREEL_TALLY'], 'a', encoding='utf-8') as f:
-            f.write('%d %d %d %s\n' % (passed, failed, skipped, name))
+    sys.stdout.write(said + told)
+    tell_tally((passed, failed, skipped), what, complaints + said + told)
     sys.exit(1 if failed else SKIPPED if not passed else 0)
 
 
