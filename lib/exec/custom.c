@@ -238,7 +238,7 @@ creel_executor *creel_executor_new(const creel_executor_ops *ops, void *self)
 	if (!c)
 		return creel__executor_broken(creel__error_static(CREEL_KIND_NO_MEMORY));
 	creel__executor_init(&c->base, &class);
-	c->base.task_flags = CREEL__COUNTED;
+	creel__executor_add_traits(&c->base, CREEL__COUNTS);
 	memcpy(&c->ops, ops, ops->size);
 	c->self = self;
 	return &c->base;

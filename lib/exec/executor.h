@@ -7,6 +7,13 @@
 
 void creel__executor_init(creel_executor *ex, const struct creel__executor_class *class);
 
+/* Before it has tasks. */
+static inline void creel__executor_add_traits(creel_executor *ex, uint32_t traits)
+{
+	ex->traits |= traits;
+	ex->task_flags |= CREEL__SLOW;
+}
+
 /* Drops what init and set_error hold; the memory is the class's. */
 void creel__executor_fini(creel_executor *ex);
 

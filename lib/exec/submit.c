@@ -231,7 +231,7 @@ static const creel_error *explain_broken(const struct submission *s)
 /* What a custom executor returned: what it means by that, only it knows. */
 static bool is_users_own(const struct submission *s, int code)
 {
-	bool custom = s->ex->task_flags & CREEL__COUNTED;
+	bool custom = s->ex->traits & CREEL__COUNTS;
 	bool limited = s->options && s->options->limit_ns;
 	return custom && code != -ENOMEM && code != -ESHUTDOWN && !(code == -ENOTSUP && limited);
 }

@@ -36,26 +36,26 @@ static void look_next(const creel_future *f)
 		creel__store(&worker->looking, CREEL__LOOKS, relaxed);
 }
 
-/* The end of a task that has options, or that its executor counts. */
+/* The end of a task that has options, or whose executor has traits. */
 static CREEL__COLD void end_slowly(creel_future *f, unsigned final)
 {
 	creel_executor *ex = f->executor;
-	uint64_t flags = creel__load(&f->state, relaxed);
+	bool counted = ex->traits & CREEL__COUNTS;
 	bool dropped = creel__argument_drop(f);
 	if (creel__future_foreign(f))
 		return;
-	if (!dropped && flags & CREEL__COUNTED)
+	if (!dropped && counted)
 		creel__or(&f->state, CREEL__LATE_END, relaxed);
 	look_next(f);
 	creel__future_settle(f, final, 1);
-	if (dropped && flags & CREEL__COUNTED)
+	if (dropped && counted)
 		ex->class->ended(ex);
 }
 
 /* Makes the outcome final. Afterwards the block may be gone. */
 static inline void end(creel_future *f, unsigned final)
 {
-	if (creel__load(&f->state, relaxed) & (CREEL__OPTIONS | CREEL__COUNTED)) {
+	if (creel__load(&f->state, relaxed) & (CREEL__OPTIONS | CREEL__SLOW)) {
 		end_slowly(f, final);
 		return;
 	}
@@ -258,7 +258,7 @@ unsigned creel__task_fail(creel_task *task, const creel_error *error)
 static void drop_counted(creel_future *f)
 {
 	creel_executor *ex = f->executor;
-	bool counted = creel__load(&f->state, relaxed) & CREEL__COUNTED;
+	bool counted = ex->traits & CREEL__COUNTS;
 	creel__future_drop_queued(f);
 	if (counted)
 		ex->class->ended(ex);

@@ -35,7 +35,8 @@ void **creel_task_words(creel_task *task)
 	unsigned state = s & CREEL__STATE;
 	bool queued = state == CREEL__PENDING || state == CREEL__PINNED ||
 		      state == CREEL__DROPPING || state == CREEL__CANCELLED;
-	return s & CREEL__COUNTED && queued ? creel__result_words(&task->future) : NULL;
+	bool custom = task->future.executor->traits & CREEL__COUNTS;
+	return custom && queued ? creel__result_words(&task->future) : NULL;
 }
 
 void *creel_task_local(creel_task *task)

@@ -65,7 +65,7 @@ enum {
 	CREEL__READ = 64,       /* somebody looked at the error */
 	CREEL__OPTIONS = 128,   /* hooks holds a struct creel__options; set at birth */
 	CREEL__PROMISE = 256,   /* no executor; set at birth */
-	CREEL__COUNTED = 512,   /* the executor counts it; set at birth */
+	CREEL__SLOW = 512,      /* the executor has traits: future/class.h; set at birth */
 	CREEL__STATIC = 1024,   /* constant: reference counting and flags skip it */
 	CREEL__OWNED = 2048,    /* no executor but an owner; set at birth */
 	CREEL__QUEUED = 32768,  /* helped or cancelled: the queue only has to drop its reference */

@@ -99,7 +99,7 @@ static int cancel_pinned(creel_future *f)
 	bool queued = w == CREEL__NOT_THERE && ex;
 	creel__future_let_go(f, CREEL__STATE | CREEL__HELD,
 			     CREEL__DROPPING | (queued && !remote ? CREEL__QUEUED : 0));
-	bool counted = creel__load(&f->state, relaxed) & CREEL__COUNTED;
+	bool counted = ex && ex->traits & CREEL__COUNTS;
 	bool dropped = creel__argument_drop(f);
 	if (creel__future_foreign(f))
 		return -EPERM;

@@ -105,15 +105,23 @@ enum {
 	CREEL__RELIED = 2, /* and somebody relies on it */
 };
 
+/* What makes submitting to an executor, or the end of its tasks, take the slow path. Elsewhere it
+ * costs nothing: the paths test a word that they need anyway. */
+enum {
+	CREEL__COUNTS = 1, /* class->ended() is to hear of the end of each task */
+};
+
 struct creel_executor {
 	const struct creel__executor_class *class;
 	_Atomic(uint32_t) refs;
-	uint32_t task_flags; /* CREEL__COUNTED, CREEL__REMOTE: of every task */
+	uint32_t task_flags; /* CREEL__SLOW, CREEL__REMOTE: of every task */
+	uint32_t traits;     /* set at birth; if there are any, tasks are CREEL__SLOW */
 	uint16_t generation; /* of the process that it belongs to: sync/fork.h */
 	bool is_static;
 	_Atomic(bool) let_go;  /* by this process, a child of the one that it belongs to */
 	_Atomic(bool) cancels; /* shut down with CREEL_SHUTDOWN_CANCEL: nothing starts any more */
 	_Atomic(bool) kills;   /* with CREEL_SHUTDOWN_KILL: its tasks are asked to stop */
+	_Atomic(bool) paused;  /* written under the class's lock; whoever would help looks first */
 	_Atomic(int) cpus;     /* that this process may use; 0: nobody has asked yet */
 	struct creel__unhandled unhandled;
 	_Atomic(const creel_error *) error; /* a reference, set once */
