@@ -129,6 +129,27 @@ CREEL_API int creel_executor_drain(creel_executor *ex, creel_deadline deadline);
 CREEL_API int creel_executor_resize(creel_executor *ex, int max_workers);
 
 /*
+ * creel_executor_pause() stops the pool from starting tasks; creel_executor_resume() lets it start
+ * them again. Submissions are accepted meanwhile, and wait. Running tasks go on. Once pause has
+ * returned, only a task that a worker had already taken may still start. A task that waits for
+ * another one of the same pool no longer runs that itself: so pause a pool only if none of its
+ * running tasks waits for one that has not started, or resume it later. Cancelling, killing and
+ * time limits work as ever. Pausing twice is the same as once, and so is resuming; resuming a pool
+ * that is not paused does nothing. creel_executor_shutdown(), _close() and dropping the last
+ * reference resume the pool. creel_executor_drain() of a paused pool waits for the resume. Both
+ * return 0. Thread-safe, also in tasks and callbacks; neither blocks.
+ *
+ * -EINVAL        ex is NULL.
+ * -ENOTSUP       Only the two pools can be paused: inline and custom executors decide themselves
+ *                when their tasks run.
+ * -ESHUTDOWN     The executor has been shut down.
+ * CREEL_EFAILED  The executor is broken.
+ * -EPERM         This is a forked child.
+ */
+CREEL_API int creel_executor_pause(creel_executor *ex);
+CREEL_API int creel_executor_resume(creel_executor *ex);
+
+/*
  * Returns how many numbers the pool's workers may have: creel_task_worker() is always below. So an
  * array of that many entries has one for each worker, whichever comes and goes. A process pool has
  * as many as it has places. A thread pool has twice its maximum, at least 16, since workers that

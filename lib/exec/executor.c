@@ -146,6 +146,26 @@ int creel_executor_resize(creel_executor *ex, int max_workers)
 	return ex->class->resize ? ex->class->resize(ex, max_workers) : -ENOTSUP;
 }
 
+static int set_paused(creel_executor *ex, bool paused)
+{
+	int rc = check(ex);
+	if (rc)
+		return rc;
+	if (ex->class->pause)
+		return ex->class->pause(ex, paused);
+	return creel__load(&ex->error, relaxed) ? CREEL_EFAILED : -ENOTSUP;
+}
+
+int creel_executor_pause(creel_executor *ex)
+{
+	return set_paused(ex, true);
+}
+
+int creel_executor_resume(creel_executor *ex)
+{
+	return set_paused(ex, false);
+}
+
 unsigned creel_executor_slots(creel_executor *ex)
 {
 	return check(ex) == 0 && ex->class->slots ? ex->class->slots(ex) : 0;

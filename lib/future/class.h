@@ -67,11 +67,13 @@ struct creel__executor_class {
 			size_t *ret_left);
 	int (*drain)(creel_executor *ex, creel_deadline deadline);
 	int (*resize)(creel_executor *ex, int max_workers);
+	/* Or NULL. Stops starting tasks, or starts them again; sets ex->paused. */
+	int (*pause)(creel_executor *ex, bool paused);
 	/* The numbers of its workers are below. NULL: it has none. */
 	unsigned (*slots)(creel_executor *ex);
 	void (*stats)(creel_executor *ex, creel_stats *ret_stats);
-	/* A task with CREEL__COUNTED of its has ended; or a cancelled one that the executor has not
-	 * counted: its destructor has returned at last. */
+	/* A task of an executor with CREEL__COUNTS has ended; or a cancelled one that the executor
+	 * has not counted: its destructor has returned at last. */
 	void (*ended)(creel_executor *ex);
 	/* Whether the calling thread is one of the executor's own, on which no task runs any more:
 	 * it runs thread-specific destructors. NULL: it has none. */

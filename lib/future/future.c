@@ -182,7 +182,7 @@ static bool help(creel_future *f)
 {
 	struct creel__local *local = creel__self();
 	creel_executor *ex = local->worker && local->task ? local->worker->executor : NULL;
-	return ex && f->executor == ex && ex->class->help &&
+	return ex && f->executor == ex && ex->class->help && !creel__load(&ex->paused, relaxed) &&
 	       ex->class->help(local->worker, (creel_task *)f);
 }
 

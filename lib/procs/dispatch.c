@@ -294,7 +294,8 @@ static bool is_cancelled(creel_future *f)
 void creel__dispatch_locked(struct creel__procs *p)
 {
 	struct creel__proc *w;
-	while ((p->queued || p->behind) && (w = choose_locked(p))) {
+	bool paused = creel__load(&p->base.paused, relaxed);
+	while (!paused && (p->queued || p->behind) && (w = choose_locked(p))) {
 		uint64_t first = 0;
 		creel_future *f = take_older_locked(p, w, &first);
 		if (!f)

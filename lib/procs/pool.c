@@ -213,6 +213,10 @@ static void close_pool(struct creel__procs *p, unsigned flags, creel_deadline de
 	p->cancelling += list != NULL;
 	if (flags & CREEL_SHUTDOWN_KILL)
 		kill_running_locked(p);
+	if (creel__load(&p->base.paused, relaxed)) {
+		creel__store(&p->base.paused, false, relaxed);
+		creel__dispatch_locked(p);
+	}
 	creel__procs_unlock(p);
 	if (list)
 		cancel_list(p, list, deadline);
@@ -264,6 +268,28 @@ static int resize(creel_executor *ex, int max_workers)
 		creel__dispatch_locked(p);
 	}
 	creel__kick(p);
+	creel__procs_unlock(p);
+	return rc;
+}
+
+static void set_paused_locked(struct creel__procs *p, bool paused)
+{
+	creel__store(&p->base.paused, paused, relaxed);
+	for (unsigned n = 0; paused && n < p->reach; n++)
+		creel__requeue_locked(p, &p->procs[n]);
+	creel__dispatch_locked(p);
+}
+
+/* What was sent to a worker that has not begun it is taken back. */
+static int set_paused(creel_executor *ex, bool paused)
+{
+	struct creel__procs *p = procs_of(ex);
+	int rc = 0;
+	creel__lock_acquire(&p->lock);
+	if (p->closed)
+		rc = p->broken ? CREEL_EFAILED : -ESHUTDOWN;
+	else if (creel__load(&ex->paused, relaxed) != paused)
+		set_paused_locked(p, paused);
 	creel__procs_unlock(p);
 	return rc;
 }
@@ -371,6 +397,7 @@ static const struct creel__executor_class process_pool_class = {
 	.shutdown = shutdown,
 	.drain = drain,
 	.resize = resize,
+	.pause = set_paused,
 	.slots = slots,
 	.stats = stats,
 	.ended = ended,

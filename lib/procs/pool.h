@@ -16,6 +16,9 @@
  *          of all slots. Futures are never waited for under it: a canceller holds its future PINNED
  *          while it takes the lock.
  *
+ * PAUSE    What no worker has begun is taken back into the queue, and creel__dispatch_locked(), the
+ *          one place from which tasks are sent, sends nothing. A shutdown resumes.
+ *
  * INVARIANT  A task is in exactly one place: the queue; one slot; or, between DONE and final, the
  *          hands of the manager or of its waiter. Only a task that is RUNNING when its worker dies
  *          fails; READY ones go back to the front of the queue, DONE ones are delivered. A slot is

@@ -167,7 +167,8 @@ static void end_halted_locked(struct creel__procs *p)
 
 void creel__spawn_locked(struct creel__procs *p)
 {
-	if (p->broken || p->socket < 0 || (p->alive >= p->max_workers && !p->halted))
+	if (p->broken || creel__load(&p->base.paused, relaxed) || p->socket < 0 ||
+	    (p->alive >= p->max_workers && !p->halted))
 		return;
 	size_t wanted = wanted_locked(p);
 	if (p->alive >= p->max_workers) {

@@ -13,9 +13,10 @@
 
 void creel__pool_update_need_locked(struct creel__pool *pool)
 {
-	bool room = pool->alive + pool->starting < pool->max_workers && !pool->broken;
+	bool paused = creel__load(&pool->base.paused, relaxed);
+	bool room = pool->alive + pool->starting < pool->max_workers && !pool->broken && !paused;
 	uint32_t need = 0;
-	if (pool->idle_count || (room && !pool->no_more_threads))
+	if ((pool->idle_count && !paused) || (room && !pool->no_more_threads))
 		need = CREEL__NEED;
 	else if (room)
 		need = CREEL__REFUSED;
@@ -135,7 +136,7 @@ static _Atomic(uint32_t) *awaited(creel_executor *ex)
 	if (!pool->second || !(creel__load(&pool->need, relaxed) & CREEL__NEED))
 		return NULL;
 	creel__lock_acquire(&pool->lock);
-	if (pool->waking < 2)
+	if (pool->waking < 2 && !creel__load(&pool->base.paused, relaxed))
 		sleeper = wake_idle_locked(pool);
 	creel__pool_update_need_locked(pool);
 	creel__lock_release(&pool->lock);
@@ -305,6 +306,8 @@ void creel__pool_shut(struct creel__pool *pool, unsigned flags, creel_deadline d
 	if (!pool->closed) {
 		set_gates_locked(pool, CREEL__GATE_CLOSED);
 		pool->closed = true;
+		creel__store(&pool->base.paused, false, relaxed);
+		creel__pool_update_need_locked(pool);
 	}
 	if (flags & CREEL_SHUTDOWN_CANCEL)
 		creel__pool_take_all_locked(pool, &taken);
@@ -371,6 +374,36 @@ static int resize(creel_executor *ex, int max_workers)
 	return rc;
 }
 
+static void set_paused_locked(struct creel__pool *pool, bool paused)
+{
+	creel__store(&pool->base.paused, paused, relaxed);
+	if (paused)
+		creel__pool_call_in_locked(pool);
+	creel__pool_update_need_locked(pool);
+	/* The last worker could not retire while tasks waited. If they were all cancelled, nobody
+	 * wakes it: its idle time begins anew. */
+	if (!paused && !creel__list_is_empty(&pool->idle) && !creel__pool_has_work_locked(pool))
+		creel__pool_kick_locked(
+			pool, creel__of(pool->idle.next, struct creel__pool_worker, idle));
+}
+
+static int set_paused(creel_executor *ex, bool paused)
+{
+	struct creel__pool *pool = (struct creel__pool *)ex;
+	int rc = 0;
+	creel__lock_acquire(&pool->lock);
+	if (pool->broken)
+		rc = CREEL_EFAILED;
+	else if (pool->closed)
+		rc = -ESHUTDOWN;
+	else if (creel__load(&ex->paused, relaxed) != paused)
+		set_paused_locked(pool, paused);
+	creel__lock_release(&pool->lock);
+	if (rc == 0 && !paused)
+		creel__pool_pass_on(pool);
+	return rc;
+}
+
 static void stats(creel_executor *ex, creel_stats *ret_stats)
 {
 	struct creel__pool *pool = (struct creel__pool *)ex;
@@ -414,6 +447,7 @@ void creel__pool_break(struct creel__pool *pool, const creel_error *error)
 	creel__lock_acquire(&pool->lock);
 	set_gates_locked(pool, CREEL__GATE_BROKEN);
 	pool->closed = pool->broken = true;
+	creel__store(&pool->base.paused, false, relaxed);
 	creel__pool_call_in_locked(pool);
 	creel__pool_take_all_locked(pool, &taken);
 	kick_all_locked(pool);
@@ -450,6 +484,7 @@ static const struct creel__executor_class thread_pool_class = {
 	.shutdown = shutdown,
 	.drain = drain,
 	.resize = resize,
+	.pause = set_paused,
 	.slots = slots,
 	.stats = stats,
 	.is_thread = creel__pool_is_thread,

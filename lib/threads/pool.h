@@ -51,8 +51,14 @@
  *          its out_lock: a worker that has not followed gets nothing from it. So once resize() has
  *          returned no worker starts another task before it has asked whether it may stay.
  *
- *          What comes to stop workers from taking tasks (a pause, blocking that frees the slot) is
+ *          What comes to stop workers from taking tasks (blocking that frees the slot) is
  *          another reason to call in, and another answer under the lock.
+ *
+ * PAUSE    calls all workers in, and none follows before the pool is resumed: so the shards and
+ *          the thieves refuse them, and they fall asleep. `need` is 0 meanwhile: whoever queues a
+ *          task wakes nobody. Resuming makes `need` true again and wakes one if there is work. A
+ *          worker that is not asleep by then follows when it next takes the lock, and looks after
+ *          that. A shutdown resumes.
  */
 #ifndef CREEL__THREADS_POOL_H
 #define CREEL__THREADS_POOL_H

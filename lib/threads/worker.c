@@ -54,6 +54,13 @@ static bool is_surplus_locked(const struct creel__pool *pool)
 	return pool->alive > pool->max_workers && pool->alive > 1;
 }
 
+/* Follows the last call-in, and may take tasks again; not while the pool is paused. */
+static void follow_locked(struct creel__pool_worker *w)
+{
+	if (!creel__load(&w->pool->base.paused, relaxed))
+		w->attended = creel__load(&w->pool->attention, relaxed);
+}
+
 /* It is in flight no longer. Returns whether it was. */
 static bool land_locked(struct creel__pool_worker *w)
 {
@@ -74,7 +81,7 @@ static bool arrive(struct creel__pool_worker *w, bool looks)
 	bool was = land_locked(w);
 	creel__store(&w->base.looking, looks ? CREEL__LOOKS : 0, relaxed);
 	if (!pool->broken && !is_surplus_locked(pool))
-		w->attended = creel__load(&pool->attention, relaxed);
+		follow_locked(w);
 	creel__lock_release(&pool->lock);
 	return was;
 }
@@ -151,7 +158,7 @@ static enum verdict settle_down(struct creel__pool_worker *w)
 	creel__lock_acquire(&pool->lock);
 	creel__store(&w->base.looking, 0, relaxed);
 	(void)land_locked(w);
-	w->attended = creel__load(&pool->attention, relaxed);
+	follow_locked(w);
 	if (pool->broken || is_surplus_locked(pool)) {
 		verdict = LEAVE;
 		resign_locked(w);
@@ -256,7 +263,7 @@ static bool check_in(struct creel__pool_worker *w)
 {
 	struct creel__pool *pool = w->pool;
 	creel__lock_acquire(&pool->lock);
-	w->attended = creel__load(&pool->attention, relaxed);
+	follow_locked(w);
 	bool leave = pool->broken || is_surplus_locked(pool);
 	if (leave)
 		resign_locked(w);
@@ -340,7 +347,8 @@ static void begin(struct creel__pool_worker *w)
 	pool->started++;
 	creel__worker_started_locked(pool);
 	creel__pool_reap_locked(pool);
-	w->attended = creel__load(&pool->attention, relaxed);
+	w->attended = creel__load(&pool->attention, relaxed) - 1;
+	follow_locked(w);
 	if (pool->alive > pool->max_workers)
 		creel__pool_call_in_locked(pool);
 	creel__lock_release(&pool->lock);

@@ -100,6 +100,8 @@ static void refuses_executor(creel_executor *ex, void *p)
 	CHILD(!f);
 	REFUSED(creel_executor_drain, ex, CREEL_FOREVER);
 	REFUSED(creel_executor_resize, ex, 2);
+	REFUSED(creel_executor_pause, ex);
+	REFUSED(creel_executor_resume, ex);
 	GIVES(0u, creel_executor_slots, ex);
 	REFUSED(creel_executor_stats, ex, &stats, sizeof stats);
 	REFUSED(creel_executor_shutdown, ex, 0, CREEL_FOREVER, &left);

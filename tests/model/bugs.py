@@ -249,6 +249,21 @@ BUGS = {
         'threads/worker.c',
         'if (pool->alive > pool->max_workers)\n\t\tcreel__pool_call_in_locked(pool);',
         'if (pool->closed)\n\t\tcreel__pool_call_in_locked(pool);'),
+    # Whoever checks in while the pool is paused takes the next task.
+    'follows in a pause': (
+        'threads/worker.c',
+        '\tif (!creel__load(&w->pool->base.paused, relaxed))\n\t\tw->attended',
+        '\tif (!w->pool->broken)\n\t\tw->attended'),
+    # What was submitted during a pause has woken nobody, and nobody makes up for that.
+    'resumes in silence': (
+        'threads/pool.c',
+        '\tif (rc == 0 && !paused)\n\t\tcreel__pool_pass_on(pool);\n',
+        ''),
+    # A shutdown leaves the pause in force.
+    'closes and stays paused': (
+        'threads/pool.c',
+        '\t\tpool->closed = true;\n\t\tcreel__store(&pool->base.paused, false, relaxed);\n',
+        '\t\tpool->closed = true;\n'),
     # A worker calls a callback and still says that it looks.
     'looks in a callback': (
         'future/callback.c',
