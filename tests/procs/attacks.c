@@ -16,15 +16,15 @@
 
 /* What is sent ahead. */
 
+/* Both in one entry: which task, and by which of two workers. */
 static int task_logs(creel_task *task, const void *arg, size_t size)
 {
 	struct {
 		struct ct_log *log;
 		long n;
 	} a;
-	(void)task;
 	memcpy(&a, arg, size);
-	ct_log_add(a.log, a.n);
+	ct_log_add(a.log, 2 * a.n + (long)creel_task_worker(task));
 	return 0;
 }
 
@@ -40,9 +40,9 @@ static void submit_short(creel_executor *ex, creel_queue *queue, struct ct_log *
 }
 
 /* Always 200 in flight, so no worker ever idles: those that were sent ahead to the worker of the
- * long task start before any that came 128 later. Looked at are those that came with the long task
- * or after it: then one worker runs them all, so that none can be late because the system let its
- * worker wait between the start of a task and its entry in the log. */
+ * long task start before any that came 128 later. The other worker runs them all, and only what it
+ * ran is looked at: so none can be late because the system let its worker wait between the start of
+ * a task and its entry in the log. */
 CASE(attacks, c12_c26_no_short_task_waits_behind_a_long_one)
 {
 	enum { WINDOW = 200, WARM = 2000, ALL = 6000, MOST = 2 * 64 };
@@ -70,12 +70,17 @@ CASE(attacks, c12_c26_no_short_task_waits_behind_a_long_one)
 	ct_open(g.gate);
 	ct_int(ct_long_drop(lengthy), 1);
 	long latest = 0;
+	unsigned seen = 0;
 	for (int i = 0; i < ALL; i++) {
-		long n = log->entry[i];
+		long n = log->entry[i] / 2;
+		if (log->entry[i] % 2 == (long)g.ids->worker)
+			continue;
 		if (n >= WARM - MOST && latest - n > MOST)
 			ct_fail(__FILE__, __LINE__, "task %ld started after task %ld", n, latest);
 		latest = n > latest ? n : latest;
+		seen += n > WARM;
 	}
+	ct_assert(seen >= ALL - WARM - WINDOW);
 	creel_queue_unref(queue);
 	ct_close(ex);
 }
@@ -129,7 +134,9 @@ enum {
 	CALLBACK_US = 300,
 	FLOOD = 20000, /* callbacks; then it ends, so that the test does */
 	WARM = 200,    /* of them before there is anything to be seen */
-	ENOUGH = 2000, /* in slices of 5 ms it takes some twenty; a busy machine needs more */
+	/* In slices of 5 ms it takes some twenty. On a busy machine the others who have a part in it
+	 * may wait for the CPU. Without slices it takes what is left of the flood. */
+	ENOUGH = FLOOD / 2,
 };
 
 /* In shared memory: the time at which a task did what the manager is to see. */
@@ -244,6 +251,8 @@ CASE(attacks, c25_a_death_is_seen_under_a_flood_of_callbacks)
 
 /* Kills that the host may not send itself. */
 
+enum { NOBODY = 65534 };
+
 static void drops_privileges(void *arg)
 {
 	(void)arg;
@@ -253,7 +262,7 @@ static void drops_privileges(void *arg)
 	creel_future *f = creel_submit(ex, task_none, NULL, 0);
 	HOST(creel_future_result(f, CREEL_FOREVER, NULL, 0) == 0);
 	creel_future_unref(f);
-	HOST(setgid(65534) == 0 && setuid(65534) == 0);
+	HOST(setgid(NOBODY) == 0 && setuid(NOBODY) == 0);
 	f = creel_submit_with(ex, task_crash, &hangs, sizeof hangs,
 			      &(creel_submit_options){.limit_ns = 50 * PT_MS});
 	HOST(creel_future_result(f, CREEL_FOREVER, NULL, 0) == CREEL_EFAILED);
@@ -271,8 +280,8 @@ static void drops_privileges(void *arg)
 
 CASE(attacks, c27_c28_a_host_that_dropped_its_privileges_kills_by_its_server)
 {
-	if (getuid() != 0)
-		ct_skip("only root can become somebody else");
+	if (!pt_can_become(NOBODY))
+		ct_skip("only root can become somebody else, and not everywhere");
 	ct_int(pt_host(drops_privileges, NULL), 0);
 }
 

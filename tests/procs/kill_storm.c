@@ -547,7 +547,7 @@ static int kill_parents(unsigned n)
 	for (unsigned i = 0; i < n && !orphans; i++) {
 		void *page = map_shared(4096);
 		_Atomic int *started = page;
-		unsigned long mark = orphans_mark(page);
+		uint64_t mark = orphans_mark(page);
 		pid_t host = fork();
 		if (host == 0)
 			host_main(started);

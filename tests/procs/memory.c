@@ -29,8 +29,8 @@ static void put(const char *path, const char *text)
 
 static void plant(void)
 {
-	snprintf(root, sizeof root, "/tmp/creel-memory-%d", (int)getpid());
-	ct_assert(mkdir(root, 0755) == 0);
+	snprintf(root, sizeof root, "/tmp/creel-memory-XXXXXX");
+	ct_assert(mkdtemp(root) != NULL);
 }
 
 static void fell(void)

@@ -17,48 +17,52 @@ static FILE *open_maps(pid_t pid)
 	return fopen(path, "re");
 }
 
-/* The inode of a line that describes shared memory, and where it lies; 0 for all others. */
-static unsigned long inode_of(const char *line, unsigned long *ret_start, unsigned long *ret_end)
+/* The inode of a line that describes shared memory and its device, since files have inodes, too; and
+ * where it lies. 0 for all other lines. */
+static uint64_t mark_of(const char *line, unsigned long *ret_start, unsigned long *ret_end)
 {
 	unsigned long start, end, inode = 0;
+	unsigned major, minor;
 	char flags[8];
-	if (sscanf(line, "%lx-%lx %7s %*s %*s %lu", &start, &end, flags, &inode) != 4 ||
+	if (sscanf(line, "%lx-%lx %7s %*s %x:%x %lu", &start, &end, flags, &major, &minor,
+		   &inode) != 6 ||
 	    flags[3] != 's')
 		return 0;
 	*ret_start = start;
 	*ret_end = end;
-	return inode;
+	return (uint64_t)major << 52 ^ (uint64_t)minor << 40 ^ inode;
 }
 
-unsigned long orphans_mark(const void *p)
+uint64_t orphans_mark(const void *p)
 {
 	char line[512];
-	unsigned long start, end, mark = 0;
+	unsigned long start, end;
+	uint64_t mark = 0;
 	FILE *maps = open_maps(getpid());
 	while (maps && !mark && fgets(line, sizeof line, maps)) {
-		unsigned long inode = inode_of(line, &start, &end);
-		if (inode && (unsigned long)p >= start && (unsigned long)p < end)
-			mark = inode;
+		uint64_t found = mark_of(line, &start, &end);
+		if (found && (unsigned long)p >= start && (unsigned long)p < end)
+			mark = found;
 	}
 	if (maps)
 		fclose(maps);
 	return mark;
 }
 
-static bool has_mark(pid_t pid, unsigned long mark)
+static bool has_mark(pid_t pid, uint64_t mark)
 {
 	char line[512];
 	unsigned long start, end;
 	bool has = false;
 	FILE *maps = open_maps(pid);
 	while (maps && !has && fgets(line, sizeof line, maps))
-		has = inode_of(line, &start, &end) == mark;
+		has = mark_of(line, &start, &end) == mark;
 	if (maps)
 		fclose(maps);
 	return has;
 }
 
-unsigned orphans_count(unsigned long mark, pid_t *ret_pids, unsigned max)
+unsigned orphans_count(uint64_t mark, pid_t *ret_pids, unsigned max)
 {
 	unsigned n = 0;
 	DIR *dir = opendir("/proc");
@@ -82,7 +86,7 @@ static long now_ms(void)
 	return (long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-unsigned orphans_await(unsigned long mark, int ms)
+unsigned orphans_await(uint64_t mark, int ms)
 {
 	long end = now_ms() + ms;
 	unsigned n;

@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-static unsigned long mark;
+static uint64_t mark;
 static pid_t test_process;
 
 __attribute__((constructor)) static void remember_process(void)
@@ -44,7 +44,7 @@ void pt_case(void (*run)(void))
 	ct_shared_fini();
 }
 
-unsigned long pt_mark(void)
+uint64_t pt_mark(void)
 {
 	return mark;
 }
@@ -62,6 +62,18 @@ creel_executor *pt_pool_with(creel_process_pool_options options)
 creel_executor *pt_pool(int max_workers)
 {
 	return pt_pool_with((creel_process_pool_options){.max_workers = max_workers});
+}
+
+creel_executor *pt_pool_in_time(creel_process_pool_options *o)
+{
+	creel_executor *ex = creel_process_pool_new(o);
+	for (; o->start_ns && creel_executor_error(ex); ex = creel_process_pool_new(o)) {
+		ct_int(creel_executor_error(ex)->code, -ETIMEDOUT);
+		ct_close(ex);
+		o->start_ns *= 2;
+	}
+	ct_assert(!creel_executor_error(ex));
+	return ex;
 }
 
 creel_stats pt_stats(creel_executor *ex)
@@ -140,6 +152,17 @@ int pt_host_end(pid_t pid)
 int pt_host(void (*fn)(void *arg), void *arg)
 {
 	return pt_host_end(pt_host_start(fn, arg));
+}
+
+static void become(void *id)
+{
+	uid_t to = *(const uid_t *)id;
+	_exit(setresgid(to, to, to) || setresuid(to, to, to));
+}
+
+bool pt_can_become(uid_t id)
+{
+	return getuid() == 0 && pt_host(become, &id) == 0;
 }
 
 static struct pt_ids ids_of(creel_task *task)

@@ -183,8 +183,8 @@ CASE(refusals, bad_no_descriptors_left_for_a_worker)
 {
 	struct rlimit old, limit;
 	ct_int(getrlimit(RLIMIT_NOFILE, &old), 0);
-	creel_executor *ex = pt_pool_with(
-		(creel_process_pool_options){.max_workers = 1, .start_ns = 300 * PT_MS});
+	creel_process_pool_options o = {.max_workers = 1, .start_ns = 300 * PT_MS};
+	creel_executor *ex = pt_pool_in_time(&o);
 	int fill[1024];
 	unsigned filled = 0;
 	limit = old;
@@ -271,14 +271,14 @@ static void poor_host(void *arg)
 
 CASE_OFF(refusals, bad_fork_is_refused, CT_ASAN)
 {
-	if (getuid() != 0)
-		ct_skip("only root can become somebody else");
+	enum { MOST = 7 };
+	/* A user of its own each time: what has ended and was not waited for still counts. */
+	uid_t first = (uid_t)(1000000 + getpid() * 8);
+	if (!pt_can_become(first) || !pt_can_become(first + MOST))
+		ct_skip("only root can become somebody else, and not everywhere");
 	unsigned seen[3] = {0};
-	for (rlim_t n = 1; n <= 7; n++) {
-		/* A user of its own each time: what has ended and was not waited for
-		 * still counts. */
-		struct poor p = {(uid_t)(1000000 + getpid() * 8 + (int)n), n, ct_count_new(),
-				 n == 6};
+	for (rlim_t n = 1; n <= MOST; n++) {
+		struct poor p = {first + (uid_t)n, n, ct_count_new(), n == 6};
 		int status = pt_host(poor_host, &p);
 		ct_assert(WIFEXITED(status));
 		if (WEXITSTATUS(status) < 10 || WEXITSTATUS(status) > 12)
@@ -324,10 +324,12 @@ CASE_OFF(refusals, bad_address_space_is_rationed, CT_ASAN)
 	}
 }
 
+enum { NOBODY = 65534 };
+
 /* A limit that this user may not set, and what is said of it. */
 struct limit_case {
 	creel_process_pool_options o;
-	int resource; /* whose hard limit the host has lowered to hard; 0: none */
+	int resource; /* whose hard limit the host has lowered to hard */
 	rlim_t hard;
 	const char *says, *code;
 };
@@ -336,9 +338,9 @@ static void limits_break(void *arg)
 {
 	const struct limit_case *c = arg;
 	struct rlimit limit = {c->hard, c->hard};
-	HOST(!c->hard || setrlimit(c->resource, &limit) == 0);
+	HOST(setrlimit(c->resource, &limit) == 0);
 	/* Nobody may raise its own limits, or its priority. */
-	HOST(setgid(65534) == 0 && setuid(65534) == 0);
+	HOST(setgid(NOBODY) == 0 && setuid(NOBODY) == 0);
 	creel_executor *ex = creel_process_pool_new(&c->o);
 	HOST(!creel_executor_error(ex));
 	creel_future *f = creel_submit(ex, task_nothing, NULL, 0);
@@ -356,8 +358,12 @@ CASE(refusals, bad_limits_that_cannot_be_set)
 {
 	const rlim_t much = (rlim_t)1 << 40;
 	struct limit_case cases[] = {
-		{{.open_files = 100000000}, 0, 0, "its open_files to 100000000", "EPERM"},
-		{{.nice = -5}, 0, 0, "its nice to -5", "EPERM"},
+		{{.open_files = 100000000},
+		 RLIMIT_NOFILE,
+		 1024,
+		 "its open_files to 100000000",
+		 "EPERM"},
+		{{.nice = -5}, RLIMIT_NICE, 0, "its nice to -5", "EPERM"},
 		{{.memory_limit = 2 * much},
 		 RLIMIT_DATA,
 		 much,
@@ -365,7 +371,7 @@ CASE(refusals, bad_limits_that_cannot_be_set)
 		 "EPERM"},
 		{{.cpu_seconds = 86401}, RLIMIT_CPU, 86400, "its cpu_seconds to 86401", "EPERM"},
 	};
-	if (geteuid() != 0)
+	if (!pt_can_become(NOBODY))
 		ct_skip("only root can become a user for whom that is so");
 	for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		/* AddressSanitizer's own memory is beyond any limit. */

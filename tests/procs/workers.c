@@ -186,19 +186,6 @@ CASE(workers, c31_i07_an_initializer_that_fails_breaks_the_pool_with_its_code)
 	ct_int(ct_count_get(l->finalized), 0);
 }
 
-/* Where the fork server takes longer than start_ns, twice that, and so on. */
-static creel_executor *pool_that_starts(creel_process_pool_options *o)
-{
-	creel_executor *ex = creel_process_pool_new(o);
-	for (; o->start_ns && creel_executor_error(ex); ex = creel_process_pool_new(o)) {
-		ct_int(creel_executor_error(ex)->code, -ETIMEDOUT);
-		ct_close(ex);
-		o->start_ns *= 2;
-	}
-	ct_assert(!creel_executor_error(ex));
-	return ex;
-}
-
 static void broken_by_deaths(enum pt_how how, int64_t start_ns, const char *why)
 {
 	struct lives *l = lives_new();
@@ -206,7 +193,7 @@ static void broken_by_deaths(enum pt_how how, int64_t start_ns, const char *why)
 	l->how = how;
 	creel_process_pool_options o = with_lives(l, 1);
 	o.start_ns = start_ns;
-	creel_executor *ex = pool_that_starts(&o);
+	creel_executor *ex = pt_pool_in_time(&o);
 	creel_future *f = creel_submit(ex, task_nothing, NULL, 0);
 	const creel_error *e = pt_failure(f, CREEL_KIND_BROKEN);
 	ct_has(e->message, why);
