@@ -134,7 +134,7 @@ enum {
 	CALLBACK_US = 300,
 	FLOOD = 20000, /* callbacks; then it ends, so that the test does */
 	WARM = 200,    /* of them before there is anything to be seen */
-	/* In slices of 5 ms it takes some twenty. On a busy machine the others who have a part in it
+	/* In slices of 5 ms it takes some twenty. On a busy machine others who have a part in it
 	 * may wait for the CPU. Without slices it takes what is left of the flood. */
 	ENOUGH = FLOOD / 2,
 };

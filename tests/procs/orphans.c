@@ -17,8 +17,8 @@ static FILE *open_maps(pid_t pid)
 	return fopen(path, "re");
 }
 
-/* The inode of a line that describes shared memory and its device, since files have inodes, too; and
- * where it lies. 0 for all other lines. */
+/* Inode and device, since files have inodes, too, of a line that describes shared memory, and where
+ * it lies. 0 for all other lines. */
 static uint64_t mark_of(const char *line, unsigned long *ret_start, unsigned long *ret_end)
 {
 	unsigned long start, end, inode = 0;

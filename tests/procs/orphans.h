@@ -9,8 +9,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* The number of the shared anonymous mapping that p lies in, which no other mapping of the machine has;
- * 0 if there is none. */
+/* The number of the shared anonymous mapping that p lies in, which no other mapping of the machine
+ * has; 0 if there is none. */
 uint64_t orphans_mark(const void *p);
 
 /* How many processes have the mapping, the caller not counted; up to max of them in ret_pids. Those

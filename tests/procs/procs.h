@@ -41,7 +41,7 @@ uint64_t pt_mark(void);
 /* Sound pools. */
 creel_executor *pt_pool_with(creel_process_pool_options options);
 creel_executor *pt_pool(int max_workers);
-/* With the start_ns of o, or where the fork server takes longer than that, twice that, and so on. */
+/* With the start_ns of o, or where the fork server takes longer, twice that, and so on. */
 creel_executor *pt_pool_in_time(creel_process_pool_options *o);
 creel_stats pt_stats(creel_executor *ex);
 
@@ -58,8 +58,8 @@ void pt_await_gone(int pidfd);
 int pt_host(void (*fn)(void *arg), void *arg);
 pid_t pt_host_start(void (*fn)(void *arg), void *arg);
 int pt_host_end(pid_t pid);
-/* Whether a child could become that user and group: not without rights, and not in a namespace that
- * does not have them. */
+/* Whether a child could become that user and group: not without rights, and not in a namespace
+ * that does not have them. */
 bool pt_can_become(uid_t id);
 
 /* The next `times` orders of that type (procs/child.h) find the server's socket full. */
