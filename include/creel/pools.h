@@ -27,8 +27,9 @@ typedef struct creel_thread_pool_options {
 	int min_workers;
 	/* CREEL_KEEP_SIGNALS, CREEL_PRESTART, or 0. */
 	unsigned flags;
-	/* Must be zero. */
-	uint32_t reserved32;
+	/* Who may run a pending task instead of waiting for it: CREEL_HELP_WORKERS (the default),
+	 * CREEL_HELP_NONE or CREEL_HELP_ANY. */
+	int help;
 	/* The stack size of each worker in bytes, at least PTHREAD_STACK_MIN. Default: the
 	 * system's. */
 	size_t stack_size;
@@ -51,9 +52,32 @@ typedef struct creel_thread_pool_options {
 	void (*on_unhandled)(void *ctx, const creel_error *error);
 	/* The first argument of the three functions above. */
 	void *ctx;
+	/* How long an idle worker looks for work before it sleeps, in nanoseconds. Waking one that
+	 * looks takes no system call; the CPU is busy meanwhile, and every idle worker looks. Try
+	 * CREEL_US(50) where tasks follow each other at short intervals. Without effect if the
+	 * process may use only one CPU when it makes the pool. Default: 0, it sleeps at once. */
+	int64_t spin_ns;
 	/* Must be zero. */
-	uint64_t reserved[24];
+	uint64_t reserved[23];
 } creel_thread_pool_options;
+
+/*
+ * Values of creel_thread_pool_options.help. A thread that waits for a task which has not started
+ * may run the task itself, inside creel_future_result() or another call that waits for a future
+ * with CREEL_FOREVER. That saves two thread switches. With a deadline nobody helps: the wait must
+ * end in time.
+ *
+ * CREEL_HELP_WORKERS  The pool's workers help: a task that waits for another task of its pool.
+ * CREEL_HELP_NONE     Nobody helps. With one worker, tasks start strictly in the order of
+ *                     submission.
+ * CREEL_HELP_ANY      Also threads that belong to no pool, such as the main thread. The task then
+ *                     runs with the stack and the signal mask of that thread, beside the
+ *                     max_workers that the pool's own workers may run. There creel_task_local()
+ *                     is NULL and creel_task_worker() is UINT_MAX, so it is refused together with
+ *                     an initializer. A task that calls pthread_exit() ends that thread. Workers
+ *                     of other pools, callbacks and destructors do not help.
+ */
+enum { CREEL_HELP_WORKERS = 0, CREEL_HELP_NONE = 1, CREEL_HELP_ANY = 2 };
 
 /* Flags of thread pools. */
 enum {

@@ -68,7 +68,8 @@ CREEL_API bool creel_task_cancelled(const creel_task *task);
 /* Returns the worker's own state: what its initializer stored, or NULL without an initializer. */
 CREEL_API void *creel_task_local(creel_task *task);
 
-/* Returns the number of the worker that runs the task, or UINT_MAX on an executor without workers.
+/* Returns the number of the worker that runs the task, or UINT_MAX if none does: on an executor
+ * without workers, and on a thread that helps (CREEL_HELP_ANY).
  * Numbers are small: a worker gets the lowest that is free, always below creel_executor_slots(). No
  * two workers have one at the same time. A number is free again when its worker's finalizer has
  * returned and, for a process, when its death is confirmed. */

@@ -217,6 +217,45 @@ bool creel__task_help(struct creel__worker *worker, creel_task *task)
 	return true;
 }
 
+/* A task that is run on a thread which is no worker. Its executor is there until it has been told
+ * of the end. */
+struct lent {
+	creel_task *task;
+	creel_executor *ex;
+};
+
+static void tell_lender(creel_executor *ex)
+{
+	if (!creel__executor_foreign(ex))
+		ex->class->lent_ended(ex);
+}
+
+static void run_lent(void *arg)
+{
+	const struct lent *l = arg;
+	creel__task_run_claimed(l->task);
+	tell_lender(l->ex);
+}
+
+static void lent_exited(void *arg)
+{
+	const struct lent *l = arg;
+	creel__task_exited(l->task);
+	tell_lender(l->ex);
+}
+
+void creel__task_run_held(creel_task *task, bool queued)
+{
+	creel_future *f = &task->future;
+	struct lent l = {task, f->executor};
+	creel__error_fill_reserve();
+	if (queued)
+		creel_future_ref(f);
+	creel__future_let_go(f, CREEL__HELD,
+			     CREEL__RUNNING | (queued ? CREEL__QUEUED : 0) | creel__runner_mark());
+	creel__thread_guard(run_lent, lent_exited, &l);
+}
+
 /* An error that several tasks may have, for this one: it names the task if that has a name. Takes
  * over the reference. */
 static const creel_error *named(creel_future *f, const creel_error *error)

@@ -33,6 +33,10 @@ void creel__task_dispatch(struct creel__worker *worker, creel_task *task);
 /* class->help() of executors whose workers dispatch as above. */
 bool creel__task_help(struct creel__worker *worker, creel_task *task);
 
+/* For class->lend(): runs the task, which is PENDING and HELD by the caller. queued: the queue
+ * keeps the executor's reference; else that is the caller's. class->lent_ended() follows. */
+void creel__task_run_held(creel_task *task, bool queued);
+
 /* Ends a task that was accepted and will not run: fails with the error, of which it takes over a
  * reference. Returns the state: CREEL__FAILED, or CREEL__CANCELLED if it had been, or another if
  * it is somebody else's to count. */

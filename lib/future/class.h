@@ -49,6 +49,11 @@ struct creel__executor_class {
 	/* Or NULL. A task of the executor waits on this worker for another one: runs that if it is
 	 * still pending. False if not. */
 	bool (*help)(struct creel__worker *worker, creel_task *task);
+	/* Or NULL. A thread that is no worker is about to wait without a deadline for a task, which
+	 * is PENDING and HELD. True: it has run the task. False: nothing has happened. */
+	bool (*lend)(creel_executor *ex, creel_task *task);
+	/* Such a task has ended, or has ended its thread. The executor may go. */
+	void (*lent_ended)(creel_executor *ex);
 	/* Or NULL. Somebody is about to park for a task that is PENDING, and HELD meanwhile. Takes
 	 * no longer than a lock. Returns a word that is to be unparked when the hold is over, or
 	 * NULL. */

@@ -157,22 +157,29 @@ static bool await_remote(creel_future *f, creel_deadline deadline)
 	return creel__future_is_final(f);
 }
 
-void creel__future_expect(creel_future *f)
+/* The caller is about to park until the future is final. If its task has not started, the executor
+ * may let the caller run it (endless: it waits without a deadline): then true. Or it wakes one more
+ * worker. */
+static bool expect(creel_future *f, bool endless)
 {
 	uint64_t s = creel__load(&f->state, relaxed);
 	do {
 		/* Only what is PENDING keeps its executor. */
 		if ((s & CREEL__STATE) != CREEL__PENDING ||
 		    s & (CREEL__HELD | CREEL__REMOTE | CREEL__PROMISE | CREEL__OWNED))
-			return;
+			return false;
 		/* [PIN-1] acquire: pairs with the release of the last one to hold it */
 	} while (!creel__cas(&f->state, &s, s | CREEL__HELD, acquire, relaxed));
 	creel_executor *ex = f->executor;
+	if (endless && !creel__self()->worker && ex->class->lend &&
+	    ex->class->lend(ex, (creel_task *)f))
+		return true;
 	_Atomic(uint32_t) *sleeper = ex->class->awaited ? ex->class->awaited(ex) : NULL;
 	creel__future_let_go(f, CREEL__HELD, CREEL__WAITED);
 	/* Only now: it is a system call, and a worker may be waiting for the end of the hold. */
 	if (sleeper)
 		creel__unpark_one(sleeper);
+	return false;
 }
 
 /* A task that waits on a worker for another task of the same executor may have the worker run that
@@ -195,7 +202,8 @@ static CREEL__COLD int await_end(creel_future *f, creel_deadline deadline)
 		return 0;
 	if (creel__load(&f->state, relaxed) & CREEL__REMOTE && await_remote(f, deadline))
 		return 0;
-	creel__future_expect(f);
+	if (expect(f, creel__is_forever(deadline)))
+		return creel__future_foreign(f) ? -EPERM : 0;
 	uint64_t s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
 	while ((s & CREEL__STATE) < CREEL__FINISHED) {
 		rc = creel__park(creel__low_half(&f->state), (uint32_t)s, deadline);

@@ -27,10 +27,6 @@ bool creel__future_settle_unhooked(creel_future *f, unsigned final);
  * that says why not: -EDEADLK, -EPERM, -ETIMEDOUT. */
 int creel__future_may_wait(creel_future *f, creel_deadline deadline);
 
-/* The caller is about to park until the future is final: if its task has not started, the executor
- * may wake one more worker for it. */
-void creel__future_expect(creel_future *f);
-
 /* Waits until the future is final. 0, -ETIMEDOUT, -EDEADLK, -EPERM. */
 int creel__future_await(creel_future *f, creel_deadline deadline);
 

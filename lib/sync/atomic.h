@@ -13,8 +13,10 @@
 /* Tells the model that the calling thread is about to touch p. */
 void creel__model_point(const volatile void *p);
 #define CREEL__POINT(p) creel__model_point(p)
+#define CREEL__IN_MODEL 1
 #else
 #define CREEL__POINT(p) ((void)0)
+#define CREEL__IN_MODEL 0
 #endif
 
 #define creel__load(p, mo) (CREEL__POINT(p), atomic_load_explicit(p, memory_order_##mo))

@@ -34,6 +34,18 @@ static const creel_error *check_stack(size_t size)
 	return NULL;
 }
 
+static const creel_error *check_help(const creel_thread_pool_options *o)
+{
+	if (o->help < CREEL_HELP_WORKERS || o->help > CREEL_HELP_ANY)
+		return refuse("help", o->help,
+			      "use CREEL_HELP_WORKERS, CREEL_HELP_NONE or CREEL_HELP_ANY");
+	if (o->help == CREEL_HELP_ANY && o->initializer)
+		return refuse("help", o->help,
+			      "CREEL_HELP_ANY runs tasks on threads that the initializer has not "
+			      "prepared; use CREEL_HELP_WORKERS, or no initializer");
+	return NULL;
+}
+
 /* What is wrong with the options, or NULL. */
 static const creel_error *check(const creel_thread_pool_options *o)
 {
@@ -52,9 +64,11 @@ static const creel_error *check(const creel_thread_pool_options *o)
 	if (o->idle_ns < 0)
 		return refuse("idle_ns", o->idle_ns,
 			      "use 0 for the default, CREEL_NEVER to keep workers");
-	if ((error = check_stack(o->stack_size)))
+	if (o->spin_ns < 0)
+		return refuse("spin_ns", o->spin_ns, "use 0 for none, or a duration");
+	if ((error = check_help(o)) || (error = check_stack(o->stack_size)))
 		return error;
-	return creel__reserved_refuse(CREEL_KIND_BROKEN, call, o->reserved32, o->reserved,
+	return creel__reserved_refuse(CREEL_KIND_BROKEN, call, 0, o->reserved,
 				      sizeof o->reserved / sizeof o->reserved[0]);
 }
 
@@ -92,6 +106,8 @@ static void apply(struct creel__pool *pool, const creel_thread_pool_options *o)
 	creel__thread_bequeath(&pool->heritage, o->flags & CREEL_KEEP_SIGNALS);
 	pool->shards = shards_for(pool->max_workers, cpus);
 	pool->second = cpus > 1;
+	pool->spin_ns = cpus > 1 ? o->spin_ns : 0;
+	pool->help = o->help;
 	creel__store(&pool->sharers, (unsigned)pool->max_workers, relaxed);
 	creel__store(&pool->slots, creel__pool_slots_for(pool->max_workers), relaxed);
 }

@@ -25,20 +25,23 @@ void creel__pool_update_need_locked(struct creel__pool *pool)
 	creel__store(&pool->need, need, relaxed);
 }
 
-static void wake_locked(struct creel__pool_worker *w)
+/* Returns the word that is then to be unparked, or NULL: the worker watches it. */
+static _Atomic(uint32_t) *wake_locked(struct creel__pool_worker *w)
 {
 	w->is_idle = false;
 	creel__list_remove(&w->idle);
 	w->pool->idle_count--;
-	/* [WAKE-1] release: pairs with the acquire in sleep_until_woken() */
-	creel__store(&w->woken, 1, release);
+	/* [WAKE-1] release: pairs with the acquires in creel__worker_watch() and
+	 * sleep_until_woken() */
+	return creel__xchg(&w->woken, CREEL__WOKEN, release) == CREEL__SLEEPS ? &w->woken : NULL;
 }
 
 void creel__pool_kick_locked(struct creel__pool *pool, struct creel__pool_worker *w)
 {
-	wake_locked(w);
+	_Atomic(uint32_t) *sleeper = wake_locked(w);
 	creel__pool_update_need_locked(pool);
-	creel__unpark_one(&w->woken);
+	if (sleeper)
+		creel__unpark_one(sleeper);
 }
 
 /* Starts one more worker, without the lock: it takes a while. */
@@ -76,17 +79,17 @@ void creel__pool_pass_on(struct creel__pool *pool)
 		creel__pool_wake_one(pool);
 }
 
-/* Takes the last to fall asleep off the idle list: its stack and caches are the warmest. NULL if
- * none sleeps. The caller unparks what is returned, without the lock. */
-static _Atomic(uint32_t) *wake_idle_locked(struct creel__pool *pool)
+/* Takes the last to fall asleep off the idle list: its stack and caches are the warmest. False if
+ * none sleeps. The caller unparks *ret_sleeper, unless it is NULL, without the lock. */
+static bool wake_idle_locked(struct creel__pool *pool, _Atomic(uint32_t) **ret_sleeper)
 {
 	if (creel__list_is_empty(&pool->idle))
-		return NULL;
+		return false;
 	struct creel__pool_worker *w = creel__of(pool->idle.prev, struct creel__pool_worker, idle);
 	w->waking = true;
 	pool->waking++;
-	wake_locked(w);
-	return &w->woken;
+	*ret_sleeper = wake_locked(w);
+	return true;
 }
 
 /* Puts a worker in flight that looks for a task anyway. */
@@ -111,10 +114,10 @@ void creel__pool_wake_one(struct creel__pool *pool)
 	bool start = false;
 	creel__lock_acquire(&pool->lock);
 	if (creel__load(&pool->need, relaxed) == CREEL__NEED) {
-		sleeper = wake_idle_locked(pool);
 		/* Without any worker, the last one ran what this is about and retired: the gates
 		 * are shut, and ensure_worker() opens them. */
-		start = !sleeper && pool->alive + pool->starting > 0 && !rely_on_one_locked(pool);
+		start = !wake_idle_locked(pool, &sleeper) && pool->alive + pool->starting > 0 &&
+			!rely_on_one_locked(pool);
 		/* A worker that looked may have taken the task already: no thread for nothing. */
 		start = start && creel__pool_has_work_locked(pool);
 		pool->starting += start;
@@ -137,13 +140,13 @@ static _Atomic(uint32_t) *awaited(creel_executor *ex)
 		return NULL;
 	creel__lock_acquire(&pool->lock);
 	if (pool->waking < 2 && !creel__load(&pool->base.paused, relaxed))
-		sleeper = wake_idle_locked(pool);
+		(void)wake_idle_locked(pool, &sleeper);
 	creel__pool_update_need_locked(pool);
 	creel__lock_release(&pool->lock);
 	return sleeper;
 }
 
-static void set_gates_locked(struct creel__pool *pool, enum creel__gate gate)
+void creel__pool_set_gates_locked(struct creel__pool *pool, enum creel__gate gate)
 {
 	for (unsigned i = 0; i < pool->shards; i++)
 		creel__shard_set_gate(&pool->shard[i], gate);
@@ -175,7 +178,7 @@ static int ensure_worker(struct creel__pool *pool)
 			pool->starting--;
 			pool->waking--;
 		} else {
-			set_gates_locked(pool, CREEL__GATE_OPEN);
+			creel__pool_set_gates_locked(pool, CREEL__GATE_OPEN);
 		}
 		creel__pool_update_need_locked(pool);
 	}
@@ -187,13 +190,13 @@ int creel__pool_prestart(struct creel__pool *pool, int *ret_count)
 {
 	int rc = 0, n = 0;
 	creel__lock_acquire(&pool->lock);
-	set_gates_locked(pool, CREEL__GATE_OPEN);
+	creel__pool_set_gates_locked(pool, CREEL__GATE_OPEN);
 	while (n < pool->min_workers && (rc = creel__worker_start(pool, false)) == 0) {
 		pool->starting++;
 		n++;
 	}
 	if (n == 0)
-		set_gates_locked(pool, CREEL__GATE_NO_WORKERS);
+		creel__pool_set_gates_locked(pool, CREEL__GATE_NO_WORKERS);
 	creel__pool_update_need_locked(pool);
 	creel__lock_release(&pool->lock);
 	*ret_count = n;
@@ -206,7 +209,7 @@ static unsigned slots(creel_executor *ex)
 }
 
 /* Each outside thread has its shard, so that its tasks stay in order. */
-static struct creel__shard *own_shard(struct creel__pool *pool)
+struct creel__shard *creel__pool_own_shard(struct creel__pool *pool)
 {
 	if (pool->shards == 1)
 		return &pool->shard[0];
@@ -217,7 +220,7 @@ static struct creel__shard *own_shard(struct creel__pool *pool)
 static int submit(creel_executor *ex, creel_task *task)
 {
 	struct creel__pool *pool = (struct creel__pool *)ex;
-	struct creel__shard *shard = own_shard(pool);
+	struct creel__shard *shard = creel__pool_own_shard(pool);
 	for (;;) {
 		switch (creel__shard_push(shard, task)) {
 		case CREEL__GATE_OPEN:
@@ -244,7 +247,7 @@ struct totals {
  * was pending or running. */
 static struct totals totals_locked(struct creel__pool *pool)
 {
-	struct totals t = {.ended = pool->ended,
+	struct totals t = {.ended = pool->ended + creel__pool_lent_ended(pool),
 			   .cancelled = pool->cancelled,
 			   .failed = pool->failed,
 			   .begun = pool->begun};
@@ -260,6 +263,7 @@ static struct totals totals_locked(struct creel__pool *pool)
 		struct creel__shard *shard = &pool->shard[i];
 		creel__lock_acquire(&shard->in_lock);
 		t.submitted += creel__load(&shard->submitted, relaxed);
+		t.begun += shard->lent_out;
 		creel__lock_release(&shard->in_lock);
 	}
 	return t;
@@ -282,6 +286,7 @@ static int drain(creel_executor *ex, creel_deadline deadline)
 	struct creel__pool *pool = (struct creel__pool *)ex;
 	int rc = 0;
 	creel__lock_acquire(&pool->lock);
+	creel__pool_await_lent_locked(pool);
 	while (rc == 0 && creel__pool_unfinished_locked(pool)) {
 		if (creel__deadline_passed(deadline))
 			rc = -ETIMEDOUT;
@@ -292,7 +297,7 @@ static int drain(creel_executor *ex, creel_deadline deadline)
 	return rc;
 }
 
-static void kick_all_locked(struct creel__pool *pool)
+void creel__pool_kick_all_locked(struct creel__pool *pool)
 {
 	while (!creel__list_is_empty(&pool->idle))
 		creel__pool_kick_locked(
@@ -304,14 +309,15 @@ void creel__pool_shut(struct creel__pool *pool, unsigned flags, creel_deadline d
 	struct creel__taken taken = {{NULL}};
 	creel__lock_acquire(&pool->lock);
 	if (!pool->closed) {
-		set_gates_locked(pool, CREEL__GATE_CLOSED);
+		creel__pool_set_gates_locked(pool, CREEL__GATE_CLOSED);
 		pool->closed = true;
 		creel__store(&pool->base.paused, false, relaxed);
 		creel__pool_update_need_locked(pool);
+		creel__pool_await_lent_locked(pool);
 	}
 	if (flags & CREEL_SHUTDOWN_CANCEL)
 		creel__pool_take_all_locked(pool, &taken);
-	kick_all_locked(pool);
+	creel__pool_kick_all_locked(pool);
 	creel__lock_release(&pool->lock);
 	if (flags & CREEL_SHUTDOWN_CANCEL)
 		creel__pool_cancel(pool, &taken, deadline);
@@ -422,62 +428,12 @@ static void stats(creel_executor *ex, creel_stats *ret_stats)
 	creel__lock_release(&pool->lock);
 }
 
-/* Ends the tasks of a broken pool. The error is borrowed. */
-static void fail_list(struct creel__pool *pool, creel_future *list, const creel_error *error)
-{
-	uint64_t failed = 0, cancelled = 0;
-	while (list) {
-		creel_future *f = list;
-		list = f->next;
-		unsigned state = creel__task_fail((creel_task *)f, creel__error_ref(error));
-		failed += state == CREEL__FAILED;
-		cancelled += state == CREEL__CANCELLED;
-	}
-	creel__lock_acquire(&pool->lock);
-	pool->failed += failed;
-	pool->cancelled += cancelled;
-	creel__cond_broadcast_locked(&pool->changed);
-	creel__lock_release(&pool->lock);
-}
-
-void creel__pool_break(struct creel__pool *pool, const creel_error *error)
-{
-	creel__executor_set_error(&pool->base, creel__error_ref(error));
-	struct creel__taken taken;
-	creel__lock_acquire(&pool->lock);
-	set_gates_locked(pool, CREEL__GATE_BROKEN);
-	pool->closed = pool->broken = true;
-	creel__store(&pool->base.paused, false, relaxed);
-	creel__pool_call_in_locked(pool);
-	creel__pool_take_all_locked(pool, &taken);
-	kick_all_locked(pool);
-	creel__pool_update_need_locked(pool);
-	creel__lock_release(&pool->lock);
-	for (unsigned i = 0; i < CREEL__LISTS; i++)
-		fail_list(pool, taken.list[i], error);
-	creel__error_unref(error);
-}
-
-static creel_future *empty_batch(struct creel__batch *batch)
-{
-	creel_future *list = NULL, **end = &list;
-	for (creel_task *task; (task = creel__batch_take(batch)); end = &task->future.next)
-		*end = &task->future;
-	*end = NULL;
-	return list;
-}
-
-void creel__pool_fail_batch(struct creel__pool *pool, struct creel__batch *batch)
-{
-	creel_future *list = empty_batch(batch);
-	if (list)
-		fail_list(pool, list, creel_executor_error(&pool->base));
-}
-
 static const struct creel__executor_class thread_pool_class = {
 	.name = "thread pool",
 	.submit = submit,
-	.help = creel__task_help,
+	.help = creel__pool_help,
+	.lend = creel__pool_lend,
+	.lent_ended = creel__pool_count_lent,
 	.awaited = awaited,
 	.stop_looking = creel__pool_stop_looking,
 	.ended = creel__pool_ended,

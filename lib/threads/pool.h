@@ -42,6 +42,15 @@
  *          cannot go. It unparks the worker after that. Where one CPU is all there is, nobody wakes
  *          a second one.
  *
+ * WATCHING A worker goes on the idle list before its last look at the queues. From then on whoever
+ *          wakes it changes its word under the lock. Until the worker parks, the word says WATCHES,
+ *          and nobody makes a system call to wake it. With spin_ns it goes on watching the word for
+ *          so long before it parks.
+ *
+ * LENDING  With CREEL_HELP_ANY a thread that is no worker may run a task that it waits for
+ *          (threads/lend.c). Nobody counts on it, and it counts as no worker: it takes the task out
+ *          of the shard's list if that stands in front, else a worker finds it claimed.
+ *
  * REFUSED  The system refused a thread, and no worker sleeps. Until a worker sleeps or leaves,
  *          every 1,000th submission tries again.
  *
@@ -81,10 +90,18 @@ enum {
 	CREEL__REFUSED_LOOKS = 1000,
 #endif
 	CREEL__SHARDS_MAX = 16,
+	CREEL__LENT_TELL = 1, /* somebody waits for the end of tasks: take the lock */
 };
 
 enum {
 	CREEL__LISTS = 2 * CREEL__SHARDS_MAX + 1,
+};
+
+/* A worker on the idle list. */
+enum creel__sleep {
+	CREEL__SLEEPS, /* it is parked, or about to be: who wakes it unparks it */
+	CREEL__WOKEN,  /* it is to look at the queues again */
+	CREEL__WATCHES /* it looks at this word, and sees by itself that it is woken */
 };
 
 /* What was in a pool's queues, as lists through next. */
@@ -107,7 +124,7 @@ struct creel__pool_worker {
 	bool initialized;          /* plain: only its own thread uses it */
 	unsigned next_shard;
 	uint32_t attended;       /* the last call-in that it followed; likewise */
-	_Atomic(uint32_t) woken; /* parked on; 1: look again */
+	_Atomic(uint32_t) woken; /* parked on: an enum creel__sleep */
 	struct creel__batch batch;
 };
 
@@ -116,8 +133,9 @@ struct creel__pool {
 	/* Set at birth. */
 	unsigned shards; /* a power of two */
 	bool second;     /* a waiter wakes a second worker: there is more than one CPU */
+	int help;        /* CREEL_HELP_... */
 	size_t stack_size;
-	int64_t idle_ns;
+	int64_t idle_ns, spin_ns;
 	int min_asked;
 	char name[16];
 	int (*initializer)(void *ctx, unsigned worker, void **ret_local);
@@ -145,6 +163,8 @@ struct creel__pool {
 	uint64_t started, died;
 	/* Of the workers that went, and of tasks that were ended without a worker. */
 	uint64_t begun, ended, cancelled, failed;
+	/* Tasks that were lent and have ended, times two; and CREEL__LENT_TELL. */
+	_Atomic(uint64_t) lent_ended;
 
 	struct creel__shard shard[CREEL__SHARDS_MAX];
 };
@@ -166,9 +186,10 @@ void creel__pool_pass_on(struct creel__pool *pool);
 uint64_t creel__pool_pending_locked(struct creel__pool *pool);
 /* Accepted and not ended. */
 uint64_t creel__pool_unfinished_locked(struct creel__pool *pool);
-void creel__pool_break(struct creel__pool *pool, const creel_error *error);
-/* In a broken pool: what a worker that leaves had claimed. */
-void creel__pool_fail_batch(struct creel__pool *pool, struct creel__batch *batch);
+/* The shard of the calling thread. */
+struct creel__shard *creel__pool_own_shard(struct creel__pool *pool);
+void creel__pool_set_gates_locked(struct creel__pool *pool, enum creel__gate gate);
+void creel__pool_kick_all_locked(struct creel__pool *pool);
 bool creel__pool_try_vacate_locked(struct creel__pool *pool);
 /* Wakes a sleeping worker for a reason other than work. */
 void creel__pool_kick_locked(struct creel__pool *pool, struct creel__pool_worker *w);
@@ -176,6 +197,12 @@ void creel__pool_kick_locked(struct creel__pool *pool, struct creel__pool_worker
 /* Refuses what comes. With CREEL_SHUTDOWN_CANCEL, what is pending is cancelled, as much of it by
  * the caller as the deadline allows. */
 void creel__pool_shut(struct creel__pool *pool, unsigned flags, creel_deadline deadline);
+
+/* break.c */
+/* Takes over the reference to the error. */
+void creel__pool_break(struct creel__pool *pool, const creel_error *error);
+/* In a broken pool: what a worker that leaves had claimed. */
+void creel__pool_fail_batch(struct creel__pool *pool, struct creel__batch *batch);
 
 /* cancel.c */
 /* Takes everything that is queued and in batches. The gates are shut. */
@@ -192,11 +219,24 @@ void creel__pool_reap_locked(struct creel__pool *pool);
 /* The last call of a worker that leaves: it becomes a zombie, or, if it is the last of a pool that
  * nobody refers to, frees the pool. */
 void creel__pool_bury(struct creel__pool_worker *w);
+/* Something has ended, or a worker has gone, as was counted under the lock. Tells those who wait,
+ * releases the lock, and frees the pool if that was the last of one that nobody refers to. */
+void creel__pool_tell_release(struct creel__pool *pool);
 /* Operations of the class. */
 void creel__pool_ended(creel_executor *ex);
 bool creel__pool_is_thread(creel_executor *ex);
 void creel__pool_join(creel_executor *ex);
 void creel__pool_release(creel_executor *ex);
+
+/* lend.c */
+/* Operations of the class. */
+bool creel__pool_help(struct creel__worker *worker, creel_task *task);
+bool creel__pool_lend(creel_executor *ex, creel_task *task);
+void creel__pool_count_lent(creel_executor *ex);
+/* From now on a thread that has run a task which was lent to it takes the lock to count that. */
+void creel__pool_await_lent_locked(struct creel__pool *pool);
+/* How many have ended. */
+uint64_t creel__pool_lent_ended(struct creel__pool *pool);
 
 /* share.c */
 bool creel__pool_has_work(struct creel__pool *pool);
@@ -208,6 +248,11 @@ void creel__pool_review(struct creel__pool *pool, struct creel__shard *shard);
 void creel__pool_call_in_locked(struct creel__pool *pool);
 /* What a worker that leaves had claimed: others will run it. In a broken pool it fails instead. */
 void creel__pool_give_back_locked(struct creel__pool *pool, struct creel__batch *batch);
+
+/* watch.c */
+/* A worker on the idle list watches its word for spin_ns. True: it was woken. False: the word says
+ * that it sleeps. */
+bool creel__worker_watch(struct creel__pool_worker *w);
 
 /* worker.c */
 void creel__pool_stop_looking(struct creel__worker *worker);

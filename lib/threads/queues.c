@@ -47,6 +47,21 @@ enum creel__gate creel__shard_push(struct creel__shard *shard, creel_task *task)
 	return gate;
 }
 
+bool creel__shard_lend(struct creel__shard *shard, creel_task *task)
+{
+	creel_future *f = &task->future;
+	creel__lock_acquire(&shard->in_lock);
+	bool first = creel__load(&shard->in_first, relaxed) == f;
+	if (first) {
+		creel__store(&shard->in_first, f->next, relaxed);
+		shard->in_last = f->next ? shard->in_last : NULL;
+		shard->in_count--;
+	}
+	shard->lent_out++;
+	creel__lock_release(&shard->in_lock);
+	return first;
+}
+
 /* The consumers' list is empty: take over the producers'. out_lock is held. */
 static void swap_locked(struct creel__shard *shard)
 {

@@ -38,6 +38,7 @@ struct creel__shard {
 	_Atomic(creel_future *) in_first; /* read by glances as well */
 	creel_future *in_last;
 	size_t in_count;
+	uint64_t lent_out;                       /* tasks that waiters outside have begun */
 	_Atomic(uint64_t) submitted;             /* written under in_lock */
 	alignas(64) struct creel__lock out_lock; /* rank 50: these, and the filling of a batch */
 	uint32_t epoch;                          /* of the last call-in: threads/pool.h */
@@ -75,6 +76,10 @@ enum creel__claimed {
 
 /* 0 if the gate is open and the task was appended; else the gate. */
 enum creel__gate creel__shard_push(struct creel__shard *shard, creel_task *task);
+
+/* A waiter outside begins the task, which it holds: counts that. True if the task stood in front of
+ * the producers' list: it is out of the queue, and the executor's reference is the caller's. */
+bool creel__shard_lend(struct creel__shard *shard, creel_task *task);
 
 /* Takes the first task for the caller and, in its empty batch, a share of 1/(2 * sharers) of what
  * is there. epoch is the last call-in that the caller has followed: after a later one it gets

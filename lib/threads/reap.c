@@ -103,6 +103,15 @@ static void destroy(struct creel__pool *pool)
 	creel__free(pool);
 }
 
+void creel__pool_tell_release(struct creel__pool *pool)
+{
+	bool last = pool->released && creel__pool_is_over_locked(pool);
+	creel__cond_broadcast_locked(&pool->changed);
+	creel__lock_release(&pool->lock);
+	if (last)
+		destroy(pool);
+}
+
 void creel__pool_bury(struct creel__pool_worker *w)
 {
 	struct creel__pool *pool = w->pool;
@@ -117,11 +126,7 @@ void creel__pool_bury(struct creel__pool_worker *w)
 	creel__list_remove(&w->roster);
 	creel__list_append(&pool->zombies, &w->roster);
 	creel__pool_update_need_locked(pool);
-	bool last = pool->released && creel__pool_is_over_locked(pool);
-	creel__cond_broadcast_locked(&pool->changed);
-	creel__lock_release(&pool->lock);
-	if (last)
-		destroy(pool);
+	creel__pool_tell_release(pool);
 }
 
 /* One was cancelled whose destructor kept it longer than the queue did. */
@@ -132,11 +137,7 @@ void creel__pool_ended(creel_executor *ex)
 		return;
 	creel__lock_acquire(&pool->lock);
 	pool->cancelled++;
-	bool last = pool->released && creel__pool_is_over_locked(pool);
-	creel__cond_broadcast_locked(&pool->changed);
-	creel__lock_release(&pool->lock);
-	if (last)
-		destroy(pool);
+	creel__pool_tell_release(pool);
 }
 
 void creel__pool_release(creel_executor *ex)

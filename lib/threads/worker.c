@@ -165,7 +165,7 @@ static enum verdict settle_down(struct creel__pool_worker *w)
 	} else if (pool->closed) {
 		verdict = LOOK;
 	} else {
-		creel__store(&w->woken, 0, relaxed);
+		creel__store(&w->woken, CREEL__WATCHES, relaxed);
 		w->is_idle = true;
 		creel__list_append(&pool->idle, &w->idle);
 		pool->idle_count++;
@@ -222,11 +222,13 @@ static bool retire(struct creel__pool_worker *w)
 /* Sleeps until woken. False: it retires. */
 static bool sleep_until_woken(struct creel__pool_worker *w)
 {
+	if (creel__worker_watch(w))
+		return true;
 	creel_deadline deadline = w->pool->idle_ns == CREEL_NEVER ? CREEL_FOREVER
 								  : creel_in_ns(w->pool->idle_ns);
 	/* [WAKE-1] acquire: what the waker did; pairs with the release in wake_locked() */
-	while (creel__load(&w->woken, acquire) == 0) {
-		if (creel__park(&w->woken, 0, deadline) != -ETIMEDOUT)
+	while (creel__load(&w->woken, acquire) == CREEL__SLEEPS) {
+		if (creel__park(&w->woken, CREEL__SLEEPS, deadline) != -ETIMEDOUT)
 			continue;
 		if (retire(w))
 			return false;

@@ -233,9 +233,11 @@ CORE_CASE(bad_pool_options_make_a_broken_pool_that_names_field_and_value)
 		 "flags is 4294967295; use CREEL_KEEP_SIGNALS, CREEL_PRESTART or 0"},
 		{{.idle_ns = -5},
 		 "idle_ns is -5; use 0 for the default, CREEL_NEVER to keep workers"},
-		{{.reserved32 = 3},
-		 "reserved32 of the options is 3, not 0; "
-		 "initialise the options with {0} or designated initializers"},
+		{{.help = 3},
+		 "help is 3; use CREEL_HELP_WORKERS, CREEL_HELP_NONE or CREEL_HELP_ANY"},
+		{{.help = -1},
+		 "help is -1; use CREEL_HELP_WORKERS, CREEL_HELP_NONE or CREEL_HELP_ANY"},
+		{{.spin_ns = -5}, "spin_ns is -5; use 0 for none, or a duration"},
 		{{.reserved = {0, 0, 1}},
 		 "reserved[2] of the options is 1, not 0; "
 		 "initialise the options with {0} or designated initializers"},

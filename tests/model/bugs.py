@@ -289,13 +289,13 @@ BUGS = {
     # Nobody tells the sleeping workers that the pool is closed.
     'closes in silence': (
         'threads/pool.c',
-        'kick_all_locked(pool);\n\tcreel__lock_release(&pool->lock);\n\tif (flags',
+        'creel__pool_kick_all_locked(pool);\n\tcreel__lock_release(&pool->lock);\n\tif (flags',
         'creel__lock_release(&pool->lock);\n\tif (flags'),
     # A pool that was closed still accepts.
     'leaves the gates open': (
         'threads/pool.c',
-        'set_gates_locked(pool, CREEL__GATE_CLOSED);',
-        'set_gates_locked(pool, CREEL__GATE_OPEN);'),
+        'creel__pool_set_gates_locked(pool, CREEL__GATE_CLOSED);',
+        'creel__pool_set_gates_locked(pool, CREEL__GATE_OPEN);'),
     # The last worker goes without closing the gates.
     'retires with the gates open': (
         'threads/worker.c',
@@ -326,6 +326,29 @@ BUGS = {
         'exec/task.c',
         'if (creel__task_claim(f, CREEL__REF + (CREEL__RUNNING | CREEL__QUEUED |',
         'if (creel__task_claim(f, (CREEL__RUNNING | CREEL__QUEUED |'),
+    # The queue drops the reference of a task that a thread outside has run and settled with one.
+    'lends and drops': (
+        'threads/lend.c',
+        'creel__task_run_held(task, !out);',
+        'creel__task_run_held(task, out && false);'),
+    # A thread outside that has ended a task tells nobody who waits for that.
+    'ends in silence': (
+        'threads/lend.c',
+        'while (!(old & CREEL__LENT_TELL))',
+        'while (old + 1)'),
+    # A thread outside counts the end, and then uses the pool that the end may free.
+    'counts and then tells': (
+        'threads/lend.c',
+        'creel__lock_acquire(&pool->lock);\n'
+        '\t/* [LENT-1] release: as above */\n'
+        '\tcreel__add(&pool->lent_ended, 2, release);',
+        'creel__add(&pool->lent_ended, 2, release);\n'
+        '\tcreel__lock_acquire(&pool->lock);'),
+    # A worker that watched parks, although it was woken without being unparked.
+    'parks over a wake-up': (
+        'threads/watch.c',
+        'return !creel__cas(&w->woken, &watches, CREEL__SLEEPS, acquire, acquire);',
+        'return creel__store(&w->woken, watches - CREEL__WATCHES, relaxed), false;'),
     # A worker process says that it sleeps, and sleeps.
     'does not look again': (
         'procs/work.c',

@@ -17,10 +17,12 @@ static int task(creel_task *self, const void *arg, size_t size)
 
 static creel_executor *pool;
 
+static int64_t spin_ns;
+
 static void setup(int workers)
 {
-	pool = creel_thread_pool_new(
-		&(creel_thread_pool_options){.max_workers = workers, .idle_ns = CREEL_NEVER});
+	pool = creel_thread_pool_new(&(creel_thread_pool_options){
+		.max_workers = workers, .idle_ns = CREEL_NEVER, .spin_ns = spin_ns});
 	model_name(pool, "pool");
 }
 
@@ -58,6 +60,14 @@ static void two_at_once(int workers)
 	await(a, 0);
 	await(b, 1);
 	teardown();
+}
+
+/* The worker watches before it sleeps: in the model for one look. */
+static void one_watches(void)
+{
+	spin_ns = 1;
+	one_sleeps_between();
+	spin_ns = 0;
 }
 
 static void one_worker(void)
@@ -160,6 +170,7 @@ static void resized_down(void)
 
 const struct model_scenario model_scenarios[] = {
 	{"one sleeps between two tasks", one_sleeps_between, .preemptions = 2, .spurious = 1},
+	{"one watches between two tasks", one_watches, .preemptions = 2, .spurious = 1, .cpus = 2},
 	{"one worker, two tasks", one_worker, .preemptions = 2, .spurious = 1},
 	{"resized down", resized_down, .preemptions = 2, .spurious = 1, .cpus = 1},
 	/* Two preemptions take half a minute each. */
