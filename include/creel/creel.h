@@ -16,6 +16,7 @@
 #include <creel/submit.h>
 #include <creel/task.h>
 #include <creel/wait.h>
+#include <creel/watch.h>
 
 /* The codes that calls return are -errno. */
 #include <errno.h>

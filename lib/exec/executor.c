@@ -23,6 +23,7 @@ void creel__executor_init(creel_executor *ex, const struct creel__executor_class
 void creel__executor_fini(creel_executor *ex)
 {
 	creel__error_unref(creel__load(&ex->error, relaxed));
+	creel__free(creel__load(&ex->watch, relaxed));
 	creel__live_add(CREEL__LIVE_EXECUTORS, -1);
 }
 

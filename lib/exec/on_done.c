@@ -10,6 +10,7 @@
 #include "exec/submit.h"
 #include "future/callback.h"
 #include "future/class.h"
+#include "future/watch.h"
 #include "sync/fork.h"
 #include "sync/thread.h"
 #include <creel/executor.h>
@@ -95,7 +96,11 @@ static struct creel__callback *new_away(creel_executor *ex)
 	a->base.dispose = dispose;
 	a->task = creel__task_new(ex, call_task, &a, sizeof a);
 	struct creel__options *own = a->task ? creel__zalloc(sizeof *own + 1) : NULL;
-	if (!own) {
+	bool watched = own && creel__watch_wanted(ex);
+	if (watched)
+		own->watched = creel__watched_new(ex, call_task);
+	if (!own || (watched && !own->watched)) {
+		creel__free(own);
 		dispose(&a->base);
 		return NULL;
 	}

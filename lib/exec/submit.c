@@ -16,6 +16,7 @@
 #include "future/nest.h"
 #include "future/options.h"
 #include "future/release.h"
+#include "future/watch.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include "sync/thread.h"
@@ -50,17 +51,31 @@ creel_task *creel__task_new(creel_executor *ex, creel_fn fn, const void *arg, si
 	return (creel_task *)f;
 }
 
+static CREEL__COLD int submit_watched(creel_executor *ex, creel_task *task)
+{
+	if (!creel__watch_submitted(&task->future))
+		return -EPERM;
+	int rc = ex->class->submit(ex, task);
+	if (rc)
+		(void)creel__watch_refused(&task->future, rc);
+	return rc;
+}
+
 int creel__executor_submit(creel_executor *ex, creel_task *task)
 {
 	if (creel__executor_foreign(ex))
 		return -EPERM;
-	return ex->class->submit(ex, task);
+	return creel__load(&ex->watch, relaxed) ? submit_watched(ex, task)
+						: ex->class->submit(ex, task);
 }
 
-/* Only options that ask for something need memory. */
+/* Only options that ask for something, and watched executors, need memory. */
 static CREEL__COLD int attach_options(creel_future *f, const creel_submit_options *o)
 {
-	if (!o->name && !o->arg_free && !o->limit_ns)
+	static const creel_submit_options none;
+	bool watched = creel__watch_wanted(f->executor);
+	o = o ? o : &none;
+	if (!o->name && !o->arg_free && !o->limit_ns && !watched)
 		return 0;
 	size_t n = o->name ? strlen(o->name) : 0;
 	if (n > CREEL__NAME_MAX - 1)
@@ -71,6 +86,11 @@ static CREEL__COLD int attach_options(creel_future *f, const creel_submit_option
 	own->arg_free = o->arg_free;
 	own->arg_ctx = o->arg_ctx;
 	own->limit_ns = o->limit_ns;
+	own->watched = watched ? creel__watched_new(f->executor, f->fn) : NULL;
+	if (watched && !own->watched) {
+		creel__free(own);
+		return -ENOMEM;
+	}
 	if (n)
 		memcpy(own->name, o->name, n);
 	own->name[n] = 0;
@@ -124,12 +144,13 @@ static inline int submit(const struct submission *s, unsigned refs, creel_future
 			       ? -ENOSPC
 			       : -ENOMEM;
 	creel_future *f = &task->future;
-	if (s->options)
+	bool watched = creel__load(&s->ex->watch, relaxed);
+	if (s->options || watched)
 		rc = attach_options(f, s->options);
 	if (rc == 0) {
 		creel__store(&f->state, creel__load(&f->state, relaxed) + (refs - 1) * CREEL__REF,
 			     relaxed);
-		rc = s->ex->class->submit(s->ex, task);
+		rc = watched ? submit_watched(s->ex, task) : s->ex->class->submit(s->ex, task);
 	}
 	if (rc)
 		discard(f);

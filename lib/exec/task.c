@@ -17,6 +17,7 @@
 #include "future/nest.h"
 #include "future/release.h"
 #include "future/result.h"
+#include "future/watch.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include "sync/thread.h"
@@ -116,6 +117,9 @@ void creel__task_run_claimed(creel_task *task)
 {
 	creel_future *f = &task->future;
 	int code;
+	/* One that somebody watches has options. */
+	if (creel__load(&f->state, relaxed) & CREEL__OPTIONS && !creel__watch_started(f))
+		return;
 	/* In a child: to whoever called (sync/fork.h). */
 	if (!creel__task_call(task, &code))
 		return;
@@ -132,6 +136,7 @@ void creel__task_exited(const creel_task *last)
 	const creel_task *ended = NULL;
 	local->callbacks = local->destructors = 0;
 	local->draining = local->destroying = false;
+	local->hooks = 0;
 	local->forgetting = NULL;
 	while (local->task && (!last || ended != last)) {
 		creel_future *f = &local->task->future;

@@ -24,6 +24,7 @@ enum creel__withdrawn {
 };
 
 struct creel__worker;
+struct creel__watcher;
 
 /*
  * The operations of an executor, called with a valid executor of this process. Semantics and codes
@@ -130,6 +131,7 @@ struct creel_executor {
 	_Atomic(bool) kills;   /* with CREEL_SHUTDOWN_KILL: its tasks are asked to stop */
 	_Atomic(bool) paused;  /* written under the class's lock; whoever would help looks first */
 	_Atomic(int) cpus;     /* that this process may use; 0: nobody has asked yet */
+	_Atomic(struct creel__watcher *) watch; /* future/watch.h; or NULL; set once */
 	struct creel__unhandled unhandled;
 	_Atomic(const creel_error *) error; /* a reference, set once */
 };

@@ -140,12 +140,12 @@ void creel__future_release(creel_future *f)
 }
 
 /* A remote task's executor may let its waiter fetch the outcome. Not where there are functions to
- * be called: they may need a lock that the waiter holds. */
+ * be called, destructors or hooks: they may need a lock that the waiter holds. */
 static bool await_remote(creel_future *f, creel_deadline deadline)
 {
 	struct creel__options *options = creel__options_of(f);
 	uint64_t s = creel__load(&f->state, relaxed);
-	if (options && options->arg_free)
+	if (options && (options->arg_free || options->watched))
 		return false;
 	do {
 		unsigned state = s & CREEL__STATE;

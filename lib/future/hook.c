@@ -166,8 +166,10 @@ struct creel__options *creel__options_find(creel_future *f)
 
 void creel__options_free(struct creel__options *options)
 {
-	if (options)
+	if (options) {
 		creel__error_unref(options->cancelled);
+		creel__free(options->watched);
+	}
 	creel__free(options);
 }
 

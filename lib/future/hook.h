@@ -25,14 +25,17 @@ struct creel__hook {
 	void (*notify)(struct creel__hook *hook, creel_future *f);
 };
 
-/* What creel_submit_options asks for: always the first hook. */
+struct creel__watched;
+
+/* What creel_submit_options asks for, and who watches: always the first hook. */
 struct creel__options {
 	struct creel__hook hook;
 	void (*arg_free)(void *arg, size_t size, void *arg_ctx);
 	void *arg_ctx;
 	int64_t limit_ns;
-	const creel_error *cancelled; /* once it is: its error, which has the name; or NULL */
-	char name[];                  /* what it is called in errors */
+	struct creel__watched *watched; /* future/watch.h; or NULL */
+	const creel_error *cancelled;   /* once it is: its error, which has the name; or NULL */
+	char name[];                    /* what it is called in errors */
 };
 
 void creel__options_free(struct creel__options *options); /* NULL does nothing */

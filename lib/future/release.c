@@ -24,6 +24,7 @@
 #include "future/hook.h"
 #include "future/nest.h"
 #include "future/result.h"
+#include "future/watch.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include <creel/future.h>
@@ -152,6 +153,8 @@ static void put_off_argument(creel_future *f)
 bool creel__argument_drop(creel_future *f)
 {
 	struct creel__options *options = creel__options_of(f);
+	if (options && options->watched && !creel__watch_ended(f, options))
+		return true;
 	if (options && options->arg_free) {
 		if (creel__self()->destructors) {
 			put_off_argument(f);

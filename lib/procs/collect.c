@@ -289,6 +289,7 @@ static unsigned collect(struct creel__procs *p, struct creel__proc *w, unsigned 
 	for (unsigned k = 0; k < n; k++) {
 		creel_future *f = &round[k].task->future;
 		creel__task_claim_remote(f);
+		creel__tell_ran(p, round[k].w, round[k].i, f);
 		round[k].error = creel__outcome_take(p, round[k].w, round[k].i, f);
 	}
 	creel__lock_acquire(&p->lock);
@@ -303,6 +304,7 @@ static unsigned collect(struct creel__procs *p, struct creel__proc *w, unsigned 
 	greet_locked(p);
 	creel__dispatch_locked(p);
 	creel__procs_unlock(p);
+	creel__tell_ready(p);
 	for (unsigned k = 0; k < n; k++)
 		creel__task_end_remote(round[k].task, round[k].error);
 	if (n)

@@ -219,15 +219,19 @@ static unsigned find_casualties(struct creel__procs *p, struct creel__proc *w,
 	unsigned n = 0;
 	creel__lock_acquire(&p->lock);
 	creel__requeue_locked(p, w);
+	unsigned where[CREEL__DEPTH];
 	for (unsigned i = 0; i < CREEL__DEPTH; i++) {
 		if (!w->place[i].task)
 			continue;
 		w->place[i].collecting = true;
+		where[n] = i;
 		casualties[n++] = w->place[i];
 	}
 	creel__procs_unlock(p);
-	for (unsigned k = 0; k < n; k++)
+	for (unsigned k = 0; k < n; k++) {
 		creel__task_claim_remote(&casualties[k].task->future);
+		creel__tell_ran(p, w, where[k], &casualties[k].task->future);
+	}
 	return n;
 }
 
@@ -383,6 +387,7 @@ void creel__worker_died(struct creel__procs *p, struct creel__proc *w, int statu
 			  .status = status,
 			  .kill_error = w->kill_error,
 			  .liar = w->liar};
+	bool told = w->told;
 	const creel_error *broken = why_broken(p, w, status, creel__load(&c->init_code, relaxed));
 	d.out_of_memory = killed_for_memory(p, w, status);
 	unsigned n = find_casualties(p, w, casualties);
@@ -407,6 +412,8 @@ void creel__worker_died(struct creel__procs *p, struct creel__proc *w, int statu
 	 * wait for the CPU. */
 	for (unsigned k = 0; k < n; k++)
 		creel__task_end_remote(casualties[k].task, errors[k]);
+	if (told)
+		(void)creel__watch_worker(&p->base, d.number, true);
 	creel__lock_acquire(&p->lock);
 	p->finished += n;
 	if (!broken)

@@ -157,7 +157,7 @@ static void place_locked(struct creel__procs *p, struct creel__proc *w, creel_fu
 	creel__store(&slot->began, 0, relaxed);
 	slot->fn = f->fn;
 	slot->arg_len = f->arg_len;
-	slot->limited = place->limit_ns != 0;
+	slot->stamped = place->limit_ns != 0 || creel__load(&p->base.watch, relaxed);
 	if (f->arg_len <= CREEL__ARG_INLINE)
 		memcpy(slot->in, f->payload, f->arg_len);
 	else

@@ -89,7 +89,7 @@ struct creel__slot {
 	_Atomic(uint32_t) watch;
 	_Atomic(uint32_t) asked; /* from here on the parent's: cancel was called */
 	uint8_t arg_len;         /* as in a block */
-	bool limited;            /* the parent wants to know when it starts */
+	bool stamped;            /* the parent wants to know when it starts */
 	creel_fn fn;
 	struct creel__heap_arg arg;
 	unsigned char in[CREEL__ARG_INLINE];

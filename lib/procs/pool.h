@@ -33,6 +33,7 @@
 #include "base/list.h"
 #include "exec/executor.h"
 #include "exec/task.h"
+#include "future/watch.h"
 #include "procs/bell.h"
 #include "procs/buddy.h"
 #include "procs/child.h"
@@ -80,6 +81,7 @@ struct creel__proc {
 	bool undead;   /* given up */
 	bool holes;    /* results of those before it were held, and are out of its reach */
 	bool worn;     /* they are not held any more: another has the whole area again */
+	bool told;     /* who watches the pool was told that it is ready; the manager's own */
 	bool halted;   /* somebody stopped it (SIGSTOP): it gets nothing before it goes on */
 	uint32_t incarnation;
 	int32_t pid;
@@ -231,6 +233,12 @@ const creel_error *creel__outcome_take(struct creel__procs *p, struct creel__pro
 uint64_t creel__first_undone_locked(struct creel__procs *p, const struct creel__proc *w);
 /* What the initializer of a worker that is dead said with creel_fail(), or NULL. */
 const creel_error *creel__initializer_said(struct creel__procs *p, struct creel__proc *w);
+
+/* watch.c: for who watches the pool. On the manager, without the lock. */
+/* Which workers have become ready. */
+void creel__tell_ready(struct creel__procs *p);
+/* The task in place i of w, which is in the caller's hands, has run. */
+void creel__tell_ran(struct creel__procs *p, struct creel__proc *w, unsigned i, creel_future *f);
 
 /* fetch.c: a waiter that fetches the outcome itself. */
 void creel__procs_await(creel_executor *ex, creel_task *task, creel_deadline deadline);

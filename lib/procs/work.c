@@ -272,7 +272,7 @@ static void serve_slot(struct creel__slot *slot, uint64_t state)
 	uint64_t running = CREEL__SLOT(state >> 8, CREEL__SLOT_RUNNING);
 	creel__fork_returned(me.generation, 0);
 	creel__store(&slot->began, state >> 8, relaxed);
-	if (slot->limited)
+	if (slot->stamped)
 		creel__store(&slot->started, creel__now(), relaxed);
 	/* [SLOT-1] [SLOT-3] acq_rel: as in oldest_ready(); and releases when it started; pairs with
 	 * the look of who checks its limit. It fails if the parent took the task back. */

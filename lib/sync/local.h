@@ -38,6 +38,8 @@ struct creel__local {
 	 * them. */
 	unsigned destructors;
 	struct creel_future *dying, *dying_last;
+	/* future/watch.c: how deep in hooks of executors. */
+	unsigned hooks;
 	void (*end_dying)(struct creel_future *f);
 	/* future/queue.c: what this thread forgets, while it does. */
 	struct creel__list *forgetting;

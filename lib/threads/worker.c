@@ -12,6 +12,7 @@
  */
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "future/watch.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include "sync/thread.h"
@@ -355,6 +356,7 @@ static void begin(struct creel__pool_worker *w)
 		creel__pool_call_in_locked(pool);
 	creel__lock_release(&pool->lock);
 	creel__thread_set_name(pool->name, w->base.index);
+	(void)creel__watch_worker(&pool->base, w->base.index, false);
 }
 
 /* The initializer may take long, or wait for what is queued: nobody waits for this worker
@@ -410,6 +412,7 @@ static void leave(struct creel__pool_worker *w)
 	if (finalize && pool->finalizer)
 		(void)creel__user_call(pool->base.generation,
 				       pool->finalizer(pool->ctx, w->base.local), 0);
+	(void)creel__watch_worker(&pool->base, w->base.index, true);
 	creel__pool_fail_batch(pool, &w->batch);
 	creel__error_drop_reserve();
 	creel__self()->worker = NULL;

@@ -102,6 +102,7 @@ static void refuses_executor(creel_executor *ex, void *p)
 	REFUSED(creel_executor_resize, ex, 2);
 	REFUSED(creel_executor_pause, ex);
 	REFUSED(creel_executor_resume, ex);
+	REFUSED(creel_executor_watch, ex, &(creel_hooks){.size = sizeof(creel_hooks)});
 	GIVES(0u, creel_executor_slots, ex);
 	REFUSED(creel_executor_stats, ex, &stats, sizeof stats);
 	REFUSED(creel_executor_shutdown, ex, 0, CREEL_FOREVER, &left);

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* What watchers of an executor are told; see future/watch.h. */
+#include "future/watch.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "future/nest.h"
+#include "future/result.h"
+#include <creel/future.h>
+#include <errno.h>
+#include <limits.h>
+#include <stddef.h>
+#include <string.h>
+
+enum {
+	SETTING = 1,
+	SET = 2,
+};
+
+/* The executor's watch, made by the first that asks for it. NULL without memory. */
+static struct creel__watcher *make(creel_executor *ex)
+{
+	struct creel__watcher *watch = creel__watch_of(ex), *none = NULL;
+	if (watch)
+		return watch;
+	watch = creel__zalloc(sizeof *watch);
+	/* [WATCH-1] acq_rel: publishes it, or sees another's; pairs with the acquire in
+	 * creel__watch_of(), and with itself */
+	if (!watch || creel__cas(&ex->watch, &none, watch, acq_rel, acquire))
+		return watch;
+	creel__free(watch);
+	return none;
+}
+
+int creel_executor_watch(creel_executor *ex, const creel_hooks *hooks)
+{
+	if (!ex || !hooks || hooks->size < offsetof(creel_hooks, submitted) ||
+	    hooks->size > sizeof *hooks || hooks->size % sizeof(void *))
+		return -EINVAL;
+	if (creel__fork_foreign(ex->generation))
+		return -EPERM;
+	/* It stands in where there was no memory, for all. */
+	struct creel__watcher *watch = ex->is_static ? NULL : make(ex);
+	uint32_t none = 0;
+	if (!watch)
+		return -ENOMEM;
+	if (!creel__cas(&watch->hooked, &none, SETTING, relaxed, relaxed))
+		return -EALREADY;
+	memcpy(&watch->hooks, hooks, hooks->size);
+	/* [WATCH-2] release: the hooks are written; pairs with the acquire in hooks_of() */
+	creel__store(&watch->hooked, SET, release);
+	return 0;
+}
+
+/* NULL: there are none, or not yet. */
+static const creel_hooks *hooks_of(struct creel__watcher *watch)
+{
+	/* [WATCH-2] acquire: as above */
+	return creel__load(&watch->hooked, acquire) == SET ? &watch->hooks : NULL;
+}
+
+/* Calls a hook, which may be NULL. False: this is a child. */
+static bool tell(const creel_hooks *hooks, creel_hook_fn hook, const creel_event *event)
+{
+	struct creel__local *local = creel__self();
+	if (!hook)
+		return true;
+	creel__worker_is_busy();
+	creel__callbacks_enter();
+	local->hooks++;
+	bool stayed = creel__user_call(event->executor->generation, hook(hooks->ctx, event), 0);
+	local->hooks--;
+	creel__callbacks_leave();
+	return stayed;
+}
+
+struct creel__watched *creel__watched_new(creel_executor *ex, creel_fn fn)
+{
+	struct creel__watched *w = creel__malloc(sizeof *w);
+	if (w)
+		*w = (struct creel__watched){
+			.by = creel__watch_of(ex), .fn = fn, .worker = UINT_MAX};
+	return w;
+}
+
+static creel_event event_of(creel_future *f, const struct creel__options *options, int64_t at)
+{
+	const struct creel__watched *w = options->watched;
+	return (creel_event){.executor = f->executor,
+			     .sequence = w->sequence,
+			     .fn = w->fn,
+			     .name = options->name,
+			     .at = {at},
+			     .worker = w->worker};
+}
+
+/* The options of a task that somebody watches, or NULL. */
+static struct creel__options *watched_of(creel_future *f)
+{
+	struct creel__options *options = creel__options_of(f);
+	return options && options->watched ? options : NULL;
+}
+
+bool creel__watch_submitted(creel_future *f)
+{
+	struct creel__options *options = watched_of(f);
+	if (!options)
+		return true;
+	struct creel__watched *w = options->watched;
+	const creel_hooks *hooks = hooks_of(w->by);
+	w->told = hooks != NULL;
+	w->submitted = creel__now();
+	w->sequence = creel__add(&w->by->sequence, 1, relaxed) + 1;
+	if (!hooks)
+		return true;
+	creel_event event = event_of(f, options, w->submitted);
+	return tell(hooks, hooks->submitted, &event);
+}
+
+bool creel__watch_started(creel_future *f)
+{
+	struct creel__options *options = watched_of(f);
+	if (!options || !options->watched->told)
+		return true;
+	struct creel__watched *w = options->watched;
+	const creel_hooks *hooks = hooks_of(w->by);
+	const struct creel__worker *worker = creel__self()->worker;
+	w->started = creel__now();
+	w->worker = worker ? worker->index : UINT_MAX;
+	creel_event event = event_of(f, options, w->started);
+	return tell(hooks, hooks->started, &event);
+}
+
+void creel__watch_ran(creel_future *f, int64_t started, unsigned worker)
+{
+	struct creel__options *options = watched_of(f);
+	if (!options)
+		return;
+	struct creel__watched *w = options->watched;
+	/* A worker's word, where that can be true. */
+	w->started = started < w->submitted || started > creel__now() ? w->submitted : started;
+	w->worker = worker;
+}
+
+/* Of a remote task, only now: that it started. */
+static bool tell_ended(creel_future *f, struct creel__options *options, int state, int code)
+{
+	struct creel__watched *w = options->watched;
+	const creel_hooks *hooks = hooks_of(w->by);
+	if (!w->told)
+		return true;
+	w->told = false;
+	bool remote = creel__load(&f->state, relaxed) & CREEL__REMOTE;
+	if (remote && w->started) {
+		creel_event event = event_of(f, options, w->started);
+		if (!tell(hooks, hooks->started, &event))
+			return false;
+	}
+	creel_event event = event_of(f, options, creel__now());
+	event.state = state;
+	event.code = code;
+	return tell(hooks, hooks->ended, &event);
+}
+
+bool creel__watch_ended(creel_future *f, struct creel__options *options)
+{
+	if ((creel__load(&f->state, relaxed) & CREEL__STATE) == CREEL__DROPPING)
+		return tell_ended(f, options, CREEL_FUTURE_CANCELLED, -ECANCELED);
+	const creel_error *error = creel__result_get_error(f);
+	return tell_ended(f, options, CREEL_FUTURE_FINISHED, error ? error->code : 0);
+}
+
+bool creel__watch_refused(creel_future *f, int code)
+{
+	struct creel__options *options = watched_of(f);
+	return !options || tell_ended(f, options, CREEL_FUTURE_FINISHED, code);
+}
+
+bool creel__watch_worker(creel_executor *ex, unsigned worker, bool left)
+{
+	struct creel__watcher *watch = creel__watch_of(ex);
+	const creel_hooks *hooks = watch ? hooks_of(watch) : NULL;
+	if (!hooks)
+		return true;
+	const creel_event event = {
+		.executor = ex, .name = "", .at = {creel__now()}, .worker = worker};
+	return tell(hooks, left ? hooks->worker_left : hooks->worker_started, &event);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Watched executors: who is told of what becomes of a task.
+ *
+ * An executor that is watched has a struct creel__watcher. Each of its tasks then has options, and
+ * in them a struct creel__watched. So nobody else pays: only a submission looks at the executor,
+ * and a task without options starts and ends as ever (exec/task.c).
+ *
+ * ORDER  submitted, on the submitter, before the executor has the task. started, by whoever has
+ *        claimed it, before its function is called. ended, before its argument's destructor, by
+ *        whoever ends or cancels it, or has it refused. The one that has the task has what is
+ *        watched of it: it is plain data.
+ * HOOKS  are set once and never change, so that whoever finds them may call them. They are called
+ *        with no lock held, as callbacks: future/nest.h. What a hook submits is not watched.
+ */
+#ifndef CREEL__FUTURE_WATCH_H
+#define CREEL__FUTURE_WATCH_H
+
+#include "future/class.h"
+#include "future/hook.h"
+#include <creel/watch.h>
+
+struct creel__watcher {
+	_Atomic(uint64_t) sequence; /* of the task that was submitted last */
+	_Atomic(uint32_t) hooked;   /* 0, being set, set */
+	creel_hooks hooks;          /* read once they are set */
+};
+
+struct creel__watched {
+	struct creel__watcher *by;
+	creel_fn fn;
+	uint64_t sequence;
+	int64_t submitted, started; /* 0: not */
+	unsigned worker;            /* that started it */
+	bool told;                  /* submitted: so the rest is told, too */
+};
+
+/* NULL: nobody watches the executor. */
+static inline struct creel__watcher *creel__watch_of(const creel_executor *ex)
+{
+	/* [WATCH-1] acquire: it is complete; pairs with the release in make() of future/watch.c */
+	return creel__load(&ex->watch, acquire);
+}
+
+/* Whether the tasks that the calling thread submits to the executor are watched. */
+static inline bool creel__watch_wanted(const creel_executor *ex)
+{
+	return creel__load(&ex->watch, relaxed) && !creel__self()->hooks;
+}
+
+/* For the options of a task; NULL without memory. */
+struct creel__watched *creel__watched_new(creel_executor *ex, creel_fn fn);
+
+/* All: false if a hook has forked, and this is the child. */
+bool creel__watch_submitted(creel_future *f);
+bool creel__watch_started(creel_future *f);
+/* It was handed over and is the executor's no more: refused, with that code, or about to end. */
+bool creel__watch_refused(creel_future *f, int code);
+bool creel__watch_ended(creel_future *f, struct creel__options *options);
+/* A remote task has its outcome: it had started then, there. */
+void creel__watch_ran(creel_future *f, int64_t started, unsigned worker);
+
+/* A worker started, or (left) is gone. */
+bool creel__watch_worker(creel_executor *ex, unsigned worker, bool left);
+
+#endif
