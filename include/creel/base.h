@@ -110,12 +110,24 @@ enum {
 	CREEL_EFAILED = -4096,
 	/* Nothing is left: the queue is closed and drained, or the map is at its end. */
 	CREEL_EMPTY = -4097,
-	/* The executor is full. (Executors have no bound yet: reserved.) */
+	/* The executor is full: see capacity of the pools' options. */
 	CREEL_BUSY = -4098,
 	/* The completion queue is full. */
 	CREEL_FULL = -4099,
 	/* creel_queue_wake() ended the take. */
 	CREEL_WOKEN = -4100,
+};
+
+/* What a submission to a bounded pool does when the pool is full. Pools have a policy of their own;
+ * the options of a submission may ask for another one. */
+enum {
+	/* Waits for room. The default of pools. */
+	CREEL_OVERFLOW_BLOCK = 1,
+	/* Is refused with CREEL_BUSY. */
+	CREEL_OVERFLOW_FAIL = 2,
+	/* Runs the task itself, on the calling thread, before it returns. Thread pools without an
+	 * initializer only. In a paused pool it is refused with CREEL_BUSY. */
+	CREEL_OVERFLOW_CALLER = 3
 };
 
 /* A block of memory that changes its owner. The last owner calls free(data, size, ctx), unless free

@@ -63,6 +63,8 @@ typedef struct creel_stats {
 	uint64_t live_futures;
 	uint64_t live_queues;
 	uint64_t live_executors;
+	/* Threads that wait in a submission, for room in a bounded pool. */
+	uint64_t waiting;
 } creel_stats;
 
 /* Takes another reference and returns ex, which may be NULL. Does not block. */

@@ -5,6 +5,11 @@
  * One thread at a time may use a map. creel_map_next() submits the items; the constructor submits
  * none. So an endless source is read only as fast as you take results.
  *
+ * BOUNDS If the pool is bounded and full, a map submits no more until a result was taken. With
+ *        nothing in flight it waits for room, until the deadline of creel_map_next(). An item that
+ *        was pulled from the source is kept meanwhile. The overflow and the submit_by of
+ *        creel_submit_options do not matter to maps.
+ *
  * NAMES  creel_map is the verb, so the type of a map in progress is creel_mapping: C has one name
  *        space for both.
  */

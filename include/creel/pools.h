@@ -25,7 +25,7 @@ typedef struct creel_thread_pool_options {
 	int max_workers;
 	/* This many idle workers never retire. Default: 0. At most max_workers. */
 	int min_workers;
-	/* CREEL_KEEP_SIGNALS, CREEL_PRESTART, or 0. */
+	/* CREEL_KEEP_SIGNALS, CREEL_PRESTART, CREEL_RENDEZVOUS, or 0. */
 	unsigned flags;
 	/* Who may run a pending task instead of waiting for it: CREEL_HELP_WORKERS (the default),
 	 * CREEL_HELP_NONE or CREEL_HELP_ANY. */
@@ -57,8 +57,15 @@ typedef struct creel_thread_pool_options {
 	 * CREEL_US(50) where tasks follow each other at short intervals. Without effect if the
 	 * process may use only one CPU when it makes the pool. Default: 0, it sleeps at once. */
 	int64_t spin_ns;
+	/* How many tasks may wait, beside those that run: at most max_workers + capacity tasks are
+	 * accepted and have not ended. Default: no bound. For none to wait see CREEL_RENDEZVOUS. */
+	int capacity;
+	/* What a submission does when the pool is full, unless creel_submit_options.overflow says
+	 * otherwise: CREEL_OVERFLOW_BLOCK (the default), _FAIL, or _CALLER, which a pool with an
+	 * initializer cannot have. */
+	int overflow;
 	/* Must be zero. */
-	uint64_t reserved[23];
+	uint64_t reserved[22];
 } creel_thread_pool_options;
 
 /*
@@ -78,6 +85,9 @@ typedef struct creel_thread_pool_options {
  *                     of other pools, callbacks and destructors do not help.
  */
 enum { CREEL_HELP_WORKERS = 0, CREEL_HELP_NONE = 1, CREEL_HELP_ANY = 2 };
+/* A flag of both pools: a capacity of 0. A submission is accepted when fewer than max_workers tasks
+ * have not ended. */
+enum { CREEL_RENDEZVOUS = 1024 };
 
 /* Flags of thread pools. */
 enum {
@@ -121,7 +131,7 @@ typedef struct creel_process_pool_options {
 	int max_workers;
 	/* This many idle workers never retire. Default: 0. At most max_workers. */
 	int min_workers;
-	/* CREEL_PROCESS_... flags, or 0. */
+	/* CREEL_PROCESS_... flags, CREEL_RENDEZVOUS, or 0. */
 	unsigned flags;
 	/* A worker is replaced after this many tasks. Default: never. */
 	int tasks_per_worker;
@@ -169,8 +179,12 @@ typedef struct creel_process_pool_options {
 	/* As in thread pools; it runs in the host. */
 	void (*on_unhandled)(void *ctx, const creel_error *error);
 	void *ctx;
+	/* As in thread pools; but CREEL_OVERFLOW_CALLER would run a task in the host, and is
+	 * refused. */
+	int capacity;
+	int overflow;
 	/* Must be zero. */
-	uint64_t reserved[24];
+	uint64_t reserved[23];
 } creel_process_pool_options;
 
 enum {

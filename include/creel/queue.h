@@ -79,7 +79,8 @@ CREEL_API int creel_queue_add_by(creel_queue *q, creel_future *f, void *tag,
 /*
  * Submits a task and adds its future in one step. The queue owns the only reference. Returns what
  * creel_queue_add() or creel_try_submit() would return. If that is not 0, nothing was submitted and
- * the caller still owns the argument. Does not block.
+ * the caller still owns the argument. Does not block, and does not wait for a full executor:
+ * CREEL_BUSY.
  */
 CREEL_API int creel_queue_submit(creel_queue *q, creel_executor *ex, creel_fn fn, const void *arg,
 				 size_t size, const creel_submit_options *options, void *tag);

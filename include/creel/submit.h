@@ -7,9 +7,23 @@
  *            point into the pool's shared memory (creel_shared_alloc()).
  * ATOMIC     An accepted task completes exactly once. A rejected task never runs.
  * ORDER      What the caller did before submitting happens-before the task's function.
- * THREADS    All calls are thread-safe, also in tasks and callbacks. None blocks; but the inline
- *            executor runs the task inside the call. The caller must hold its reference to the
- *            executor until the call has returned.
+ * THREADS    All calls are thread-safe, also in tasks and callbacks. None blocks, but for two: the
+ *            inline executor runs the task inside the call, and a bounded pool that is full may
+ *            make the caller wait (see Bounds). The caller must hold its reference to the executor
+ *            until the call has returned.
+ *
+ * Bounds
+ *
+ * A pool with a capacity has at most max_workers + capacity tasks that were accepted and have not
+ * ended. A submission that finds no place waits, fails or runs the task itself: see overflow.
+ * Submissions that wait get places in the order in which they came. A task gives its place back
+ * when it ends or is cancelled, just before its future is final: so whoever has seen its end finds
+ * room. The bound grows with creel_executor_resize(). Shutting down lets all who wait go on: their
+ * submissions are refused. creel_try_submit() never waits.
+ *
+ * Some exceed the bound instead, since the pool's tasks may wait for them: the pool's own tasks and
+ * workers, callbacks, destructors, and callbacks that run as tasks of the pool. Workers of other
+ * pools wait like any other thread.
  *
  * Destructors of arguments
  *
@@ -36,14 +50,19 @@ typedef struct creel_submit_options {
 	void *arg_ctx;
 	/* Must be 0: no flags are defined yet. */
 	unsigned flags;
-	/* Must be zero. */
-	uint32_t reserved32;
+	/* What to do if the executor is bounded and full: CREEL_OVERFLOW_BLOCK, _FAIL or _CALLER.
+	 * 0: the policy of the pool's options. Executors without a bound are never full. */
+	int overflow;
 	/* How long the task may run, in nanoseconds from its start. When the time is over, the pool
 	 * kills the worker, and the future fails as timed out. 0: the limit of the pool's options.
 	 * Process pools only; other executors reject the submission with -ENOTSUP. */
 	int64_t limit_ns;
+	/* How long to wait for room, with CREEL_OVERFLOW_BLOCK: past that the submission is refused
+	 * with CREEL_BUSY. A time in the past does not wait. 0: as long as it takes. Other policies
+	 * do not look at it. */
+	creel_deadline submit_by;
 	/* Must be zero. */
-	uint64_t reserved[16];
+	uint64_t reserved[15];
 } creel_submit_options;
 
 /* Submits fn(task, arg, size) and returns its future, never NULL. If the submission is rejected,
@@ -64,13 +83,18 @@ CREEL_API CREEL_MUST_USE creel_future *creel_submit_with(creel_executor *ex, cre
  * still owns the argument (arg_free has not run), and *ret_future is unchanged.
  *
  * -EINVAL        ex, fn or ret_future is NULL; arg is NULL and size is not 0; size is larger than
- *                any object; a flag is unknown; limit_ns is negative; or a reserved field is not 0.
+ *                any object; a flag or overflow is unknown; limit_ns is negative; or a reserved
+ *                field is not 0.
  *                The error of creel_submit_with() says which.
  * -ENOMEM        There is no memory.
  * -ESHUTDOWN     The executor has been shut down.
  * -EAGAIN        No worker can be started.
  * -EPERM         The executor is the parent's, and this is a forked child.
- * -ENOTSUP       limit_ns is set, and ex is not a process pool.
+ * -ENOTSUP       limit_ns is set, and ex is not a process pool. Or overflow is
+ *                CREEL_OVERFLOW_CALLER, and ex is a bounded pool whose tasks cannot run on the
+ *                calling thread: a process pool, or one with an initializer.
+ * CREEL_BUSY     The pool is full. This call neither waits nor runs the task, whatever overflow
+ *                says.
  * CREEL_EFAILED  The executor is broken.
  * -ENOEXEC       Process pool: the workers do not have the function.
  * -EFAULT        Process pool: the pointer of CREEL_BY_REF is outside shared memory.

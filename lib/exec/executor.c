@@ -17,6 +17,7 @@ void creel__executor_init(creel_executor *ex, const struct creel__executor_class
 {
 	*ex = (creel_executor){.class = class, .generation = creel__fork_generation()};
 	creel__store(&ex->refs, 1, relaxed);
+	creel__places_init(&ex->places, CREEL__PLACES_ANY);
 	creel__live_add(CREEL__LIVE_EXECUTORS, 1);
 }
 
@@ -212,6 +213,7 @@ int creel_executor_stats(creel_executor *ex, creel_stats *ret_stats, size_t size
 		return rc;
 	creel_stats stats = {0};
 	ex->class->stats(ex, &stats);
+	stats.waiting = creel__places_count(&ex->places).waiting;
 	stats.live_futures = creel__live_get(CREEL__LIVE_FUTURES);
 	stats.live_queues = creel__live_get(CREEL__LIVE_QUEUES);
 	stats.live_executors = creel__live_get(CREEL__LIVE_EXECUTORS);

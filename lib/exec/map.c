@@ -9,6 +9,7 @@
  */
 #include "base/alloc.h"
 #include "exec/executor.h"
+#include "exec/submit.h"
 #include "future/future.h"
 #include "future/options.h"
 #include "sync/fork.h"
@@ -41,6 +42,8 @@ struct creel_mapping {
 	size_t stride, n;
 	size_t max_item;
 	unsigned char *item; /* where the source writes */
+	bool has_item;       /* one that was pulled and not submitted, of so many bytes: */
+	size_t item_size;
 };
 
 static creel_mapping no_memory = {.end = -ENOMEM, .is_static = true};
@@ -203,17 +206,18 @@ static void source_failed(creel_mapping *map, int rc, size_t size)
 				       map->index, size, map->max_item));
 }
 
-/* The next item; false if there is none: map->end says why. */
-static bool pull(creel_mapping *map, const void **ret_item, size_t *ret_size)
+/* The next item, unless there is one; false if there is none: map->end says why. */
+static bool pull(creel_mapping *map)
 {
+	if (map->has_item)
+		return true;
 	if (!map->source) {
 		if (map->index == map->n) {
 			map->end = CREEL_EMPTY;
 			return false;
 		}
-		*ret_item = map->base + map->index * map->stride;
-		*ret_size = map->stride;
-		return true;
+		map->item_size = map->stride;
+		return map->has_item = true;
 	}
 	size_t size = map->max_item;
 	int rc = 0;
@@ -228,22 +232,28 @@ static bool pull(creel_mapping *map, const void **ret_item, size_t *ret_size)
 		source_failed(map, rc, size);
 		return false;
 	}
-	*ret_item = map->item;
-	*ret_size = size;
-	return true;
+	map->item_size = size;
+	return map->has_item = true;
 }
 
-static void fill(creel_mapping *map)
+/* NULL: the executor is full. With nothing in flight no result will come: then it waits for
+ * room. */
+static creel_future *submit(creel_mapping *map, creel_deadline deadline)
 {
-	const void *item;
-	size_t size;
-	while (!map->end && !map->dropped && map->in_flight < map->limit &&
-	       pull(map, &item, &size)) {
-		creel_future *f = creel_submit_with(map->ex, map->fn, size ? item : NULL, size,
-						    map->submit);
+	const void *item = map->source ? map->item : map->base + map->index * map->stride;
+	return creel__submit_by(map->ex, map->fn, map->item_size ? item : NULL, map->item_size,
+				map->submit, map->in_flight ? CREEL_NOW : deadline);
+}
+
+/* Until enough is in flight, or the executor is full: then what was pulled is kept. */
+static void fill(creel_mapping *map, creel_deadline deadline)
+{
+	while (!map->end && !map->dropped && map->in_flight < map->limit && pull(map)) {
+		creel_future *f = submit(map, deadline);
 		/* The task ran here and has forked, and this is the child. */
-		if (creel__fork_foreign(map->generation))
+		if (!f || creel__fork_foreign(map->generation))
 			return;
+		map->has_item = false;
 		int rc = creel_queue_add(map->queue, f, (void *)(uintptr_t)map->index);
 		if (rc) {
 			creel_future_cancel(f);
@@ -259,6 +269,7 @@ static void fill(creel_mapping *map)
 static void end_early(creel_mapping *map)
 {
 	map->end = CREEL_EMPTY;
+	map->has_item = false;
 	creel_queue_cancel(map->queue, map->kill_rest ? CREEL_KILL_REST : 0);
 	(void)creel_queue_reset(map->queue);
 	map->in_flight = 0;
@@ -275,11 +286,11 @@ static int say_end(creel_mapping *map)
 static int next(creel_mapping *map, creel_deadline deadline, creel_future **ret_future,
 		size_t *ret_index)
 {
-	fill(map);
+	fill(map, deadline);
 	if (map->dropped)
 		return CREEL_EMPTY;
 	if (map->in_flight == 0)
-		return say_end(map);
+		return map->has_item ? -ETIMEDOUT : say_end(map);
 	creel_future *f;
 	void *tag;
 	int rc = creel_queue_take(map->queue, deadline, &f, &tag);

@@ -6,6 +6,7 @@
  * needs the failed future has the message made from it.
  */
 #include "exec/submit.h"
+#include "exec/bound.h"
 #include "base/alloc.h"
 #include "base/cold.h"
 #include "exec/executor.h"
@@ -51,22 +52,33 @@ creel_task *creel__task_new(creel_executor *ex, creel_fn fn, const void *arg, si
 	return (creel_task *)f;
 }
 
-static CREEL__COLD int submit_watched(creel_executor *ex, creel_task *task)
+static CREEL__COLD int give_watched(creel_executor *ex, creel_task *task, bool here)
 {
 	if (!creel__watch_submitted(&task->future))
 		return -EPERM;
-	int rc = ex->class->submit(ex, task);
+	int rc = here ? creel__task_run_here(task) : ex->class->submit(ex, task);
 	if (rc)
 		(void)creel__watch_refused(&task->future, rc);
 	return rc;
+}
+
+/* Gives the task to the executor, or (here) runs it for the executor. */
+static inline int give(creel_executor *ex, creel_task *task, bool here)
+{
+	if (creel__load(&ex->watch, relaxed))
+		return give_watched(ex, task, here);
+	return here ? creel__task_run_here(task) : ex->class->submit(ex, task);
 }
 
 int creel__executor_submit(creel_executor *ex, creel_task *task)
 {
 	if (creel__executor_foreign(ex))
 		return -EPERM;
-	return creel__load(&ex->watch, relaxed) ? submit_watched(ex, task)
-						: ex->class->submit(ex, task);
+	creel__admit_any(ex);
+	int rc = give(ex, task, false);
+	if (rc)
+		creel__not_admitted(ex);
+	return rc;
 }
 
 /* Only options that ask for something, and watched executors, need memory. */
@@ -101,11 +113,14 @@ static CREEL__COLD int attach_options(creel_future *f, const creel_submit_option
 static CREEL__COLD int check_options(const struct submission *s)
 {
 	const creel_submit_options *o = s->options;
-	if (o->flags || o->reserved32 || o->limit_ns < 0 ||
+	if (o->flags || o->limit_ns < 0 || !creel__overflow_is_known(o->overflow) ||
 	    creel__reserved(o->reserved, sizeof o->reserved / sizeof o->reserved[0]))
 		return -EINVAL;
 	if (o->limit_ns && !(s->ex->task_flags & CREEL__REMOTE))
 		return creel__load(&s->ex->error, relaxed) ? CREEL_EFAILED : -ENOTSUP;
+	if (o->overflow == CREEL_OVERFLOW_CALLER &&
+	    (s->ex->traits & (CREEL__BOUNDED | CREEL__ADOPTS)) == CREEL__BOUNDED)
+		return -ENOTSUP;
 	return 0;
 }
 
@@ -131,12 +146,26 @@ static CREEL__COLD void discard(creel_future *f)
 	creel__block_free(f);
 }
 
-/* refs: 1 for the executor alone, 2 with the caller. */
-static inline int submit(const struct submission *s, unsigned refs, creel_future **ret_future)
+/* Which of several ways a submission goes. */
+struct way {
+	unsigned refs;            /* 1: for the executor alone; 2: for the caller as well */
+	const creel_deadline *by; /* how long to wait for room; NULL: as the options say */
+};
+
+/* Takes a place of an executor that may be bounded: see creel__admit(). */
+static int admit(const struct submission *s, const struct way *way)
 {
-	int rc = check(s);
-	if (rc)
-		return rc;
+	const creel_submit_options *o = s->options;
+	if (way->by)
+		return creel__admit(s->ex, CREEL_OVERFLOW_BLOCK, *way->by);
+	bool limited = o && o->submit_by.ns;
+	return creel__admit(s->ex, o ? o->overflow : 0, limited ? o->submit_by : CREEL_FOREVER);
+}
+
+static inline int hand_over(const struct submission *s, const struct way *way, bool here,
+			    creel_future **ret_future)
+{
+	int rc = 0;
 	creel_task *task = creel__task_new(s->ex, s->fn, s->arg, s->size);
 	if (!task)
 		return s->size > CREEL__ARG_INLINE && s->size != CREEL_BY_REF &&
@@ -148,15 +177,39 @@ static inline int submit(const struct submission *s, unsigned refs, creel_future
 	if (s->options || watched)
 		rc = attach_options(f, s->options);
 	if (rc == 0) {
-		creel__store(&f->state, creel__load(&f->state, relaxed) + (refs - 1) * CREEL__REF,
+		creel__store(&f->state,
+			     creel__load(&f->state, relaxed) + (way->refs - 1) * CREEL__REF,
 			     relaxed);
-		rc = watched ? submit_watched(s->ex, task) : s->ex->class->submit(s->ex, task);
+		rc = give(s->ex, task, here);
 	}
 	if (rc)
 		discard(f);
 	else if (ret_future)
 		*ret_future = f;
 	return rc;
+}
+
+static int submit_slowly(const struct submission *s, const struct way *way,
+			 creel_future **ret_future)
+{
+	int rc = admit(s, way);
+	if (rc < 0)
+		return rc;
+	rc = hand_over(s, way, rc == CREEL__RUN_HERE, ret_future);
+	if (rc)
+		creel__not_admitted(s->ex);
+	return rc;
+}
+
+static inline int submit(const struct submission *s, const struct way *way,
+			 creel_future **ret_future)
+{
+	int rc = check(s);
+	if (rc)
+		return rc;
+	if (s->ex->task_flags & CREEL__SLOW)
+		return submit_slowly(s, way, ret_future);
+	return hand_over(s, way, false, ret_future);
 }
 
 static const char *name_of(const struct submission *s)
@@ -177,12 +230,11 @@ static const creel_error *explain_options(const creel_submit_options *o)
 					 "submit: flags of creel_submit_options is 0x%x; "
 					 "this version knows none; use 0",
 					 o->flags);
-	if (o->reserved32)
+	if (!creel__overflow_is_known(o->overflow))
 		return creel__error_make(kind, -EINVAL, o->name,
-					 "submit: reserved32 of creel_submit_options is %lu, "
-					 "not 0; initialise the options with {0} or designated "
-					 "initializers",
-					 (unsigned long)o->reserved32);
+					 "submit: overflow is %d; use 0, CREEL_OVERFLOW_BLOCK, "
+					 "CREEL_OVERFLOW_FAIL or CREEL_OVERFLOW_CALLER",
+					 o->overflow);
 	if (word)
 		return creel__error_make(kind, -EINVAL, o->name,
 					 "submit: reserved[%d] of creel_submit_options is %llu, "
@@ -257,8 +309,8 @@ static bool is_users_own(const struct submission *s, int code)
 	return custom && code != -ENOMEM && code != -ESHUTDOWN && !(code == -ENOTSUP && limited);
 }
 
-/* The codes that say all. What %s stands for is the size of the argument,
- * of -EFAULT its address. */
+/* The codes that say all. What %s stands for is the size of the argument, of -EFAULT its address,
+ * of CREEL_BUSY how many tasks there may be. */
 static const struct reason {
 	int code, kind;
 	const char *format;
@@ -270,23 +322,36 @@ static const struct reason {
 	{-EPERM, CREEL_KIND_REJECTED,
 	 "submit: this is a forked child and the pool is its parent's; "
 	 "make a pool of its own after the fork"},
-	{-ENOTSUP, CREEL_KIND_REJECTED,
-	 "submit: limit_ns needs a process pool: a thread cannot be stopped from outside"},
 	{-EFAULT, CREEL_KIND_NOT_TRANSFERABLE,
 	 "submit: the pointer %s is not in the pool's shared memory; "
 	 "pass the value, or memory of creel_shared_alloc()"},
 	{-ENOSPC, CREEL_KIND_REJECTED,
 	 "submit: an argument of %s bytes does not fit in the pool's shared_budget"},
+	{CREEL_BUSY, CREEL_KIND_REJECTED,
+	 "submit: the pool is full: it has %s tasks that have not ended, max_workers + capacity; "
+	 "wait for some, raise capacity, or wait longer (overflow, submit_by)"},
 	{-EAGAIN, CREEL_KIND_REJECTED,
 	 "submit: the system gives the pool no thread to run it; "
 	 "raise the limits on threads or memory, or try again later"},
 };
+
+static const creel_error *explain_unsupported(const struct submission *s)
+{
+	bool limited = s->options->limit_ns;
+	return creel__error_make(
+		CREEL_KIND_REJECTED, -ENOTSUP, name_of(s), "submit: %s",
+		limited ? "limit_ns needs a process pool: a thread cannot be stopped from outside"
+			: "overflow is CREEL_OVERFLOW_CALLER, which needs a thread pool without an "
+			  "initializer; use CREEL_OVERFLOW_BLOCK or CREEL_OVERFLOW_FAIL");
+}
 
 static const creel_error *explain_code(const struct submission *s, int code)
 {
 	char value[32];
 	if (code == -EFAULT)
 		snprintf(value, sizeof value, "%p", s->arg);
+	else if (code == CREEL_BUSY)
+		snprintf(value, sizeof value, "%zu", creel__places_count(&s->ex->places).taken);
 	else
 		snprintf(value, sizeof value, "%zu", s->size == CREEL_BY_REF ? 0 : s->size);
 	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
@@ -307,6 +372,8 @@ static CREEL__COLD const creel_error *explain(const struct submission *s, int co
 		e = explain_invalid(s);
 	else if (code == CREEL_EFAILED)
 		e = explain_broken(s);
+	else if (code == -ENOTSUP && !is_users_own(s, code))
+		e = explain_unsupported(s);
 	else if (code == -ENOEXEC && !is_users_own(s, code))
 		e = explain_function(s->fn, name_of(s));
 	else
@@ -333,9 +400,23 @@ creel_future *creel_submit_with(creel_executor *ex, creel_fn fn, const void *arg
 {
 	struct submission s = {ex, fn, arg, size, options};
 	creel_future *f;
-	int rc = submit(&s, 2, &f);
+	int rc = submit(&s, &(struct way){.refs = 2}, &f);
 	if (rc == 0)
 		return f;
+	free_argument(&s);
+	return creel__future_failed(explain(&s, rc));
+}
+
+creel_future *creel__submit_by(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
+			       const creel_submit_options *options, creel_deadline by)
+{
+	struct submission s = {ex, fn, arg, size, options};
+	creel_future *f;
+	int rc = submit(&s, &(struct way){.refs = 2, .by = &by}, &f);
+	if (rc == 0)
+		return f;
+	if (rc == CREEL_BUSY && ex->traits & CREEL__BOUNDED)
+		return NULL;
 	free_argument(&s);
 	return creel__future_failed(explain(&s, rc));
 }
@@ -350,14 +431,16 @@ int creel_try_submit(creel_executor *ex, creel_fn fn, const void *arg, size_t si
 {
 	if (!ret_future)
 		return -EINVAL;
-	return submit(&(struct submission){ex, fn, arg, size, options}, 2, ret_future);
+	static const creel_deadline now = CREEL_NOW_INIT;
+	return submit(&(struct submission){ex, fn, arg, size, options},
+		      &(struct way){.refs = 2, .by = &now}, ret_future);
 }
 
 int creel_spawn(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
 		const creel_submit_options *options)
 {
 	struct submission s = {ex, fn, arg, size, options};
-	int rc = submit(&s, 1, NULL);
+	int rc = submit(&s, &(struct way){.refs = 1}, NULL);
 	if (rc == 0)
 		return 0;
 	free_argument(&s);

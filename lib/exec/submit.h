@@ -10,7 +10,13 @@
  * NULL without memory. */
 creel_task *creel__task_new(creel_executor *ex, creel_fn fn, const void *arg, size_t size);
 
-/* Hands a task to an executor. 0, or a code: then the task is untouched and still the caller's. */
+/* Like creel_submit_with(), but if the executor is bounded and full, waits for room until then,
+ * whatever the options say. NULL: there was none, and nothing has happened. */
+creel_future *creel__submit_by(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
+			       const creel_submit_options *options, creel_deadline by);
+
+/* Hands a task to an executor, whose bound it may exceed. 0, or a code: then the task is untouched
+ * and still the caller's. */
 int creel__executor_submit(creel_executor *ex, creel_task *task);
 
 #endif

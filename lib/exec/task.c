@@ -47,6 +47,7 @@ static CREEL__COLD void end_slowly(creel_future *f, unsigned final)
 		return;
 	if (!dropped && counted)
 		creel__or(&f->state, CREEL__LATE_END, relaxed);
+	creel__future_leave(f);
 	look_next(f);
 	creel__future_settle(f, final, 1);
 	if (dropped && counted)
@@ -89,13 +90,14 @@ bool creel__task_end_fetched(creel_task *task, const creel_error *error)
 	}
 	/* With nothing of the user's to be called: class->await() saw to that. */
 	creel__argument_free(f);
+	creel__future_leave(f);
 	return creel__future_settle_unhooked(f, error ? CREEL__FAILED : CREEL__FINISHED);
 }
 
 void creel__task_end_hooked(creel_task *task)
 {
 	creel_future *f = &task->future;
-	end(f, creel__result_get_error(f) ? CREEL__FAILED : CREEL__FINISHED);
+	creel__future_settle(f, creel__result_get_error(f) ? CREEL__FAILED : CREEL__FINISHED, 1);
 }
 
 bool creel__task_call(creel_task *task, int *ret_code)
@@ -259,6 +261,18 @@ void creel__task_run_held(creel_task *task, bool queued)
 	creel__future_let_go(f, CREEL__HELD,
 			     CREEL__RUNNING | (queued ? CREEL__QUEUED : 0) | creel__runner_mark());
 	creel__thread_guard(run_lent, lent_exited, &l);
+}
+
+int creel__task_run_here(creel_task *task)
+{
+	creel_executor *ex = task->future.executor;
+	int rc = ex->class->adopt(ex);
+	if (rc)
+		return rc;
+	/* Nobody else knows it. */
+	creel__or(&task->future.state, CREEL__HELD, relaxed);
+	creel__task_run_held(task, false);
+	return 0;
 }
 
 /* An error that several tasks may have, for this one: it names the task if that has a name. Takes

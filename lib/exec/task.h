@@ -22,6 +22,10 @@ enum creel__claim creel__task_claim(creel_future *f, uint64_t add);
  * waiter's. */
 void creel__task_run_claimed(creel_task *task);
 
+/* Runs a task on the calling thread, which is none of its executor's, and gives it back: see
+ * class->adopt(), of which it returns the code. If that is not 0 nothing has happened. */
+int creel__task_run_here(creel_task *task);
+
 /* Ends the tasks that the calling thread was running when pthread_exit() ended it, innermost first,
  * up to and with last; NULL: all. */
 void creel__task_exited(const creel_task *last);
@@ -74,8 +78,8 @@ void creel__task_claim_remote(creel_future *f);
 void creel__task_end_remote(creel_task *task, const creel_error *error);
 
 /* Ends a remote task on a thread that waits for it, where no function of the user's may be called:
- * false if there is one to call. Then whoever may call it ends the task with
- * creel__task_end_hooked(). */
+ * false if there is one to call. Then all is done but the last step, and whoever may call it ends
+ * the task with creel__task_end_hooked(). */
 bool creel__task_end_fetched(creel_task *task, const creel_error *error);
 void creel__task_end_hooked(creel_task *task);
 

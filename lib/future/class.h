@@ -11,6 +11,7 @@
 #include "sync/atomic.h"
 #include "sync/fork.h"
 #include "sync/local.h"
+#include "sync/places.h"
 #include <creel/executor.h>
 
 enum {
@@ -53,6 +54,9 @@ struct creel__executor_class {
 	/* Or NULL. A thread that is no worker is about to wait without a deadline for a task, which
 	 * is PENDING and HELD. True: it has run the task. False: nothing has happened. */
 	bool (*lend)(creel_executor *ex, creel_task *task);
+	/* Of executors with CREEL__ADOPTS: the calling thread is about to run a task of its own,
+	 * which the executor counts as one that it lent. 0, or why not. */
+	int (*adopt)(creel_executor *ex);
 	/* Such a task has ended, or has ended its thread. The executor may go. */
 	void (*lent_ended)(creel_executor *ex);
 	/* Or NULL. Somebody is about to park for a task that is PENDING, and HELD meanwhile. Takes
@@ -116,7 +120,9 @@ enum {
 /* What makes submitting to an executor, or the end of its tasks, take the slow path. Elsewhere it
  * costs nothing: the paths test a word that they need anyway. */
 enum {
-	CREEL__COUNTS = 1, /* class->ended() is to hear of the end of each task */
+	CREEL__COUNTS = 1,  /* class->ended() is to hear of the end of each task */
+	CREEL__BOUNDED = 2, /* each task holds one of the places: exec/bound.h */
+	CREEL__ADOPTS = 4,  /* a thread that submits may run its task itself: class->adopt() */
 };
 
 struct creel_executor {
@@ -131,6 +137,9 @@ struct creel_executor {
 	_Atomic(bool) kills;   /* with CREEL_SHUTDOWN_KILL: its tasks are asked to stop */
 	_Atomic(bool) paused;  /* written under the class's lock; whoever would help looks first */
 	_Atomic(int) cpus;     /* that this process may use; 0: nobody has asked yet */
+	struct creel__places places; /* CREEL__BOUNDED; this, and the next: plain, set at birth */
+	size_t capacity;
+	int overflow;
 	_Atomic(struct creel__watcher *) watch; /* future/watch.h; or NULL; set once */
 	struct creel__unhandled unhandled;
 	_Atomic(const creel_error *) error; /* a reference, set once */

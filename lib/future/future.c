@@ -69,6 +69,12 @@ void creel__future_settle(creel_future *f, unsigned final, unsigned drop)
 	(void)settle(f, final, drop, true);
 }
 
+CREEL__COLD void creel__future_leave(creel_future *f)
+{
+	if (f->executor->traits & CREEL__BOUNDED)
+		creel__places_give(&f->executor->places, 1);
+}
+
 /* One without a name needs no error of its own. */
 void creel__future_cancelled(creel_future *f)
 {
@@ -77,6 +83,8 @@ void creel__future_cancelled(creel_future *f)
 		options->cancelled = creel__error_make(CREEL_KIND_CANCELLED, -ECANCELED,
 						       options->name,
 						       "cancelled before it started");
+	if (creel__load(&f->state, relaxed) & CREEL__SLOW)
+		creel__future_leave(f);
 	creel__future_settle(f, CREEL__CANCELLED, 1);
 }
 

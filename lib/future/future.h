@@ -15,6 +15,10 @@
  */
 void creel__future_settle(creel_future *f, unsigned final, unsigned drop);
 
+/* A task is about to end, and keeps its executor until then: gives its place back, if that is
+ * bounded. creel__future_cancelled() does this itself. */
+void creel__future_leave(creel_future *f);
+
 /* Makes it final as cancelled, with an error that names the task, and drops a reference. The caller
  * moved it to DROPPING. */
 void creel__future_cancelled(creel_future *f);

@@ -406,7 +406,7 @@ void creel__worker_died(struct creel__procs *p, struct creel__proc *w, int statu
 	creel__lock_acquire(&p->lock);
 	bury_locked(p, w, n, dead);
 	if (broken)
-		p->closed = p->broken = true;
+		creel__procs_refuse_locked(p, true);
 	creel__procs_unlock(p);
 	/* Before a replacement is asked for, which would compete with those who
 	 * wait for the CPU. */
@@ -429,7 +429,7 @@ void creel__procs_break(struct creel__procs *p, const creel_error *error)
 {
 	creel__executor_set_error(&p->base, creel__error_ref(error));
 	creel__lock_acquire(&p->lock);
-	p->closed = p->broken = true;
+	creel__procs_refuse_locked(p, true);
 	creel_future *list = p->first;
 	p->first = p->last = NULL;
 	p->queued = 0;

@@ -178,7 +178,7 @@ static void mourn(struct creel__procs *p)
 	creel__executor_set_error(&p->base, creel__error_ref(e));
 	creel__lock_acquire(&p->lock);
 	bool served = p->server_pidfd >= 0;
-	p->closed = p->broken = true;
+	creel__procs_refuse_locked(p, true);
 	creel__ends_forget_locked(p);
 	p->mourned = true;
 	creel__procs_unlock(p);

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/cgroup.h"
 #include "base/cpus.h"
+#include "exec/bound.h"
 #include "future/error.h"
 #include "future/options.h"
 #include "procs/pool.h"
@@ -92,11 +93,23 @@ static const creel_error *check_budget(const creel_process_pool_options *o)
 				  "bytes: was a negative number passed?");
 }
 
+static struct creel__bound bound_of(const creel_process_pool_options *o)
+{
+	return (struct creel__bound){
+		.capacity = o->capacity,
+		.overflow = o->overflow,
+		.rendezvous = o->flags & CREEL_RENDEZVOUS,
+		.no_caller = "the tasks of a process pool do not run in the host",
+	};
+}
+
 static const creel_error *check(const creel_process_pool_options *o)
 {
-	if (o->flags & ~(unsigned)(CREEL_PROCESS_BREAK_ON_DEATH | CREEL_PROCESS_BREAK_ON_LOSS))
+	if (o->flags & ~(unsigned)(CREEL_PROCESS_BREAK_ON_DEATH | CREEL_PROCESS_BREAK_ON_LOSS |
+				   CREEL_RENDEZVOUS))
 		return refuse("flags", o->flags,
-			      "use CREEL_PROCESS_BREAK_ON_DEATH, CREEL_PROCESS_BREAK_ON_LOSS or 0");
+			      "use CREEL_PROCESS_BREAK_ON_DEATH, CREEL_PROCESS_BREAK_ON_LOSS, "
+			      "CREEL_RENDEZVOUS or 0");
 	if (o->idle_ns < 0)
 		return refuse("idle_ns", o->idle_ns,
 			      "use 0 for the default, CREEL_NEVER to keep workers");
@@ -106,9 +119,12 @@ static const creel_error *check(const creel_process_pool_options *o)
 		return refuse("grace_ns", o->grace_ns, "use 0 for SIGKILL at once");
 	if (o->start_ns < 0)
 		return refuse("start_ns", o->start_ns, "use 0 for the default");
+	const struct creel__bound bound = bound_of(o);
 	const creel_error *error = creel__reserved_refuse(
 		CREEL_KIND_BROKEN, call, o->reserved32, o->reserved,
 		sizeof o->reserved / sizeof o->reserved[0]);
+	if (!error)
+		error = creel__bound_refuse(call, &bound);
 	if (!error)
 		error = check_counts(o);
 	return error ? error : check_budget(o);
@@ -135,6 +151,8 @@ static void apply(struct creel__procs *p, const creel_process_pool_options *o)
 	snprintf(p->name, sizeof p->name, "%s", o->name ? o->name : "creel");
 	p->base.unhandled = (struct creel__unhandled){o->on_unhandled, o->ctx};
 	p->base.task_flags = CREEL__REMOTE;
+	const struct creel__bound bound = bound_of(o);
+	creel__bound_apply(&p->base, &bound, p->max_workers);
 	p->bell[0] = p->bell[1] = p->epoll = p->socket = p->server_pidfd = p->rung = -1;
 	for (unsigned i = 0; i < CREEL__PROCS_MAX; i++)
 		p->procs[i].pidfd = -1;

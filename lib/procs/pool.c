@@ -4,6 +4,7 @@
 #include "procs/pool.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "exec/bound.h"
 #include "sync/local.h"
 #include "sync/thread.h"
 #include <creel/future.h>
@@ -203,11 +204,18 @@ static void cancel_list(struct creel__procs *p, creel_future *list, creel_deadli
 	}
 }
 
+void creel__procs_refuse_locked(struct creel__procs *p, bool broken)
+{
+	p->closed = true;
+	p->broken |= broken;
+	creel__bound_open_locked(&p->base);
+}
+
 static void close_pool(struct creel__procs *p, unsigned flags, creel_deadline deadline)
 {
 	creel_future *list = NULL;
 	creel__lock_acquire(&p->lock);
-	p->closed = true;
+	creel__procs_refuse_locked(p, false);
 	if (flags & CREEL_SHUTDOWN_CANCEL)
 		list = take_pending_locked(p);
 	p->cancelling += list != NULL;
@@ -261,6 +269,7 @@ static int resize(creel_executor *ex, int max_workers)
 		rc = -ENOSPC;
 	} else {
 		p->max_workers = max_workers;
+		creel__bound_resize_locked(ex, max_workers);
 		p->min_workers = p->options.min_workers;
 		if (p->min_workers > max_workers)
 			p->min_workers = max_workers;

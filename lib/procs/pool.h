@@ -308,6 +308,8 @@ void *creel__manager(void *procs);
 /* pool.c */
 const struct creel__executor_class *creel__process_pool_class(void);
 void creel__procs_free(struct creel__procs *p);
+/* The pool accepts nothing more, because it is shut down or broken. */
+void creel__procs_refuse_locked(struct creel__procs *p, bool broken);
 /* So many tasks have ended. Takes the lock. */
 void creel__count_finished(struct creel__procs *p, unsigned n);
 

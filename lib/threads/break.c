@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A pool that breaks: all that is pending fails, in the queues and in what workers had claimed. */
+#include "exec/bound.h"
 #include "threads/pool.h"
 #include <creel/executor.h>
 
@@ -29,6 +30,7 @@ void creel__pool_break(struct creel__pool *pool, const creel_error *error)
 	creel__pool_set_gates_locked(pool, CREEL__GATE_BROKEN);
 	pool->closed = pool->broken = true;
 	creel__store(&pool->base.paused, false, relaxed);
+	creel__bound_open_locked(&pool->base);
 	creel__pool_call_in_locked(pool);
 	creel__pool_take_all_locked(pool, &taken);
 	creel__pool_kick_all_locked(pool);

@@ -3,6 +3,8 @@
  * Helping: who runs a pending task of the pool instead of waiting for it.
  *
  * WORKERS  A worker claims the task as it would one from a queue, and counts it as its own.
+ * CALLER   A thread that submits to a full pool with CREEL_OVERFLOW_CALLER runs the task as one
+ *          that was lent to it, and never stood in a queue.
  * OUTSIDE  A thread that is no worker has the future HELD, so that the pool is there. Then the task
  *          is RUNNING, and an unfinished task keeps the pool. lent_ended is the last that the
  *          thread touches of the pool: usually one compare-and-swap. If CREEL__LENT_TELL is set,
@@ -13,6 +15,7 @@
  */
 #include "exec/task.h"
 #include "threads/pool.h"
+#include <errno.h>
 
 bool creel__pool_help(struct creel__worker *worker, creel_task *task)
 {
@@ -47,6 +50,18 @@ void creel__pool_count_lent(creel_executor *ex)
 	if (!pool->closed && !pool->changed.sleepers)
 		creel__and(&pool->lent_ended, ~(uint64_t)CREEL__LENT_TELL, relaxed);
 	creel__pool_tell_release(pool);
+}
+
+/* Not while the pool is paused: it would start a task. */
+int creel__pool_adopt(creel_executor *ex)
+{
+	struct creel__pool *pool = (struct creel__pool *)ex;
+	if (creel__load(&ex->paused, relaxed))
+		return CREEL_BUSY;
+	enum creel__gate gate = creel__shard_adopt(creel__pool_own_shard(pool));
+	return gate == CREEL__GATE_CLOSED   ? -ESHUTDOWN
+	       : gate == CREEL__GATE_BROKEN ? CREEL_EFAILED
+					    : 0;
 }
 
 bool creel__pool_lend(creel_executor *ex, creel_task *task)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Making a thread pool: its options checked, its defaults filled in. */
 #include "base/alloc.h"
+#include "exec/bound.h"
 #include "future/options.h"
 #include "sync/thread.h"
 #include "threads/pool.h"
@@ -46,6 +47,18 @@ static const creel_error *check_help(const creel_thread_pool_options *o)
 	return NULL;
 }
 
+static struct creel__bound bound_of(const creel_thread_pool_options *o)
+{
+	return (struct creel__bound){
+		.capacity = o->capacity,
+		.overflow = o->overflow,
+		.rendezvous = o->flags & CREEL_RENDEZVOUS,
+		.no_caller = o->initializer ? "the pool has an initializer, which the threads that "
+					      "submit have not run"
+					    : NULL,
+	};
+}
+
 /* What is wrong with the options, or NULL. */
 static const creel_error *check(const creel_thread_pool_options *o)
 {
@@ -56,8 +69,9 @@ static const creel_error *check(const creel_thread_pool_options *o)
 		return refuse("min_workers", o->min_workers, "use 0 for none, or a count");
 	if ((error = creel__workers_refuse(call, o->min_workers, o->max_workers)))
 		return error;
-	if (o->flags & ~(unsigned)(CREEL_KEEP_SIGNALS | CREEL_PRESTART))
-		return refuse("flags", o->flags, "use CREEL_KEEP_SIGNALS, CREEL_PRESTART or 0");
+	if (o->flags & ~(unsigned)(CREEL_KEEP_SIGNALS | CREEL_PRESTART | CREEL_RENDEZVOUS))
+		return refuse("flags", o->flags,
+			      "use CREEL_KEEP_SIGNALS, CREEL_PRESTART, CREEL_RENDEZVOUS or 0");
 	if (o->flags & CREEL_PRESTART && !o->min_workers)
 		return refuse("min_workers", o->min_workers,
 			      "with CREEL_PRESTART it says how many workers to start");
@@ -66,7 +80,9 @@ static const creel_error *check(const creel_thread_pool_options *o)
 			      "use 0 for the default, CREEL_NEVER to keep workers");
 	if (o->spin_ns < 0)
 		return refuse("spin_ns", o->spin_ns, "use 0 for none, or a duration");
-	if ((error = check_help(o)) || (error = check_stack(o->stack_size)))
+	const struct creel__bound bound = bound_of(o);
+	if ((error = creel__bound_refuse(call, &bound)) || (error = check_help(o)) ||
+	    (error = check_stack(o->stack_size)))
 		return error;
 	return creel__reserved_refuse(CREEL_KIND_BROKEN, call, 0, o->reserved,
 				      sizeof o->reserved / sizeof o->reserved[0]);
@@ -108,6 +124,8 @@ static void apply(struct creel__pool *pool, const creel_thread_pool_options *o)
 	pool->second = cpus > 1;
 	pool->spin_ns = cpus > 1 ? o->spin_ns : 0;
 	pool->help = o->help;
+	const struct creel__bound bound = bound_of(o);
+	creel__bound_apply(&pool->base, &bound, pool->max_workers);
 	creel__store(&pool->sharers, (unsigned)pool->max_workers, relaxed);
 	creel__store(&pool->slots, creel__pool_slots_for(pool->max_workers), relaxed);
 }

@@ -4,6 +4,7 @@
 #include "threads/pool.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "exec/bound.h"
 #include "sync/local.h"
 #include "sync/thread.h"
 #include <creel/future.h>
@@ -312,6 +313,7 @@ void creel__pool_shut(struct creel__pool *pool, unsigned flags, creel_deadline d
 		creel__pool_set_gates_locked(pool, CREEL__GATE_CLOSED);
 		pool->closed = true;
 		creel__store(&pool->base.paused, false, relaxed);
+		creel__bound_open_locked(&pool->base);
 		creel__pool_update_need_locked(pool);
 		creel__pool_await_lent_locked(pool);
 	}
@@ -363,6 +365,7 @@ static int resize(creel_executor *ex, int max_workers)
 		pool->max_workers = max_workers;
 		pool->min_workers = max_workers < pool->min_asked ? max_workers : pool->min_asked;
 		creel__store(&pool->sharers, (unsigned)max_workers, relaxed);
+		creel__bound_resize_locked(ex, max_workers);
 		if (creel__load(&pool->slots, relaxed) < creel__pool_slots_for(max_workers))
 			creel__store(&pool->slots, creel__pool_slots_for(max_workers), relaxed);
 		pool->no_more_threads = false;
@@ -433,6 +436,7 @@ static const struct creel__executor_class thread_pool_class = {
 	.submit = submit,
 	.help = creel__pool_help,
 	.lend = creel__pool_lend,
+	.adopt = creel__pool_adopt,
 	.lent_ended = creel__pool_count_lent,
 	.awaited = awaited,
 	.stop_looking = creel__pool_stop_looking,

@@ -232,6 +232,7 @@ void creel__pool_release(creel_executor *ex);
 /* Operations of the class. */
 bool creel__pool_help(struct creel__worker *worker, creel_task *task);
 bool creel__pool_lend(creel_executor *ex, creel_task *task);
+int creel__pool_adopt(creel_executor *ex);
 void creel__pool_count_lent(creel_executor *ex);
 /* From now on a thread that has run a task which was lent to it takes the lock to count that. */
 void creel__pool_await_lent_locked(struct creel__pool *pool);

@@ -47,6 +47,18 @@ enum creel__gate creel__shard_push(struct creel__shard *shard, creel_task *task)
 	return gate;
 }
 
+enum creel__gate creel__shard_adopt(struct creel__shard *shard)
+{
+	creel__lock_acquire(&shard->in_lock);
+	enum creel__gate gate = shard->gate;
+	if (gate == CREEL__GATE_OPEN || gate == CREEL__GATE_NO_WORKERS) {
+		creel__bump(&shard->submitted, 1);
+		shard->lent_out++;
+	}
+	creel__lock_release(&shard->in_lock);
+	return gate;
+}
+
 bool creel__shard_lend(struct creel__shard *shard, creel_task *task)
 {
 	creel_future *f = &task->future;

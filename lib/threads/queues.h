@@ -81,6 +81,10 @@ enum creel__gate creel__shard_push(struct creel__shard *shard, creel_task *task)
  * the producers' list: it is out of the queue, and the executor's reference is the caller's. */
 bool creel__shard_lend(struct creel__shard *shard, creel_task *task);
 
+/* Unless the gate is closed, counts a task that never stands in the list as accepted and lent.
+ * Returns the gate. */
+enum creel__gate creel__shard_adopt(struct creel__shard *shard);
+
 /* Takes the first task for the caller and, in its empty batch, a share of 1/(2 * sharers) of what
  * is there. epoch is the last call-in that the caller has followed: after a later one it gets
  * nothing. */

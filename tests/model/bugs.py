@@ -249,6 +249,37 @@ BUGS = {
         'threads/worker.c',
         'if (pool->alive > pool->max_workers)\n\t\tcreel__pool_call_in_locked(pool);',
         'if (pool->closed)\n\t\tcreel__pool_call_in_locked(pool);'),
+    # A place that comes back is free, and whoever waits for it sleeps on.
+    'gives to nobody': (
+        'sync/places.c',
+        '\tp->taken -= n;\n\tgrant_locked(p);',
+        '\tp->taken -= n;'),
+    # Two places at once, and only one who waits is told.
+    'lets in one of two': (
+        'sync/places.c',
+        'while (free_locked(p) && !creel__list_is_empty(&p->waiters)) {',
+        'if (free_locked(p) && !creel__list_is_empty(&p->waiters)) {'),
+    # The deadline has passed, and the place that came meanwhile is nobody's.
+    'leaves with the place': (
+        'sync/places.c',
+        'got = creel__load(&w.granted, relaxed);',
+        'got = creel__load(&w.granted, relaxed) && creel_now().ns < deadline.ns;'),
+    # A cancelled task keeps its place until a worker comes across it.
+    'cancels and keeps the place': (
+        'future/future.c',
+        '\tif (creel__load(&f->state, relaxed) & CREEL__SLOW)\n\t\tcreel__future_leave(f);\n',
+        ''),
+    # The place comes back behind the end: whoever saw that finds the pool full.
+    'ends before it leaves': (
+        'exec/task.c',
+        '\tcreel__future_leave(f);\n\tlook_next(f);\n\tcreel__future_settle(f, final, 1);\n',
+        '\tlook_next(f);\n\tcreel__future_settle(f, final, 1);\n\tif (ex->traits & CREEL__BOUNDED)\n'
+        '\t\tcreel__places_give(&ex->places, 1);\n'),
+    # A shutdown forgets those who wait for room.
+    'closes on those who wait': (
+        'threads/pool.c',
+        '\t\tcreel__bound_open_locked(&pool->base);\n\t\tcreel__pool_update_need_locked(pool);',
+        '\t\tcreel__pool_update_need_locked(pool);'),
     # Whoever checks in while the pool is paused takes the next task.
     'follows in a pause': (
         'threads/worker.c',
