@@ -9,6 +9,12 @@
  * none is suspected because the machine is slow. It is looked at after 50 ms, then after twice
  * that, and so on: one that never gets the CPU costs few looks.
  *
+ * THE SAME   It is judged by what it had to do at the look before and still has, nothing else: the
+ * same next task, or nothing if nobody has sent it anything or woken it meanwhile. What has just
+ * come may be on its way, since whoever sends it wakes the worker after he has let go of the lock;
+ * and the CPU that was used may have been for others. Then it is woken once more, and has all its
+ * time anew.
+ *
  * Without this a task that denies that it runs would escape every limit, and one that was cancelled
  * would keep its worker for ever. The models leave it out: it wakes workers, and would mend there
  * what a lost wake-up breaks.
@@ -79,26 +85,45 @@ static bool is_cleared_locked(struct creel__procs *p, const struct creel__proc *
 {
 	const struct creel__place *next = next_of(w);
 	const struct creel__control *c = creel__space_control(p->space, creel__proc_index(p, w));
+	/* One that leaves is in its finalizer, and has a time of its own for that. */
 	if (!next)
-		return creel__load(&c->sleeping, relaxed) != 0;
+		return w->retiring || creel__load(&c->sleeping, relaxed) != 0;
 	return next->began || next->collecting ||
 	       creel__load(&creel__slot_of(p, w, (unsigned)(next - w->place))->state, relaxed) !=
 		       CREEL__SLOT(next->seq, CREEL__SLOT_READY);
 }
 
-int64_t creel__check_doubt_locked(struct creel__procs *p, struct creel__proc *w, int64_t now)
+/* An honest one says that it sleeps again, or starts what it has. */
+static void challenge_locked(struct creel__procs *p, struct creel__proc *w)
 {
 	struct creel__control *c = creel__space_control(p->space, creel__proc_index(p, w));
+	const struct creel__place *next = next_of(w);
+	w->cpu = cpu_used(w->pid) + 1;
+	w->doubt_stirs = w->stirs;
+	w->doubt_next = next ? next->seq : 0;
+	/* [BELL-1] seq_cst: as all stores there */
+	creel__store(&c->sleeping, 0, seq_cst);
+	creel__unpark_shared(&c->sleeping);
+}
+
+/* Whether it has had the time since the last look for what it has to do. */
+static bool is_still_at_it(const struct creel__proc *w)
+{
+	const struct creel__place *next = next_of(w);
+	return next ? next->seq == w->doubt_next : w->stirs == w->doubt_stirs;
+}
+
+int64_t creel__check_doubt_locked(struct creel__procs *p, struct creel__proc *w, int64_t now)
+{
 	if (w->doubt_at > now)
 		return w->doubt_at;
 	w->doubt_at += w->doubt_ns *= 2;
 	if (!w->cpu) {
-		w->cpu = cpu_used(w->pid) + 1;
-		/* An honest one says so again, or starts. [BELL-1] seq_cst: as all stores there. */
-		creel__store(&c->sleeping, 0, seq_cst);
-		creel__unpark_shared(&c->sleeping);
+		challenge_locked(p, w);
 	} else if (is_cleared_locked(p, w)) {
 		w->doubt_at = 0;
+	} else if (!is_still_at_it(w)) {
+		challenge_locked(p, w);
 	} else if (!w->halted && (cpu_used(w->pid) + 1 - w->cpu > SPENT_NS || is_asleep(w->pid))) {
 		w->doubt_at = 0;
 		creel__call_liar_locked(p, w);

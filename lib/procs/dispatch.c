@@ -59,6 +59,7 @@ void creel__wake_worker_locked(struct creel__procs *p, const struct creel__proc 
 	 * worker's store before its last look */
 	if (!creel__load(&c->sleeping, seq_cst) || !creel__xchg(&c->sleeping, 0, seq_cst))
 		return;
+	p->procs[i].stirs++;
 	/* Full: some worker has slept twice under one hold of the lock. */
 	if (p->wakes == CREEL__PROCS_MAX)
 		creel__unpark_shared(&c->sleeping);
@@ -150,6 +151,7 @@ static void place_locked(struct creel__procs *p, struct creel__proc *w, creel_fu
 	else
 		p->behind++;
 	w->tasks++;
+	w->stirs++;
 	w->idle_since = 0;
 	set_limit_locked(p, place, limit_of(p, f));
 	creel__store(&slot->asked, 0, relaxed);

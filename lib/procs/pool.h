@@ -94,7 +94,10 @@ struct creel__proc {
 	int64_t give_up_at; /* it was killed: when it has to be dead */
 	uint64_t moved;     /* p->seq when it last brought an outcome, or began to have tasks */
 	int kill_error;     /* why it cannot be killed */
-	int64_t doubt_at, doubt_ns, cpu; /* procs/alibi.c: when it is looked at; 0: not doubted */
+	/* procs/alibi.c */
+	int64_t doubt_at, doubt_ns, cpu; /* when it is looked at; 0: not doubted */
+	unsigned stirs, doubt_stirs;     /* how often it was sent or woken; at the last look */
+	uint64_t doubt_next;             /* the number of its next task then; 0: it had none */
 	struct creel__place place[CREEL__DEPTH];
 };
 
