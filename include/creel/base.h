@@ -62,6 +62,9 @@ typedef struct creel_queue creel_queue;
 /* A map in progress: it runs one function over many items, with a bounded number in flight. */
 typedef struct creel_mapping creel_mapping;
 
+/* A clock, and the timers that were set on it: creel/clock.h. */
+typedef struct creel_clock creel_clock;
+
 /*
  * A point in time, in nanoseconds of CLOCK_MONOTONIC. It is a struct so that a bare number or a
  * duration does not compile where a deadline is expected. Compare two deadlines by their ns.

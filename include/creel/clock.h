@@ -26,9 +26,6 @@
 
 CREEL_BEGIN
 
-/* A clock, and the timers that were set on it. */
-typedef struct creel_clock creel_clock;
-
 /* The flags of a clock. */
 enum {
 	CREEL_CLOCK_MANUAL = 1 /* it stands still unless creel_clock_advance() moves it */

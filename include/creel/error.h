@@ -13,7 +13,7 @@ typedef enum creel_kind {
 	CREEL_KIND_FAILED,           /* the function returned a code, or called creel_fail() */
 	CREEL_KIND_CANCELLED,        /* cancelled before it ran, or stopped when it was asked to */
 	CREEL_KIND_TIMED_OUT,        /* ran longer than it was allowed to */
-	CREEL_KIND_EXPIRED,          /* waited in the queue longer than it was allowed to */
+	CREEL_KIND_EXPIRED,          /* did not start within its expiry_ns */
 	CREEL_KIND_REJECTED,         /* never accepted: bad arguments, a full queue, no thread */
 	CREEL_KIND_SHUT_DOWN,        /* the executor had been shut down */
 	CREEL_KIND_WORKER_DIED,      /* the worker process died of a signal */

@@ -65,15 +65,16 @@ typedef struct creel_stats {
 	uint64_t live_executors;
 	/* Threads that wait in a submission, for room in a bounded pool. */
 	uint64_t waiting;
+	uint64_t delayed; /* accepted and not due; they are in no other count */
 } creel_stats;
 
 /* Takes another reference and returns ex, which may be NULL. Does not block. */
 CREEL_API creel_executor *creel_executor_ref(creel_executor *ex);
 
-/* Drops a reference. Dropping the last one shuts down without waiting: pending tasks still run, and
- * the last worker frees the executor. NULL does nothing. Any thread may call it, also in callbacks,
- * workers and thread-specific destructors. Never blocks and joins no thread, so threads of the
- * executor may still run for a while. */
+/* Drops a reference. Dropping the last one shuts down without waiting: pending tasks still run, if
+ * they are due, and the last worker frees the executor. NULL does nothing. Any thread may call it,
+ * also in callbacks, workers and thread-specific destructors. Never blocks and joins no thread, so
+ * threads of the executor may still run for a while. */
 CREEL_API void creel_executor_unref(creel_executor *ex);
 
 /* Returns why the executor is broken, or NULL. Borrowed: valid while you hold ex. */
@@ -99,7 +100,8 @@ CREEL_API int creel_executor_close(creel_executor *ex);
  * Stops accepting tasks, then waits until deadline for those that were accepted. Later submissions
  * fail as shut down. With CREEL_NOW the call does not wait. flags is 0 or CREEL_SHUTDOWN_... . You
  * may call it again, for example to add CREEL_SHUTDOWN_CANCEL or CREEL_SHUTDOWN_KILL. ret_left,
- * unless NULL, gets the number of tasks that have not ended.
+ * unless NULL, gets the number of tasks that have not ended. Tasks that are not due
+ * (creel_submit_options.delay_ns) fail within the call.
  *
  * 0           Everything has ended.
  * -ETIMEDOUT  Something had not ended at the deadline.
@@ -111,9 +113,9 @@ CREEL_API int creel_executor_close(creel_executor *ex);
 CREEL_API int creel_executor_shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline,
 				      size_t *ret_left);
 
-/* Waits until no task is pending or running at one moment, or until deadline. The executor goes on
- * accepting. Returns 0, -ETIMEDOUT, -EDEADLK (on a worker of ex, or in a callback), or -EPERM (in a
- * forked child). */
+/* Waits until no task is pending or running at one moment, or until deadline. Tasks that are not
+ * due do not count. The executor goes on accepting. Returns 0, -ETIMEDOUT, -EDEADLK (on a worker of
+ * ex, or in a callback), or -EPERM (in a forked child). */
 CREEL_API int creel_executor_drain(creel_executor *ex, creel_deadline deadline);
 
 /*

@@ -11,6 +11,13 @@
  *            inline executor runs the task inside the call, and a bounded pool that is full may
  *            make the caller wait (see Bounds). The caller must hold its reference to the executor
  *            until the call has returned.
+ * TIMES      A task with delay_ns is pending until it is due; nothing starts it before. Then its
+ *            executor gets it, on the thread of its clock, as if it were submitted at that moment:
+ *            so the inline executor runs it on that thread, and a custom executor's submit is
+ *            called there. Tasks that become due are handed over in the order of their due times.
+ *            Cancelling a task that is not due, or whose time runs out, gives its memory back at
+ *            once. Shutting the executor down, and dropping its last reference, fails what is not
+ *            due at once, as shut down. creel_executor_drain() does not wait for it.
  *
  * Bounds
  *
@@ -61,8 +68,18 @@ typedef struct creel_submit_options {
 	 * with CREEL_BUSY. A time in the past does not wait. 0: as long as it takes. Other policies
 	 * do not look at it. */
 	creel_deadline submit_by;
+	/* The task does not start before so many nanoseconds have passed since its submission. 0:
+	 * it is due at once. */
+	int64_t delay_ns;
+	/* So many nanoseconds after its submission the task expires, unless it has started: it
+	 * never runs, and its future fails as expired (-ETIMEDOUT), whether or not a worker is
+	 * free. More than delay_ns. 0: never. */
+	int64_t expiry_ns;
+	/* The clock of these times. NULL: the real one. It is borrowed: if the last reference to a
+	 * manual one goes, what is not due fails as broken, and nothing expires. */
+	creel_clock *clock;
 	/* Must be zero. */
-	uint64_t reserved[15];
+	uint64_t reserved[12];
 } creel_submit_options;
 
 /* Submits fn(task, arg, size) and returns its future, never NULL. If the submission is rejected,
@@ -83,16 +100,16 @@ CREEL_API CREEL_MUST_USE creel_future *creel_submit_with(creel_executor *ex, cre
  * still owns the argument (arg_free has not run), and *ret_future is unchanged.
  *
  * -EINVAL        ex, fn or ret_future is NULL; arg is NULL and size is not 0; size is larger than
- *                any object; a flag or overflow is unknown; limit_ns is negative; or a reserved
- *                field is not 0.
- *                The error of creel_submit_with() says which.
+ *                any object; a flag or overflow is unknown; a time is negative; expiry_ns is not 0
+ *                and not more than delay_ns; creel_clock_new() got unknown flags; or a reserved
+ *                field is not 0. The error of creel_submit_with() says which.
  * -ENOMEM        There is no memory.
  * -ESHUTDOWN     The executor has been shut down.
- * -EAGAIN        No worker can be started.
- * -EPERM         The executor is the parent's, and this is a forked child.
- * -ENOTSUP       limit_ns is set, and ex is not a process pool. Or overflow is
- *                CREEL_OVERFLOW_CALLER, and ex is a bounded pool whose tasks cannot run on the
- *                calling thread: a process pool, or one with an initializer.
+ * -EAGAIN        No worker can be started, or not the thread of the clock.
+ * -EPERM         The executor or the clock is the parent's, and this is a forked child.
+ * -ENOTSUP       limit_ns is set, and ex is not a process pool; or ex is one, and the clock is
+ *                manual. Or overflow is CREEL_OVERFLOW_CALLER, and ex is a bounded pool whose tasks
+ *                cannot run on the calling thread: a process pool, or one with an initializer.
  * CREEL_BUSY     The pool is full. This call neither waits nor runs the task, whatever overflow
  *                says.
  * CREEL_EFAILED  The executor is broken.
@@ -100,7 +117,8 @@ CREEL_API CREEL_MUST_USE creel_future *creel_submit_with(creel_executor *ex, cre
  * -EFAULT        Process pool: the pointer of CREEL_BY_REF is outside shared memory.
  * -ENOSPC        Process pool: the argument is larger than the shared budget.
  *
- * A custom executor's own code comes back unchanged.
+ * A custom executor's own code comes back unchanged. What refuses a delayed task only when it is
+ * due fails its future instead.
  */
 CREEL_API int creel_try_submit(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
 			       const creel_submit_options *options, creel_future **ret_future);

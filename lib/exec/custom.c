@@ -101,14 +101,25 @@ static int submit(creel_executor *ex, creel_task *task)
 	return rc < 0 ? rc : rc ? -EINVAL : 0;
 }
 
-static enum creel__withdrawn withdraw(creel_executor *ex, creel_task *task, bool ask)
+static enum creel__withdrawn withdraw(creel_executor *ex, creel_task *task,
+				      enum creel__purpose purpose)
 {
 	struct custom *c = (struct custom *)ex;
-	(void)ask;
+	(void)purpose;
 	int found = 0;
 	bool stayed = creel__user_call(
 		ex->generation, found = c->ops.withdraw ? c->ops.withdraw(c->self, task) : 0, 0);
 	return stayed && found ? CREEL__WITHDRAWN : CREEL__NOT_THERE;
+}
+
+static void owe(creel_executor *ex, int n)
+{
+	struct custom *c = (struct custom *)ex;
+	creel__lock_acquire(&c->lock);
+	c->inflight += (uint64_t)(int64_t)n;
+	if (c->inflight == 0)
+		creel__cond_broadcast_locked(&c->quiet);
+	creel__lock_release(&c->lock);
 }
 
 static void ended(creel_executor *ex)
@@ -201,6 +212,7 @@ static void release(creel_executor *ex)
 static const struct creel__executor_class class = {
 	.name = "custom",
 	.submit = submit,
+	.owe = owe,
 	.withdraw = withdraw,
 	.shutdown = shutdown,
 	.drain = drain,

@@ -4,6 +4,7 @@
 #include "exec/executor.h"
 #include "base/alloc.h"
 #include "base/cpus.h"
+#include "exec/due.h"
 #include "exec/task.h"
 #include "sync/fork.h"
 #include "sync/live.h"
@@ -18,6 +19,8 @@ void creel__executor_init(creel_executor *ex, const struct creel__executor_class
 	*ex = (creel_executor){.class = class, .generation = creel__fork_generation()};
 	creel__store(&ex->refs, 1, relaxed);
 	creel__places_init(&ex->places, CREEL__PLACES_ANY);
+	creel__store(&ex->keeps, 1, relaxed);
+	creel__list_init(&ex->undue);
 	creel__live_add(CREEL__LIVE_EXECUTORS, 1);
 }
 
@@ -83,8 +86,8 @@ void creel_executor_unref(creel_executor *ex)
 	}
 	/* [EX-2] acq_rel: whoever drops the last one comes after everybody's use;
 	 * pairs with itself */
-	if (creel__sub(&ex->refs, 1, acq_rel) == 1)
-		ex->class->release(ex);
+	if (creel__sub(&ex->refs, 1, acq_rel) == 1 && creel__undue_close(ex))
+		creel__executor_unkeep(ex);
 }
 
 /* Checks that go before every call on an executor. */
@@ -108,6 +111,8 @@ int creel_executor_shutdown(creel_executor *ex, unsigned flags, creel_deadline d
 		creel__store(&ex->kills, true, relaxed);
 	}
 	size_t left = 0;
+	if (!creel__undue_close(ex))
+		return -EPERM;
 	rc = ex->class->shutdown(ex, flags, deadline, !creel__executor_is_own(ex), &left);
 	if (ret_left)
 		*ret_left = left;
@@ -214,6 +219,7 @@ int creel_executor_stats(creel_executor *ex, creel_stats *ret_stats, size_t size
 	creel_stats stats = {0};
 	ex->class->stats(ex, &stats);
 	stats.waiting = creel__places_count(&ex->places).waiting;
+	stats.delayed = creel__undue_count(ex);
 	stats.live_futures = creel__live_get(CREEL__LIVE_FUTURES);
 	stats.live_queues = creel__live_get(CREEL__LIVE_QUEUES);
 	stats.live_executors = creel__live_get(CREEL__LIVE_EXECUTORS);

@@ -9,6 +9,7 @@
 #include "exec/bound.h"
 #include "base/alloc.h"
 #include "base/cold.h"
+#include "exec/due.h"
 #include "exec/executor.h"
 #include "exec/task.h"
 #include "future/argument.h"
@@ -17,6 +18,7 @@
 #include "future/nest.h"
 #include "future/options.h"
 #include "future/release.h"
+#include "future/times.h"
 #include "future/watch.h"
 #include "sync/fork.h"
 #include "sync/local.h"
@@ -52,22 +54,31 @@ creel_task *creel__task_new(creel_executor *ex, creel_fn fn, const void *arg, si
 	return (creel_task *)f;
 }
 
-static CREEL__COLD int give_watched(creel_executor *ex, creel_task *task, bool here)
+/* Gives the task to the executor, now or when it is due. Or (here) runs it for the executor; but
+ * what is not due exceeds the bound instead. */
+static inline int give_now(creel_task *task, bool here, const creel_submit_options *o)
+{
+	creel_executor *ex = task->future.executor;
+	if (here && !(o && o->delay_ns))
+		return creel__task_run_here(task);
+	return o && creel__times_wanted(o) ? creel__due_submit(task) : ex->class->submit(ex, task);
+}
+
+static CREEL__COLD int give_watched(creel_task *task, bool here, const creel_submit_options *o)
 {
 	if (!creel__watch_submitted(&task->future))
 		return -EPERM;
-	int rc = here ? creel__task_run_here(task) : ex->class->submit(ex, task);
+	int rc = give_now(task, here, o);
 	if (rc)
 		(void)creel__watch_refused(&task->future, rc);
 	return rc;
 }
 
-/* Gives the task to the executor, or (here) runs it for the executor. */
-static inline int give(creel_executor *ex, creel_task *task, bool here)
+/* The same, and tells who watches. */
+static inline int give(creel_task *task, bool here, const creel_submit_options *o)
 {
-	if (creel__load(&ex->watch, relaxed))
-		return give_watched(ex, task, here);
-	return here ? creel__task_run_here(task) : ex->class->submit(ex, task);
+	return creel__load(&task->future.executor->watch, relaxed) ? give_watched(task, here, o)
+								   : give_now(task, here, o);
 }
 
 int creel__executor_submit(creel_executor *ex, creel_task *task)
@@ -75,7 +86,7 @@ int creel__executor_submit(creel_executor *ex, creel_task *task)
 	if (creel__executor_foreign(ex))
 		return -EPERM;
 	creel__admit_any(ex);
-	int rc = give(ex, task, false);
+	int rc = give(task, false, NULL);
 	if (rc)
 		creel__not_admitted(ex);
 	return rc;
@@ -87,7 +98,7 @@ static CREEL__COLD int attach_options(creel_future *f, const creel_submit_option
 	static const creel_submit_options none;
 	bool watched = creel__watch_wanted(f->executor);
 	o = o ? o : &none;
-	if (!o->name && !o->arg_free && !o->limit_ns && !watched)
+	if (!o->name && !o->arg_free && !o->limit_ns && !watched && !creel__times_wanted(o))
 		return 0;
 	size_t n = o->name ? strlen(o->name) : 0;
 	if (n > CREEL__NAME_MAX - 1)
@@ -107,7 +118,8 @@ static CREEL__COLD int attach_options(creel_future *f, const creel_submit_option
 		memcpy(own->name, o->name, n);
 	own->name[n] = 0;
 	creel__options_attach(f, own);
-	return 0;
+	own->times = creel__times_wanted(o) ? creel__times_new(f, o) : NULL;
+	return creel__times_wanted(o) && !own->times ? -ENOMEM : 0;
 }
 
 static CREEL__COLD int check_options(const struct submission *s)
@@ -121,7 +133,7 @@ static CREEL__COLD int check_options(const struct submission *s)
 	if (o->overflow == CREEL_OVERFLOW_CALLER &&
 	    (s->ex->traits & (CREEL__BOUNDED | CREEL__ADOPTS)) == CREEL__BOUNDED)
 		return -ENOTSUP;
-	return 0;
+	return creel__times_wanted(o) ? creel__due_check(s->ex, o) : 0;
 }
 
 static inline int check(const struct submission *s)
@@ -180,7 +192,7 @@ static inline int hand_over(const struct submission *s, const struct way *way, b
 		creel__store(&f->state,
 			     creel__load(&f->state, relaxed) + (way->refs - 1) * CREEL__REF,
 			     relaxed);
-		rc = give(s->ex, task, here);
+		rc = give(task, here, s->options);
 	}
 	if (rc)
 		discard(f);
@@ -363,21 +375,28 @@ static const creel_error *explain_code(const struct submission *s, int code)
 				 creel_code_name(code));
 }
 
+static const creel_error *explain_any(const struct submission *s, int code)
+{
+	const creel_error *e = s->ex && s->options ? creel__due_explain(s->ex, s->options, code)
+						   : NULL;
+	if (e)
+		return e;
+	if (code == -EINVAL)
+		return explain_invalid(s);
+	if (code == CREEL_EFAILED)
+		return explain_broken(s);
+	if (code == -ENOTSUP && !is_users_own(s, code))
+		return explain_unsupported(s);
+	if (code == -ENOEXEC && !is_users_own(s, code))
+		return explain_function(s->fn, name_of(s));
+	return explain_code(s, code);
+}
+
 /* The error for a rejection. Its hook is the executor's, so that a dropped rejection
  * is not silent. */
 static CREEL__COLD const creel_error *explain(const struct submission *s, int code)
 {
-	const creel_error *e;
-	if (code == -EINVAL)
-		e = explain_invalid(s);
-	else if (code == CREEL_EFAILED)
-		e = explain_broken(s);
-	else if (code == -ENOTSUP && !is_users_own(s, code))
-		e = explain_unsupported(s);
-	else if (code == -ENOEXEC && !is_users_own(s, code))
-		e = explain_function(s->fn, name_of(s));
-	else
-		e = explain_code(s, code);
+	const creel_error *e = explain_any(s, code);
 	if (s->ex && !creel__executor_foreign(s->ex))
 		creel__error_set_unhandled(e, s->ex->unhandled);
 	return e;

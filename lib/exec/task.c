@@ -41,7 +41,8 @@ static void look_next(const creel_future *f)
 static CREEL__COLD void end_slowly(creel_future *f, unsigned final)
 {
 	creel_executor *ex = f->executor;
-	bool counted = ex->traits & CREEL__COUNTS;
+	/* The class knows no task that has not its flags. */
+	bool counted = creel__load(&f->state, relaxed) & CREEL__SLOW && ex->traits & CREEL__COUNTS;
 	bool dropped = creel__argument_drop(f);
 	if (creel__future_foreign(f))
 		return;
@@ -71,6 +72,11 @@ static CREEL__COLD void fail(creel_future *f, const creel_error *error)
 	creel__error_set_unhandled(error, f->executor->unhandled);
 	creel__result_error(f, error);
 	end(f, CREEL__FAILED);
+}
+
+void creel__task_fail_claimed(creel_task *task, const creel_error *error)
+{
+	fail(&task->future, error);
 }
 
 void creel__task_end_remote(creel_task *task, const creel_error *error)

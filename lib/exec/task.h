@@ -46,6 +46,9 @@ void creel__task_run_held(creel_task *task, bool queued);
  * it is somebody else's to count. */
 unsigned creel__task_fail(creel_task *task, const creel_error *error);
 
+/* The same for one that the caller has moved to SETTLING. */
+void creel__task_fail_claimed(creel_task *task, const creel_error *error);
+
 /* Cancels what a pool's queue held, unless it has started, and drops the executor's reference once
  * no canceller uses the executor any more. */
 enum creel__cancelled {

@@ -3,9 +3,12 @@
  * Asking where a future is, cancelling it and killing its task: what has to be asked of the
  * executor, with the future PINNED or HELD. The state word is explained in future/block.h.
  */
+#include "future/cancel.h"
 #include "future/class.h"
 #include "future/future.h"
+#include "future/hook.h"
 #include "future/release.h"
+#include "future/times.h"
 #include "sync/fork.h"
 #include "sync/park.h"
 #include <creel/future.h>
@@ -33,7 +36,8 @@ static void refresh(creel_future *f)
 		if (!creel__cas(&f->state, &s, s | CREEL__HELD, relaxed, relaxed))
 			continue;
 		creel_executor *ex = f->executor;
-		bool started = ex->class->withdraw(ex, (creel_task *)f, true) == CREEL__STARTED;
+		bool started = ex->class->withdraw(ex, (creel_task *)f, CREEL__LOOK) ==
+			       CREEL__STARTED;
 		creel__future_let_go(f, CREEL__HELD, started ? CREEL__RUNNING : CREEL__PENDING);
 		return;
 	}
@@ -55,7 +59,9 @@ int creel_future_state(creel_future *f)
 		return -EPERM;
 	if (creel__load(&f->state, relaxed) & CREEL__REMOTE)
 		refresh(f);
-	return shown[creel__future_peek(f)];
+	unsigned state = creel__future_peek(f);
+	return state == CREEL__CANCELLED && creel__future_expired(f) ? CREEL_FUTURE_FINISHED
+								     : shown[state];
 }
 
 /* The end of a task that the caller has moved to DROPPING, and that the executor's queue may still
@@ -77,29 +83,56 @@ static void end_queued(creel_future *f, bool tells)
 	creel_future_unref(f);
 }
 
-/* The future is PINNED by the caller, so that its executor or owner is alive. */
-static int cancel_pinned(creel_future *f)
+/* Asks whoever has a future that is PINNED to let go of it. */
+static enum creel__withdrawn withdraw(creel_future *f, bool expired)
 {
 	creel_executor *ex = f->executor;
-	enum creel__withdrawn w = CREEL__NOT_THERE;
-	if (creel__load(&f->state, relaxed) & CREEL__OWNED)
-		w = f->owner->withdraw(f) ? CREEL__WITHDRAWN : CREEL__NOT_THERE;
-	else if (ex && ex->class->withdraw)
-		w = ex->class->withdraw(ex, (creel_task *)f, false);
+	uint64_t s = creel__load(&f->state, relaxed);
+	if (s & CREEL__OWNED && !ex)
+		return f->owner->withdraw(f) ? CREEL__WITHDRAWN : CREEL__NOT_THERE;
+	if (s & CREEL__OWNED) {
+		creel__undue_take(ex, creel__times_of(f));
+		return CREEL__WITHDRAWN;
+	}
+	if (!ex || !ex->class->withdraw)
+		return CREEL__NOT_THERE;
+	/* A custom executor has not seen what is still in hand. */
+	struct creel__times *times = s & CREEL__REMOTE ? NULL : creel__times_of(f);
+	if (times && creel__times_in_hand(times))
+		return CREEL__NOT_THERE;
+	return ex->class->withdraw(ex, (creel_task *)f, expired ? CREEL__TAKE : CREEL__CANCEL);
+}
+
+/* It has started in another process. Takes over the error. */
+static int found_started(creel_future *f, const creel_error *expired)
+{
+	creel__error_unref(expired);
+	creel__future_let_go(f, CREEL__HELD,
+			     CREEL__RUNNING | (expired ? 0 : (unsigned)CREEL__ASKED));
+	return CREEL_CANCEL_REQUESTED;
+}
+
+/* The future is PINNED by the caller, so that its executor or owner is alive. expired: its error,
+ * which is taken over; or NULL, if it is being cancelled. */
+static int end_pinned(creel_future *f, const creel_error *expired)
+{
+	creel_executor *ex = f->executor;
+	enum creel__withdrawn w = withdraw(f, expired);
 	if (creel__future_foreign(f))
 		return -EPERM;
+	if (w == CREEL__STARTED)
+		return found_started(f, expired);
 	bool remote = creel__load(&f->state, relaxed) & CREEL__REMOTE;
-	if (w == CREEL__STARTED) {
-		creel__future_let_go(f, CREEL__HELD, CREEL__RUNNING | CREEL__ASKED);
-		return CREEL_CANCEL_REQUESTED;
-	}
+	bool kept = ex && creel__load(&f->state, relaxed) & CREEL__OWNED;
+	if (expired)
+		creel__options_of(f)->cancelled = expired;
 	/* The executor's reference may go from here on. Where it only has to drop it, say so. A
 	 * process pool may go when class->ended() has told it that all cancellers are through. */
 	creel_future_ref(f);
 	bool queued = w == CREEL__NOT_THERE && ex;
 	creel__future_let_go(f, CREEL__STATE | CREEL__HELD,
 			     CREEL__DROPPING | (queued && !remote ? CREEL__QUEUED : 0));
-	bool counted = ex && ex->traits & CREEL__COUNTS;
+	bool counted = ex && !kept && ex->traits & CREEL__COUNTS;
 	bool dropped = creel__argument_drop(f);
 	if (creel__future_foreign(f))
 		return -EPERM;
@@ -115,7 +148,46 @@ static int cancel_pinned(creel_future *f)
 		ex->class->ended(ex);
 	if (w == CREEL__WITHDRAWN)
 		creel_future_unref(f);
+	if (kept)
+		creel__executor_unkeep(ex);
 	return CREEL_CANCEL_NOW;
+}
+
+void creel__future_end_pinned(creel_future *f, const creel_error *error)
+{
+	(void)end_pinned(f, error);
+}
+
+/* Of a remote one only the executor knows whether it has started. */
+static uint64_t pin_of(uint64_t s)
+{
+	return s & CREEL__REMOTE ? CREEL__HELD : CREEL__PINNED;
+}
+
+static bool win(creel_future *f, bool hold)
+{
+	uint64_t s = creel__load(&f->state, relaxed);
+	while ((s & CREEL__STATE) == CREEL__PENDING) {
+		if (s & CREEL__HELD) {
+			await_held(f);
+			s = creel__load(&f->state, relaxed);
+			/* [PIN-1] acquire: pairs with the release of the last one to hold it */
+		} else if (creel__cas(&f->state, &s, s | (hold ? CREEL__HELD : pin_of(s)), acquire,
+				      relaxed)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool creel__future_pin(creel_future *f)
+{
+	return win(f, false);
+}
+
+bool creel__future_hold(creel_future *f)
+{
+	return win(f, true);
 }
 
 /* Marks a running task as asked to stop. A remote one is held while its executor is told. */
@@ -128,7 +200,7 @@ static bool ask_to_stop(creel_future *f, uint64_t s)
 	if (!creel__cas(&f->state, &s, s | CREEL__ASKED | hold, relaxed, relaxed))
 		return false;
 	if (remote) {
-		f->executor->class->withdraw(f->executor, (creel_task *)f, false);
+		f->executor->class->withdraw(f->executor, (creel_task *)f, CREEL__CANCEL);
 		creel__future_let_go(f, CREEL__HELD, 0);
 	}
 	return true;
@@ -146,7 +218,9 @@ int creel_future_cancel(creel_future *f)
 	for (;;) {
 		unsigned state = s & CREEL__STATE;
 		if (state >= CREEL__FINISHED)
-			return state == CREEL__CANCELLED ? CREEL_CANCEL_NOW : CREEL_CANCEL_FINAL;
+			return state == CREEL__CANCELLED && !creel__future_expired(f)
+				       ? CREEL_CANCEL_NOW
+				       : CREEL_CANCEL_FINAL;
 		if (state == CREEL__PINNED || state == CREEL__DROPPING)
 			return CREEL_CANCEL_NOW;
 		/* Held by one who waits or looks; not by one who asks it to stop already. */
@@ -161,10 +235,8 @@ int creel_future_cancel(creel_future *f)
 			/* [FUT-1] acquire: as above */
 			s = creel__load(&f->state, acquire);
 			/* [FUT-1] acquire: as above, for when it fails */
-		} else if (creel__cas(&f->state, &s,
-				      s | (s & CREEL__REMOTE ? CREEL__HELD : CREEL__PINNED),
-				      acquire, acquire)) {
-			return cancel_pinned(f);
+		} else if (creel__cas(&f->state, &s, s | pin_of(s), acquire, acquire)) {
+			return end_pinned(f, NULL);
 		}
 	}
 }

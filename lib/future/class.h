@@ -6,11 +6,13 @@
 #ifndef CREEL__FUTURE_CLASS_H
 #define CREEL__FUTURE_CLASS_H
 
+#include "base/list.h"
 #include "future/block.h"
 #include "future/error.h"
 #include "sync/atomic.h"
 #include "sync/fork.h"
 #include "sync/local.h"
+#include "sync/lock.h"
 #include "sync/places.h"
 #include <creel/executor.h>
 
@@ -22,6 +24,12 @@ enum creel__withdrawn {
 	CREEL__NOT_THERE, /* unknown, or still queued: it will be found cancelled */
 	CREEL__WITHDRAWN, /* it is out of the queue: the executor's reference is the caller's */
 	CREEL__STARTED,   /* remote tasks only: it runs, or has run; it cannot be cancelled */
+};
+
+enum creel__purpose {
+	CREEL__LOOK,   /* whether it has started */
+	CREEL__TAKE,   /* withdraw it, unless it has */
+	CREEL__CANCEL, /* the same, and if it has started tell it to stop */
 };
 
 struct creel__worker;
@@ -36,9 +44,13 @@ struct creel__watcher;
 struct creel__executor_class {
 	const char *name;
 	int (*submit)(creel_executor *ex, creel_task *task);
-	/* A pending task is being cancelled, or (ask) somebody only wants to know whether it has
-	 * started. Called with the future pinned. */
-	enum creel__withdrawn (*withdraw)(creel_executor *ex, creel_task *task, bool ask);
+	/* A pending task is being cancelled, or has expired, or somebody only wants to know whether
+	 * it has started. Called with the future pinned. */
+	enum creel__withdrawn (*withdraw)(creel_executor *ex, creel_task *task,
+					  enum creel__purpose purpose);
+	/* Or NULL, where ended() does not count. A task that submit() refused is to be waited for
+	 * all the same (n is 1), or is no longer (-1). */
+	void (*owe)(creel_executor *ex, int n);
 	/* Kills a task that has started (and is held). A grace_ns of CREEL__GRACE_OF_POOL is the
 	 * executor's own. 0, or CREEL_CANCEL_FINAL if it has ended there. */
 	int (*kill)(creel_executor *ex, creel_task *task, int64_t grace_ns);
@@ -143,7 +155,30 @@ struct creel_executor {
 	_Atomic(struct creel__watcher *) watch; /* future/watch.h; or NULL; set once */
 	struct creel__unhandled unhandled;
 	_Atomic(const creel_error *) error; /* a reference, set once */
+	/* future/times.h: tasks that are not due, and who uses the executor for them. */
+	_Atomic(uint32_t) keeps;
+	struct creel__lock undue_lock; /* these: */
+	struct creel__cond undue_changed;
+	struct creel__list undue;
+	size_t undue_count;
+	bool undue_closed;
 };
+
+/* Somebody uses the executor, though perhaps no user refers to it any more. The caller knows that
+ * it is there. */
+static inline void creel__executor_keep(creel_executor *ex)
+{
+	creel__add(&ex->keeps, 1, relaxed);
+}
+
+/* The last one shuts it down and lets it go. */
+static inline void creel__executor_unkeep(creel_executor *ex)
+{
+	/* [EX-3] acq_rel: whoever drops the last one comes after everybody's use; pairs with
+	 * itself */
+	if (creel__sub(&ex->keeps, 1, acq_rel) == 1)
+		ex->class->release(ex);
+}
 
 /* Whether a forked child uses its parent's executor. */
 static inline bool creel__executor_foreign(const creel_executor *ex)

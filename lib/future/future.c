@@ -79,11 +79,12 @@ CREEL__COLD void creel__future_leave(creel_future *f)
 void creel__future_cancelled(creel_future *f)
 {
 	struct creel__options *options = creel__options_of(f);
-	if (options && *options->name)
+	if (options && *options->name && !options->cancelled)
 		options->cancelled = creel__error_make(CREEL_KIND_CANCELLED, -ECANCELED,
 						       options->name,
 						       "cancelled before it started");
-	if (creel__load(&f->state, relaxed) & CREEL__SLOW)
+	/* A timer has no executor; what is not due has a place, too. */
+	if (f->executor && creel__load(&f->state, relaxed) & (CREEL__SLOW | CREEL__OWNED))
 		creel__future_leave(f);
 	creel__future_settle(f, CREEL__CANCELLED, 1);
 }
@@ -153,7 +154,7 @@ static bool await_remote(creel_future *f, creel_deadline deadline)
 {
 	struct creel__options *options = creel__options_of(f);
 	uint64_t s = creel__load(&f->state, relaxed);
-	if (options && (options->arg_free || options->watched))
+	if (options && (options->arg_free || options->watched || options->times))
 		return false;
 	do {
 		unsigned state = s & CREEL__STATE;
@@ -192,12 +193,13 @@ static bool expect(creel_future *f, bool endless)
 
 /* A task that waits on a worker for another task of the same executor may have the worker run that
  * one. In the initializer, and in the finalizer, there is no state for it. The worker keeps its
- * executor; that of the future may be gone, and is only compared. */
+ * executor; that of the future may be gone, and is only compared. What is not due is OWNED. */
 static bool help(creel_future *f)
 {
 	struct creel__local *local = creel__self();
 	creel_executor *ex = local->worker && local->task ? local->worker->executor : NULL;
 	return ex && f->executor == ex && ex->class->help && !creel__load(&ex->paused, relaxed) &&
+	       !(creel__load(&f->state, relaxed) & CREEL__OWNED) &&
 	       ex->class->help(local->worker, (creel_task *)f);
 }
 

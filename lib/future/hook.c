@@ -3,6 +3,7 @@
 #include "future/hook.h"
 #include "base/alloc.h"
 #include "future/error.h"
+#include "future/times.h"
 #include "sync/park.h"
 
 enum {
@@ -164,11 +165,18 @@ struct creel__options *creel__options_find(creel_future *f)
 	return (struct creel__options *)first;
 }
 
+bool creel__future_expired(creel_future *f)
+{
+	const struct creel__options *options = creel__options_of(f);
+	return options && options->cancelled && options->cancelled->kind != CREEL_KIND_CANCELLED;
+}
+
 void creel__options_free(struct creel__options *options)
 {
 	if (options) {
 		creel__error_unref(options->cancelled);
 		creel__free(options->watched);
+		creel__times_unref(options->times);
 	}
 	creel__free(options);
 }
@@ -178,6 +186,7 @@ void creel__options_attach(creel_future *f, struct creel__options *options)
 	options->hook.next = options->hook.prev = &options->hook;
 	options->hook.notify = NULL;
 	options->cancelled = NULL;
+	options->times = NULL;
 	creel__store(&f->hooks, (uintptr_t)&options->hook, relaxed);
 	creel__store(&f->state, creel__load(&f->state, relaxed) | CREEL__OPTIONS, relaxed);
 }

@@ -34,6 +34,7 @@ struct creel__options {
 	void *arg_ctx;
 	int64_t limit_ns;
 	struct creel__watched *watched; /* future/watch.h; or NULL */
+	struct creel__times *times;     /* future/times.h: a reference; or NULL */
 	const creel_error *cancelled;   /* once it is: its error, which has the name; or NULL */
 	char name[];                    /* what it is called in errors */
 };
@@ -48,6 +49,9 @@ static inline struct creel__options *creel__options_of(creel_future *f)
 {
 	return creel__load(&f->state, relaxed) & CREEL__OPTIONS ? creel__options_find(f) : NULL;
 }
+
+/* Whether a future that is CANCELLED has expired, in truth: it has an error that says so. */
+bool creel__future_expired(creel_future *f);
 
 /* The name of its task, or NULL. */
 static inline const char *creel__task_name(creel_future *f)

@@ -24,19 +24,22 @@
 #include "future/hook.h"
 #include "future/nest.h"
 #include "future/result.h"
+#include "future/times.h"
 #include "future/watch.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include <creel/future.h>
 
-/* Whether its error is one that nobody has looked at. */
-static bool is_unhandled(creel_future *f)
+/* An error that nobody has looked at, and that is to be told of; or NULL. */
+static const creel_error *unhandled(creel_future *f)
 {
 	uint64_t s = creel__load(&f->state, relaxed);
-	if ((s & CREEL__STATE) != CREEL__FAILED || s & CREEL__READ)
-		return false;
-	const creel_error *e = creel__result_get_error(f);
-	return e && e->kind != CREEL_KIND_CANCELLED;
+	const creel_error *e = NULL;
+	if ((s & CREEL__STATE) == CREEL__FAILED)
+		e = creel__result_get_error(f);
+	else if ((s & CREEL__STATE) == CREEL__CANCELLED && s & CREEL__OPTIONS)
+		e = creel__options_of(f)->cancelled;
+	return e && !(s & CREEL__READ) && e->kind != CREEL_KIND_CANCELLED ? e : NULL;
 }
 
 /* Nobody else has the block: frees what is left of it. */
@@ -51,13 +54,15 @@ static void free_block(creel_future *f)
  * child. */
 static bool empty(creel_future *f)
 {
-	if (f->result_len < CREEL__RESULT_ERROR) {
+	bool cancelled = creel__future_peek(f) == CREEL__CANCELLED;
+	if (cancelled || f->result_len < CREEL__RESULT_ERROR)
 		f->result_len = 0;
+	const creel_error *e = cancelled || f->result_len ? unhandled(f) : NULL;
+	if (f->result_len == 0 && !e)
 		return true;
-	}
 	creel__worker_is_busy();
-	if (is_unhandled(f))
-		creel__error_tell(creel__result_get_error(f));
+	if (e)
+		creel__error_tell(e);
 	creel__result_clear(f);
 	return !creel__future_foreign(f);
 }
@@ -109,7 +114,9 @@ static bool call_arg_free(creel_future *f, struct creel__options *options)
 static void drop_late(creel_future *f)
 {
 	creel_executor *ex = f->executor;
-	if (!call_arg_free(f, creel__options_of(f)))
+	struct creel__options *options = creel__options_of(f);
+	bool timed = options->times;
+	if (!call_arg_free(f, options))
 		return;
 	creel__argument_free(f);
 	/* [LEFT-1] acquire: pairs with the release in claim_slowly() */
@@ -118,6 +125,8 @@ static void drop_late(creel_future *f)
 		creel__future_drop_queued(f);
 	if (old & (CREEL__LEFT | CREEL__LATE_END))
 		ex->class->ended(ex);
+	if (timed)
+		creel__executor_unkeep(ex);
 }
 
 /* One of the list: it still has its argument, or it is to be released. */
@@ -135,16 +144,18 @@ static void run_dying(creel_future *f)
 
 void creel__future_finish(creel_future *f)
 {
-	if (f->result_len > CREEL__PAYLOAD && creel__self()->destructors &&
-	    (creel__result_calls(f) || is_unhandled(f)))
+	if (creel__self()->destructors && (creel__result_calls(f) || unhandled(f)))
 		creel__destructors_defer(f, run_dying);
 	else
 		finish(f);
 }
 
-/* The argument goes when the outermost destructor has returned. */
-static void put_off_argument(creel_future *f)
+/* The argument goes when the outermost destructor has returned. What the executor's class may not
+ * know of, it does not wait for. */
+static void put_off_argument(creel_future *f, const struct creel__options *options)
 {
+	if (options->times)
+		creel__executor_keep(f->executor);
 	creel_future_ref(f);
 	creel__or(&f->state, CREEL__LATE_ARG, relaxed);
 	creel__destructors_defer(f, run_dying);
@@ -153,11 +164,13 @@ static void put_off_argument(creel_future *f)
 bool creel__argument_drop(creel_future *f)
 {
 	struct creel__options *options = creel__options_of(f);
+	if (options && options->times)
+		creel__times_stop(options->times);
 	if (options && options->watched && !creel__watch_ended(f, options))
 		return true;
 	if (options && options->arg_free) {
 		if (creel__self()->destructors) {
-			put_off_argument(f);
+			put_off_argument(f, options);
 			return false;
 		}
 		if (!call_arg_free(f, options))

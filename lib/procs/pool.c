@@ -59,20 +59,22 @@ static void shared_free(creel_executor *ex, void *data)
 	creel__buddy_free(&procs_of(ex)->arguments, data);
 }
 
-static enum creel__withdrawn withdraw(creel_executor *ex, creel_task *task, bool ask)
+static enum creel__withdrawn withdraw(creel_executor *ex, creel_task *task,
+				      enum creel__purpose purpose)
 {
 	struct creel__procs *p = procs_of(ex);
 	enum creel__withdrawn what = CREEL__NOT_THERE;
 	unsigned i;
 	creel__lock_acquire(&p->lock);
 	struct creel__proc *w = creel__find_locked(p, task, &i);
+	bool look = purpose == CREEL__LOOK;
 	if (w) {
-		if (!(ask ? creel__unbegun_locked(p, w, i) : creel__take_back_locked(p, w, i))) {
+		if (!(look ? creel__unbegun_locked(p, w, i) : creel__take_back_locked(p, w, i))) {
 			what = CREEL__STARTED;
 			w->place[i].began = true;
-			if (!ask)
+			if (purpose == CREEL__CANCEL)
 				creel__store(&creel__slot_of(p, w, i)->asked, 1, relaxed);
-		} else if (!ask) {
+		} else if (!look) {
 			what = CREEL__WITHDRAWN;
 			if (creel__is_next(w, i))
 				creel__doubt_locked(p, w);
@@ -86,7 +88,7 @@ static enum creel__withdrawn withdraw(creel_executor *ex, creel_task *task, bool
 			if (!w->used && p->sleeping)
 				creel__kick(p);
 		}
-	} else if (!ask) {
+	} else if (!look) {
 		/* It is in the queue, or on its way out of there: nobody sends it any more. */
 		task->future.fn = NULL;
 		p->withdrawn++;

@@ -298,6 +298,15 @@ static int drain(creel_executor *ex, creel_deadline deadline)
 	return rc;
 }
 
+static void owe(creel_executor *ex, int n)
+{
+	struct creel__pool *pool = (struct creel__pool *)ex;
+	creel__lock_acquire(&pool->lock);
+	pool->failed -= (uint64_t)(int64_t)n;
+	creel__cond_broadcast_locked(&pool->changed);
+	creel__lock_release(&pool->lock);
+}
+
 void creel__pool_kick_all_locked(struct creel__pool *pool)
 {
 	while (!creel__list_is_empty(&pool->idle))
@@ -434,6 +443,7 @@ static void stats(creel_executor *ex, creel_stats *ret_stats)
 static const struct creel__executor_class thread_pool_class = {
 	.name = "thread pool",
 	.submit = submit,
+	.owe = owe,
 	.help = creel__pool_help,
 	.lend = creel__pool_lend,
 	.adopt = creel__pool_adopt,

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+/* Tasks that are not due yet: the way in, to the executor's class, and out. What holds meanwhile
+ * stands in future/times.h. */
+#include "exec/due.h"
+#include "base/clock.h"
+#include "exec/task.h"
+#include "future/cancel.h"
+#include "future/future.h"
+#include "future/hook.h"
+#include "future/times.h"
+#include <errno.h>
+
+int creel__due_check(const creel_executor *ex, const creel_submit_options *o)
+{
+	if (o->delay_ns < 0 || o->expiry_ns < 0 || (o->expiry_ns && o->expiry_ns <= o->delay_ns))
+		return -EINVAL;
+	int rc = creel__clock_check(o->clock);
+	if (rc)
+		return rc;
+	bool manual = o->clock && creel__clock_flags(o->clock) & CREEL_CLOCK_MANUAL;
+	return manual && ex->task_flags & CREEL__REMOTE ? -ENOTSUP : 0;
+}
+
+static const creel_error *refuse_option(const creel_submit_options *o, const char *field,
+					int64_t value)
+{
+	return creel__error_make(CREEL_KIND_REJECTED, -EINVAL, o->name,
+				 "submit: %s is %lld; use 0 for none, or a duration", field,
+				 (long long)value);
+}
+
+static const creel_error *refuse_clock(const creel_submit_options *o, int code)
+{
+	static const char *const why[] = {
+		[EPERM] = "submit: the clock is the parent's, and this is a forked child; make one "
+			  "here, or use NULL",
+		[EINVAL] = "submit: creel_clock_new got unknown flags; use CREEL_CLOCK_MANUAL or 0",
+		[ENOMEM] = "submit: creel_clock_new had no memory",
+	};
+	const char *text = "submit: a process pool runs by the real clock; this one is manual";
+	if (creel__clock_check(o->clock) == code)
+		text = why[-code];
+	return creel__error_make(CREEL_KIND_REJECTED, code, o->name, "%s", text);
+}
+
+const creel_error *creel__due_explain(const creel_executor *ex, const creel_submit_options *o,
+				      int code)
+{
+	if (creel__due_check(ex, o) != code)
+		return NULL;
+	if (o->delay_ns < 0)
+		return refuse_option(o, "delay_ns", o->delay_ns);
+	if (o->expiry_ns < 0)
+		return refuse_option(o, "expiry_ns", o->expiry_ns);
+	if (o->expiry_ns && o->expiry_ns <= o->delay_ns)
+		return creel__error_make(
+			CREEL_KIND_REJECTED, code, o->name,
+			"submit: expiry_ns is %lld and delay_ns is %lld; both count from the "
+			"submission: the task would expire before it is due",
+			(long long)o->expiry_ns, (long long)o->delay_ns);
+	return refuse_clock(o, code);
+}
+
+/* False if the executor has been shut down. */
+static bool add(creel_executor *ex, struct creel__times *times)
+{
+	creel__lock_acquire(&ex->undue_lock);
+	bool open = !ex->undue_closed;
+	if (open) {
+		creel__list_append(&ex->undue, &times->node);
+		ex->undue_count++;
+	}
+	creel__lock_release(&ex->undue_lock);
+	return open;
+}
+
+size_t creel__undue_count(creel_executor *ex)
+{
+	creel__lock_acquire(&ex->undue_lock);
+	size_t n = ex->undue_count;
+	creel__lock_release(&ex->undue_lock);
+	return n;
+}
+
+/* Why the class does not take a task that was accepted before. */
+static const creel_error *refusal(creel_future *f, int code)
+{
+	int kind = code == -ESHUTDOWN      ? CREEL_KIND_SHUT_DOWN
+		   : code == CREEL_EFAILED ? CREEL_KIND_BROKEN
+		   : code == -ENOEXEC      ? CREEL_KIND_NOT_TRANSFERABLE
+					   : CREEL_KIND_REJECTED;
+	/* [EX-1] acquire: as in creel_executor_error() */
+	const creel_error *broken = creel__load(&f->executor->error, acquire);
+	const creel_error *why = code == CREEL_EFAILED ? broken : NULL;
+	const creel_error *e = creel__error_make(
+		kind, why ? why->code : code, creel__task_name(f),
+		"the executor did not take the task when it was due: %s",
+		why ? why->message : creel_code_name(code));
+	creel__error_set_cause(e, creel__error_ref(why));
+	creel__error_set_unhandled(e, f->executor->unhandled);
+	return e;
+}
+
+/* The class does not take a task that was accepted before, and that others know. If a canceller in
+ * a destructor has it, that one has it counted as ended. */
+static void refuse(creel_future *f, int code)
+{
+	creel_executor *ex = f->executor;
+	bool counted = ex->traits & CREEL__COUNTS;
+	if (ex->class->owe)
+		ex->class->owe(ex, 1);
+	unsigned state = creel__task_fail((creel_task *)f, refusal(f, code));
+	if (creel__executor_foreign(ex))
+		return;
+	bool ends = state == CREEL__DROPPING || (counted && state == CREEL__FAILED);
+	if (ex->class->owe && !ends)
+		ex->class->owe(ex, -1);
+}
+
+/* Gives a task to its class that is HELD and in hand, off the list, with its executor kept. The
+ * caller has a reference to times, and the task may be gone when this returns. False: something has
+ * forked, and this is the child. */
+static bool hand_over(creel_future *f, struct creel__times *times)
+{
+	creel_executor *ex = f->executor;
+	f->next = NULL;
+	/* As before any submission, on the thread that makes it. */
+	int rc = ex->class->vet ? ex->class->vet(ex, f->fn, NULL, 0) : 0;
+	creel__future_let_go(f, CREEL__HELD | CREEL__OWNED, ex->task_flags);
+	if (rc == 0)
+		rc = ex->class->submit(ex, (creel_task *)f);
+	if (rc && !creel__executor_foreign(ex))
+		refuse(f, rc);
+	if (creel__executor_foreign(ex))
+		return false;
+	creel__times_given(times);
+	if (creel__executor_foreign(ex))
+		return false;
+	creel__executor_unkeep(ex);
+	return true;
+}
+
+/* Nobody can move the clock any more. */
+static void abandon(creel_future *f)
+{
+	creel_executor *ex = f->executor;
+	creel__future_let_go(f, CREEL__HELD, CREEL__SETTLING);
+	creel__task_fail_claimed(
+		(creel_task *)f,
+		creel__error_make(CREEL_KIND_BROKEN, CREEL_EFAILED, creel__task_name(f),
+				  "the clock was dropped before the task was due"));
+	if (!creel__executor_foreign(ex))
+		creel__executor_unkeep(ex);
+}
+
+/* On the clock's thread, or that of who moves it. Where it comes late, what has expired is left to
+ * its other timer. */
+static bool on_due(struct creel__timer *timer, bool due)
+{
+	struct creel__times *times = creel__of(timer, struct creel__times, due);
+	creel_future *f = NULL;
+	creel__lock_acquire(&times->lock);
+	bool mine = times->due_set;
+	bool late = due && times->expiry_set &&
+		    times->expires_at <= creel_clock_now(times->clock).ns;
+	times->due_set = false;
+	if (mine && !late && creel__future_hold(times->future)) {
+		f = times->future;
+		times->in_hand = due;
+	}
+	creel__lock_release(&times->lock);
+	bool here = true;
+	if (f)
+		creel__undue_take(f->executor, times);
+	if (f && due)
+		here = hand_over(f, times);
+	else if (f)
+		abandon(f);
+	if (here)
+		creel__times_unref(times);
+	return mine;
+}
+
+/* With the lock held: sets the timers that the task needs. 0; CREEL__TIMER_DUE if it is due; or why
+ * they cannot be set. *ret_expired: it has expired already. */
+static int set_timers_locked(struct creel__times *times, bool *ret_expired)
+{
+	int rc = creel__times_set_expiry_locked(times);
+	*ret_expired = rc == CREEL__TIMER_DUE;
+	if (rc || times->due_at == 0 || times->due_at == INT64_MAX)
+		return rc < 0 ? rc : 0;
+	times->due.end = on_due;
+	rc = creel__timer_set(times->clock, &times->due, (creel_deadline){times->due_at});
+	times->due_set = rc == 0;
+	if (rc == 0)
+		creel__add(&times->refs, 1, relaxed);
+	return rc;
+}
+
+/* A task that is due at once. Only its executor may refuse it. */
+static int give(creel_future *f, struct creel__times *times)
+{
+	creel_executor *ex = f->executor;
+	int rc = ex->class->submit(ex, (creel_task *)f);
+	if (creel__executor_foreign(ex))
+		return rc;
+	if (rc)
+		creel__times_stop(times);
+	else
+		creel__times_given(times);
+	return rc;
+}
+
+/* It has expired by now: its maker ends it. */
+static int expire_now(creel_future *f)
+{
+	creel__future_let_go(f, CREEL__HELD | f->executor->task_flags,
+			     CREEL__OWNED | CREEL__PINNED);
+	creel__times_expire(f);
+	return 0;
+}
+
+static int submit_due(creel_future *f, struct creel__times *times)
+{
+	bool expired;
+	creel__lock_acquire(&times->lock);
+	times->future = f;
+	times->in_hand = true;
+	int rc = set_timers_locked(times, &expired);
+	creel__lock_release(&times->lock);
+	if (rc < 0)
+		return rc;
+	return expired ? expire_now(f) : give(f, times);
+}
+
+static int submit_undue(creel_future *f, struct creel__times *times)
+{
+	creel_executor *ex = f->executor;
+	bool expired;
+	if (creel__load(&ex->error, relaxed))
+		return CREEL_EFAILED;
+	/* Held, so that nobody ends it before its timers are set. The flags of its class's tasks it
+	 * gets when the class does. */
+	creel__future_let_go(f, ex->task_flags, CREEL__OWNED | CREEL__HELD);
+	if (!add(ex, times))
+		return -ESHUTDOWN;
+	creel__lock_acquire(&times->lock);
+	times->future = f;
+	int rc = set_timers_locked(times, &expired);
+	times->in_hand = rc == CREEL__TIMER_DUE;
+	creel__lock_release(&times->lock);
+	if (rc == 0) {
+		if (expired)
+			return expire_now(f);
+		creel__future_let_go(f, CREEL__HELD, 0);
+		return 0;
+	}
+	creel__undue_take(f->executor, times);
+	if (rc == CREEL__TIMER_DUE) {
+		(void)hand_over(f, times);
+		return 0;
+	}
+	creel__times_stop(times);
+	creel__executor_unkeep(ex);
+	return rc;
+}
+
+int creel__due_submit(creel_task *task)
+{
+	creel_future *f = &task->future;
+	struct creel__times *times = creel__options_find(f)->times;
+	const creel_executor *ex = f->executor;
+	uint16_t generation = ex->generation;
+	creel__add(&times->refs, 1, relaxed);
+	int rc = times->due_at ? submit_undue(f, times) : submit_due(f, times);
+	/* A task that ran here may have forked, and this may be the child. */
+	if (!creel__fork_foreign(generation))
+		creel__times_unref(times);
+	return rc;
+}
+
+/* The next task that is not due, now SETTLING and off the list; NULL if there is none. Waits for
+ * those that others have won, and are about to take off. */
+static creel_future *next_undue_locked(creel_executor *ex)
+{
+	while (!creel__list_is_empty(&ex->undue)) {
+		struct creel__times *times = creel__of(ex->undue.next, struct creel__times, node);
+		creel_future *f = times->task;
+		uint64_t s = creel__load(&f->state, relaxed);
+		while ((s & (CREEL__STATE | CREEL__HELD)) == CREEL__PENDING) {
+			/* [PIN-1] acquire: as in creel__task_claim() */
+			if (!creel__cas(&f->state, &s, s + CREEL__SETTLING, acquire, relaxed))
+				continue;
+			creel__list_remove(&times->node);
+			ex->undue_count--;
+			return f;
+		}
+		creel__cond_wait(&ex->undue_changed, &ex->undue_lock, CREEL_FOREVER);
+	}
+	return NULL;
+}
+
+bool creel__undue_close(creel_executor *ex)
+{
+	creel_future *f;
+	if (ex->is_static)
+		return true;
+	creel__lock_acquire(&ex->undue_lock);
+	ex->undue_closed = true;
+	while ((f = next_undue_locked(ex))) {
+		creel__lock_release(&ex->undue_lock);
+		creel__task_fail_claimed(
+			(creel_task *)f,
+			creel__error_make(CREEL_KIND_SHUT_DOWN, -ESHUTDOWN, creel__task_name(f),
+					  "the executor was shut down before the task was due"));
+		if (creel__executor_foreign(ex))
+			return false;
+		creel__lock_acquire(&ex->undue_lock);
+	}
+	creel__lock_release(&ex->undue_lock);
+	return true;
+}

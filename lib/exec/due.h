@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* Tasks that become due, and that expire: giving them to their executors. */
+#ifndef CREEL__EXEC_DUE_H
+#define CREEL__EXEC_DUE_H
+
+#include "exec/executor.h"
+#include <creel/submit.h>
+
+/* 0; or what is wrong with the times that options ask for: -EINVAL, or -ENOTSUP, -EPERM for what
+ * the clock is. */
+int creel__due_check(const creel_executor *ex, const creel_submit_options *options);
+
+/* That code in words; NULL if it is about something else. */
+const creel_error *creel__due_explain(const creel_executor *ex, const creel_submit_options *options,
+				      int code);
+
+/* Hands over a task that nobody else knows, and whose options have times, now or when it is due.
+ * 0, or a code: then the task is the caller's. */
+int creel__due_submit(creel_task *task);
+
+/* Fails what is not due as shut down, now and from now on. False: a callback has forked, and this
+ * is the child. */
+bool creel__undue_close(creel_executor *ex);
+
+/* How many there are. */
+size_t creel__undue_count(creel_executor *ex);
+
+#endif

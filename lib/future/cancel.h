@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* Ending a task that has not started, as a timer does. */
+#ifndef CREEL__FUTURE_CANCEL_H
+#define CREEL__FUTURE_CANCEL_H
+
+#include "future/block.h"
+
+/* For creel__future_end_pinned(): true if the task has not started here, nor been cancelled. It
+ * stays as it is until then. Waits while somebody else asks its executor about it. */
+bool creel__future_pin(creel_future *f);
+
+/* The same, and it is HELD, wherever it runs. */
+bool creel__future_hold(creel_future *f);
+
+/* Ends it by the path of a cancelled one, with that error (takes over the reference), unless it has
+ * started in another process. */
+void creel__future_end_pinned(creel_future *f, const creel_error *error);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* The timers of a task; see future/times.h. */
+#include "future/times.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+
+static int64_t after(int64_t now, int64_t ns)
+{
+	return ns ? creel__later(now, ns) : INT64_MAX;
+}
+
+struct creel__times *creel__times_new(creel_future *f, const creel_submit_options *options)
+{
+	struct creel__times *times = creel__zalloc(sizeof *times);
+	if (!times)
+		return NULL;
+	int64_t now = creel_clock_now(options->clock).ns;
+	times->task = f;
+	times->clock = options->clock;
+	times->due_at = options->delay_ns ? creel__later(now, options->delay_ns) : 0;
+	times->expires_at = after(now, options->expiry_ns);
+	times->expiry_ns = options->expiry_ns;
+	creel__store(&times->refs, 1, relaxed);
+	creel__list_init(&times->node);
+	return times;
+}
+
+void creel__times_unref(struct creel__times *times)
+{
+	/* [TIMES-1] acq_rel: whoever frees it comes after everybody's use; pairs with itself */
+	if (times && creel__sub(&times->refs, 1, acq_rel) == 1)
+		creel__free(times);
+}
+
+static void stop_timer(struct creel__times *times, struct creel__timer *timer)
+{
+	if (creel__timer_cancel(timer))
+		creel__times_unref(times);
+}
+
+void creel__times_stop(struct creel__times *times)
+{
+	creel__lock_acquire(&times->lock);
+	bool due_set = times->due_set, expiry_set = times->expiry_set;
+	times->due_set = times->expiry_set = false;
+	times->future = NULL;
+	creel__lock_release(&times->lock);
+	if (due_set)
+		stop_timer(times, &times->due);
+	if (expiry_set)
+		stop_timer(times, &times->expiry);
+}
+
+bool creel__times_in_hand(struct creel__times *times)
+{
+	creel__lock_acquire(&times->lock);
+	bool in_hand = times->in_hand;
+	creel__lock_release(&times->lock);
+	return in_hand;
+}
+
+void creel__undue_take(creel_executor *ex, struct creel__times *times)
+{
+	creel__lock_acquire(&ex->undue_lock);
+	ex->undue_count -= !creel__list_is_empty(&times->node);
+	creel__list_remove(&times->node);
+	creel__cond_broadcast_locked(&ex->undue_changed);
+	creel__executor_keep(ex);
+	creel__lock_release(&ex->undue_lock);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * When a task may run: its delay and its expiry, and the clock that they are of.
+ *
+ * NOT DUE  A task that is not due is PENDING and OWNED: it stands in its executor's list of those,
+ *          and the executor's class has never heard of it. Three want it off the list: its clock,
+ *          which hands it over; a canceller; and who shuts the executor down. Each has to win the
+ *          state word (HELD, PINNED, SETTLING). The first two then come for the list's lock. Who
+ *          shuts down has that lock: if another one has won, it waits until that one has taken the
+ *          task off the list. So when it is through the list is empty, and stays so.
+ * KEEPS    Whoever takes a task off the list uses the executor, until the class has it or it has
+ *          ended: creel_executor.keeps counts them, and one more for all users together.
+ * IN HAND  While the class is being given a task, its expiry does nothing but leave a note, which
+ *          the giver finds afterwards; and a canceller asks no custom executor for it, which has
+ *          not seen it yet, or not all of it.
+ * ENDING   A task that ends stops its timers first (creel__times_stop()), under the lock under
+ *          which a timer wins the state word. So a timer that has not won it never looks at the
+ *          task again, and needs no reference to it.
+ *
+ * LOCKS    creel__times.lock (rank 5): what is below it. Under it a timer is set, and somebody
+ *          waits for the end of HELD, whose holder never takes it. creel_executor.undue_lock (rank
+ *          16, a leaf): the list.
+ */
+#ifndef CREEL__FUTURE_TIMES_H
+#define CREEL__FUTURE_TIMES_H
+
+#include "base/list.h"
+#include "future/class.h"
+#include "future/hook.h"
+#include "sync/lock.h"
+#include "time/timer.h"
+#include <creel/submit.h>
+
+struct creel__times {
+	/* Set at birth. */
+	creel_future *task; /* for whoever finds it in the list */
+	creel_clock *clock;
+	int64_t due_at, expires_at; /* INT64_MAX: never */
+	int64_t expiry_ns;          /* what was asked for */
+
+	_Atomic(uint32_t) refs; /* the task's options, each timer that is set */
+	struct creel__list node;
+	struct creel__lock lock;
+	creel_future *future; /* the task, NULL once it ends */
+	bool due_set, expiry_set;
+	bool in_hand, missed; /* missed: it expired while it was in hand */
+	struct creel__timer due, expiry;
+};
+
+/* Whether options ask for any of this. */
+static inline bool creel__times_wanted(const creel_submit_options *o)
+{
+	return o->delay_ns || o->expiry_ns || o->clock;
+}
+
+/* Those of a task, or NULL. */
+static inline struct creel__times *creel__times_of(creel_future *f)
+{
+	struct creel__options *options = creel__options_of(f);
+	return options ? options->times : NULL;
+}
+
+/* With one reference; NULL without memory. */
+struct creel__times *creel__times_new(creel_future *f, const creel_submit_options *options);
+void creel__times_unref(struct creel__times *times); /* NULL does nothing */
+
+/* The task ends. */
+void creel__times_stop(struct creel__times *times);
+
+bool creel__times_in_hand(struct creel__times *times);
+
+/* Takes a task off the list of those that are not due. The executor is kept from then on. */
+void creel__undue_take(creel_executor *ex, struct creel__times *times);
+
+/* expire.c */
+/* With the lock held: sets the timer. 0, CREEL__TIMER_DUE, or why it cannot be set. */
+int creel__times_set_expiry_locked(struct creel__times *times);
+/* The class has been given the task, which is no longer in hand. */
+void creel__times_given(struct creel__times *times);
+/* Ends a task that the caller has PINNED as expired. */
+void creel__times_expire(creel_future *f);
+
+#endif
