@@ -8,6 +8,7 @@
 #include <creel/error.h>
 #include <creel/executor.h>
 #include <creel/future.h>
+#include <creel/jobs.h>
 #include <creel/map.h>
 #include <creel/pools.h>
 #include <creel/promise.h>

@@ -5,6 +5,7 @@
  * STOPPED  A task that returns -ECANCELED after it was asked to stop has done what it was asked to:
  *          its error is of kind cancelled, and nobody is told that it went unread.
  */
+#include "exec/job.h"
 #include "exec/task.h"
 #include "future/result.h"
 #include "sync/local.h"
@@ -69,6 +70,8 @@ static int say_why(creel_task *task, int code, const void *data, size_t size, co
 						 .size = size};
 	if (f && creel__future_foreign(f))
 		return -EPERM;
+	if (f && creel__future_is_strand(f))
+		return -EINVAL;
 	if (f)
 		creel__result_error(f, creel__error_build(&parts, format, args));
 	else

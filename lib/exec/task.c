@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/cold.h"
 #include "exec/executor.h"
+#include "exec/job.h"
 #include "future/argument.h"
 #include "future/future.h"
 #include "future/hook.h"
@@ -106,17 +107,33 @@ void creel__task_end_hooked(creel_task *task)
 	creel__future_settle(f, creel__result_get_error(f) ? CREEL__FAILED : CREEL__FINISHED, 1);
 }
 
+static const char ended_its_thread[] = "the task ended its thread (pthread_exit or pthread_cancel)";
+
+/* The task has forked jobs and not joined them, or one of its jobs has ended its thread. */
+static CREEL__COLD void join_jobs(creel_task *task, uintptr_t forked, int *ret_code)
+{
+	creel_future *f = &task->future;
+	if (!creel__jobs_join(creel__self(), forked))
+		return;
+	*ret_code = CREEL_EFAILED;
+	creel__result_error(f, creel__error_make(CREEL_KIND_EXITED, CREEL_EFAILED,
+						 creel__task_name(f), "%s", ended_its_thread));
+}
+
 bool creel__task_call(creel_task *task, int *ret_code)
 {
 	creel_future *f = &task->future;
 	struct creel__local *local = creel__self();
 	creel_fn fn = f->fn;
+	uintptr_t forked = local->forked;
 	f->outer = local->task;
 	local->task = task;
 	void *data;
 	size_t size;
 	creel__argument(f, &data, &size);
 	bool stayed = creel__user_call(f->generation, *ret_code = fn(task, data, size), *ret_code);
+	if (stayed && local->forked != forked)
+		join_jobs(task, forked, ret_code);
 	local->task = f->outer;
 	return stayed;
 }
@@ -146,13 +163,14 @@ void creel__task_exited(const creel_task *last)
 	local->draining = local->destroying = false;
 	local->hooks = 0;
 	local->forgetting = NULL;
+	/* They may have lain on that stack. */
+	local->forked = 0;
 	while (local->task && (!last || ended != last)) {
 		creel_future *f = &local->task->future;
 		ended = local->task;
 		local->task = f->outer;
-		fail(f, creel__error_make(
-				CREEL_KIND_EXITED, CREEL_EFAILED, creel__task_name(f),
-				"the task ended its thread (pthread_exit or pthread_cancel)"));
+		fail(f, creel__error_make(CREEL_KIND_EXITED, CREEL_EFAILED, creel__task_name(f),
+					  "%s", ended_its_thread));
 	}
 	/* What it had put off until a callback returned that never will. */
 	if (local->deferred || local->dying) {
@@ -378,22 +396,29 @@ void creel_task_reject(creel_task *task, int kind, int code, const char *format,
 	va_end(args);
 }
 
+/* Whether the task, which is this process's, can have a result: 0 or a code. */
+static inline int check_result(const creel_task *task)
+{
+	if (creel__future_foreign(&task->future))
+		return -EPERM;
+	return creel__future_is_strand(&task->future) ? -EINVAL : 0;
+}
+
 int creel_return(creel_task *task, const void *data, size_t size)
 {
-	return creel__future_foreign(&task->future) ? -EPERM
-						    : creel__result_copy(&task->future, data, size);
+	int rc = check_result(task);
+	return rc ? rc : creel__result_copy(&task->future, data, size);
 }
 
 void *creel_return_reserve(creel_task *task, size_t size)
 {
-	return creel__future_foreign(&task->future) ? NULL
-						    : creel__result_reserve(&task->future, size);
+	return check_result(task) ? NULL : creel__result_reserve(&task->future, size);
 }
 
 int creel_return_move(creel_task *task, creel_buffer buffer)
 {
-	return creel__future_foreign(&task->future) ? -EPERM
-						    : creel__result_move(&task->future, buffer);
+	int rc = check_result(task);
+	return rc ? rc : creel__result_move(&task->future, buffer);
 }
 
 bool creel_task_cancelled(const creel_task *task)
@@ -403,6 +428,8 @@ bool creel_task_cancelled(const creel_task *task)
 		return false;
 	if (asked && creel__load(asked, relaxed))
 		return true;
+	if (creel__future_is_strand(&task->future))
+		return creel__strand_was_asked((const struct creel__strand *)task);
 	return creel__load(&task->future.state, relaxed) & CREEL__ASKED ||
 	       creel__load(&task->future.executor->kills, relaxed);
 }

@@ -2,6 +2,7 @@
 /* Where a task is: its executor, its future, its worker; and the words that its executor keeps in
  * it. */
 #include "exec/executor.h"
+#include "exec/job.h"
 #include "future/future.h"
 #include "future/result.h"
 #include "sync/local.h"
@@ -23,7 +24,8 @@ creel_executor *creel_task_executor(creel_task *task)
 
 creel_future *creel_task_future(creel_task *task)
 {
-	return is_here(task) ? creel_future_ref(&task->future) : NULL;
+	bool has_one = is_here(task) && !creel__future_is_strand(&task->future);
+	return has_one ? creel_future_ref(&task->future) : NULL;
 }
 
 /* They stand where the result will: nobody writes that before the task runs or is rejected. */
@@ -41,15 +43,19 @@ void **creel_task_words(creel_task *task)
 
 void *creel_task_local(creel_task *task)
 {
-	(void)task;
+	struct creel__strand *s = task ? creel__strand_of(task) : NULL;
 	struct creel__worker *worker = creel__self()->worker;
+	if (s)
+		return s->data;
 	return worker ? worker->local : NULL;
 }
 
 unsigned creel_task_worker(creel_task *task)
 {
-	(void)task;
+	struct creel__strand *s = task ? creel__strand_of(task) : NULL;
 	struct creel__worker *worker = creel__self()->worker;
+	if (s)
+		return s->number;
 	return worker ? worker->index : UINT_MAX;
 }
 

@@ -34,6 +34,8 @@ enum creel__purpose {
 
 struct creel__worker;
 struct creel__watcher;
+struct creel__job;
+struct creel__deque;
 
 /*
  * The operations of an executor, called with a valid executor of this process. Semantics and codes
@@ -78,6 +80,14 @@ struct creel__executor_class {
 	/* The calling thread is a worker that says that it looks for a task, and now does
 	 * something else. Only for executors that set the worker's `need`. */
 	void (*stop_looking)(struct creel__worker *worker);
+	/* A worker with a deque forks for the first time: from now on the others look into it. */
+	void (*use_deque)(struct creel__worker *worker);
+	/* A worker has forked a job while its `need` was not 0. */
+	void (*forked)(creel_executor *ex);
+	/* Or NULL: jobs cannot be posted. Takes the job, and returns 0 or a code. */
+	int (*post)(creel_executor *ex, struct creel__job *job);
+	/* True if the job was posted and is out of the queue now. */
+	bool (*unpost)(creel_executor *ex, struct creel__job *job);
 	/* Whether a function and an argument can be had by the workers: 0, -ENOEXEC,
 	 * -EFAULT, -ENOSPC. */
 	int (*vet)(creel_executor *ex, creel_fn fn, const void *arg, size_t size);
@@ -122,6 +132,7 @@ struct creel__worker {
 	const _Atomic(uint32_t) *need;
 	_Atomic(uint32_t) looking;      /* CREEL__LOOKS, set by the worker; CREEL__RELIED */
 	const creel_future *dispatched; /* plain: its own; the task that it took from the queue */
+	struct creel__deque *deque;     /* of jobs that it forks; NULL: they run in their joins */
 };
 
 enum {

@@ -49,6 +49,8 @@ struct creel__local {
 	/* exec/task.c: the innermost task that runs, and the worker that runs it. */
 	struct creel_task *task;
 	struct creel__worker *worker;
+	/* exec/job.c: the jobs that it has forked and not joined. */
+	uintptr_t forked;
 	/* What a thread of a pool left behind when it became one that only runs thread-specific
 	 * destructors: the pool's name for it. Compared, never followed. */
 	const void *left;

@@ -38,6 +38,7 @@ void creel__pool_break(struct creel__pool *pool, const creel_error *error)
 	creel__lock_release(&pool->lock);
 	for (unsigned i = 0; i < CREEL__LISTS; i++)
 		fail_list(pool, taken.list[i], error);
+	creel__pool_run_posted_here(pool);
 	creel__error_unref(error);
 }
 

@@ -156,6 +156,7 @@ static creel_executor *make(const creel_thread_pool_options *o)
 	creel__list_init(&pool->roster);
 	creel__list_init(&pool->idle);
 	creel__list_init(&pool->zombies);
+	creel__list_init(&pool->posted_jobs);
 	creel__pool_update_need_locked(pool);
 	int started, rc = o->flags & CREEL_PRESTART ? creel__pool_prestart(pool, &started) : 0;
 	return rc ? refuse_prestart(pool, started, rc) : &pool->base;

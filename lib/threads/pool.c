@@ -23,7 +23,8 @@ void creel__pool_update_need_locked(struct creel__pool *pool)
 		need = CREEL__REFUSED;
 	if (pool->waking)
 		need |= CREEL__WAKING;
-	creel__store(&pool->need, need, relaxed);
+	/* [DEQ-3] seq_cst: before a look into the deques; pairs with the load in fork_job() */
+	creel__store(&pool->need, need, seq_cst);
 }
 
 /* Returns the word that is then to be unparked, or NULL: the worker watches it. */
@@ -156,6 +157,8 @@ void creel__pool_set_gates_locked(struct creel__pool *pool, enum creel__gate gat
 bool creel__pool_try_vacate_locked(struct creel__pool *pool)
 {
 	unsigned i = 0;
+	if (!creel__list_is_empty(&pool->posted_jobs))
+		return false;
 	while (i < pool->shards && creel__shard_try_vacate(&pool->shard[i]))
 		i++;
 	if (i == pool->shards)
@@ -167,7 +170,7 @@ bool creel__pool_try_vacate_locked(struct creel__pool *pool)
 }
 
 /* There was no worker: makes the first one, and opens the gates if that worked. */
-static int ensure_worker(struct creel__pool *pool)
+int creel__pool_ensure_worker(struct creel__pool *pool)
 {
 	int rc = 0;
 	creel__lock_acquire(&pool->lock);
@@ -234,7 +237,7 @@ static int submit(creel_executor *ex, creel_task *task)
 		case CREEL__GATE_NO_WORKERS:
 			break;
 		}
-		int rc = ensure_worker(pool);
+		int rc = creel__pool_ensure_worker(pool);
 		if (rc)
 			return rc;
 	}
@@ -248,7 +251,8 @@ struct totals {
  * was pending or running. */
 static struct totals totals_locked(struct creel__pool *pool)
 {
-	struct totals t = {.ended = pool->ended + creel__pool_lent_ended(pool),
+	struct totals t = {.submitted = pool->ever_posted - pool->unposted,
+			   .ended = pool->ended + creel__pool_lent_ended(pool),
 			   .cancelled = pool->cancelled,
 			   .failed = pool->failed,
 			   .begun = pool->begun};
@@ -326,8 +330,10 @@ void creel__pool_shut(struct creel__pool *pool, unsigned flags, creel_deadline d
 		creel__pool_update_need_locked(pool);
 		creel__pool_await_lent_locked(pool);
 	}
-	if (flags & CREEL_SHUTDOWN_CANCEL)
+	if (flags & CREEL_SHUTDOWN_CANCEL) {
+		creel__store(&pool->base.cancels, true, relaxed);
 		creel__pool_take_all_locked(pool, &taken);
+	}
 	creel__pool_kick_all_locked(pool);
 	creel__lock_release(&pool->lock);
 	if (flags & CREEL_SHUTDOWN_CANCEL)
@@ -450,6 +456,10 @@ static const struct creel__executor_class thread_pool_class = {
 	.lent_ended = creel__pool_count_lent,
 	.awaited = awaited,
 	.stop_looking = creel__pool_stop_looking,
+	.use_deque = creel__pool_use_deque,
+	.forked = creel__pool_forked,
+	.post = creel__pool_post,
+	.unpost = creel__pool_unpost,
 	.ended = creel__pool_ended,
 	.shutdown = shutdown,
 	.drain = drain,

@@ -68,12 +68,19 @@
  *          task wakes nobody. Resuming makes `need` true again and wakes one if there is work. A
  *          worker that is not asleep by then follows when it next takes the lock, and looks after
  *          that. A shutdown resumes.
+ *
+ * JOBS     (threads/jobs.c) A worker looks for jobs before it looks for tasks, but for every 61st
+ *          time: what has been begun is ended first. Posted jobs are queued and taken under the
+ *          lock. Of forked jobs no wake-up is lost either: a fork pushes the job and then looks at
+ *          `need`; whoever is about to sleep, or was in flight, first stores `need` and then looks
+ *          into the deques; all four in one order [DEQ-3].
  */
 #ifndef CREEL__THREADS_POOL_H
 #define CREEL__THREADS_POOL_H
 
 #include "base/list.h"
 #include "exec/executor.h"
+#include "exec/job.h"
 #include "exec/task.h"
 #include "sync/lock.h"
 #include "sync/thread.h"
@@ -123,6 +130,9 @@ struct creel__pool_worker {
 	bool finalized;            /* likewise */
 	bool initialized;          /* plain: only its own thread uses it */
 	unsigned next_shard;
+	unsigned turns;          /* looks for work: see JOBS */
+	struct creel__job *job;  /* plain: its own; what it has found, if that is a job */
+	bool posted;             /* likewise: and that was posted */
 	uint32_t attended;       /* the last call-in that it followed; likewise */
 	_Atomic(uint32_t) woken; /* parked on: an enum creel__sleep */
 	struct creel__batch batch;
@@ -145,10 +155,13 @@ struct creel__pool {
 
 	/* Written under the lock, read without it by submitters and workers. */
 	alignas(64) _Atomic(uint32_t) need;
-	_Atomic(uint32_t) attention;     /* counts call-ins */
-	_Atomic(uint32_t) refused_looks; /* since the system refused a thread */
-	_Atomic(unsigned) sharers;       /* max_workers */
-	_Atomic(unsigned) slots;         /* the workers' numbers are below */
+	_Atomic(uint32_t) attention;         /* counts call-ins */
+	_Atomic(uint32_t) refused_looks;     /* since the system refused a thread */
+	_Atomic(unsigned) sharers;           /* max_workers */
+	_Atomic(unsigned) slots;             /* the workers' numbers are below */
+	_Atomic(bool) jobs;                  /* somebody has forked or posted one */
+	_Atomic(struct creel__deque *) used; /* deques that were forked into; only grows */
+	_Atomic(uint32_t) posted;            /* jobs */
 
 	alignas(64) struct creel__lock lock;
 	struct creel__cond changed; /* workers went idle or went away */
@@ -158,7 +171,9 @@ struct creel__pool {
 	int helpers;          /* of leaving: those that cancel the rest of a shutdown */
 	bool put_off;         /* the last worker stays only because another one is starting */
 	bool closed, broken, released;
-	struct creel__list roster, idle, zombies;
+	struct creel__list roster, idle, zombies, posted_jobs;
+	struct creel__deque *deques; /* of all workers, that were and are */
+	uint64_t ever_posted, unposted;
 	unsigned idle_count, initializing;
 	uint64_t started, died;
 	/* Of the workers that went, and of tasks that were ended without a worker. */
@@ -175,6 +190,8 @@ unsigned creel__pool_slots_for(int max_workers);
 /* pool.c */
 /* Starts min_workers. 0, or a code: then *ret_count is how many there are. */
 int creel__pool_prestart(struct creel__pool *pool, int *ret_count);
+/* The same for the first worker of all, before a task or job can be queued. */
+int creel__pool_ensure_worker(struct creel__pool *pool);
 const struct creel__executor_class *creel__thread_pool_class(void);
 void creel__pool_update_need_locked(struct creel__pool *pool);
 void creel__pool_wake_one(struct creel__pool *pool);
@@ -249,6 +266,39 @@ void creel__pool_review(struct creel__pool *pool, struct creel__shard *shard);
 void creel__pool_call_in_locked(struct creel__pool *pool);
 /* What a worker that leaves had claimed: others will run it. In a broken pool it fails instead. */
 void creel__pool_give_back_locked(struct creel__pool *pool, struct creel__batch *batch);
+
+/* find.c */
+enum creel__look {
+	CREEL__GLANCE, /* may miss what is queued meanwhile */
+	CREEL__SURE,
+};
+/* The next task, from the shards or another worker's batch, or a job; NULL: there is none. */
+creel_task *creel__pool_find(struct creel__pool_worker *w, enum creel__look look);
+/* Runs what that has found. */
+void creel__pool_run_found(struct creel__pool_worker *w, creel_task *task);
+
+/* jobs.c */
+/* A worker's first step, and what is left when it has gone. */
+void creel__pool_lend_deque_locked(struct creel__pool_worker *w);
+void creel__pool_return_deque_locked(struct creel__pool_worker *w);
+void creel__pool_free_deques(struct creel__pool *pool);
+/* Whether there is a job for somebody. */
+bool creel__pool_has_jobs_locked(struct creel__pool *pool);
+/* True if it has found one: w->job. Nothing is looked for while nobody uses jobs. */
+bool creel__pool_find_job(struct creel__pool_worker *w);
+/* In a broken pool: runs what was posted. */
+void creel__pool_run_posted_here(struct creel__pool *pool);
+/* Operations of the class. */
+void creel__pool_use_deque(struct creel__worker *worker);
+void creel__pool_forked(creel_executor *ex);
+int creel__pool_post(creel_executor *ex, struct creel__job *job);
+bool creel__pool_unpost(creel_executor *ex, struct creel__job *job);
+
+static inline bool creel__pool_may_have_jobs(struct creel__pool *pool)
+{
+	/* [DEQ-3] seq_cst: after need was stored; pairs with creel__pool_use_deque() */
+	return creel__load(&pool->jobs, seq_cst);
+}
 
 /* watch.c */
 /* A worker on the idle list watches its word for spin_ns. True: it was woken. False: the word says

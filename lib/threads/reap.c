@@ -99,6 +99,7 @@ static void destroy(struct creel__pool *pool)
 		creel__thread_detach(zombie_of(node)->thread);
 		creel__free(zombie_of(node));
 	}
+	creel__pool_free_deques(pool);
 	creel__executor_fini(&pool->base);
 	creel__free(pool);
 }
@@ -122,6 +123,7 @@ void creel__pool_bury(struct creel__pool_worker *w)
 	pool->begun += creel__load(&w->base.begun, relaxed);
 	pool->ended += creel__load(&w->base.ended, relaxed);
 	pool->cancelled += creel__load(&w->base.cancelled, relaxed);
+	creel__pool_return_deque_locked(w);
 	creel__pool_reap_locked(pool);
 	creel__list_remove(&w->roster);
 	creel__list_append(&pool->zombies, &w->roster);

@@ -135,6 +135,8 @@ void creel__pool_give_back_locked(struct creel__pool *pool, struct creel__batch 
 
 bool creel__pool_has_work_locked(struct creel__pool *pool)
 {
+	if (creel__pool_may_have_jobs(pool) && creel__pool_has_jobs_locked(pool))
+		return true;
 	for (unsigned i = 0; i < pool->shards; i++)
 		if (!creel__shard_is_empty(&pool->shard[i]))
 			return true;

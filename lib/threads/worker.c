@@ -19,37 +19,6 @@
 #include "threads/pool.h"
 #include <errno.h>
 
-enum look {
-	GLANCE, /* may miss what is queued meanwhile */
-	SURE,
-};
-
-/* A task from the shards, each first in turn, or from another worker's batch. */
-static creel_task *find(struct creel__pool_worker *w, enum look look)
-{
-	struct creel__pool *pool = w->pool;
-	unsigned start = w->next_shard++;
-	unsigned sharers = creel__load(&pool->sharers, relaxed);
-	bool steal = look == SURE;
-	for (unsigned i = 0; i < pool->shards; i++) {
-		struct creel__shard *shard = &pool->shard[(start + i) & (pool->shards - 1)];
-		creel_task *task;
-		enum creel__claimed claimed;
-		if (look == GLANCE && creel__shard_looks_empty(shard))
-			continue;
-		steal = true;
-		while ((claimed = creel__shard_claim(shard, &w->batch, sharers, w->attended,
-						     &task)) == CREEL__CLAIMED_REVIEW)
-			creel__pool_review(pool, shard);
-		/* What is now in the batch was in sight of no sleeper while it moved. */
-		if (claimed == CREEL__CLAIMED_BATCH)
-			creel__pool_nudge(pool);
-		if (task)
-			return task;
-	}
-	return steal ? creel__pool_steal(w) : NULL;
-}
-
 static bool is_surplus_locked(const struct creel__pool *pool)
 {
 	return pool->alive > pool->max_workers && pool->alive > 1;
@@ -104,7 +73,7 @@ static void stop_looking(struct creel__pool_worker *w)
 /* The task of a worker that was woken: what it leaves behind is the next one's. */
 static creel_task *find_and_pass_on(struct creel__pool_worker *w)
 {
-	creel_task *task = find(w, GLANCE);
+	creel_task *task = creel__pool_find(w, CREEL__GLANCE);
 	if (task) {
 		stop_looking(w);
 		creel__pool_pass_on(w->pool);
@@ -243,7 +212,7 @@ static creel_task *idle(struct creel__pool_worker *w)
 {
 	for (;;) {
 		enum verdict verdict = settle_down(w);
-		creel_task *task = verdict == LEAVE ? NULL : find(w, SURE);
+		creel_task *task = verdict == LEAVE ? NULL : creel__pool_find(w, CREEL__SURE);
 		if (task) {
 			stay_awake(w);
 			return task;
@@ -281,7 +250,7 @@ static creel_task *next_task(struct creel__pool_worker *w)
 		return NULL;
 	creel_task *task = creel__batch_take(&w->batch);
 	if (!task)
-		task = find(w, GLANCE);
+		task = creel__pool_find(w, CREEL__GLANCE);
 	if (!task)
 		return idle(w);
 	stop_looking(w);
@@ -291,7 +260,7 @@ static creel_task *next_task(struct creel__pool_worker *w)
 static void serve(struct creel__pool_worker *w, creel_task *task)
 {
 	for (; task; task = next_task(w))
-		creel__task_dispatch(&w->base, task);
+		creel__pool_run_found(w, task);
 }
 
 void creel__worker_started_locked(struct creel__pool *pool)
@@ -334,6 +303,7 @@ static void enroll_locked(struct creel__pool_worker *w)
 	while (!(before = free_number_locked(pool, &w->base.index)))
 		creel__cond_wait(&pool->changed, &pool->lock, CREEL_FOREVER);
 	creel__list_append(before, &w->roster);
+	creel__pool_lend_deque_locked(w);
 	w->next_shard = w->base.index;
 }
 
@@ -456,6 +426,7 @@ static void ended(void *arg)
 	struct creel__pool_worker *w = arg;
 	creel__fork_returned(w->pool->base.generation, 0);
 	creel__task_exited(NULL);
+	creel__jobs_drop(w->base.deque, 0);
 	/* [COUNT-1] release: as where a worker counts a task that returned */
 	creel__store(&w->base.ended, creel__load(&w->base.begun, relaxed), release);
 	if (!w->initialized) {

@@ -78,6 +78,13 @@ static int source(void *ctx, void *item, size_t *size)
 	return 1;
 }
 
+static void never_job(creel_job *job, creel_task *task)
+{
+	(void)job;
+	(void)task;
+	_exit(1);
+}
+
 /* Every call on an executor. p is memory of the executor's, or NULL. */
 static void refuses_executor(creel_executor *ex, void *p)
 {
@@ -100,6 +107,10 @@ static void refuses_executor(creel_executor *ex, void *p)
 	CHILD(!f);
 	REFUSED(creel_executor_drain, ex, CREEL_FOREVER);
 	REFUSED(creel_executor_resize, ex, 2);
+	creel_job job = CREEL_JOB_INIT;
+	REFUSED(creel_job_post, ex, &job, never_job);
+	/* One that the parent has posted: jobs.c. */
+	GIVES(-EBUSY, creel_job_cancel, &job);
 	REFUSED(creel_executor_pause, ex);
 	REFUSED(creel_executor_resume, ex);
 	REFUSED(creel_executor_watch, ex, &(creel_hooks){.size = sizeof(creel_hooks)});
@@ -230,6 +241,9 @@ static void refuses_task(creel_task *task)
 	/* Those of a custom executor. */
 	GIVES(NULL, creel_task_words, task);
 	REFUSED(creel_task_run, task);
+	creel_job job = CREEL_JOB_INIT;
+	REFUSED(creel_job_fork, task, &job, never_job);
+	REFUSED(creel_job_join, task, &job);
 	IGNORED(creel_task_reject, task, CREEL_KIND_FAILED, -EIO, "no");
 }
 

@@ -12,6 +12,31 @@ import sys
 
 # name: (file, what stands there, what stands there instead)
 BUGS = {
+    # The owner takes the last job without telling the thieves first: it runs twice (parlaylib 54).
+    'steps back relaxed': (
+        'exec/job.c',
+        'creel__store(&d->bottom, bottom, seq_cst);',
+        'creel__store(&d->bottom, bottom, release);'),
+    # By then the owner may have put another job there (crossbeam 238).
+    'reads the slot after the swap': (
+        'exec/deque.c',
+        'return creel__cas(&d->top, &top, top + 1, seq_cst, relaxed) ? job : NULL;',
+        'if (!creel__cas(&d->top, &top, top + 1, seq_cst, relaxed))\n'
+        '\t\treturn NULL;\n'
+        '\tjob = creel__load(&d->ring[top % CREEL__RING], relaxed);\n'
+        '\treturn job;'),
+    # The joiner may be through, and the job gone.
+    'looks at what it gave back': (
+        'exec/job.c',
+        'if (creel__xchg(&job->state, state, release) == CREEL__JOB_WAITED)',
+        'if (creel__xchg(&job->state, state, release) == CREEL__JOB_WAITED ||\n'
+        '\t    creel__load(&job->state, relaxed) == CREEL__JOB_WAITED)'),
+    # A sleeper looks before it sees the job, and the forker looks before it sees the sleeper
+    # (enkiTS 24).
+    'forks in silence': (
+        'exec/job.c',
+        'creel__store(&d->bottom, bottom + 1, seq_cst);',
+        'creel__store(&d->bottom, bottom + 1, release);'),
     # A waiter does not say that it waits.
     'waits in silence': (
         'future/future.c',
@@ -205,13 +230,13 @@ BUGS = {
     # The worker does not look again after it has said that it sleeps.
     'sleeps without a look': (
         'threads/worker.c',
-        'creel_task *task = verdict == LEAVE ? NULL : find(w, SURE);',
-        'creel_task *task = verdict != LOOK ? NULL : find(w, SURE);'),
+        'creel_task *task = verdict == LEAVE ? NULL : creel__pool_find(w, CREEL__SURE);',
+        'creel_task *task = verdict != LOOK ? NULL : creel__pool_find(w, CREEL__SURE);'),
     # What it looks at before it sleeps may be old.
     'sleeps after a glance': (
         'threads/worker.c',
-        'creel_task *task = verdict == LEAVE ? NULL : find(w, SURE);',
-        'creel_task *task = verdict == LEAVE ? NULL : find(w, GLANCE);'),
+        'creel_task *task = verdict == LEAVE ? NULL : creel__pool_find(w, CREEL__SURE);',
+        'creel_task *task = verdict == LEAVE ? NULL : creel__pool_find(w, CREEL__GLANCE);'),
     # It was in flight, found nothing at a glance, and leaves the rest where it is.
     'stays awake in silence': (
         'threads/worker.c',
