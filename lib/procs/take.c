@@ -11,7 +11,9 @@
  *       outcome is not collected. So the worker also writes into each slot which task it begins,
  *       just before it says RUNNING; what says so is not sent again. A task that denies that as
  *       well is sent again CREEL__ATTEMPTS times at most. It can deny for itself, and for those
- *       before it in the same worker; what it denies for others is not seen.
+ *       before it in the same worker; what it denies for others is not seen. While it lives it is
+ *       not believed if it says of a younger one that this has begun: that one would become the
+ *       oldest, and what stands in its slot its outcome.
  */
 #include "procs/pool.h"
 
@@ -44,10 +46,22 @@ bool creel__unbegun_locked(struct creel__procs *p, const struct creel__proc *w, 
 	       (place->seq > first || (place->seq == first && is_ready(p, w, i)));
 }
 
+/* A worker serves in order: before a younger one this one has begun, whatever its word says. */
+static bool is_overtaken(struct creel__procs *p, const struct creel__proc *w, unsigned i)
+{
+	for (unsigned k = 0; k < CREEL__DEPTH; k++) {
+		const struct creel__place *place = &w->place[k];
+		if (place->task && place->seq > w->place[i].seq &&
+		    (place->began || place->collecting || !is_ready(p, w, k)))
+			return true;
+	}
+	return false;
+}
+
 bool creel__take_back_locked(struct creel__procs *p, struct creel__proc *w, unsigned i)
 {
 	uint64_t ready = CREEL__SLOT(w->place[i].seq, CREEL__SLOT_READY);
-	if (!creel__unbegun_locked(p, w, i))
+	if (!creel__unbegun_locked(p, w, i) || (!is_dead(w) && is_overtaken(p, w, i)))
 		return false;
 	/* Relaxed: only decides who has it; the worker has written nothing yet. */
 	return is_dead(w) || creel__cas(&creel__slot_of(p, w, i)->state, &ready, CREEL__SLOT_EMPTY,

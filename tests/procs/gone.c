@@ -182,6 +182,65 @@ CASE(gone, c25_c35_what_ended_before_one_that_denies_it_does_not_run_again)
 	ct_close(ex);
 }
 
+struct forgery {
+	struct ct_count *gate, *told, *end;
+	pid_t *pid;
+};
+
+/* Says of those behind it that they are done, and of itself that it has not begun. */
+static int task_forges(creel_task *task, const void *arg, size_t size)
+{
+	const struct forgery *forgery = arg;
+	struct misdeed_place place;
+	(void)size;
+	TASK(misdeed_find(task, &place));
+	*forgery->pid = getpid();
+	ct_pass(forgery->gate);
+	for (unsigned i = 0; i < CREEL__DEPTH; i++) {
+		struct creel__slot *slot = &place.control->slots[i];
+		uint64_t state = atomic_load(&slot->state);
+		if (slot != place.slot)
+			atomic_store(&slot->state, CREEL__SLOT(state >> 8, CREEL__SLOT_DONE));
+	}
+	atomic_store(&place.slot->began, 0);
+	deny(place.slot);
+	ct_open(forgery->told);
+	ct_pass(forgery->end);
+	raise(SIGKILL);
+	return 0;
+}
+
+static void forge(bool stop)
+{
+	creel_executor *ex = pt_pool(1);
+	struct forgery forgery = {ct_count_new(), ct_count_new(), ct_count_new(),
+				  ct_shared(sizeof(pid_t))};
+	struct ct_count *ran = ct_count_new();
+	creel_future *f = creel_submit(ex, task_forges, &forgery, sizeof forgery);
+	ct_until(*(volatile pid_t *)forgery.pid);
+	creel_future *behind = ct_submit_count(ex, ran);
+	ct_open(forgery.gate);
+	ct_pass(forgery.told);
+	if (stop)
+		(void)kill(*forgery.pid, SIGSTOP);
+	else
+		(void)creel_future_cancel(f);
+	ct_open(forgery.end);
+	ct_int(ct_long_drop(behind), 1);
+	ct_int(ct_count_get(ran), 1);
+	(void)ct_outcome(f);
+	creel_future_unref(f);
+	pt_works(ex);
+	ct_close(ex);
+}
+
+/* It is not taken back, which would make the forgery the outcome of the next one. */
+CASE(gone, c35_one_that_forges_the_outcome_of_the_next_is_not_believed)
+{
+	forge(false);
+	forge(true);
+}
+
 struct lie {
 	struct ct_count *ran, *gate;
 	bool done;
