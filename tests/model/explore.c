@@ -6,6 +6,8 @@
  *            everywhere. Each next one repeats the last as far as the last choice that has an
  *            alternative left, and takes that; when none is left, all were explored. Nothing is
  *            pruned: what is reported as exhausted was run.
+ * SAMPLES    With --share N a long exploration goes on behind one in N of the second choices other
+ *            than 0, which --seed picks, and behind every first one: the runs are a sample of all.
  * REPLAY     Choices other than 0, as "place:choice", name a schedule. A failing one is run once
  *            more with the trace on, and printed so that --replay runs it again.
  */
@@ -38,6 +40,9 @@ static int preemptions = -1, spurious = -1, stale = -1;
  * does not decide what was explored. Far above what any takes. */
 static unsigned long long most = 20 * 1000 * 1000;
 static const char *only, *replay;
+/* What a sample leaves out of this scenario: all but one in so many. */
+static unsigned long share = 1, share_now;
+static unsigned long long seed;
 
 unsigned model_choose(unsigned n)
 {
@@ -93,15 +98,31 @@ static bool run_schedule(void)
 	return verdict == WENT_WELL;
 }
 
+static bool is_left_out(void)
+{
+	unsigned long long mix = seed;
+	int others = 0;
+	for (int i = 0; share_now > 1 && i < path_length; i++) {
+		if (!path[i].chosen)
+			continue;
+		others++;
+		mix = (mix ^ ((unsigned)i << 8 | path[i].chosen)) * 0x9e3779b97f4a7c15u;
+		mix ^= mix >> 32;
+	}
+	return others == 2 && mix % share_now;
+}
+
 /* Moves on to the next schedule; false: there is none. */
 static bool next_path(void)
 {
 	path_length = path_at;
-	while (path_length && path[path_length - 1].chosen + 1 >= path[path_length - 1].of)
-		path_length--;
-	if (path_length == 0)
-		return false;
-	path[path_length - 1].chosen++;
+	do {
+		while (path_length && path[path_length - 1].chosen + 1 >= path[path_length - 1].of)
+			path_length--;
+		if (path_length == 0)
+			return false;
+		path[path_length - 1].chosen++;
+	} while (is_left_out());
 	return true;
 }
 
@@ -160,13 +181,15 @@ static bool run_traced(void)
 	return well;
 }
 
-static bool explore(void)
+/* Whether it was explored without a failure. */
+static bool explore_share(unsigned long one_in, unsigned long long *ret_schedules)
 {
 	double start = now_s();
 	unsigned long long schedules = 0;
 	int longest = 0;
 	bool more = true;
 	path_length = 0;
+	share_now = one_in;
 	while (more) {
 		schedules++;
 		if (!run_schedule()) {
@@ -184,13 +207,26 @@ static bool explore(void)
 			break;
 	}
 	double took = now_s() - start;
+	*ret_schedules = schedules;
 	printf("%s: %s %llu schedules (preemptions %d, spurious %d, early timeouts %d, "
 	       "stale reads %d; up to %d points) in %.1f s, %.0f/s\n",
-	       last_scenario->name, more ? "NOT EXHAUSTED after" : "exhausted", schedules,
-	       model_scenario->preemptions, model_scenario->spurious,
+	       last_scenario->name,
+	       more            ? "NOT EXHAUSTED after"
+	       : share_now > 1 ? "sampled"
+			       : "exhausted",
+	       schedules, model_scenario->preemptions, model_scenario->spurious,
 	       model_scenario->early_timeouts, model_scenario->stale, longest, took,
 	       (double)schedules / took);
 	return !more;
+}
+
+/* Of what is short, all. */
+static bool explore(void)
+{
+	enum { SHORT = 5000 };
+	unsigned long long schedules = 0;
+	bool well = explore_share(share, &schedules);
+	return well && share > 1 && schedules < SHORT ? explore_share(1, &schedules) : well;
 }
 
 static bool run_scenario(const struct model_scenario *scenario)
@@ -237,7 +273,7 @@ static void usage(const char *program)
 {
 	fprintf(stderr,
 		"usage: %s [--only SCENARIO] [--preemptions N] [--spurious N] [--stale N]\n"
-		"       [--schedules N] [--replay CHOICES]\n",
+		"       [--schedules N] [--share N [--seed N]] [--replay CHOICES]\n",
 		program);
 	exit(2);
 }
@@ -258,6 +294,10 @@ static void read_arguments(int argc, char **argv)
 			stale = atoi(value);
 		else if (strcmp(name, "--schedules") == 0)
 			most = strtoull(value, NULL, 10);
+		else if (strcmp(name, "--share") == 0)
+			share = strtoul(value, NULL, 10);
+		else if (strcmp(name, "--seed") == 0)
+			seed = strtoull(value, NULL, 10);
 		else if (strcmp(name, "--replay") == 0)
 			replay = value;
 		else
@@ -267,8 +307,15 @@ static void read_arguments(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	seed = (unsigned long long)time(NULL) / 86400;
 	read_arguments(argc, argv);
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	/* At night all is explored. */
+	const char *scale = getenv("CREEL_TEST_SCALE");
+	if (scale && atoi(scale) > 1)
+		share = 1;
+	if (share > 1)
+		printf("a sample: --share %lu --seed %llu\n", share, seed);
 	prepare();
 	int run = 0, well = 0;
 	for (const struct model_scenario *s = model_scenarios; s->name; s++) {
@@ -280,6 +327,6 @@ int main(int argc, char **argv)
 			break;
 	}
 	printf("%d scenario%s, %d %s\n", run, run == 1 ? "" : "s", well,
-	       replay ? "went well" : "exhausted without a failure");
+	       replay ? "went well" : "explored without a failure");
 	return run > 0 && well == run ? 0 : 1;
 }

@@ -113,7 +113,7 @@ void model_history_seen(const volatile void *p)
 /* Plain memory again, such as a stack that is used anew. */
 void model_history_forget(const volatile void *p, size_t size)
 {
-	for (size_t i = 0; i < size; i += 4) {
+	for (size_t i = 0; model_scenario->stale && i < size; i += 4) {
 		struct history *h = history_of((const volatile char *)p + i);
 		if (h)
 			h->count = 0;

@@ -41,16 +41,25 @@ static size_t watched;
 /* Where the program's own variables are: symbols of the linker. */
 extern char __data_start[], _end[];
 
+/* In large pages where there are some: what is looked at lies far apart. */
+static void *map_table(size_t size)
+{
+	enum { LARGE = 2 << 20 };
+	char *p = mmap(NULL, size + LARGE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		model_fail("harness", "no memory for the tables");
+	p += -(uintptr_t)p % LARGE;
+	(void)madvise(p, size, MADV_HUGEPAGE);
+	return p;
+}
+
 static void map_tables(void)
 {
 	size_t data = (size_t)(_end - __data_start);
 	watched = sizeof *model_memory + (data + 63) / 64 * 64;
-	cells = mmap(NULL, watched * sizeof *cells, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	objects = mmap(NULL, watched / 4 * sizeof *objects, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (cells == MAP_FAILED || objects == MAP_FAILED)
-		model_fail("harness", "no memory for the tables");
+	cells = map_table(watched * sizeof *cells);
+	objects = map_table(watched / 4 * sizeof *objects);
 }
 
 void model_order_reset(void)
