@@ -14,6 +14,7 @@ SCRIPT = os.path.join(FOLDER, 'procs_peers.py')
 ROWS = [
     ('rate', 'rate', 2, False,
      [('rate', 'tasks/s', 'empty tasks, all submitted, then each waited for')]),
+    ('rate1', 'rate', 2, True, [('rate', 'tasks/s', 'the same, all on one CPU (taskset)')]),
     ('trip', 'trip', 2, False, [('trip', 'us', 'round trip of an empty task, p50')]),
     ('trip1', 'trip', 2, True, [('trip', 'us', 'the same, all on one CPU (taskset)')]),
     ('load', 'load', 2, False, [('load', 'tasks/s', '1 MiB in and 1 MiB out, 8 in flight')]),
