@@ -66,6 +66,7 @@ typedef struct creel_stats {
 	/* Threads that wait in a submission, for room in a bounded pool. */
 	uint64_t waiting;
 	uint64_t delayed; /* accepted and not due; they are in no other count */
+	uint64_t blocked; /* of workers: they wait, and others may run in their place */
 } creel_stats;
 
 /* Takes another reference and returns ex, which may be NULL. Does not block. */
@@ -89,6 +90,8 @@ CREEL_API const creel_error *creel_executor_error(creel_executor *ex);
  * -EDEADLK  The caller is a worker of the executor (in its thread-specific destructors, too) or is
  *           in a callback. The call shuts down and drops the reference, but does not wait. It
  *           always returns this code there, even if nothing is left or the executor is broken.
+ * -EAGAIN   The caller is a worker of a thread pool, and no thread can be had that would run the
+ *           tasks that wait there (BLOCKED in creel/pools.h). As above: it does not wait.
  * -EPERM    This is a forked child. The reference is dropped.
  *
  * Close the pools before the main thread ends by pthread_exit(). creel's threads block signals and
@@ -107,6 +110,7 @@ CREEL_API int creel_executor_close(creel_executor *ex);
  * -ETIMEDOUT  Something had not ended at the deadline.
  * -EDEADLK    It would have waited on a worker of the executor or in a callback. The shutdown
  *             itself has happened.
+ * -EAGAIN     As creel_executor_close(), without a deadline only.
  * -EINVAL     A flag is unknown. Nothing has happened, and *ret_left is unchanged.
  * -EPERM      This is a forked child. *ret_left is unchanged.
  */
@@ -115,17 +119,18 @@ CREEL_API int creel_executor_shutdown(creel_executor *ex, unsigned flags, creel_
 
 /* Waits until no task is pending or running at one moment, or until deadline. Tasks that are not
  * due do not count. The executor goes on accepting. Returns 0, -ETIMEDOUT, -EDEADLK (on a worker of
- * ex, or in a callback), or -EPERM (in a forked child). */
+ * ex, or in a callback), -EAGAIN (as creel_executor_shutdown()), or -EPERM (in a forked child). */
 CREEL_API int creel_executor_drain(creel_executor *ex, creel_deadline deadline);
 
 /*
  * Sets the maximum number of workers. More workers start on demand. Surplus idle workers leave at
- * once, busy ones after their task. The pool's min_workers stays in force as far as the new maximum
- * allows. Returns 0; on an error the size is unchanged. Does not block.
+ * once, busy and blocked ones after their task. The pool's min_workers stays in force as far as the
+ * new maximum allows. Returns 0; on an error the size is unchanged. Does not block.
  *
  * -EINVAL        max_workers is less than 1.
  * -ENOTSUP       The executor has no workers.
  * -ENOSPC        More than a process pool has places for: twice its first maximum, at least 16.
+ *                More than max_threads of a thread pool that was given one.
  * -ESHUTDOWN     The executor has been shut down.
  * CREEL_EFAILED  The executor is broken.
  * -EPERM         This is a forked child.
@@ -156,8 +161,9 @@ CREEL_API int creel_executor_resume(creel_executor *ex);
 /*
  * Returns how many numbers the pool's workers may have: creel_task_worker() is always below. So an
  * array of that many entries has one for each worker, whichever comes and goes. A process pool has
- * as many as it has places. A thread pool has twice its maximum, at least 16, since workers that
- * leave keep their number until their finalizer has returned. The count changes only if
+ * as many as it has places. A thread pool has max_threads and max_workers together, at least 16: a
+ * worker that is blocked keeps its number, and one that leaves keeps it until its finalizer has
+ * returned. For smaller arrays give the pool a smaller max_threads. The count changes only if
  * creel_executor_resize() raises the maximum, and never becomes less. An executor of your own has
  * the count of the one beneath it. Returns 0 for executors without workers, for NULL, and in a
  * forked child. Does not block.

@@ -7,7 +7,8 @@
  *            final. A future becomes final exactly once.
  * ORDER      What the task did before it ended happens-before every call that sees the final state.
  * THREADS    All calls are thread-safe.
- * BLOCKING   Only _result, _view and _take block, until their deadline. On a worker with
+ * BLOCKING   Only _result, _view and _take block, until their deadline. A worker of a thread pool
+ *            gives up its place meanwhile (BLOCKED in creel/pools.h). On a worker with
  *            CREEL_FOREVER, they run the awaited task on the spot if it belongs to the same pool
  *            and has not started. A task that waits for itself, and a callback that would block,
  *            get -EDEADLK at once.
@@ -67,6 +68,8 @@ CREEL_API int creel_future_state(creel_future *f);
  * -ETIMEDOUT     The deadline passed. The task goes on.
  * -EMSGSIZE      The result has another size; creel_future_view() gives it.
  * -EDEADLK       The call would wait for the calling task, or block in a callback.
+ * -EAGAIN        On a worker, without a deadline: no thread can be had that would run the tasks
+ *                that wait (BLOCKED in creel/pools.h).
  * -EPERM         The future is the parent's, and this is a forked child.
  */
 CREEL_API int creel_future_result(creel_future *f, creel_deadline deadline, void *ret, size_t size);

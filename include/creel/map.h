@@ -98,6 +98,7 @@ CREEL_API const creel_error *creel_map_error(creel_mapping *map);
  *                An argument is invalid, the source misbehaved or failed, or there is no memory.
  *                creel_map_error() says why. The map ends: CREEL_EMPTY from then on.
  * -EDEADLK       The call would block in a callback.
+ * -EAGAIN        On a worker, without a deadline: as creel_future_result(). Call again.
  * -EPERM         The map is the parent's, and this is a forked child.
  * -EINVAL        map or ret_future is NULL. Nothing has happened; creel_map_error() is NULL.
  *

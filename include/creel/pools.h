@@ -18,8 +18,9 @@ CREEL_BEGIN
 #define CREEL_NEVER INT64_MAX
 
 typedef struct creel_thread_pool_options {
-	/* The maximum number of workers. Default: the number of CPUs in the process's affinity
-	 * mask, or its cgroup quota (rounded up) if that is less; at least 1.
+	/* The maximum number of workers that run tasks at once; blocked ones do not count (BLOCKED
+	 * below). Default: the number of CPUs in the process's affinity mask, or its cgroup quota
+	 * (rounded up) if that is less; at least 1.
 	 * 0 means this default. So if you compute the number, make sure that it is at least 1: a
 	 * computed 0 gives as many workers as CPUs. */
 	int max_workers;
@@ -58,14 +59,22 @@ typedef struct creel_thread_pool_options {
 	 * process may use only one CPU when it makes the pool. Default: 0, it sleeps at once. */
 	int64_t spin_ns;
 	/* How many tasks may wait, beside those that run: at most max_workers + capacity tasks are
-	 * accepted and have not ended. Default: no bound. For none to wait see CREEL_RENDEZVOUS. */
+	 * accepted, have not ended and are not blocked. Default: no bound. For none to wait see
+	 * CREEL_RENDEZVOUS. */
 	int capacity;
 	/* What a submission does when the pool is full, unless creel_submit_options.overflow says
 	 * otherwise: CREEL_OVERFLOW_BLOCK (the default), _FAIL, or _CALLER, which a pool with an
 	 * initializer cannot have. */
 	int overflow;
+	/* The maximum number of threads, blocked ones included. When a task blocks, another thread
+	 * takes its place if tasks wait: see BLOCKED below. Default: max_workers + 1,024, also
+	 * after creel_executor_resize(). Set it to max_workers to have no more threads than that.
+	 * At least max_workers; it limits the default of max_workers. */
+	int max_threads;
 	/* Must be zero. */
-	uint64_t reserved[22];
+	uint32_t reserved32;
+	/* Must be zero. */
+	uint64_t reserved[21];
 } creel_thread_pool_options;
 
 /*
@@ -104,10 +113,20 @@ enum {
  * for it (CREEL_PRESTART). Idle workers are used before new ones start. Nothing spins, and an idle
  * pool uses no CPU. Never returns NULL. End the pool with creel_executor_close().
  *
- * REFUSED    The system may refuse a thread. If the pool has a worker, that is no failure: the
- *            task waits for that worker. An attempt is slow. So the pool tries the next thread when
- *            a worker has gone idle or left, and otherwise once in 1,000 submissions. Without a
- *            worker the submission fails with -EAGAIN or -ENOMEM.
+ * BLOCKED    A worker that blocks in a call of creel's, or between creel_blocking_begin() and
+ *            creel_blocking_end(), does not count for max_workers meanwhile. If tasks wait, another
+ *            worker runs them. So tasks may wait for tasks of their own pool, in every way and to
+ *            any depth that max_threads allows. When the call returns, one worker may be too many:
+ *            the next one that ends its task takes no other, and sleeps as a spare until it is
+ *            needed or idle_ns is over. Initializers and finalizers keep their worker's place.
+ *
+ *            If the pool has max_threads threads, or the system refuses one, a task that blocks
+ *            keeps its place. The call returns -EAGAIN at once only if it has no deadline, tasks
+ *            wait, and all other workers are blocked.
+ * REFUSED    The system may refuse a thread. If the pool has a worker that is not blocked, that is
+ *            no failure: the task waits for that worker. An attempt is slow. So the pool tries the
+ *            next thread when a worker has gone idle or left, and otherwise once in 1,000
+ *            submissions. Without such a worker the submission fails with -EAGAIN or -ENOMEM.
  * INHERITED  A worker gets the CPU affinity and the nice value of the thread that made the pool, as
  *            they were then and as far as the system allows. (Without privileges a nice value can
  *            only be raised.) It gets the scheduling policy, credentials and namespaces of the

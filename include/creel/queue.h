@@ -72,7 +72,7 @@ CREEL_API void creel_queue_unref(creel_queue *q);
 CREEL_API int creel_queue_add(creel_queue *q, creel_future *f, void *tag);
 
 /* Like creel_queue_add(), but waits for room until deadline. Returns CREEL_FULL if there is still
- * none, and -EDEADLK if it would block in a callback. */
+ * none, -EDEADLK if it would block in a callback, and -EAGAIN as creel_queue_take(). */
 CREEL_API int creel_queue_add_by(creel_queue *q, creel_future *f, void *tag,
 				 creel_deadline deadline);
 
@@ -102,6 +102,7 @@ CREEL_API int creel_queue_submit_by(creel_queue *q, creel_executor *ex, creel_fn
  * CREEL_EMPTY  The queue is closed and everything was taken.
  * CREEL_WOKEN  Somebody called creel_queue_wake().
  * -EDEADLK     The call would block in a callback.
+ * -EAGAIN      On a worker, without a deadline: as creel_future_result().
  * -EPERM       The queue is the parent's, and this is a forked child.
  * -EINVAL      ret_future is NULL.
  */

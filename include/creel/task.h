@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The calls for the function of a task. Only the thread that runs the function may make them, and
- * only until the function returns. None blocks.
+ * only until the function returns. None blocks for long.
  *
  * FORKS  If the function forks, the task stays the parent's. In the child creel_return() and
  *        creel_return_move() return -EPERM, and so do creel_fail() and creel_fail_with();
@@ -87,6 +87,28 @@ CREEL_API creel_future *creel_task_future(creel_task *task);
 /* Returns the task that the calling thread runs, or NULL outside of a task. If tasks run inside one
  * another, it returns the innermost. */
 CREEL_API creel_task *creel_task_current(void);
+
+/*
+ * Say that the task now waits for something outside of creel (a lock, a socket, a child process),
+ * and that it has stopped waiting. On a worker of a thread pool the task gives up its place in
+ * between: if tasks wait, another worker runs them (BLOCKED in creel/pools.h). creel's own
+ * blocking calls do this themselves. Use the pair around waits that take milliseconds or more: a
+ * pair costs as much as a few submissions, and a thread more if tasks wait.
+ *
+ *     creel_blocking_begin();
+ *     pid = waitpid(child, &status, 0);
+ *     creel_blocking_end();
+ *
+ * Pairs nest; the outermost counts. Outside of a task, and on executors whose tasks do not run on
+ * the threads of a pool, the calls do nothing. The end of a task closes what it has left open. In
+ * an open pair creel_future_result() and the like do not run the awaited task themselves.
+ *
+ * Both return 0, or -EDEADLK in a callback. begin returns -EAGAIN if tasks wait, all other workers
+ * are blocked and no thread can be had: nothing is open then, and you may wait all the same. end
+ * returns -EINVAL if no pair is open. Neither waits, but for a thread to be made.
+ */
+CREEL_API int creel_blocking_begin(void);
+CREEL_API int creel_blocking_end(void);
 
 CREEL_END
 

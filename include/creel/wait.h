@@ -25,6 +25,7 @@ enum {
  * -EINVAL   mode is unknown, a future is NULL, or futures is NULL and n is not 0.
  * -ENOMEM   There is no memory.
  * -EDEADLK  A future is the calling task's own, or the call would block in a callback.
+ * -EAGAIN   On a worker, without a deadline: as creel_future_result().
  * -EPERM    A future is the parent's, and this is a forked child.
  */
 CREEL_API int creel_wait(creel_future *const *futures, size_t n, int mode, creel_deadline deadline,

@@ -10,6 +10,7 @@
 #include "exec/bound.h"
 #include "base/clock.h"
 #include "exec/executor.h"
+#include "sync/block.h"
 #include "sync/local.h"
 #include <creel/pools.h>
 #include <errno.h>
@@ -78,7 +79,10 @@ int creel__admit(creel_executor *ex, int overflow, creel_deadline by)
 	}
 	if (overflow == CREEL_OVERFLOW_FAIL || creel__deadline_passed(by))
 		return CREEL_BUSY;
-	return creel__places_wait(&ex->places, by) ? 0 : CREEL_BUSY;
+	(void)creel__blocking_begin(CREEL__BLOCKS_THRIFTILY);
+	bool admitted = creel__places_wait(&ex->places, by);
+	creel__blocking_end();
+	return admitted ? 0 : CREEL_BUSY;
 }
 
 void creel__admit_any(creel_executor *ex)

@@ -37,7 +37,7 @@ static uint64_t await_free(creel_future *f)
 	uint64_t s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
 	unsigned now = s & CREEL__STATE;
 	if (now == CREEL__PINNED || now == CREEL__DROPPING || s & CREEL__HELD)
-		creel__park(creel__low_half(&f->state), (uint32_t)s, CREEL_FOREVER);
+		creel__park_briefly(creel__low_half(&f->state), (uint32_t)s, CREEL_FOREVER);
 	return creel__load(&f->state, relaxed);
 }
 

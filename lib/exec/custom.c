@@ -132,7 +132,8 @@ static int await_quiet_locked(struct custom *c, creel_deadline deadline)
 	while (c->inflight) {
 		if (creel__deadline_passed(deadline))
 			return -ETIMEDOUT;
-		creel__cond_wait(&c->quiet, &c->lock, deadline);
+		if (creel__cond_wait(&c->quiet, &c->lock, deadline) == -EAGAIN)
+			return -EAGAIN;
 	}
 	return 0;
 }

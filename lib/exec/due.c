@@ -295,7 +295,7 @@ static creel_future *next_undue_locked(creel_executor *ex)
 			ex->undue_count--;
 			return f;
 		}
-		creel__cond_wait(&ex->undue_changed, &ex->undue_lock, CREEL_FOREVER);
+		creel__cond_wait_briefly(&ex->undue_changed, &ex->undue_lock);
 	}
 	return NULL;
 }

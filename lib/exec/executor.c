@@ -6,6 +6,7 @@
 #include "base/cpus.h"
 #include "exec/due.h"
 #include "exec/task.h"
+#include "sync/block.h"
 #include "sync/fork.h"
 #include "sync/live.h"
 #include "sync/local.h"
@@ -129,8 +130,11 @@ int creel_executor_close(creel_executor *ex)
 	 * not who was faster. */
 	if (rc == 0 && own)
 		rc = -EDEADLK;
-	if (rc == 0 && ex->class->join)
+	if (rc == 0 && ex->class->join) {
+		(void)creel__blocking_begin(CREEL__BLOCKS_ANYHOW);
 		ex->class->join(ex);
+		creel__blocking_end();
+	}
 	creel_executor_unref(ex);
 	return rc;
 }

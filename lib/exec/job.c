@@ -23,6 +23,7 @@
  */
 #include "exec/job.h"
 #include "base/cold.h"
+#include "sync/block.h"
 #include "sync/local.h"
 #include "sync/park.h"
 #include "sync/thread.h"
@@ -282,7 +283,9 @@ static uint32_t await_job(struct creel__strand *s, struct creel__job *job)
 			/* [JOB-1] acquire: as above, when it fails */
 		} else if (state == CREEL__JOB_WAITED ||
 			   creel__cas(&job->state, &state, CREEL__JOB_WAITED, acquire, acquire)) {
+			(void)creel__blocking_begin(CREEL__BLOCKS_ANYHOW);
 			(void)creel__park(&job->state, CREEL__JOB_WAITED, CREEL_FOREVER);
+			creel__blocking_end();
 		}
 	}
 }

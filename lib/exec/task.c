@@ -19,6 +19,7 @@
 #include "future/release.h"
 #include "future/result.h"
 #include "future/watch.h"
+#include "sync/block.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include "sync/thread.h"
@@ -184,6 +185,8 @@ static void run_counted(struct creel__worker *worker, creel_task *task)
 	creel__error_fill_reserve();
 	creel__bump(&worker->begun, 1);
 	creel__task_run_claimed(task);
+	if (creel__self()->blocked)
+		creel__blocking_restore(0);
 	/* [COUNT-1] release: who sees the count sees what the task did; pairs with the acquire in
 	 * the pool's totals_locked() */
 	creel__store(&worker->ended, creel__load(&worker->ended, relaxed) + 1, release);
@@ -374,7 +377,10 @@ int creel_task_run(creel_task *task)
 			drop_counted(&task->future);
 		return -ECANCELED;
 	}
+	unsigned open = creel__self()->blocked;
 	creel__thread_guard(run_guarded, exited, task);
+	if (creel__self()->blocked != open)
+		creel__blocking_restore(open);
 	return 0;
 }
 

@@ -20,7 +20,7 @@ static void await_held(creel_future *f)
 {
 	uint64_t s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
 	if (s & CREEL__HELD)
-		creel__park(creel__low_half(&f->state), (uint32_t)s, CREEL_FOREVER);
+		creel__park_briefly(creel__low_half(&f->state), (uint32_t)s, CREEL_FOREVER);
 }
 
 /* A remote task that is PENDING here may be running there. */

@@ -192,12 +192,14 @@ static bool expect(creel_future *f, bool endless)
 }
 
 /* A task that waits on a worker for another task of the same executor may have the worker run that
- * one. In the initializer, and in the finalizer, there is no state for it. The worker keeps its
+ * one. In the initializer, and in the finalizer, there is no state for it. Where the worker has
+ * given up its slot (sync/block.h), the task is for the one who has that. The worker keeps its
  * executor; that of the future may be gone, and is only compared. What is not due is OWNED. */
 static bool help(creel_future *f)
 {
 	struct creel__local *local = creel__self();
-	creel_executor *ex = local->worker && local->task ? local->worker->executor : NULL;
+	bool may = local->worker && local->task && !local->blocked;
+	creel_executor *ex = may ? local->worker->executor : NULL;
 	return ex && f->executor == ex && ex->class->help && !creel__load(&ex->paused, relaxed) &&
 	       !(creel__load(&f->state, relaxed) & CREEL__OWNED) &&
 	       ex->class->help(local->worker, (creel_task *)f);

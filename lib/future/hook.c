@@ -33,7 +33,7 @@ void creel__hooks_lock(creel_future *f)
 				return;
 		} else if (old & PARKED ||
 			   creel__cas(&f->hooks, &old, old | PARKED, relaxed, relaxed)) {
-			creel__park(lock_half(f), (uint32_t)(old | PARKED), CREEL_FOREVER);
+			creel__park_briefly(lock_half(f), (uint32_t)(old | PARKED), CREEL_FOREVER);
 			old = creel__load(&f->hooks, relaxed);
 		}
 	}

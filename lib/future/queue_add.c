@@ -18,11 +18,12 @@ static int reserve(creel_queue *q, creel_deadline deadline)
 {
 	int rc = 0;
 	creel__lock_acquire(&q->lock);
-	while (!q->closed && is_full_locked(q)) {
+	while (rc == 0 && !q->closed && is_full_locked(q)) {
 		rc = creel__queue_may_wait(deadline);
 		if (rc)
 			break;
-		creel__cond_wait(&q->room, &q->lock, deadline);
+		if (creel__cond_wait(&q->room, &q->lock, deadline) == -EAGAIN)
+			rc = -EAGAIN;
 		q->hailed = false;
 	}
 	if (q->closed)

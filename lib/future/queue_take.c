@@ -143,8 +143,10 @@ static int await_one_locked(creel_queue *q, creel_deadline deadline,
 		rc = creel__queue_may_wait(deadline);
 		if (rc)
 			return rc;
-		creel__cond_wait_since(&q->takeable, &q->lock, round, deadline);
+		rc = creel__cond_wait_since(&q->takeable, &q->lock, round, deadline);
 		q->called = false;
+		if (rc == -EAGAIN)
+			return rc;
 	}
 }
 

@@ -156,8 +156,8 @@ static int drain(creel_executor *ex, creel_deadline deadline)
 	while (rc == 0 && unfinished_locked(p)) {
 		if (creel__deadline_passed(deadline))
 			rc = -ETIMEDOUT;
-		else
-			creel__cond_wait(&p->changed, &p->lock, deadline);
+		else if (creel__cond_wait(&p->changed, &p->lock, deadline) == -EAGAIN)
+			rc = -EAGAIN;
 	}
 	creel__procs_unlock(p);
 	return rc;
@@ -252,8 +252,8 @@ static int shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline,
 			rc = unfinished_locked(p) ? -ETIMEDOUT : 1;
 		else if (!may_wait)
 			rc = -EDEADLK;
-		else
-			creel__cond_wait(&p->changed, &p->lock, deadline);
+		else if (creel__cond_wait(&p->changed, &p->lock, deadline) == -EAGAIN)
+			rc = -EAGAIN;
 	}
 	*ret_left = (size_t)unfinished_locked(p);
 	creel__procs_unlock(p);

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct creel__blocking;
 struct creel__list;
 struct custom;
 struct creel_future;
@@ -51,6 +52,10 @@ struct creel__local {
 	struct creel__worker *worker;
 	/* exec/job.c: the jobs that it has forked and not joined. */
 	uintptr_t forked;
+	/* sync/block.h: of a worker that serves a pool, what it does when it blocks, or NULL; how
+	 * many pairs are open. */
+	const struct creel__blocking *blocking;
+	unsigned blocked;
 	/* What a thread of a pool left behind when it became one that only runs thread-specific
 	 * destructors: the pool's name for it. Compared, never followed. */
 	const void *left;

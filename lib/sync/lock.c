@@ -22,7 +22,7 @@ void creel__lock_acquire_slow(struct creel__lock *lock)
 	/* [LOCK-1] acquire: as above. From here on the word says that somebody may sleep, so that
 	 * whoever releases it wakes one, who in turn must assume that there are more. */
 	while (creel__xchg(&lock->word, 2, acquire) != 0)
-		creel__park(&lock->word, 2, CREEL_FOREVER);
+		creel__park_briefly(&lock->word, 2, CREEL_FOREVER);
 }
 
 int creel__cond_wait(struct creel__cond *cond, struct creel__lock *lock, creel_deadline deadline)
@@ -41,6 +41,16 @@ int creel__cond_wait_since(struct creel__cond *cond, struct creel__lock *lock, u
 	creel__lock_acquire(lock);
 	cond->sleepers--;
 	return rc;
+}
+
+void creel__cond_wait_briefly(struct creel__cond *cond, struct creel__lock *lock)
+{
+	uint32_t round = creel__load(&cond->round, relaxed);
+	cond->sleepers++;
+	creel__lock_release(lock);
+	(void)creel__park_briefly(&cond->round, round, CREEL_FOREVER);
+	creel__lock_acquire(lock);
+	cond->sleepers--;
 }
 
 uint32_t creel__cond_round(struct creel__cond *cond)

@@ -41,14 +41,17 @@ static inline void creel__lock_release(struct creel__lock *lock)
 		creel__unpark_one(&lock->word);
 }
 
-/* Gives up the lock, sleeps until a broadcast or the deadline, takes the lock again. Returns 0
- * (look at the condition again) or -ETIMEDOUT. */
+/* Gives up the lock, sleeps as by creel__park() until a broadcast or the deadline, takes the lock
+ * again. Returns 0 (look at the condition again), -ETIMEDOUT, or -EAGAIN. No other lock is held. */
 int creel__cond_wait(struct creel__cond *cond, struct creel__lock *lock, creel_deadline deadline);
 
 /* The same, for a condition that others change without the lock and then call creel__cond_wake():
  * round was read before the condition was looked at. */
 int creel__cond_wait_since(struct creel__cond *cond, struct creel__lock *lock, uint32_t round,
 			   creel_deadline deadline);
+
+/* Without a deadline, for a moment only: as by creel__park_briefly(). */
+void creel__cond_wait_briefly(struct creel__cond *cond, struct creel__lock *lock);
 
 /* The round: what happened before it changed is visible to whoever sees it changed. */
 uint32_t creel__cond_round(struct creel__cond *cond);

@@ -105,7 +105,7 @@ static int wait_on(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline de
 	return rc;
 }
 
-int creel__park_shared(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline)
+int creel__park_shared_briefly(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline)
 {
 	return wait_on(word, expected, deadline, 0);
 }
@@ -119,7 +119,7 @@ void creel__unpark_shared(_Atomic(uint32_t) *word)
 
 #if defined(__linux__) && !defined(CREEL_PORTABLE_PARKING)
 
-int creel__park(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline)
+int creel__park_briefly(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline)
 {
 	return wait_on(word, expected, deadline, FUTEX_PRIVATE_FLAG);
 }
@@ -189,7 +189,7 @@ static int wait_in(struct bucket *b, creel_deadline deadline)
 #endif
 }
 
-int creel__park(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline)
+int creel__park_briefly(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline)
 {
 	if (deadline.ns <= 0)
 		return -ETIMEDOUT;

@@ -13,8 +13,14 @@
 /*
  * Sleeps if *word is still expected, until a wake of the same word or the deadline. Returns 0 or
  * -ETIMEDOUT; 0 says nothing about the word: look again. Preserves errno.
+ *
+ * A worker of a pool gives up its slot meanwhile: sync/block.h. Without a deadline it may get
+ * -EAGAIN, and has not slept: nobody would be left to serve its pool. No lock is held.
  */
 int creel__park(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline);
+
+/* The same for those who wait for a moment, or hold a lock: a worker keeps its slot. */
+int creel__park_briefly(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline);
 
 /* Wakes one, or all, who sleep on the word. The word is not touched: it may be gone by now. */
 void creel__unpark_one(_Atomic(uint32_t) *word);
@@ -30,6 +36,7 @@ void creel__unpark_all(_Atomic(uint32_t) *word);
 #ifdef __linux__
 /* The same on a word in memory that processes share. Only futexes can. */
 int creel__park_shared(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline);
+int creel__park_shared_briefly(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline);
 /* Wakes all: a forked child of a worker may be parked on its parent's word, and must not take the
  * wake-up that is for the parent. */
 void creel__unpark_shared(_Atomic(uint32_t) *word);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Where a worker looks for its next task or job, and in which order: JOBS in threads/pool.h. */
+#include "sync/block.h"
 #include "threads/pool.h"
 
 enum {
@@ -51,10 +52,13 @@ creel_task *creel__pool_find(struct creel__pool_worker *w, enum creel__look look
 
 void creel__pool_run_found(struct creel__pool_worker *w, creel_task *task)
 {
-	if (task != &job_found)
+	if (task != &job_found) {
 		creel__task_dispatch(&w->base, task);
-	else if (w->posted)
+		return;
+	}
+	if (w->posted)
 		creel__job_run_posted(&w->base, w->job);
 	else
 		creel__job_run_stolen(&w->base, w->job);
+	creel__blocking_restore(0);
 }

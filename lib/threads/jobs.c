@@ -146,7 +146,7 @@ static int enqueue(struct creel__pool *pool, struct creel__job *job)
 		rc = CREEL_EFAILED;
 	} else if (pool->closed) {
 		rc = -ESHUTDOWN;
-	} else if (pool->alive + pool->starting == 0) {
+	} else if (creel__pool_serving_locked(pool) + pool->starting == 0) {
 		rc = -EAGAIN;
 	} else {
 		creel__list_append(&pool->posted_jobs, &job->queue);

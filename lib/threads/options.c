@@ -6,12 +6,16 @@
 #include "sync/thread.h"
 #include "threads/pool.h"
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #define DEFAULT_IDLE_NS INT64_C(10000000000)
 
-enum { SLOTS_LEAST = 16 };
+enum {
+	SLOTS_LEAST = 16,
+	THREADS_MORE = 1024,
+};
 
 static const char call[] = "creel_thread_pool_new";
 
@@ -69,6 +73,14 @@ static const creel_error *check(const creel_thread_pool_options *o)
 		return refuse("min_workers", o->min_workers, "use 0 for none, or a count");
 	if ((error = creel__workers_refuse(call, o->min_workers, o->max_workers)))
 		return error;
+	if (o->max_threads < 0)
+		return refuse("max_threads", o->max_threads, "use 0 for the default, or a count");
+	int workers = o->max_workers > o->min_workers ? o->max_workers : o->min_workers;
+	if (o->max_threads && o->max_threads < workers)
+		return creel__error_make(CREEL_KIND_BROKEN, -EINVAL, NULL,
+					 "%s: max_threads is %d and the pool may have %d workers; "
+					 "use 0 for the default, or at least as many as workers",
+					 call, o->max_threads, workers);
 	if (o->flags & ~(unsigned)(CREEL_KEEP_SIGNALS | CREEL_PRESTART | CREEL_RENDEZVOUS))
 		return refuse("flags", o->flags,
 			      "use CREEL_KEEP_SIGNALS, CREEL_PRESTART, CREEL_RENDEZVOUS or 0");
@@ -84,7 +96,7 @@ static const creel_error *check(const creel_thread_pool_options *o)
 	if ((error = creel__bound_refuse(call, &bound)) || (error = check_help(o)) ||
 	    (error = check_stack(o->stack_size)))
 		return error;
-	return creel__reserved_refuse(CREEL_KIND_BROKEN, call, 0, o->reserved,
+	return creel__reserved_refuse(CREEL_KIND_BROKEN, call, o->reserved32, o->reserved,
 				      sizeof o->reserved / sizeof o->reserved[0]);
 }
 
@@ -99,9 +111,16 @@ static unsigned shards_for(int workers, int cpus)
 	return n;
 }
 
-unsigned creel__pool_slots_for(int max_workers)
+int creel__pool_threads_for(const struct creel__pool *pool, int max_workers)
 {
-	unsigned n = 2u * (unsigned)max_workers;
+	if (pool->threads_asked)
+		return pool->threads_asked;
+	return max_workers > INT_MAX - THREADS_MORE ? INT_MAX : max_workers + THREADS_MORE;
+}
+
+unsigned creel__pool_slots_for(const struct creel__pool *pool, int max_workers)
+{
+	unsigned n = (unsigned)creel__pool_threads_for(pool, max_workers) + (unsigned)max_workers;
 	return n < SLOTS_LEAST ? SLOTS_LEAST : n;
 }
 
@@ -112,6 +131,10 @@ static void apply(struct creel__pool *pool, const creel_thread_pool_options *o)
 	pool->max_workers = o->max_workers ? o->max_workers : cpus;
 	if (pool->max_workers < pool->min_workers)
 		pool->max_workers = pool->min_workers;
+	pool->threads_asked = o->max_threads;
+	if (o->max_threads && pool->max_workers > o->max_threads)
+		pool->max_workers = o->max_threads;
+	pool->max_threads = creel__pool_threads_for(pool, pool->max_workers);
 	pool->idle_ns = o->idle_ns ? o->idle_ns : DEFAULT_IDLE_NS;
 	pool->stack_size = o->stack_size;
 	pool->initializer = o->initializer;
@@ -127,7 +150,7 @@ static void apply(struct creel__pool *pool, const creel_thread_pool_options *o)
 	const struct creel__bound bound = bound_of(o);
 	creel__bound_apply(&pool->base, &bound, pool->max_workers);
 	creel__store(&pool->sharers, (unsigned)pool->max_workers, relaxed);
-	creel__store(&pool->slots, creel__pool_slots_for(pool->max_workers), relaxed);
+	creel__store(&pool->slots, creel__pool_slots_for(pool, pool->max_workers), relaxed);
 }
 
 /* Those that could be started leave by themselves. */

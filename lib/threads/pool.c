@@ -14,12 +14,13 @@
 
 void creel__pool_update_need_locked(struct creel__pool *pool)
 {
-	bool paused = creel__load(&pool->base.paused, relaxed);
-	bool room = pool->alive + pool->starting < pool->max_workers && !pool->broken && !paused;
+	bool room = creel__pool_awake_locked(pool) + pool->starting < pool->max_workers &&
+		    !pool->broken && !creel__load(&pool->base.paused, relaxed);
+	bool more = pool->alive + pool->starting < pool->max_threads;
 	uint32_t need = 0;
-	if ((pool->idle_count && !paused) || (room && !pool->no_more_threads))
+	if (room && (pool->idle_count || (more && !pool->no_more_threads)))
 		need = CREEL__NEED;
-	else if (room)
+	else if (room && more)
 		need = CREEL__REFUSED;
 	if (pool->waking)
 		need |= CREEL__WAKING;
@@ -118,7 +119,8 @@ void creel__pool_wake_one(struct creel__pool *pool)
 	if (creel__load(&pool->need, relaxed) == CREEL__NEED) {
 		/* Without any worker, the last one ran what this is about and retired: the gates
 		 * are shut, and ensure_worker() opens them. */
-		start = !wake_idle_locked(pool, &sleeper) && pool->alive + pool->starting > 0 &&
+		start = !wake_idle_locked(pool, &sleeper) &&
+			creel__pool_serving_locked(pool) + pool->starting > 0 &&
 			!rely_on_one_locked(pool);
 		/* A worker that looked may have taken the task already: no thread for nothing. */
 		start = start && creel__pool_has_work_locked(pool);
@@ -141,7 +143,7 @@ static _Atomic(uint32_t) *awaited(creel_executor *ex)
 	if (!pool->second || !(creel__load(&pool->need, relaxed) & CREEL__NEED))
 		return NULL;
 	creel__lock_acquire(&pool->lock);
-	if (pool->waking < 2 && !creel__load(&pool->base.paused, relaxed))
+	if (pool->waking < 2 && creel__load(&pool->need, relaxed) & CREEL__NEED)
 		(void)wake_idle_locked(pool, &sleeper);
 	creel__pool_update_need_locked(pool);
 	creel__lock_release(&pool->lock);
@@ -169,21 +171,25 @@ bool creel__pool_try_vacate_locked(struct creel__pool *pool)
 	return false;
 }
 
+int creel__pool_start_first_locked(struct creel__pool *pool)
+{
+	if (pool->alive + pool->starting >= pool->max_threads)
+		return -EAGAIN;
+	int rc = creel__worker_start(pool, true);
+	pool->starting += rc == 0;
+	pool->waking += rc == 0;
+	return rc;
+}
+
 /* There was no worker: makes the first one, and opens the gates if that worked. */
 int creel__pool_ensure_worker(struct creel__pool *pool)
 {
 	int rc = 0;
 	creel__lock_acquire(&pool->lock);
-	if (!pool->closed && pool->alive + pool->starting == 0) {
-		pool->starting++;
-		pool->waking++;
-		rc = creel__worker_start(pool, true);
-		if (rc) {
-			pool->starting--;
-			pool->waking--;
-		} else {
+	if (!pool->closed && creel__pool_serving_locked(pool) + pool->starting == 0) {
+		rc = creel__pool_start_first_locked(pool);
+		if (rc == 0)
 			creel__pool_set_gates_locked(pool, CREEL__GATE_OPEN);
-		}
 		creel__pool_update_need_locked(pool);
 	}
 	creel__lock_release(&pool->lock);
@@ -295,8 +301,8 @@ static int drain(creel_executor *ex, creel_deadline deadline)
 	while (rc == 0 && creel__pool_unfinished_locked(pool)) {
 		if (creel__deadline_passed(deadline))
 			rc = -ETIMEDOUT;
-		else
-			creel__cond_wait(&pool->changed, &pool->lock, deadline);
+		else if (creel__cond_wait(&pool->changed, &pool->lock, deadline) == -EAGAIN)
+			rc = -EAGAIN;
 	}
 	creel__lock_release(&pool->lock);
 	return rc;
@@ -358,8 +364,8 @@ static int shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline,
 			rc = left ? -ETIMEDOUT : 1;
 		else if (!may_wait)
 			rc = -EDEADLK;
-		else
-			creel__cond_wait(&pool->changed, &pool->lock, deadline);
+		else if (creel__cond_wait(&pool->changed, &pool->lock, deadline) == -EAGAIN)
+			rc = -EAGAIN;
 	}
 	*ret_left = rc < 0 ? (size_t)left : 0;
 	creel__lock_release(&pool->lock);
@@ -376,15 +382,21 @@ static int resize(creel_executor *ex, int max_workers)
 		rc = CREEL_EFAILED;
 	} else if (pool->closed) {
 		rc = -ESHUTDOWN;
+	} else if (pool->threads_asked && max_workers > pool->threads_asked) {
+		rc = -ENOSPC;
 	} else {
 		pool->max_workers = max_workers;
+		pool->max_threads = creel__pool_threads_for(pool, max_workers);
 		pool->min_workers = max_workers < pool->min_asked ? max_workers : pool->min_asked;
 		creel__store(&pool->sharers, (unsigned)max_workers, relaxed);
 		creel__bound_resize_locked(ex, max_workers);
-		if (creel__load(&pool->slots, relaxed) < creel__pool_slots_for(max_workers))
-			creel__store(&pool->slots, creel__pool_slots_for(max_workers), relaxed);
+		unsigned slots = creel__pool_slots_for(pool, max_workers);
+		if (creel__load(&pool->slots, relaxed) < slots)
+			creel__store(&pool->slots, slots, relaxed);
 		pool->no_more_threads = false;
-		int surplus = pool->alive - max_workers;
+		int surplus = creel__pool_serving_locked(pool) - max_workers;
+		int threads = pool->alive + pool->starting;
+		pool->dismissed = threads > max_workers ? threads - max_workers : 0;
 		creel__pool_call_in_locked(pool);
 		while (surplus-- > 0 && !creel__list_is_empty(&pool->idle))
 			creel__pool_kick_locked(
@@ -442,6 +454,7 @@ static void stats(creel_executor *ex, creel_stats *ret_stats)
 		.idle = pool->idle_count,
 		.started = pool->started,
 		.died = pool->died,
+		.blocked = (uint64_t)pool->blocked,
 	};
 	creel__lock_release(&pool->lock);
 }

@@ -7,11 +7,23 @@
  *        them. Nobody claims a task while holding one: a waiter that holds the task takes
  *        pool->lock (SECOND below).
  *
- * WORKERS  starting: a thread is being made. alive: it serves. leaving: it has resigned, and does
- *          what is left to do. The gates of the shards are OPEN
- *          exactly while alive + starting > 0 and the pool accepts; the last worker retires only
- *          after it has closed them to NO_WORKERS with all queues empty. So an accepted task always
- *          has a worker, and a task is refused before it is queued if no thread can be had.
+ * WORKERS  starting: a thread is being made. alive: it serves, or is blocked. leaving: it has
+ *          resigned, and does what is left to do. serving = alive - blocked. The gates of the
+ *          shards are OPEN exactly while serving + starting > 0 and the pool accepts; the last
+ *          worker that serves retires or blocks only after it has closed them to NO_WORKERS with
+ *          all queues empty. So an accepted task always has a worker, and a task is refused before
+ *          it is queued if no thread can be had.
+ *
+ * BLOCKED  A worker that blocks (sync/block.h, threads/block.c) only stops counting; somebody is
+ *          woken or started for a task that waits, as after a submission. It gives its batch back
+ *          first. If it was the last one that served it shuts the gates; if tasks wait it starts a
+ *          thread itself, and if none can be had it does not stop counting: the gates stay OPEN.
+ *          When it comes back, more may be awake than max_workers. Then it calls all in. Whoever
+ *          is one too many takes no task and goes to sleep as a spare: on the idle list, like any
+ *          other, but without a look into the queues. That look is left to those who are awake, at
+ *          least max_workers: each looks before it sleeps, and wakes one before it blocks or
+ *          leaves. A sleeper is woken for a task only while fewer than max_workers are awake or
+ *          starting.
  *
  * WAKING   `need` is what a submitter looks at after it queued a task. NEED: a worker sleeps or
  *          could be started. WAKING: somebody is in flight: a worker that was woken, or started, or
@@ -56,12 +68,13 @@
  *
  * CALL-IN  `attention` counts the times that all workers were called in: the pool was resized or
  *          broke. A worker follows (`attended`) under the lock, where it leaves if it is one too
- *          many. The batches are put back at the same time, and each shard notes the count under
- *          its out_lock: a worker that has not followed gets nothing from it. So once resize() has
- *          returned no worker starts another task before it has asked whether it may stay.
+ *          many, or sleeps as a spare. The batches are put back at the same time, and each shard
+ *          notes the count under its out_lock: a worker that has not followed gets nothing from
+ *          it. So once resize() has returned no worker starts another task before it has asked
+ *          whether it may stay. One that is woken while too many are awake does not follow.
  *
- *          What comes to stop workers from taking tasks (blocking that frees the slot) is
- *          another reason to call in, and another answer under the lock.
+ *          After a resize() as many leave as there were too many (`dismissed`), blocked ones
+ *          included. All others become spares, and retire after idle_ns.
  *
  * PAUSE    calls all workers in, and none follows before the pool is resumed: so the shards and
  *          the thieves refuse them, and they fall asleep. `need` is 0 meanwhile: whoever queues a
@@ -127,6 +140,7 @@ struct creel__pool_worker {
 	bool is_idle;              /* guarded by pool->lock */
 	bool waking;               /* it is in flight; guarded by pool->lock */
 	bool resigned;             /* counts as leaving; guarded by pool->lock */
+	bool blocked;              /* likewise: it waits, and does not count as serving */
 	bool finalized;            /* likewise */
 	bool initialized;          /* plain: only its own thread uses it */
 	unsigned next_shard;
@@ -146,7 +160,7 @@ struct creel__pool {
 	int help;        /* CREEL_HELP_... */
 	size_t stack_size;
 	int64_t idle_ns, spin_ns;
-	int min_asked;
+	int min_asked, threads_asked;
 	char name[16];
 	int (*initializer)(void *ctx, unsigned worker, void **ret_local);
 	void (*finalizer)(void *ctx, void *local);
@@ -165,7 +179,9 @@ struct creel__pool {
 
 	alignas(64) struct creel__lock lock;
 	struct creel__cond changed; /* workers went idle or went away */
-	int max_workers, min_workers, alive, starting, leaving;
+	int max_workers, min_workers, max_threads, alive, starting, leaving;
+	int blocked;          /* of alive */
+	int dismissed;        /* how many of the surplus leave, and do not become spares */
 	int waking;           /* how many are in flight: 0, 1, 2; shown in need */
 	bool no_more_threads; /* the system refused one; see REFUSED */
 	int helpers;          /* of leaving: those that cancel the rest of a shutdown */
@@ -184,8 +200,10 @@ struct creel__pool {
 	struct creel__shard shard[CREEL__SHARDS_MAX];
 };
 
-/* options.c: what slots has to be for so many workers. Some leave while others start. */
-unsigned creel__pool_slots_for(int max_workers);
+/* options.c: what follows from max_workers. Each thread has a number of its own; some leave while
+ * others start. */
+int creel__pool_threads_for(const struct creel__pool *pool, int max_workers);
+unsigned creel__pool_slots_for(const struct creel__pool *pool, int max_workers);
 
 /* pool.c */
 /* Starts min_workers. 0, or a code: then *ret_count is how many there are. */
@@ -194,6 +212,9 @@ int creel__pool_prestart(struct creel__pool *pool, int *ret_count);
 int creel__pool_ensure_worker(struct creel__pool *pool);
 const struct creel__executor_class *creel__thread_pool_class(void);
 void creel__pool_update_need_locked(struct creel__pool *pool);
+void creel__pool_set_gates_locked(struct creel__pool *pool, enum creel__gate gate);
+/* Nobody serves, and nobody is starting: starts one, who is in flight. 0 or a code. */
+int creel__pool_start_first_locked(struct creel__pool *pool);
 void creel__pool_wake_one(struct creel__pool *pool);
 /* A look at need = REFUSED: whether it is time to try again. Then need is NEED. */
 bool creel__pool_retry(struct creel__pool *pool);
@@ -304,12 +325,33 @@ static inline bool creel__pool_may_have_jobs(struct creel__pool *pool)
 /* A worker on the idle list watches its word for spin_ns. True: it was woken. False: the word says
  * that it sleeps. */
 bool creel__worker_watch(struct creel__pool_worker *w);
+/* block.c: what a worker does when it blocks. */
+extern const struct creel__blocking creel__pool_blocking;
 
 /* worker.c */
 void creel__pool_stop_looking(struct creel__worker *worker);
+bool creel__worker_arrive(struct creel__pool_worker *w, bool looks);
+bool creel__worker_follow_locked(struct creel__pool_worker *w);
+void creel__worker_resign_locked(struct creel__pool_worker *w);
+/* Runs tasks until the worker has resigned. was_woken: it has just arrived. */
+void creel__worker_serve(struct creel__pool_worker *w, bool was_woken);
+
+/* life.c */
 int creel__worker_start(struct creel__pool *pool, bool waking);
 /* One that was starting is alive, or does not come. */
 void creel__worker_started_locked(struct creel__pool *pool);
+
+/* Those that are not blocked: at work, asleep, or spares. */
+static inline int creel__pool_serving_locked(const struct creel__pool *pool)
+{
+	return pool->alive - pool->blocked;
+}
+
+/* Of those, the ones that are not asleep. At most max_workers may take tasks. */
+static inline int creel__pool_awake_locked(const struct creel__pool *pool)
+{
+	return creel__pool_serving_locked(pool) - (int)pool->idle_count;
+}
 
 /* Somebody queued a task: wakes or starts a worker if that is needed. */
 static inline void creel__pool_nudge(struct creel__pool *pool)

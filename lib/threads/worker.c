@@ -1,34 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Workers: from the first instruction of the thread to its last.
+ * What workers do from task to task: look for one, run it, sleep, retire. Their beginning and end
+ * stand in threads/life.c, blocking in threads/block.c.
  *
- *   start -> initializer -> ( take a task -> run it )* -> sleep -> ... -> finalizer -> leave
+ *   ( take a task -> run it )* -> sleep -> ( take a task -> run it )* -> sleep -> ...
  *
  * How sleeping and waking keep from losing a wake-up stands in threads/pool.h.
- *
- * ENDING  A task that ends its thread (pthread_exit) ends as exited; what its worker had claimed
- *         goes back to the queues, and another worker is started in its place. If it was the last
- *         one and the system refuses a thread, the dying one serves the queues to the end itself.
  */
-#include "base/alloc.h"
 #include "base/clock.h"
-#include "future/watch.h"
-#include "sync/fork.h"
-#include "sync/local.h"
-#include "sync/thread.h"
 #include "threads/pool.h"
 #include <errno.h>
 
+/* A worker that is awake, and one too many: takes no task. */
 static bool is_surplus_locked(const struct creel__pool *pool)
 {
-	return pool->alive > pool->max_workers && pool->alive > 1;
+	return creel__pool_awake_locked(pool) > pool->max_workers;
 }
 
-/* Follows the last call-in, and may take tasks again; not while the pool is paused. */
-static void follow_locked(struct creel__pool_worker *w)
+/* A worker without a task leaves, and does not become a spare. One that serves stays. */
+static bool must_leave_locked(const struct creel__pool *pool)
 {
-	if (!creel__load(&w->pool->base.paused, relaxed))
-		w->attended = creel__load(&w->pool->attention, relaxed);
+	return pool->broken || (creel__pool_serving_locked(pool) > pool->max_workers &&
+				(pool->dismissed || pool->closed));
+}
+
+/* Follows the last call-in if it may take tasks. Not while the pool is paused, and not if it is one
+ * too many: then it has not followed, whatever it did before, and gets none. */
+bool creel__worker_follow_locked(struct creel__pool_worker *w)
+{
+	const struct creel__pool *pool = w->pool;
+	bool may = !creel__load(&pool->base.paused, relaxed) && !is_surplus_locked(pool) &&
+		   !must_leave_locked(pool);
+	w->attended = creel__load(&pool->attention, relaxed) - !may;
+	return may;
 }
 
 /* It is in flight no longer. Returns whether it was. */
@@ -42,16 +46,15 @@ static bool land_locked(struct creel__pool_worker *w)
 }
 
 /* Whoever was in flight is about to look, or has: clears its part of WAKING. Returns whether it
- * was. looks: from here on it can be relied on. If it is called in and may stay, it follows: what
- * it was woken for must not wait. */
-static bool arrive(struct creel__pool_worker *w, bool looks)
+ * was. looks: from here on it can be relied on. If it is called in and may take tasks, it follows:
+ * what it was woken for must not wait. */
+bool creel__worker_arrive(struct creel__pool_worker *w, bool looks)
 {
 	struct creel__pool *pool = w->pool;
 	creel__lock_acquire(&pool->lock);
 	bool was = land_locked(w);
 	creel__store(&w->base.looking, looks ? CREEL__LOOKS : 0, relaxed);
-	if (!pool->broken && !is_surplus_locked(pool))
-		follow_locked(w);
+	(void)creel__worker_follow_locked(w);
 	creel__lock_release(&pool->lock);
 	return was;
 }
@@ -59,7 +62,8 @@ static bool arrive(struct creel__pool_worker *w, bool looks)
 void creel__pool_stop_looking(struct creel__worker *worker)
 {
 	struct creel__pool_worker *w = creel__of(worker, struct creel__pool_worker, base);
-	if (creel__xchg(&worker->looking, 0, relaxed) == CREEL__RELIED && arrive(w, false))
+	if (creel__xchg(&worker->looking, 0, relaxed) == CREEL__RELIED &&
+	    creel__worker_arrive(w, false))
 		creel__pool_pass_on(w->pool);
 }
 
@@ -73,7 +77,9 @@ static void stop_looking(struct creel__pool_worker *w)
 /* The task of a worker that was woken: what it leaves behind is the next one's. */
 static creel_task *find_and_pass_on(struct creel__pool_worker *w)
 {
-	creel_task *task = creel__pool_find(w, CREEL__GLANCE);
+	/* Of the queues it would get nothing otherwise, but jobs. */
+	bool follows = creel__load(&w->pool->attention, relaxed) == w->attended;
+	creel_task *task = follows ? creel__pool_find(w, CREEL__GLANCE) : NULL;
 	if (task) {
 		stop_looking(w);
 		creel__pool_pass_on(w->pool);
@@ -83,6 +89,7 @@ static creel_task *find_and_pass_on(struct creel__pool_worker *w)
 
 enum verdict {
 	SLEEP,
+	REST, /* sleep without a look: it may not take tasks now */
 	LOOK, /* for tasks, once more; and if there are none, leave */
 	LEAVE,
 };
@@ -90,7 +97,7 @@ enum verdict {
 /* From here on nobody counts on this worker, and what it had claimed goes back. The decision to
  * leave, and this, are one step: of several that could leave at the same moment each sees the
  * others gone. */
-static void resign_locked(struct creel__pool_worker *w)
+void creel__worker_resign_locked(struct creel__pool_worker *w)
 {
 	struct creel__pool *pool = w->pool;
 	if (w->resigned)
@@ -99,6 +106,7 @@ static void resign_locked(struct creel__pool_worker *w)
 	creel__pool_give_back_locked(pool, &w->batch);
 	pool->alive--;
 	pool->leaving++;
+	pool->dismissed -= pool->dismissed > 0;
 	pool->no_more_threads = false;
 	creel__store(&w->base.looking, 0, relaxed);
 	(void)land_locked(w);
@@ -112,29 +120,31 @@ static bool try_resign(struct creel__pool_worker *w)
 {
 	struct creel__pool *pool = w->pool;
 	creel__lock_acquire(&pool->lock);
-	bool resigned = pool->alive > 1 || !creel__pool_has_work_locked(pool);
+	bool resigned = creel__pool_serving_locked(pool) > 1 || !creel__pool_has_work_locked(pool);
 	if (resigned)
-		resign_locked(w);
+		creel__worker_resign_locked(w);
 	creel__lock_release(&pool->lock);
 	return resigned;
 }
 
 /* What a worker without a task does next. If it is to sleep, it is on the idle list from here on.
- * Who relied on it while it looked queued a task before, and it looks once more. */
+ * Who relied on it while it looked queued a task before, and it looks once more; or enough others
+ * are awake. */
 static enum verdict settle_down(struct creel__pool_worker *w)
 {
 	struct creel__pool *pool = w->pool;
-	enum verdict verdict = SLEEP;
+	enum verdict verdict;
 	creel__lock_acquire(&pool->lock);
 	creel__store(&w->base.looking, 0, relaxed);
 	(void)land_locked(w);
-	follow_locked(w);
-	if (pool->broken || is_surplus_locked(pool)) {
+	bool may = creel__worker_follow_locked(w);
+	if (must_leave_locked(pool)) {
 		verdict = LEAVE;
-		resign_locked(w);
+		creel__worker_resign_locked(w);
 	} else if (pool->closed) {
 		verdict = LOOK;
 	} else {
+		verdict = may ? SLEEP : REST;
 		creel__store(&w->woken, CREEL__WATCHES, relaxed);
 		w->is_idle = true;
 		creel__list_append(&pool->idle, &w->idle);
@@ -164,7 +174,7 @@ static void stay_awake(struct creel__pool_worker *w)
 	if (w->is_idle)
 		leave_idle_locked(w);
 	creel__lock_release(&pool->lock);
-	(void)arrive(w, false);
+	(void)creel__worker_arrive(w, false);
 	creel__pool_pass_on(pool);
 }
 
@@ -177,12 +187,12 @@ static bool retire(struct creel__pool_worker *w)
 	bool go = false;
 	creel__lock_acquire(&pool->lock);
 	if (w->is_idle && pool->alive > pool->min_workers) {
-		bool last = pool->alive == 1;
+		bool last = creel__pool_serving_locked(pool) == 1;
 		pool->put_off = last && pool->starting > 0;
 		go = !last || (pool->starting == 0 && creel__pool_try_vacate_locked(pool));
 		if (go) {
 			leave_idle_locked(w);
-			resign_locked(w);
+			creel__worker_resign_locked(w);
 		}
 	}
 	creel__lock_release(&pool->lock);
@@ -198,7 +208,7 @@ static bool sleep_until_woken(struct creel__pool_worker *w)
 								  : creel_in_ns(w->pool->idle_ns);
 	/* [WAKE-1] acquire: what the waker did; pairs with the release in wake_locked() */
 	while (creel__load(&w->woken, acquire) == CREEL__SLEEPS) {
-		if (creel__park(&w->woken, CREEL__SLEEPS, deadline) != -ETIMEDOUT)
+		if (creel__park_briefly(&w->woken, CREEL__SLEEPS, deadline) != -ETIMEDOUT)
 			continue;
 		if (retire(w))
 			return false;
@@ -212,7 +222,8 @@ static creel_task *idle(struct creel__pool_worker *w)
 {
 	for (;;) {
 		enum verdict verdict = settle_down(w);
-		creel_task *task = verdict == LEAVE ? NULL : creel__pool_find(w, CREEL__SURE);
+		bool look = verdict == SLEEP || verdict == LOOK;
+		creel_task *task = look ? creel__pool_find(w, CREEL__SURE) : NULL;
 		if (task) {
 			stay_awake(w);
 			return task;
@@ -223,31 +234,37 @@ static creel_task *idle(struct creel__pool_worker *w)
 			continue;
 		if (!sleep_until_woken(w))
 			return NULL;
-		arrive(w, true);
+		creel__worker_arrive(w, true);
 		task = find_and_pass_on(w);
 		if (task)
 			return task;
 	}
 }
 
-/* Follows a call-in: whether the worker stays. */
-static bool check_in(struct creel__pool_worker *w)
+/* Follows a call-in: LOOK if the worker may take tasks. */
+static enum verdict check_in(struct creel__pool_worker *w)
 {
 	struct creel__pool *pool = w->pool;
 	creel__lock_acquire(&pool->lock);
-	follow_locked(w);
-	bool leave = pool->broken || is_surplus_locked(pool);
-	if (leave)
-		resign_locked(w);
+	enum verdict verdict = creel__worker_follow_locked(w) ? LOOK : REST;
+	if (must_leave_locked(pool)) {
+		verdict = LEAVE;
+		creel__worker_resign_locked(w);
+	} else if (verdict == REST) {
+		creel__pool_give_back_locked(pool, &w->batch);
+	}
 	creel__lock_release(&pool->lock);
-	return !leave;
+	return verdict;
 }
 
 /* NULL: the worker leaves. */
 static creel_task *next_task(struct creel__pool_worker *w)
 {
-	if (creel__load(&w->pool->attention, relaxed) != w->attended && !check_in(w))
-		return NULL;
+	enum verdict verdict = LOOK;
+	if (creel__load(&w->pool->attention, relaxed) != w->attended)
+		verdict = check_in(w);
+	if (verdict != LOOK)
+		return verdict == REST ? idle(w) : NULL;
 	creel_task *task = creel__batch_take(&w->batch);
 	if (!task)
 		task = creel__pool_find(w, CREEL__GLANCE);
@@ -257,211 +274,11 @@ static creel_task *next_task(struct creel__pool_worker *w)
 	return task;
 }
 
-static void serve(struct creel__pool_worker *w, creel_task *task)
+void creel__worker_serve(struct creel__pool_worker *w, bool was_woken)
 {
+	creel_task *task = was_woken ? find_and_pass_on(w) : next_task(w);
+	if (was_woken && !task)
+		task = idle(w);
 	for (; task; task = next_task(w))
 		creel__pool_run_found(w, task);
-}
-
-void creel__worker_started_locked(struct creel__pool *pool)
-{
-	pool->starting--;
-	/* Its idle time begins anew. */
-	if (pool->put_off && !creel__list_is_empty(&pool->idle))
-		creel__pool_kick_locked(
-			pool, creel__of(pool->idle.next, struct creel__pool_worker, idle));
-	pool->put_off = false;
-}
-
-/* The lowest number that no worker has, and before whom in the roster its worker stands: that is in
- * the order of the numbers. NULL: all are taken. */
-static struct creel__list *free_number_locked(struct creel__pool *pool, unsigned *ret_number)
-{
-	struct creel__list *i = pool->roster.next;
-	unsigned n = 0;
-	while (i != &pool->roster &&
-	       creel__of(i, struct creel__pool_worker, roster)->base.index == n) {
-		i = i->next;
-		n++;
-	}
-	*ret_number = n;
-	return n < creel__load(&pool->slots, relaxed) ? i : NULL;
-}
-
-/* Takes a number. All are taken only if many workers are still in their finalizers: then it waits
- * for one of those, counts as starting, and nobody relies on it. */
-static void enroll_locked(struct creel__pool_worker *w)
-{
-	struct creel__pool *pool = w->pool;
-	struct creel__list *before = free_number_locked(pool, &w->base.index);
-	if (!before) {
-		creel__lock_release(&pool->lock);
-		if (arrive(w, false))
-			creel__pool_pass_on(pool);
-		creel__lock_acquire(&pool->lock);
-	}
-	while (!(before = free_number_locked(pool, &w->base.index)))
-		creel__cond_wait(&pool->changed, &pool->lock, CREEL_FOREVER);
-	creel__list_append(before, &w->roster);
-	creel__pool_lend_deque_locked(w);
-	w->next_shard = w->base.index;
-}
-
-static void begin(struct creel__pool_worker *w)
-{
-	struct creel__pool *pool = w->pool;
-	creel__self()->worker = &w->base;
-	w->thread = creel__thread_self();
-	creel__thread_inherit(&pool->heritage);
-	creel__error_fill_reserve();
-	creel__lock_acquire(&pool->lock);
-	enroll_locked(w);
-	pool->alive++;
-	pool->started++;
-	creel__worker_started_locked(pool);
-	creel__pool_reap_locked(pool);
-	w->attended = creel__load(&pool->attention, relaxed) - 1;
-	follow_locked(w);
-	if (pool->alive > pool->max_workers)
-		creel__pool_call_in_locked(pool);
-	creel__lock_release(&pool->lock);
-	creel__thread_set_name(pool->name, w->base.index);
-	(void)creel__watch_worker(&pool->base, w->base.index, false);
-}
-
-/* The initializer may take long, or wait for what is queued: nobody waits for this worker
- * meanwhile. One that sleeps can take over; another is started only if there is work for more
- * than those on the way. */
-static void arrive_early(struct creel__pool_worker *w)
-{
-	struct creel__pool *pool = w->pool;
-	arrive(w, false);
-	creel__lock_acquire(&pool->lock);
-	pool->initializing++;
-	uint64_t pending = creel__pool_pending_locked(pool);
-	bool more = pending > pool->initializing || (pending && pool->idle_count);
-	creel__lock_release(&pool->lock);
-	if (more)
-		creel__pool_pass_on(pool);
-}
-
-/* False: the pool is broken by it. */
-static bool initialize(struct creel__pool_worker *w)
-{
-	struct creel__pool *pool = w->pool;
-	int code = 0;
-	if (pool->initializer) {
-		arrive_early(w);
-		w->base.initializing = true;
-		(void)creel__user_call(
-			pool->base.generation,
-			code = pool->initializer(pool->ctx, w->base.index, &w->base.local), code);
-		w->base.initializing = false;
-		creel__lock_acquire(&pool->lock);
-		pool->initializing--;
-		creel__lock_release(&pool->lock);
-	}
-	w->initialized = code == 0 && !w->base.said;
-	if (!w->initialized)
-		creel__pool_break(pool,
-				  creel__initializer_error(w->base.index, code, w->base.said));
-	return w->initialized;
-}
-
-/* The worker's last words. Afterwards w, and perhaps the pool, may be gone. */
-static void leave(struct creel__pool_worker *w)
-{
-	struct creel__pool *pool = w->pool;
-	(void)creel__thread_no_cancel();
-	creel__lock_acquire(&pool->lock);
-	resign_locked(w);
-	creel__lock_release(&pool->lock);
-	creel__pool_pass_on(pool);
-	bool finalize = w->initialized && !w->finalized;
-	w->finalized = true;
-	if (finalize && pool->finalizer)
-		(void)creel__user_call(pool->base.generation,
-				       pool->finalizer(pool->ctx, w->base.local), 0);
-	(void)creel__watch_worker(&pool->base, w->base.index, true);
-	creel__pool_fail_batch(pool, &w->batch);
-	creel__error_drop_reserve();
-	creel__self()->worker = NULL;
-	creel__pool_bury(w);
-}
-
-static void run(void *arg)
-{
-	struct creel__pool_worker *w = arg;
-	begin(w);
-	if (initialize(w)) {
-		arrive(w, true);
-		creel_task *task = find_and_pass_on(w);
-		serve(w, task ? task : idle(w));
-	}
-	leave(w);
-}
-
-/* Sees to it that the queues have a worker when this one goes; false if no thread can be had. */
-static bool replace(struct creel__pool_worker *w)
-{
-	struct creel__pool *pool = w->pool;
-	bool replaced = true;
-	creel__lock_acquire(&pool->lock);
-	pool->died++;
-	if (!w->resigned && pool->alive == 1 && !pool->broken) {
-		pool->starting++;
-		replaced = creel__worker_start(pool, false) == 0;
-		if (!replaced)
-			pool->starting--;
-	}
-	if (replaced)
-		resign_locked(w);
-	creel__lock_release(&pool->lock);
-	return replaced;
-}
-
-/* The thread was ended inside a task, or inside the initializer. */
-static void ended(void *arg)
-{
-	struct creel__pool_worker *w = arg;
-	creel__fork_returned(w->pool->base.generation, 0);
-	creel__task_exited(NULL);
-	creel__jobs_drop(w->base.deque, 0);
-	/* [COUNT-1] release: as where a worker counts a task that returned */
-	creel__store(&w->base.ended, creel__load(&w->base.begun, relaxed), release);
-	if (!w->initialized) {
-		const creel_error *e = creel__error_make(
-			CREEL_KIND_BROKEN, CREEL_EFAILED, NULL,
-			"the initializer of worker %u ended its thread", w->base.index);
-		creel__error_set_cause(e, w->base.said);
-		creel__pool_break(w->pool, e);
-	}
-	if (!w->finalized && !replace(w))
-		serve(w, next_task(w));
-	leave(w);
-}
-
-static void *thread_main(void *arg)
-{
-	creel__self()->own = true;
-	creel__thread_guard(run, ended, arg);
-	return NULL;
-}
-
-/* The caller has counted it as starting. */
-int creel__worker_start(struct creel__pool *pool, bool waking)
-{
-	struct creel__pool_worker *w = creel__malloc_aligned(64, sizeof *w);
-	if (!w)
-		return -ENOMEM;
-	*w = (struct creel__pool_worker){.pool = pool, .waking = waking};
-	w->base.executor = &pool->base;
-	w->base.need = &pool->need;
-	creel__list_init(&w->roster);
-	creel__list_init(&w->idle);
-	pthread_t thread; /* the worker stores its own: it may be gone before this call returns */
-	int rc = creel__thread_create(&thread, thread_main, w, pool->stack_size);
-	if (rc)
-		creel__free(w);
-	return rc;
 }

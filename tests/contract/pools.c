@@ -228,7 +228,7 @@ CORE_CASE(bad_pool_options_make_a_broken_pool_that_names_field_and_value)
 		 "to it"},
 		{{.flags = 4},
 		 "flags is 4; use CREEL_KEEP_SIGNALS, "
-		 "CREEL_PRESTART or 0"},
+		 "CREEL_PRESTART, CREEL_RENDEZVOUS or 0"},
 		{{.flags = UINT_MAX},
 		 "flags is 4294967295; use CREEL_KEEP_SIGNALS, CREEL_PRESTART, CREEL_RENDEZVOUS or "
 		 "0"},
@@ -239,6 +239,16 @@ CORE_CASE(bad_pool_options_make_a_broken_pool_that_names_field_and_value)
 		{{.help = -1},
 		 "help is -1; use CREEL_HELP_WORKERS, CREEL_HELP_NONE or CREEL_HELP_ANY"},
 		{{.spin_ns = -5}, "spin_ns is -5; use 0 for none, or a duration"},
+		{{.max_threads = -3}, "max_threads is -3; use 0 for the default, or a count"},
+		{{.max_workers = 3, .max_threads = 2},
+		 "max_threads is 2 and the pool may have 3 workers; "
+		 "use 0 for the default, or at least as many as workers"},
+		{{.min_workers = 2, .max_threads = 1},
+		 "max_threads is 1 and the pool may have 2 workers; "
+		 "use 0 for the default, or at least as many as workers"},
+		{{.reserved32 = 3},
+		 "reserved32 of the options is 3, not 0; "
+		 "initialise the options with {0} or designated initializers"},
 		{{.reserved = {0, 0, 1}},
 		 "reserved[2] of the options is 1, not 0; "
 		 "initialise the options with {0} or designated initializers"},

@@ -14,6 +14,8 @@ import lint
 # Functions of the library's own that it calls through pointers.
 OWN = {
     'notify': 'future/hook.h: listeners',
+    'begin': 'sync/block.c: a worker that blocks',
+    'park': 'sync/block.c: of sync/park.c',
     'at_exit': 'sync/local.c: the end of a thread',
     'visit': 'base/cgroup.c: its walk',
     'alloc': 'future/result.c: where a worker process puts results',

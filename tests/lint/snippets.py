@@ -23,6 +23,10 @@ FRAMES = {
     ('doc/howto/kill-what-hangs.md',
      'if (creel_future_cancel(f) == CREEL_CANCEL_REQUESTED &&'):
         ('void piece(creel_future *f);\nvoid piece(creel_future *f)\n{\n', '}\n'),
+    ('doc/howto/nest-tasks.md', 'struct range {'): ('', ''),
+    ('doc/howto/nest-tasks.md', 'creel_blocking_begin();'):
+        ('#include <sys/wait.h>\nvoid piece(pid_t child, int status);\n'
+         'void piece(pid_t child, int status)\n{\n', '}\n'),
     ('doc/howto/per-worker-state.md', 'creel_thread_pool_options options = {'):
         ('int open_handle(void *ctx, unsigned worker, void **ret_local);\n'
          'void close_handle(void *ctx, void *local);\nint settings;\n'

@@ -130,9 +130,9 @@ BUGS = {
     'wakes one of two': (
         'sync/lock.c',
         'while (creel__xchg(&lock->word, 2, acquire) != 0)\n'
-        '\t\tcreel__park(&lock->word, 2, CREEL_FOREVER);',
+        '\t\tcreel__park_briefly(&lock->word, 2, CREEL_FOREVER);',
         'for (uint32_t mark = 2; creel__xchg(&lock->word, mark, acquire) != 0; mark = 1)\n'
-        '\t\tcreel__park(&lock->word, mark, CREEL_FOREVER);'),
+        '\t\tcreel__park_briefly(&lock->word, mark, CREEL_FOREVER);'),
     # The round is read when the lock has been given up.
     'reads the round late': (
         'sync/lock.c',
@@ -220,8 +220,8 @@ BUGS = {
     # Whoever got a place leaves the next one to a thread that sleeps.
     'hails nobody else': (
         'future/queue_add.c',
-        'deadline);\n\t\tq->hailed = false;',
-        'deadline);'),
+        'rc = -EAGAIN;\n\t\tq->hailed = false;',
+        'rc = -EAGAIN;'),
     # One item more than was asked for.
     'one more in flight': (
         'exec/map.c',
@@ -230,18 +230,18 @@ BUGS = {
     # The worker does not look again after it has said that it sleeps.
     'sleeps without a look': (
         'threads/worker.c',
-        'creel_task *task = verdict == LEAVE ? NULL : creel__pool_find(w, CREEL__SURE);',
-        'creel_task *task = verdict != LOOK ? NULL : creel__pool_find(w, CREEL__SURE);'),
+        'bool look = verdict == SLEEP || verdict == LOOK;',
+        'bool look = verdict == LOOK;'),
     # What it looks at before it sleeps may be old.
     'sleeps after a glance': (
         'threads/worker.c',
-        'creel_task *task = verdict == LEAVE ? NULL : creel__pool_find(w, CREEL__SURE);',
-        'creel_task *task = verdict == LEAVE ? NULL : creel__pool_find(w, CREEL__GLANCE);'),
+        'creel_task *task = look ? creel__pool_find(w, CREEL__SURE) : NULL;',
+        'creel_task *task = look ? creel__pool_find(w, CREEL__GLANCE) : NULL;'),
     # It was in flight, found nothing at a glance, and leaves the rest where it is.
     'stays awake in silence': (
         'threads/worker.c',
-        '(void)arrive(w, false);\n\tcreel__pool_pass_on(pool);',
-        '(void)arrive(w, false);'),
+        '(void)creel__worker_arrive(w, false);\n\tcreel__pool_pass_on(pool);',
+        '(void)creel__worker_arrive(w, false);'),
     # The one that was woken leaves the rest where it is.
     'does not pass on': (
         'threads/worker.c',
@@ -250,8 +250,8 @@ BUGS = {
     # A worker that was relied on takes a task and forgets the rest.
     'is relied on and passes nothing on': (
         'threads/worker.c',
-        '== CREEL__RELIED && arrive(w, false))',
-        '== CREEL__RELIED && !arrive(w, false))'),
+        '== CREEL__RELIED &&\n\t    creel__worker_arrive(w, false))',
+        '== CREEL__RELIED &&\n\t    !creel__worker_arrive(w, false))'),
     # A thread is started although a worker is about to look.
     'counts on nobody who looks': (
         'threads/pool.c',
@@ -271,8 +271,8 @@ BUGS = {
         'creel__cond_broadcast_locked(&pool->changed);\n\tcreel__lock_release(&pool->lock);'),
     # A worker that comes too late to be counted by a resize is one too many, and stays.
     'comes and calls nobody in': (
-        'threads/worker.c',
-        'if (pool->alive > pool->max_workers)\n\t\tcreel__pool_call_in_locked(pool);',
+        'threads/life.c',
+        'if (creel__pool_serving_locked(pool) > pool->max_workers)\n\t\tcreel__pool_call_in_locked(pool);',
         'if (pool->closed)\n\t\tcreel__pool_call_in_locked(pool);'),
     # A place that comes back is free, and whoever waits for it sleeps on.
     'gives to nobody': (
@@ -308,8 +308,8 @@ BUGS = {
     # Whoever checks in while the pool is paused takes the next task.
     'follows in a pause': (
         'threads/worker.c',
-        '\tif (!creel__load(&w->pool->base.paused, relaxed))\n\t\tw->attended',
-        '\tif (!w->pool->broken)\n\t\tw->attended'),
+        'bool may = !creel__load(&pool->base.paused, relaxed) && ',
+        'bool may = !pool->broken && '),
     # What was submitted during a pause has woken nobody, and nobody makes up for that.
     'resumes in silence': (
         'threads/pool.c',
@@ -359,7 +359,7 @@ BUGS = {
         'go = !last || pool->starting == 0;'),
     # The last worker waits for one that is starting, and is not told that it came.
     'forgets who put it off': (
-        'threads/worker.c',
+        'threads/life.c',
         'if (pool->put_off && !creel__list_is_empty(&pool->idle))',
         'if (pool->closed && !creel__list_is_empty(&pool->idle))'),
     # Two closers join the same worker.

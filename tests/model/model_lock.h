@@ -32,6 +32,7 @@ void creel__lock_acquire_slow(struct creel__lock *lock);
 int creel__cond_wait(struct creel__cond *cond, struct creel__lock *lock, creel_deadline deadline);
 int creel__cond_wait_since(struct creel__cond *cond, struct creel__lock *lock, uint32_t round,
 			   creel_deadline deadline);
+void creel__cond_wait_briefly(struct creel__cond *cond, struct creel__lock *lock);
 uint32_t creel__cond_round(struct creel__cond *cond);
 void creel__cond_wake(struct creel__cond *cond);
 void creel__cond_broadcast_locked(struct creel__cond *cond);

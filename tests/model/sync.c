@@ -73,7 +73,7 @@ static uint32_t value_of(const _Atomic(uint32_t) *word)
 	return *(const volatile uint32_t *)(uintptr_t)word;
 }
 
-int creel__park(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline)
+int creel__park_briefly(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline)
 {
 	const void *pc = __builtin_return_address(0);
 	if (deadline.ns <= model_clock)
@@ -104,9 +104,9 @@ void creel__unpark_all(_Atomic(uint32_t) *word)
 
 #ifdef __linux__
 /* Between processes, of which each is a thread here. */
-int creel__park_shared(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline)
+int creel__park_shared_briefly(_Atomic(uint32_t) *word, uint32_t expected, creel_deadline deadline)
 {
-	return creel__park(word, expected, deadline);
+	return creel__park_briefly(word, expected, deadline);
 }
 
 void creel__unpark_shared(_Atomic(uint32_t) *word)
