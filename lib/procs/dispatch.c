@@ -14,6 +14,10 @@
 #include <creel/future.h>
 #include <string.h>
 
+enum {
+	SWEEP = 64, /* so many dead entries may stay in the queue, or half of it */
+};
+
 void creel__queue_append_locked(struct creel__procs *p, creel_future *f)
 {
 	f->next = NULL;
@@ -288,9 +292,41 @@ static creel_future *take_older_locked(struct creel__procs *p, const struct cree
 	return f;
 }
 
-static bool is_cancelled(creel_future *f)
+/* In the queue: cancelled, or a canceller has it. */
+static bool is_dead(creel_future *f)
 {
-	return (creel__load(&f->state, relaxed) & CREEL__STATE) == CREEL__CANCELLED;
+	return !f->fn || (creel__load(&f->state, relaxed) & CREEL__STATE) == CREEL__CANCELLED;
+}
+
+/* Drops what is dead and was in the queue. */
+static void drop_dead_locked(struct creel__procs *p, creel_future *f)
+{
+	p->cancelled++;
+	p->dead -= p->dead > 0;
+	creel__cond_broadcast_locked(&p->changed);
+	creel_future_unref(f);
+}
+
+static void sweep_locked(struct creel__procs *p)
+{
+	creel_future *list = p->first;
+	p->first = p->last = NULL;
+	p->queued = 0;
+	while (list) {
+		creel_future *f = list;
+		list = f->next;
+		if (is_dead(f))
+			drop_dead_locked(p, f);
+		else
+			creel__queue_append_locked(p, f);
+	}
+	p->dead = 0;
+}
+
+void creel__queue_dead_locked(struct creel__procs *p)
+{
+	if (++p->dead > SWEEP && p->dead > p->queued / 2)
+		sweep_locked(p);
 }
 
 void creel__dispatch_locked(struct creel__procs *p)
@@ -306,10 +342,8 @@ void creel__dispatch_locked(struct creel__procs *p)
 			f = take_back_locked(p, w, true, UINT64_MAX, &first);
 		if (!f)
 			break;
-		if (!f->fn || is_cancelled(f)) {
-			p->cancelled++;
-			creel__cond_broadcast_locked(&p->changed);
-			creel_future_unref(f);
+		if (is_dead(f)) {
+			drop_dead_locked(p, f);
 			continue;
 		}
 		place_locked(p, w, f, first);

@@ -92,6 +92,7 @@ static enum creel__withdrawn withdraw(creel_executor *ex, creel_task *task,
 		/* It is in the queue, or on its way out of there: nobody sends it any more. */
 		task->future.fn = NULL;
 		p->withdrawn++;
+		creel__queue_dead_locked(p);
 	}
 	creel__procs_unlock(p);
 	return what;

@@ -137,10 +137,10 @@ struct creel__procs {
 		*doomed; /* of a shutdown: for the manager to cancel, who alone changes it then */
 	unsigned cancelling;  /* shutdowns that cancel what they took */
 	creel_future *handed; /* SETTLING, with their outcome, and with callbacks for the manager */
-	size_t queued;
-	unsigned behind;       /* tasks in slots that wait behind another one there */
-	size_t withdrawn;      /* tasks that cancellers are at, and that need the pool */
-	int leaving;           /* of alive: retiring */
+	size_t queued, dead;  /* dead: of queued at most; cancelled and not yet dropped */
+	unsigned behind;      /* tasks in slots that wait behind another one there */
+	size_t withdrawn;     /* tasks that cancellers are at, and that need the pool */
+	int leaving;          /* of alive: retiring */
 	uint64_t seq, look_at; /* of the last task sent; when to look for overdue ones */
 	bool halted;           /* some worker may be */
 	bool undead;           /* a worker that was killed is not dead in time */
@@ -208,6 +208,8 @@ enum creel__rang creel__ends_hush(const struct creel__procs *p, int fd);
 
 /* dispatch.c: tasks and slots. With the lock held. */
 void creel__queue_append_locked(struct creel__procs *p, creel_future *f);
+/* One in the queue is being cancelled. If more are dead than alive, all dead ones are dropped. */
+void creel__queue_dead_locked(struct creel__procs *p);
 void creel__queue_prepend_locked(struct creel__procs *p, creel_future *f);
 /* Moves queued tasks, and ones that wait behind others, to workers with room; wakes those. */
 void creel__dispatch_locked(struct creel__procs *p);

@@ -19,8 +19,14 @@
 
 bool creel__pool_help(struct creel__worker *worker, creel_task *task)
 {
-	const struct creel__pool *pool = (struct creel__pool *)worker->executor;
-	return pool->help != CREEL_HELP_NONE && creel__task_help(worker, task);
+	struct creel__pool *pool = (struct creel__pool *)worker->executor;
+	struct creel__pool_worker *w = creel__of(worker, struct creel__pool_worker, base);
+	if (pool->help == CREEL_HELP_NONE || !creel__task_help(worker, task))
+		return false;
+	/* Its own count first: the pool's is shared. */
+	if (++w->helped % CREEL__SWEEP == 0 && !creel__executor_foreign(&pool->base))
+		creel__pool_note_dead(pool, CREEL__SWEEP);
+	return true;
 }
 
 uint64_t creel__pool_lent_ended(struct creel__pool *pool)
@@ -70,6 +76,8 @@ bool creel__pool_lend(creel_executor *ex, creel_task *task)
 	if (pool->help != CREEL_HELP_ANY || creel__load(&ex->paused, relaxed))
 		return false;
 	bool out = creel__shard_lend(creel__pool_own_shard(pool), task);
+	if (!out)
+		creel__pool_note_dead(pool, 1);
 	creel__task_run_held(task, !out);
 	return true;
 }

@@ -463,6 +463,7 @@ static const struct creel__executor_class thread_pool_class = {
 	.name = "thread pool",
 	.submit = submit,
 	.owe = owe,
+	.withdraw = creel__pool_withdraw,
 	.help = creel__pool_help,
 	.lend = creel__pool_lend,
 	.adopt = creel__pool_adopt,

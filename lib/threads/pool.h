@@ -106,8 +106,10 @@ enum {
 	CREEL__REFUSED = 4, /* there would be NEED if the system had not refused a thread */
 #ifdef CREEL_MODEL
 	CREEL__REFUSED_LOOKS = 2,
+	CREEL__SWEEP = 2,
 #else
 	CREEL__REFUSED_LOOKS = 1000,
+	CREEL__SWEEP = 64, /* dead entries between two looks at how many there are */
 #endif
 	CREEL__SHARDS_MAX = 16,
 	CREEL__LENT_TELL = 1, /* somebody waits for the end of tasks: take the lock */
@@ -147,6 +149,7 @@ struct creel__pool_worker {
 	unsigned turns;          /* looks for work: see JOBS */
 	struct creel__job *job;  /* plain: its own; what it has found, if that is a job */
 	bool posted;             /* likewise: and that was posted */
+	uint32_t helped;         /* likewise: the tasks that it ran while it waited for them */
 	uint32_t attended;       /* the last call-in that it followed; likewise */
 	_Atomic(uint32_t) woken; /* parked on: an enum creel__sleep */
 	struct creel__batch batch;
@@ -172,6 +175,7 @@ struct creel__pool {
 	_Atomic(uint32_t) attention;         /* counts call-ins */
 	_Atomic(uint32_t) refused_looks;     /* since the system refused a thread */
 	_Atomic(unsigned) sharers;           /* max_workers */
+	_Atomic(uint32_t) dead;              /* entries, since the last sweep: threads/sweep.c */
 	_Atomic(unsigned) slots;             /* the workers' numbers are below */
 	_Atomic(bool) jobs;                  /* somebody has forked or posted one */
 	_Atomic(struct creel__deque *) used; /* deques that were forked into; only grows */
@@ -320,6 +324,13 @@ static inline bool creel__pool_may_have_jobs(struct creel__pool *pool)
 	/* [DEQ-3] seq_cst: after need was stored; pairs with creel__pool_use_deque() */
 	return creel__load(&pool->jobs, seq_cst);
 }
+
+/* sweep.c */
+/* So many tasks were claimed whose entries stay in the queues. */
+void creel__pool_note_dead(struct creel__pool *pool, uint32_t n);
+/* Operation of the class. */
+enum creel__withdrawn creel__pool_withdraw(creel_executor *ex, creel_task *task,
+					   enum creel__purpose purpose);
 
 /* watch.c */
 /* A worker on the idle list watches its word for spin_ns. True: it was woken. False: the word says

@@ -74,16 +74,69 @@ bool creel__shard_lend(struct creel__shard *shard, creel_task *task)
 	return first;
 }
 
-/* The consumers' list is empty: take over the producers'. out_lock is held. */
-static void swap_locked(struct creel__shard *shard)
+/* Takes the producers' list, which the caller puts at the end of the consumers'. out_lock is
+ * held. */
+static creel_future *take_in_locked(struct creel__shard *shard)
 {
 	creel__lock_acquire(&shard->in_lock);
-	creel__store(&shard->out_first, creel__load(&shard->in_first, relaxed), relaxed);
-	shard->out_count = shard->in_count;
+	creel_future *first = creel__load(&shard->in_first, relaxed);
+	shard->out_count += shard->in_count;
 	creel__store(&shard->in_first, NULL, relaxed);
 	shard->in_last = NULL;
 	shard->in_count = 0;
 	creel__lock_release(&shard->in_lock);
+	return first;
+}
+
+/* The consumers' list is empty: take over the producers'. out_lock is held. */
+static void swap_locked(struct creel__shard *shard)
+{
+	creel__store(&shard->out_first, take_in_locked(shard), relaxed);
+}
+
+/* Somebody else has claimed it, and the queue has only to drop its reference. While a canceller
+ * has it, or its destructor is put off, the executor is told of the end: that is the workers'. */
+static bool is_dead(creel_future *f)
+{
+	uint64_t s = creel__load(&f->state, relaxed);
+	return s & CREEL__QUEUED && !(s & CREEL__LATE_ARG) && (s & CREEL__STATE) != CREEL__DROPPING;
+}
+
+creel_future *creel__shard_sweep(struct creel__shard *shard)
+{
+	creel_future *dead = NULL;
+	creel__lock_acquire(&shard->out_lock);
+	creel_future *first = creel__load(&shard->out_first, relaxed), **at = &first;
+	size_t place = 0, returned = shard->returned;
+	for (bool through = false; *at || !through;) {
+		creel_future *f = *at;
+		if (!f) {
+			*at = take_in_locked(shard);
+			through = true;
+		} else if (is_dead(f)) {
+			*at = f->next;
+			f->next = dead;
+			dead = f;
+			shard->out_count--;
+			shard->returned -= place++ < returned;
+		} else {
+			at = &f->next;
+			place++;
+		}
+	}
+	creel__store(&shard->out_first, first, relaxed);
+	creel__lock_release(&shard->out_lock);
+	return dead;
+}
+
+size_t creel__shard_length(struct creel__shard *shard)
+{
+	creel__lock_acquire(&shard->out_lock);
+	creel__lock_acquire(&shard->in_lock);
+	size_t n = shard->in_count + shard->out_count;
+	creel__lock_release(&shard->in_lock);
+	creel__lock_release(&shard->out_lock);
+	return n;
 }
 
 static creel_task *pop_locked(struct creel__shard *shard)

@@ -93,6 +93,13 @@ enum creel__claimed creel__shard_claim(struct creel__shard *shard, struct creel_
 
 bool creel__shard_is_empty(struct creel__shard *shard);
 
+/* How many entries its list has. */
+size_t creel__shard_length(struct creel__shard *shard);
+
+/* Takes those out of the list that have been cancelled, or run, elsewhere. Returns them, a list
+ * through next, with the executor's references. Producers are not held up. */
+creel_future *creel__shard_sweep(struct creel__shard *shard);
+
 /* A glance, without the locks: true if nothing was to be claimed, in no batch either. What comes
  * meanwhile it may miss. */
 static inline bool creel__shard_looks_empty(struct creel__shard *shard)

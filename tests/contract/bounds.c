@@ -595,6 +595,75 @@ CASE(c21_a_fast_producer_never_has_more_than_the_bound_in_the_pool, CT_COUNTS)
 	ct_int(ct_count_get(ran), N);
 }
 
+/* What was cancelled counts as pending until the pool comes across it. */
+static void submits_and_cancels(creel_executor *ex, unsigned n, unsigned most)
+{
+	struct ct_count *ran = ct_count_new();
+	for (unsigned i = 0; i < n; i++) {
+		creel_future *f = ct_submit_count(ex, ran);
+		ct_int(creel_future_cancel(f), CREEL_CANCEL_NOW);
+		creel_future_unref(f);
+		if (i % 16 == 0)
+			ct_assert(stats_of(ex).pending <= most);
+	}
+	ct_int(ct_count_get(ran), 0);
+}
+
+CASE(c21_memory_stays_flat_where_all_is_cancelled_and_nothing_runs, CT_COUNTS)
+{
+	enum { N = 2000, LIVE = 400 };
+	struct ct_count *ran = ct_count_new();
+	creel_future *live[LIVE];
+	creel_executor *ex = ct_executor();
+	ct_int(creel_executor_pause(ex), 0);
+	submits_and_cancels(ex, N, 200);
+	/* With others that wait. None of them is lost, nor is their order. */
+	for (int i = 0; i < LIVE; i++) {
+		live[i] = ct_submit_count(ex, ran);
+		if (i % 40 == 0)
+			submits_and_cancels(ex, N / 10, 2 * LIVE + 200);
+	}
+	ct_int(creel_executor_resume(ex), 0);
+	for (int i = 0; i < LIVE; i++)
+		if (ct_is(CT_STRICT))
+			ct_int(ct_long_drop(live[i]), i + 1);
+		else
+			ct_assert(ct_long_drop(live[i]) > 0);
+	ct_int(creel_executor_drain(ex, CT_GUARD), 0);
+	ct_int(ct_count_get(ran), LIVE);
+	ct_int(stats_of(ex).pending, 0);
+	ct_close(ex);
+}
+
+/* Waits for child after child: runs each itself, while its entry stays in the queue. */
+static int runs_its_children(creel_task *task, const void *arg, size_t size)
+{
+	struct ct_count *ran = *(struct ct_count *const *)arg;
+	creel_executor *ex = creel_task_executor(task);
+	(void)size;
+	for (int i = 0; i < 2000; i++) {
+		creel_future *f = ct_submit_count(ex, ran);
+		int rc = creel_future_result(f, CREEL_FOREVER, NULL, 0);
+		creel_future_unref(f);
+		creel_stats s = {0};
+		creel_executor_stats(ex, &s, sizeof s);
+		if (rc || s.live_futures > 300)
+			return -1;
+	}
+	return 0;
+}
+
+CASE(c21_memory_stays_flat_where_a_task_runs_its_children_itself, CT_POOL)
+{
+	struct ct_count *ran = ct_count_new();
+	creel_executor *ex = bounded(0);
+	creel_future *f = creel_submit(ex, runs_its_children, &ran, sizeof ran);
+	ct_int(ct_outcome(f), 0);
+	creel_future_unref(f);
+	ct_int(ct_count_get(ran), 2000);
+	ct_close(ex);
+}
+
 /* Bad input. */
 
 static void is_broken(creel_executor *ex, const char *says)

@@ -300,6 +300,16 @@ BUGS = {
         '\tcreel__future_leave(f);\n\tlook_next(f);\n\tcreel__future_settle(f, final, 1);\n',
         '\tlook_next(f);\n\tcreel__future_settle(f, final, 1);\n\tif (ex->traits & CREEL__BOUNDED)\n'
         '\t\tcreel__places_give(&ex->places, 1);\n'),
+    # An entry is dropped while its canceller still counts on the executor.
+    'sweeps what a canceller has': (
+        'threads/queues.c',
+        'return s & CREEL__QUEUED && !(s & CREEL__LATE_ARG) && (s & CREEL__STATE) != CREEL__DROPPING;',
+        'return s & CREEL__QUEUED && !(s & CREEL__LATE_ARG);'),
+    # Who drains waits for tasks that a sweep has dropped.
+    'sweeps and counts nothing': (
+        'threads/sweep.c',
+        '\tpool->cancelled += cancelled;\n',
+        '\t(void)cancelled;\n'),
     # A shutdown forgets those who wait for room.
     'closes on those who wait': (
         'threads/pool.c',

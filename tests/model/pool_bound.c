@@ -166,7 +166,48 @@ static void waits_until(void)
 	model_check(ended == 1 + accepted);
 }
 
+/* Two cancel what waits in a paused pool, and sweep: one entry is dropped once, and what is left
+ * runs. */
+static void cancel_one(void *f)
+{
+	model_check(creel_future_cancel(f) == CREEL_CANCEL_NOW);
+	creel_future_unref(f);
+}
+
+static void two_sweep(void)
+{
+	setup(3);
+	model_check(creel_executor_pause(pool) == 0);
+	creel_future *a = submit(), *b = submit(), *c = submit();
+	int other = model_spawn(cancel_one, a);
+	cancel_one(b);
+	model_join(other);
+	model_check(creel_executor_resume(pool) == 0);
+	model_check(creel_future_result(c, CREEL_FOREVER, NULL, 0) == 0);
+	creel_future_unref(c);
+	model_check(creel_executor_drain(pool, CREEL_FOREVER) == 0);
+	model_check(creel_executor_close(pool) == 0);
+	model_check(ended == 1);
+}
+
+/* The worker comes across what is being swept. */
+static void sweeps_beside_a_worker(void)
+{
+	setup(3);
+	creel_future *a = submit(), *b = submit(), *c = submit();
+	int dropped = creel_future_cancel(a) == CREEL_CANCEL_NOW;
+	dropped += creel_future_cancel(b) == CREEL_CANCEL_NOW;
+	model_check(creel_future_result(c, CREEL_FOREVER, NULL, 0) == 0);
+	creel_future_unref(a);
+	creel_future_unref(b);
+	creel_future_unref(c);
+	model_check(creel_executor_close(pool) == 0);
+	model_check(ended == 3 - dropped);
+}
+
 const struct model_scenario model_scenarios[] = {
+	{"two sweep", two_sweep, .preemptions = 1, .cpus = 1},
+	{"sweeps beside a worker", sweeps_beside_a_worker, .preemptions = 2, .cpus = 1},
 	{"waits for an end", waits_for_an_end, .preemptions = 2, .cpus = 1},
 	{"sees the end", sees_the_end, .preemptions = 2, .cpus = 1},
 	{"waits for a cancel", waits_for_a_cancel, .preemptions = 1, .spurious = 1, .cpus = 1},
