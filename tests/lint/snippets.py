@@ -34,6 +34,7 @@ FRAMES = {
     ('doc/howto/per-worker-state.md',
      'static int open_handle(void *ctx, unsigned worker, void **ret_local)'):
         ('struct settings { const char *path; };\nvoid *handle_open(const char *path);\n', ''),
+    ('doc/howto/replace-your-pool.md', 'typedef creel_executor POOL_ctx;'): ('', ''),
     ('doc/howto/survive-crashes.md', 'creel_process_pool_options options = {'):
         ('void piece(void);\nvoid piece(void)\n{\n', '}\n'),
 }
