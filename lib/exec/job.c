@@ -311,7 +311,7 @@ static CREEL__COLD int join_slowly(struct creel__strand *s, struct creel__job *j
 static bool is_joinable(const creel_task *task, struct creel__job *job)
 {
 	uint32_t state = creel__load(&job->state, relaxed);
-	return state != CREEL__JOB_IDLE && state != CREEL__JOB_POSTED && job->by == task;
+	return state != CREEL__JOB_IDLE && state < CREEL__JOB_POSTING && job->by == task;
 }
 
 /* The whole of it, for all cases. */

@@ -17,7 +17,7 @@
  *
  * STATES of a posted job, guarded by its pool's lock but for the first step:
  *
- *   IDLE --> POSTED --cancel, or a worker takes it--> IDLE
+ *   IDLE --> POSTING --> POSTED --cancel, or a worker takes it--> IDLE
  */
 #ifndef CREEL__EXEC_JOB_H
 #define CREEL__EXEC_JOB_H
@@ -34,6 +34,7 @@ enum {
 	CREEL__JOB_KEPT,
 	CREEL__JOB_DONE,
 	CREEL__JOB_EXITED,
+	CREEL__JOB_POSTING, /* on its way into the queue */
 	CREEL__JOB_POSTED,
 };
 

@@ -16,7 +16,7 @@ int creel_job_post(creel_executor *ex, creel_job *opaque, creel_job_fn fn)
 	if (!ex->class->post)
 		return -ENOTSUP;
 	/* Of several that post it at once, one does. Relaxed: it changes hands by the lock. */
-	if (!creel__cas(&job->state, &idle, CREEL__JOB_POSTED, relaxed, relaxed))
+	if (!creel__cas(&job->state, &idle, CREEL__JOB_POSTING, relaxed, relaxed))
 		return -EBUSY;
 	job->fn = fn;
 	job->executor = ex;

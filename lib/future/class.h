@@ -88,6 +88,9 @@ struct creel__executor_class {
 	int (*post)(creel_executor *ex, struct creel__job *job);
 	/* True if the job was posted and is out of the queue now. */
 	bool (*unpost)(creel_executor *ex, struct creel__job *job);
+	/* Or NULL: loops are run by tasks. Otherwise by posted jobs: whether it takes them, 0 or a
+	 * code; how many workers it may have; whether they have an initializer. */
+	int (*loop)(creel_executor *ex, unsigned *ret_width, bool *ret_initializes);
 	/* Whether a function and an argument can be had by the workers: 0, -ENOEXEC,
 	 * -EFAULT, -ENOSPC. */
 	int (*vet)(creel_executor *ex, creel_fn fn, const void *arg, size_t size);

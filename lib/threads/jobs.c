@@ -151,6 +151,7 @@ static int enqueue(struct creel__pool *pool, struct creel__job *job)
 	} else {
 		creel__list_append(&pool->posted_jobs, &job->queue);
 		creel__store(&pool->posted, creel__load(&pool->posted, relaxed) + 1, relaxed);
+		creel__store(&job->state, CREEL__JOB_POSTED, relaxed);
 		creel__store(&pool->jobs, true, relaxed);
 		pool->ever_posted++;
 	}
@@ -203,4 +204,15 @@ void creel__pool_run_posted_here(struct creel__pool *pool)
 		creel__cond_broadcast_locked(&pool->changed);
 		creel__lock_release(&pool->lock);
 	}
+}
+
+int creel__pool_loop(creel_executor *ex, unsigned *ret_width, bool *ret_initializes)
+{
+	struct creel__pool *pool = (struct creel__pool *)ex;
+	creel__lock_acquire(&pool->lock);
+	int rc = pool->broken ? CREEL_EFAILED : pool->closed ? -ESHUTDOWN : 0;
+	*ret_width = (unsigned)pool->max_workers;
+	*ret_initializes = pool->initializer;
+	creel__lock_release(&pool->lock);
+	return rc;
 }

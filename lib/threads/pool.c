@@ -474,6 +474,7 @@ static const struct creel__executor_class thread_pool_class = {
 	.forked = creel__pool_forked,
 	.post = creel__pool_post,
 	.unpost = creel__pool_unpost,
+	.loop = creel__pool_loop,
 	.ended = creel__pool_ended,
 	.shutdown = shutdown,
 	.drain = drain,

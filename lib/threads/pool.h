@@ -318,6 +318,7 @@ void creel__pool_use_deque(struct creel__worker *worker);
 void creel__pool_forked(creel_executor *ex);
 int creel__pool_post(creel_executor *ex, struct creel__job *job);
 bool creel__pool_unpost(creel_executor *ex, struct creel__job *job);
+int creel__pool_loop(creel_executor *ex, unsigned *ret_width, bool *ret_initializes);
 
 static inline bool creel__pool_may_have_jobs(struct creel__pool *pool)
 {

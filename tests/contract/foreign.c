@@ -85,6 +85,29 @@ static void never_job(creel_job *job, creel_task *task)
 	_exit(1);
 }
 
+static int never_body(creel_task *task, size_t begin, size_t end, void *context)
+{
+	(void)task;
+	(void)begin;
+	(void)end;
+	(void)context;
+	_exit(1);
+}
+
+static int never_reduce(creel_task *task, size_t begin, size_t end, void *into, void *context)
+{
+	(void)into;
+	return never_body(task, begin, end, context);
+}
+
+static void never_combine(void *into, const void *from, void *context)
+{
+	(void)into;
+	(void)from;
+	(void)context;
+	_exit(1);
+}
+
 /* Every call on an executor. p is memory of the executor's, or NULL. */
 static void refuses_executor(creel_executor *ex, void *p)
 {
@@ -109,6 +132,11 @@ static void refuses_executor(creel_executor *ex, void *p)
 	REFUSED(creel_executor_resize, ex, 2);
 	creel_job job = CREEL_JOB_INIT;
 	REFUSED(creel_job_post, ex, &job, never_job);
+	REFUSED(creel_parallel_for, ex, 0, 1, never_body, NULL, NULL);
+	double sum = 77;
+	REFUSED(creel_reduce, ex, 0, 1, &sum, sizeof sum, never_reduce, never_combine, NULL, &sum,
+		NULL);
+	CHILD(sum == 77);
 	/* One that the parent has posted: jobs.c. */
 	GIVES(-EBUSY, creel_job_cancel, &job);
 	REFUSED(creel_executor_pause, ex);

@@ -25,6 +25,7 @@ OWN = {
     'dispose': 'future/callback.c: its memory',
     'end': 'time/clock.c: what a timer is for',
     'withdraw': 'future/cancel.c: a timer, off its clock',
+    'alone': 'exec/loop_pool.c: the invitation of helpers',
     'end_dying': 'future/nest.c: what ends a future that had to wait',
 }
 CLASS = re.compile(r'\bclass\s*$')

@@ -12,6 +12,16 @@ import sys
 
 # name: (file, what stands there, what stands there instead)
 BUGS = {
+    # The caller of a loop returns and does not see what its helper did.
+    'helps in silence': (
+        'exec/loop_pool.c',
+        'creel__sub(&l->users, 1, acq_rel) == (WAITED | 1)',
+        'creel__sub(&l->users, 1, relaxed) == (WAITED | 1)'),
+    # The caller may return before the helper is through.
+    'leaves too early': (
+        'exec/loop_pool.c',
+        'creel__thread_guard(work, helper_ended, &part);\n\tclose_down(l);\n\tleave(l);',
+        'creel__thread_guard(work, helper_ended, &part);\n\tleave(l);\n\tclose_down(l);'),
     # The owner takes the last job without telling the thieves first: it runs twice (parlaylib 54).
     'steps back relaxed': (
         'exec/job.c',

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A loop, as its threads share it.
+ *
+ * PIECES   `next` counts what has been taken, in one counter: whoever moves it has what lies
+ *          between. A thread takes pieces that last about as long as it takes to make taking them
+ *          cheap. So a loop balances whatever its indices cost.
+ *
+ * USERS    Counts those who use the struct beside the caller, who waits until it is 0: on a thread
+ *          pool its helpers, and the invitation, which is a posted job. The worker that takes the
+ *          invitation has its count. It posts the job again for the next one. Who finds nothing
+ *          left takes the invitation back: after it has set `over`, by the pool's lock. Who posts
+ *          looks at `over` afterwards. So one of the two takes it back. [LOOP-1] orders what the
+ *          helpers did before the caller's return.
+ */
+#ifndef CREEL__EXEC_LOOP_H
+#define CREEL__EXEC_LOOP_H
+
+#include "exec/job.h"
+#include <creel/loops.h>
+
+struct creel__loop {
+	creel_job invitation; /* first */
+	alignas(64) _Atomic(size_t) next;
+	alignas(64) _Atomic(int) stop; /* the first code, or 0 */
+	_Atomic(uint32_t) users;
+	_Atomic(bool) over;
+	unsigned invited; /* plain: of whoever holds the invitation */
+	/* Set at birth. */
+	creel_executor *executor;
+	creel_future *root; /* of the task that called, or NULL; NULL in other processes */
+	creel_body_fn body;
+	void *context;
+	size_t begin, n, grain;
+	creel_deadline deadline; /* 0: none */
+	unsigned width;          /* how many threads it may have */
+	uint16_t generation;
+};
+
+/* Ends the loop with that code, unless it has one. */
+void creel__loop_stop(struct creel__loop *l, int code);
+
+/* Takes pieces and runs them until there are none. With an `alone` that is not NULL it calls
+ * alone(l) once, after a few microseconds. Returns false in a forked child. */
+bool creel__loop_work(struct creel__loop *l, struct creel__strand *s,
+		      void (*alone)(struct creel__loop *l));
+
+/* loop_pool.c: runs it on a thread pool, with the caller if that takes part. */
+int creel__loop_run_pool(struct creel__loop *l, bool takes_part);
+/* loop_tasks.c: runs it by plain submissions. */
+int creel__loop_run_tasks(struct creel__loop *l);
+
+/* parallel.c: checks, and runs the loop. */
+int creel__loop_run(creel_executor *ex, size_t begin, size_t end, creel_body_fn body, void *context,
+		    const creel_loop_options *options);
+
+#endif
