@@ -102,8 +102,9 @@ CASE(rule_hooks_hear_of_each_task, 0)
 	creel_future *f[TASKS];
 	const int code = -EIO;
 	for (unsigned i = 0; i < TASKS - 1; i++)
-		f[i] = creel_submit_with(ex, i % 3 == 2 ? task_fail : task_same, &(long){code},
-					 sizeof(long), &heard);
+		f[i] = i % 3 == 2
+			       ? creel_submit_with(ex, task_fail, &code, sizeof code, &heard)
+			       : creel_submit_with(ex, task_same, &(long){1}, sizeof(long), &heard);
 	int cancelled[TASKS] = {0};
 	for (unsigned i = 0; i < TASKS - 1; i += 2)
 		cancelled[i] = creel_future_cancel(f[i]) == CREEL_CANCEL_NOW;
