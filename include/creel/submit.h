@@ -128,6 +128,26 @@ CREEL_API int creel_try_submit(creel_executor *ex, creel_fn fn, const void *arg,
 CREEL_API int creel_spawn(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
 			  const creel_submit_options *options);
 
+/*
+ * Submits fn once for each of n items of stride bytes at base, in their order. It is cheaper than n
+ * submissions. Each item is copied into its task. With a stride of 0 the tasks have no argument,
+ * and base does not matter. options, which may be NULL, hold for each task. So does the policy for
+ * a full pool: with CREEL_OVERFLOW_BLOCK the call waits for room again and again.
+ *
+ * The first refusal ends it. *ret_accepted is how many were accepted before, from the first on.
+ * ret_futures, unless NULL, is an array of n: the call stores the futures of those that were
+ * accepted, and the caller owns a reference to each. Nothing has happened to the others: they are
+ * still the caller's, and their arg_free has not run. If ret_futures is NULL, failures go to the
+ * pool's on_unhandled, as with creel_spawn().
+ *
+ * Returns 0 if all n were accepted (n may be 0), else what the first refusal would return from
+ * creel_try_submit(). Also -EINVAL if ret_accepted is NULL, base is NULL with n and stride above 0,
+ * or n * stride is larger than any object.
+ */
+CREEL_API int creel_submit_many(creel_executor *ex, creel_fn fn, const void *base, size_t stride,
+				size_t n, const creel_submit_options *options,
+				creel_future **ret_futures, size_t *ret_accepted);
+
 CREEL_END
 
 #endif

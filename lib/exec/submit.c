@@ -11,6 +11,7 @@
 #include "base/cold.h"
 #include "exec/due.h"
 #include "exec/executor.h"
+#include "exec/submission.h"
 #include "exec/task.h"
 #include "future/argument.h"
 #include "future/future.h"
@@ -23,20 +24,9 @@
 #include "sync/fork.h"
 #include "sync/local.h"
 #include "sync/thread.h"
-#include <dlfcn.h>
 #include <creel/future.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-
-/* What is submitted: the arguments of the public calls, on their way. */
-struct submission {
-	creel_executor *ex;
-	creel_fn fn;
-	const void *arg;
-	size_t size;
-	const creel_submit_options *options;
-};
 
 creel_task *creel__task_new(creel_executor *ex, creel_fn fn, const void *arg, size_t size)
 {
@@ -122,7 +112,7 @@ static CREEL__COLD int attach_options(creel_future *f, const creel_submit_option
 	return creel__times_wanted(o) && !own->times ? -ENOMEM : 0;
 }
 
-static CREEL__COLD int check_options(const struct submission *s)
+static CREEL__COLD int check_options(const struct creel__submission *s)
 {
 	const creel_submit_options *o = s->options;
 	if (o->flags || o->limit_ns < 0 || !creel__overflow_is_known(o->overflow) ||
@@ -136,7 +126,7 @@ static CREEL__COLD int check_options(const struct submission *s)
 	return creel__times_wanted(o) ? creel__due_check(s->ex, o) : 0;
 }
 
-static inline int check(const struct submission *s)
+static inline int check(const struct creel__submission *s)
 {
 	if (!s->ex || !s->fn)
 		return -EINVAL;
@@ -158,6 +148,10 @@ static CREEL__COLD void discard(creel_future *f)
 	creel__block_free(f);
 }
 
+enum {
+	BULK = 64, /* tasks that are made before they are handed over at once */
+};
+
 /* Which of several ways a submission goes. */
 struct way {
 	unsigned refs;            /* 1: for the executor alone; 2: for the caller as well */
@@ -165,7 +159,7 @@ struct way {
 };
 
 /* Takes a place of an executor that may be bounded: see creel__admit(). */
-static int admit(const struct submission *s, const struct way *way)
+static int admit(const struct creel__submission *s, const struct way *way)
 {
 	const creel_submit_options *o = s->options;
 	if (way->by)
@@ -174,10 +168,9 @@ static int admit(const struct submission *s, const struct way *way)
 	return creel__admit(s->ex, o ? o->overflow : 0, limited ? o->submit_by : CREEL_FOREVER);
 }
 
-static inline int hand_over(const struct submission *s, const struct way *way, bool here,
-			    creel_future **ret_future)
+/* A task that is ready to be given to the executor. */
+static inline int make(const struct creel__submission *s, unsigned refs, creel_task **ret_task)
 {
-	int rc = 0;
 	creel_task *task = creel__task_new(s->ex, s->fn, s->arg, s->size);
 	if (!task)
 		return s->size > CREEL__ARG_INLINE && s->size != CREEL_BY_REF &&
@@ -185,23 +178,34 @@ static inline int hand_over(const struct submission *s, const struct way *way, b
 			       ? -ENOSPC
 			       : -ENOMEM;
 	creel_future *f = &task->future;
-	bool watched = creel__load(&s->ex->watch, relaxed);
-	if (s->options || watched)
+	int rc = 0;
+	if (s->options || creel__load(&s->ex->watch, relaxed))
 		rc = attach_options(f, s->options);
-	if (rc == 0) {
-		creel__store(&f->state,
-			     creel__load(&f->state, relaxed) + (way->refs - 1) * CREEL__REF,
-			     relaxed);
-		rc = give(task, here, s->options);
-	}
 	if (rc)
 		discard(f);
-	else if (ret_future)
-		*ret_future = f;
+	else
+		creel__store(&f->state, creel__load(&f->state, relaxed) + (refs - 1) * CREEL__REF,
+			     relaxed);
+	*ret_task = task;
 	return rc;
 }
 
-static int submit_slowly(const struct submission *s, const struct way *way,
+static inline int hand_over(const struct creel__submission *s, const struct way *way, bool here,
+			    creel_future **ret_future)
+{
+	creel_task *task;
+	int rc = make(s, way->refs, &task);
+	if (rc)
+		return rc;
+	rc = give(task, here, s->options);
+	if (rc)
+		discard(&task->future);
+	else if (ret_future)
+		*ret_future = &task->future;
+	return rc;
+}
+
+static int submit_slowly(const struct creel__submission *s, const struct way *way,
 			 creel_future **ret_future)
 {
 	int rc = admit(s, way);
@@ -213,7 +217,7 @@ static int submit_slowly(const struct submission *s, const struct way *way,
 	return rc;
 }
 
-static inline int submit(const struct submission *s, const struct way *way,
+static inline int submit(const struct creel__submission *s, const struct way *way,
 			 creel_future **ret_future)
 {
 	int rc = check(s);
@@ -224,186 +228,8 @@ static inline int submit(const struct submission *s, const struct way *way,
 	return hand_over(s, way, false, ret_future);
 }
 
-static const char *name_of(const struct submission *s)
-{
-	return s->options ? s->options->name : NULL;
-}
-
-static const creel_error *explain_options(const creel_submit_options *o)
-{
-	int kind = CREEL_KIND_REJECTED;
-	const uint64_t *word = creel__reserved(o->reserved, sizeof o->reserved / sizeof *word);
-	if (o->limit_ns < 0)
-		return creel__error_make(kind, -EINVAL, o->name,
-					 "submit: limit_ns is %lld; use 0 for none, or a duration",
-					 (long long)o->limit_ns);
-	if (o->flags)
-		return creel__error_make(kind, -EINVAL, o->name,
-					 "submit: flags of creel_submit_options is 0x%x; "
-					 "this version knows none; use 0",
-					 o->flags);
-	if (!creel__overflow_is_known(o->overflow))
-		return creel__error_make(kind, -EINVAL, o->name,
-					 "submit: overflow is %d; use 0, CREEL_OVERFLOW_BLOCK, "
-					 "CREEL_OVERFLOW_FAIL or CREEL_OVERFLOW_CALLER",
-					 o->overflow);
-	if (word)
-		return creel__error_make(kind, -EINVAL, o->name,
-					 "submit: reserved[%d] of creel_submit_options is %llu, "
-					 "not 0; initialise the options with {0} or designated "
-					 "initializers",
-					 (int)(word - o->reserved), (unsigned long long)*word);
-	return NULL;
-}
-
-static const creel_error *explain_invalid(const struct submission *s)
-{
-	const char *name = name_of(s);
-	int kind = CREEL_KIND_REJECTED;
-	if (!s->ex)
-		return creel__error_make(kind, -EINVAL, name, "submit: the executor is NULL%s",
-					 creel__self()->results
-						 ? "; this is a worker process, where globals are "
-						   "as they were when the pool was made, and a "
-						   "pool of the host's cannot be used"
-						 : "");
-	if (!s->fn)
-		return creel__error_make(kind, -EINVAL, name, "submit: the function is NULL");
-	if (s->size != CREEL_BY_REF && s->size > CREEL__SIZE_MAX)
-		return creel__error_make(
-			kind, -EINVAL, name,
-			"submit: an argument of %zu bytes is larger than any object; "
-			"was a negative number passed as its size?",
-			s->size);
-	if (s->size != CREEL_BY_REF && !s->arg && s->size)
-		return creel__error_make(kind, -EINVAL, name,
-					 "submit: the argument is NULL but its size is %zu; "
-					 "pass size 0 for no argument",
-					 s->size);
-	const creel_error *e = s->options ? explain_options(s->options) : NULL;
-	return e ? e
-		 : creel__error_make(kind, -EINVAL, name,
-				     "submit: the executor refused the task as invalid");
-}
-
-static const creel_error *explain_function(creel_fn fn, const char *name)
-{
-	Dl_info where = {0};
-	void *address = (void *)(uintptr_t)fn;
-	if (!dladdr(address, &where))
-		where = (Dl_info){0};
-	const char *slash = where.dli_fname ? strrchr(where.dli_fname, '/') : NULL;
-	return creel__error_make(CREEL_KIND_NOT_TRANSFERABLE, -ENOEXEC, name,
-				 "submit: the workers do not have %.48s (%p, %.32s): "
-				 "load it before the pool is made, or dlopen it in the task",
-				 where.dli_sname ? where.dli_sname : "this function", address,
-				 slash ? slash + 1 : "in no library");
-}
-
-/* What the executor is broken by lies beneath. */
-static const creel_error *explain_broken(const struct submission *s)
-{
-	/* [EX-1] acquire: the error is complete; pairs with the release in
-	 * creel__executor_set_error() */
-	const creel_error *why = creel__load(&s->ex->error, acquire);
-	const creel_error *e = creel__error_make(
-		CREEL_KIND_BROKEN, why ? why->code : CREEL_EFAILED, name_of(s), "%s",
-		why ? why->message : "submit: the executor refused the task");
-	creel__error_set_cause(e, creel__error_ref(why));
-	return e;
-}
-
-/* What a custom executor returned: what it means by that, only it knows. */
-static bool is_users_own(const struct submission *s, int code)
-{
-	bool custom = s->ex->traits & CREEL__COUNTS;
-	bool limited = s->options && s->options->limit_ns;
-	return custom && code != -ENOMEM && code != -ESHUTDOWN && !(code == -ENOTSUP && limited);
-}
-
-/* The codes that say all. What %s stands for is the size of the argument, of -EFAULT its address,
- * of CREEL_BUSY how many tasks there may be. */
-static const struct reason {
-	int code, kind;
-	const char *format;
-} reasons[] = {
-	{-ENOMEM, CREEL_KIND_NO_MEMORY, "submit: no memory for a task with %s bytes of argument"},
-	{-ESHUTDOWN, CREEL_KIND_SHUT_DOWN,
-	 "submit: the executor has been shut down; "
-	 "submit before creel_executor_shutdown() or _close()"},
-	{-EPERM, CREEL_KIND_REJECTED,
-	 "submit: this is a forked child and the pool is its parent's; "
-	 "make a pool of its own after the fork"},
-	{-EFAULT, CREEL_KIND_NOT_TRANSFERABLE,
-	 "submit: the pointer %s is not in the pool's shared memory; "
-	 "pass the value, or memory of creel_shared_alloc()"},
-	{-ENOSPC, CREEL_KIND_REJECTED,
-	 "submit: an argument of %s bytes does not fit in the pool's shared_budget"},
-	{CREEL_BUSY, CREEL_KIND_REJECTED,
-	 "submit: the pool is full: it has %s tasks that have not ended, max_workers + capacity; "
-	 "wait for some, raise capacity, or wait longer (overflow, submit_by)"},
-	{-EAGAIN, CREEL_KIND_REJECTED,
-	 "submit: the system gives the pool no thread to run it; "
-	 "raise the limits on threads or memory, or try again later"},
-};
-
-static const creel_error *explain_unsupported(const struct submission *s)
-{
-	bool limited = s->options->limit_ns;
-	return creel__error_make(
-		CREEL_KIND_REJECTED, -ENOTSUP, name_of(s), "submit: %s",
-		limited ? "limit_ns needs a process pool: a thread cannot be stopped from outside"
-			: "overflow is CREEL_OVERFLOW_CALLER, which needs a thread pool without an "
-			  "initializer; use CREEL_OVERFLOW_BLOCK or CREEL_OVERFLOW_FAIL");
-}
-
-static const creel_error *explain_code(const struct submission *s, int code)
-{
-	char value[32];
-	if (code == -EFAULT)
-		snprintf(value, sizeof value, "%p", s->arg);
-	else if (code == CREEL_BUSY)
-		snprintf(value, sizeof value, "%zu", creel__places_count(&s->ex->places).taken);
-	else
-		snprintf(value, sizeof value, "%zu", s->size == CREEL_BY_REF ? 0 : s->size);
-	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
-		if (reasons[i].code == code && !is_users_own(s, code))
-			return creel__error_make(reasons[i].kind, code, name_of(s),
-						 reasons[i].format, value);
-	return creel__error_make(CREEL_KIND_REJECTED, code, name_of(s),
-				 "submit: the executor refused the task with code %d (%s)", code,
-				 creel_code_name(code));
-}
-
-static const creel_error *explain_any(const struct submission *s, int code)
-{
-	const creel_error *e = s->ex && s->options ? creel__due_explain(s->ex, s->options, code)
-						   : NULL;
-	if (e)
-		return e;
-	if (code == -EINVAL)
-		return explain_invalid(s);
-	if (code == CREEL_EFAILED)
-		return explain_broken(s);
-	if (code == -ENOTSUP && !is_users_own(s, code))
-		return explain_unsupported(s);
-	if (code == -ENOEXEC && !is_users_own(s, code))
-		return explain_function(s->fn, name_of(s));
-	return explain_code(s, code);
-}
-
-/* The error for a rejection. Its hook is the executor's, so that a dropped rejection
- * is not silent. */
-static CREEL__COLD const creel_error *explain(const struct submission *s, int code)
-{
-	const creel_error *e = explain_any(s, code);
-	if (s->ex && !creel__executor_foreign(s->ex))
-		creel__error_set_unhandled(e, s->ex->unhandled);
-	return e;
-}
-
 /* The submission was rejected and with it goes what it handed over. */
-static CREEL__COLD void free_argument(const struct submission *s)
+static CREEL__COLD void free_argument(const struct creel__submission *s)
 {
 	if (!s->options || !s->options->arg_free)
 		return;
@@ -417,19 +243,19 @@ static CREEL__COLD void free_argument(const struct submission *s)
 creel_future *creel_submit_with(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
 				const creel_submit_options *options)
 {
-	struct submission s = {ex, fn, arg, size, options};
+	struct creel__submission s = {ex, fn, arg, size, options};
 	creel_future *f;
 	int rc = submit(&s, &(struct way){.refs = 2}, &f);
 	if (rc == 0)
 		return f;
 	free_argument(&s);
-	return creel__future_failed(explain(&s, rc));
+	return creel__future_failed(creel__refusal(&s, rc));
 }
 
 creel_future *creel__submit_by(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
 			       const creel_submit_options *options, creel_deadline by)
 {
-	struct submission s = {ex, fn, arg, size, options};
+	struct creel__submission s = {ex, fn, arg, size, options};
 	creel_future *f;
 	int rc = submit(&s, &(struct way){.refs = 2, .by = &by}, &f);
 	if (rc == 0)
@@ -437,7 +263,7 @@ creel_future *creel__submit_by(creel_executor *ex, creel_fn fn, const void *arg,
 	if (rc == CREEL_BUSY && ex->traits & CREEL__BOUNDED)
 		return NULL;
 	free_argument(&s);
-	return creel__future_failed(explain(&s, rc));
+	return creel__future_failed(creel__refusal(&s, rc));
 }
 
 creel_future *creel_submit(creel_executor *ex, creel_fn fn, const void *arg, size_t size)
@@ -451,24 +277,112 @@ int creel_try_submit(creel_executor *ex, creel_fn fn, const void *arg, size_t si
 	if (!ret_future)
 		return -EINVAL;
 	static const creel_deadline now = CREEL_NOW_INIT;
-	return submit(&(struct submission){ex, fn, arg, size, options},
+	return submit(&(struct creel__submission){ex, fn, arg, size, options},
 		      &(struct way){.refs = 2, .by = &now}, ret_future);
 }
 
 int creel_spawn(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
 		const creel_submit_options *options)
 {
-	struct submission s = {ex, fn, arg, size, options};
+	struct creel__submission s = {ex, fn, arg, size, options};
 	int rc = submit(&s, &(struct way){.refs = 1}, NULL);
 	if (rc == 0)
 		return 0;
 	free_argument(&s);
 	/* As if its future were dropped: on_unhandled hears of it, and never within itself. */
-	const creel_error *e = explain(&s, rc);
+	const creel_error *e = creel__refusal(&s, rc);
 	creel_future *f = creel__future_failed(creel__error_ref(e));
 	if (creel__load(&f->state, relaxed) & CREEL__STATIC)
 		creel__error_tell(e);
 	creel_future_unref(f);
 	creel__error_unref(e);
+	return rc;
+}
+
+/* Tasks that were made, a list through next. */
+struct bulk {
+	creel_future *task[BULK];
+	size_t n;
+};
+
+/* Makes up to n; 0, or why there are fewer. */
+static int make_bulk(const struct creel__submission *s, unsigned refs, size_t n, struct bulk *ret)
+{
+	struct creel__submission item = *s;
+	creel_task *task;
+	int rc = 0;
+	for (ret->n = 0; ret->n < n && (rc = make(&item, refs, &task)) == 0; ret->n++) {
+		task->future.next = NULL;
+		ret->task[ret->n] = &task->future;
+		if (ret->n)
+			ret->task[ret->n - 1]->next = &task->future;
+		item.arg = item.size ? (const unsigned char *)item.arg + item.size : NULL;
+	}
+	return rc;
+}
+
+/* Whether its tasks need nothing that is done one by one. */
+static bool takes_bulk(const struct creel__submission *s)
+{
+	return s->ex->class->submit_list && !creel__load(&s->ex->watch, relaxed) &&
+	       !(s->options && creel__times_wanted(s->options));
+}
+
+/* Submits as many of the next n as go at once; perhaps none, where the policy of a full pool
+ * decides. *ret_done is how many. */
+static int submit_bulk(const struct creel__submission *s, size_t n, creel_future **ret_futures,
+		       size_t *ret_done)
+{
+	struct bulk bulk = {.n = 0};
+	creel_executor *ex = s->ex;
+	size_t places = n < BULK ? n : BULK;
+	if (ex->traits & CREEL__BOUNDED)
+		places = creel__places_try(&ex->places, places);
+	int rc = places ? make_bulk(s, ret_futures ? 2 : 1, places, &bulk) : 0;
+	int refused = bulk.n ? ex->class->submit_list(ex, bulk.task[0], bulk.task[bulk.n - 1],
+						      bulk.n)
+			     : 0;
+	*ret_done = refused ? 0 : bulk.n;
+	for (size_t i = 0; i < bulk.n; i++)
+		if (refused)
+			discard(bulk.task[i]);
+		else if (ret_futures)
+			ret_futures[i] = bulk.task[i];
+	if (ex->traits & CREEL__BOUNDED && *ret_done < places)
+		creel__places_give(&ex->places, places - *ret_done);
+	return refused ? refused : rc;
+}
+
+/* The first item, with its size; then what all have in common is checked as for one. */
+static int check_many(const struct creel__submission *s, size_t n)
+{
+	if (n && s->size && n > CREEL__SIZE_MAX / s->size)
+		return -EINVAL;
+	return check(s);
+}
+
+int creel_submit_many(creel_executor *ex, creel_fn fn, const void *base, size_t stride, size_t n,
+		      const creel_submit_options *options, creel_future **ret_futures,
+		      size_t *ret_accepted)
+{
+	bool bytes = n && stride;
+	struct creel__submission s = {ex, fn, bytes ? base : NULL, bytes ? stride : 0, options};
+	const struct way way = {.refs = ret_futures ? 2 : 1};
+	size_t done = 0, k;
+	int rc = ret_accepted ? check_many(&s, n) : -EINVAL;
+	for (; rc == 0 && done < n; done += k) {
+		creel_future **futures = ret_futures ? ret_futures + done : NULL;
+		k = 0;
+		if (takes_bulk(&s))
+			rc = submit_bulk(&s, n - done, futures, &k);
+		if (rc == 0 && k == 0) {
+			rc = submit(&s, &way, futures);
+			k = rc == 0;
+		}
+		if (bytes)
+			s.arg = (const unsigned char *)s.arg + k * stride;
+	}
+	if (ret_accepted)
+		*ret_accepted = done;
 	return rc;
 }

@@ -46,6 +46,8 @@ struct creel__deque;
 struct creel__executor_class {
 	const char *name;
 	int (*submit)(creel_executor *ex, creel_task *task);
+	/* Or NULL. The same for n tasks at once, a list through next: all or none. */
+	int (*submit_list)(creel_executor *ex, creel_future *first, creel_future *last, size_t n);
 	/* A pending task is being cancelled, or has expired, or somebody only wants to know whether
 	 * it has started. Called with the future pinned. */
 	enum creel__withdrawn (*withdraw)(creel_executor *ex, creel_task *task,

@@ -15,20 +15,25 @@ static struct creel__procs *procs_of(creel_executor *ex)
 	return (struct creel__procs *)ex;
 }
 
-static int submit(creel_executor *ex, creel_task *task)
+static int submit_list(creel_executor *ex, creel_future *first, creel_future *last, size_t n)
 {
 	struct creel__procs *p = procs_of(ex);
 	int rc = 0;
+	(void)last;
 	creel__lock_acquire(&p->lock);
+	bool idle = p->queued == 0;
 	if (p->closed) {
 		rc = p->broken ? CREEL_EFAILED : -ESHUTDOWN;
-	} else if (!creel__function_vet_again_locked(p, task->future.fn)) {
+	} else if (!creel__function_vet_again_locked(p, first->fn)) {
 		rc = -ENOEXEC;
 	} else {
-		p->submitted++;
-		creel__queue_append_locked(p, &task->future);
+		p->submitted += n;
+		for (creel_future *f = first, *next; n; n--, f = next) {
+			next = f->next;
+			creel__queue_append_locked(p, f);
+		}
 		/* With others in the queue, no worker has room: only new ones could help. */
-		if (p->queued == 1)
+		if (idle)
 			creel__dispatch_locked(p);
 		else
 			creel__spawn_locked(p);
@@ -37,6 +42,11 @@ static int submit(creel_executor *ex, creel_task *task)
 	}
 	creel__procs_unlock(p);
 	return rc;
+}
+
+static int submit(creel_executor *ex, creel_task *task)
+{
+	return submit_list(ex, &task->future, &task->future, 1);
 }
 
 static int vet(creel_executor *ex, creel_fn fn, const void *arg, size_t size)
@@ -400,6 +410,7 @@ static void join(creel_executor *ex)
 static const struct creel__executor_class process_pool_class = {
 	.name = "process pool",
 	.submit = submit,
+	.submit_list = submit_list,
 	.withdraw = withdraw,
 	.kill = kill_task,
 	.await = creel__procs_await,

@@ -227,12 +227,12 @@ struct creel__shard *creel__pool_own_shard(struct creel__pool *pool)
 	return &pool->shard[(thread * UINT64_C(0x9e3779b97f4a7c15) >> 40) & (pool->shards - 1)];
 }
 
-static int submit(creel_executor *ex, creel_task *task)
+static inline int push(creel_executor *ex, creel_future *first, creel_future *last, size_t n)
 {
 	struct creel__pool *pool = (struct creel__pool *)ex;
 	struct creel__shard *shard = creel__pool_own_shard(pool);
 	for (;;) {
-		switch (creel__shard_push(shard, task)) {
+		switch (creel__shard_push_list(shard, first, last, n)) {
 		case CREEL__GATE_OPEN:
 			creel__pool_nudge(pool);
 			return 0;
@@ -247,6 +247,17 @@ static int submit(creel_executor *ex, creel_task *task)
 		if (rc)
 			return rc;
 	}
+}
+
+static int submit(creel_executor *ex, creel_task *task)
+{
+	return push(ex, &task->future, &task->future, 1);
+}
+
+/* One wake-up: who is woken passes on. */
+static int submit_list(creel_executor *ex, creel_future *first, creel_future *last, size_t n)
+{
+	return push(ex, first, last, n);
 }
 
 struct totals {
@@ -410,36 +421,6 @@ static int resize(creel_executor *ex, int max_workers)
 	return rc;
 }
 
-static void set_paused_locked(struct creel__pool *pool, bool paused)
-{
-	creel__store(&pool->base.paused, paused, relaxed);
-	if (paused)
-		creel__pool_call_in_locked(pool);
-	creel__pool_update_need_locked(pool);
-	/* The last worker could not retire while tasks waited. If they were all cancelled, nobody
-	 * wakes it: its idle time begins anew. */
-	if (!paused && !creel__list_is_empty(&pool->idle) && !creel__pool_has_work_locked(pool))
-		creel__pool_kick_locked(
-			pool, creel__of(pool->idle.next, struct creel__pool_worker, idle));
-}
-
-static int set_paused(creel_executor *ex, bool paused)
-{
-	struct creel__pool *pool = (struct creel__pool *)ex;
-	int rc = 0;
-	creel__lock_acquire(&pool->lock);
-	if (pool->broken)
-		rc = CREEL_EFAILED;
-	else if (pool->closed)
-		rc = -ESHUTDOWN;
-	else if (creel__load(&ex->paused, relaxed) != paused)
-		set_paused_locked(pool, paused);
-	creel__lock_release(&pool->lock);
-	if (rc == 0 && !paused)
-		creel__pool_pass_on(pool);
-	return rc;
-}
-
 static void stats(creel_executor *ex, creel_stats *ret_stats)
 {
 	struct creel__pool *pool = (struct creel__pool *)ex;
@@ -462,6 +443,7 @@ static void stats(creel_executor *ex, creel_stats *ret_stats)
 static const struct creel__executor_class thread_pool_class = {
 	.name = "thread pool",
 	.submit = submit,
+	.submit_list = submit_list,
 	.owe = owe,
 	.withdraw = creel__pool_withdraw,
 	.help = creel__pool_help,
@@ -479,7 +461,7 @@ static const struct creel__executor_class thread_pool_class = {
 	.shutdown = shutdown,
 	.drain = drain,
 	.resize = resize,
-	.pause = set_paused,
+	.pause = creel__pool_pause,
 	.slots = slots,
 	.stats = stats,
 	.is_thread = creel__pool_is_thread,

@@ -326,6 +326,9 @@ static inline bool creel__pool_may_have_jobs(struct creel__pool *pool)
 	return creel__load(&pool->jobs, seq_cst);
 }
 
+/* pause.c: operation of the class. */
+int creel__pool_pause(creel_executor *ex, bool paused);
+
 /* sweep.c */
 /* So many tasks were claimed whose entries stay in the queues. */
 void creel__pool_note_dead(struct creel__pool *pool, uint32_t n);

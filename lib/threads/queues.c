@@ -28,20 +28,20 @@
  */
 #include "threads/queues.h"
 
-enum creel__gate creel__shard_push(struct creel__shard *shard, creel_task *task)
+enum creel__gate creel__shard_push_list(struct creel__shard *shard, creel_future *first,
+					creel_future *last, size_t n)
 {
-	creel_future *f = &task->future;
-	f->next = NULL;
+	last->next = NULL;
 	creel__lock_acquire(&shard->in_lock);
 	enum creel__gate gate = shard->gate;
 	if (gate == CREEL__GATE_OPEN) {
 		if (shard->in_last)
-			shard->in_last->next = f;
+			shard->in_last->next = first;
 		else
-			creel__store(&shard->in_first, f, relaxed);
-		shard->in_last = f;
-		shard->in_count++;
-		creel__bump(&shard->submitted, 1);
+			creel__store(&shard->in_first, first, relaxed);
+		shard->in_last = last;
+		shard->in_count += n;
+		creel__bump(&shard->submitted, n);
 	}
 	creel__lock_release(&shard->in_lock);
 	return gate;

@@ -74,8 +74,14 @@ enum creel__claimed {
 	CREEL__CLAIMED_REVIEW, /* nothing yet: review the shard's batches, then try again */
 };
 
-/* 0 if the gate is open and the task was appended; else the gate. */
-enum creel__gate creel__shard_push(struct creel__shard *shard, creel_task *task);
+/* Appends a list of n tasks through next if the gate is open. Returns the gate. */
+enum creel__gate creel__shard_push_list(struct creel__shard *shard, creel_future *first,
+					creel_future *last, size_t n);
+
+static inline enum creel__gate creel__shard_push(struct creel__shard *shard, creel_task *task)
+{
+	return creel__shard_push_list(shard, &task->future, &task->future, 1);
+}
 
 /* A waiter outside begins the task, which it holds: counts that. True if the task stood in front of
  * the producers' list: it is out of the queue, and the executor's reference is the caller's. */

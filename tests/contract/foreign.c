@@ -117,9 +117,10 @@ static void refuses_executor(creel_executor *ex, void *p)
 	const creel_error *error = creel_executor_error(ex);
 	creel_map_options o = {.max_item = sizeof(long)};
 	long one = 1;
-	size_t left = 77;
+	size_t left = 77, none = 0;
 	REFUSED(creel_try_submit, ex, task_same, &one, sizeof one, NULL, &f);
 	REFUSED(creel_spawn, ex, task_same, &one, sizeof one, NULL);
+	REFUSED(creel_submit_many, ex, task_same, &one, sizeof one, 1, NULL, &f, &none);
 	failed_with_eperm(IGNORED(creel_submit, ex, task_same, &one, sizeof one));
 	failed_with_eperm(IGNORED(creel_submit_with, ex, task_same, &one, sizeof one, NULL));
 	REFUSED(creel_queue_submit, own, ex, task_same, &one, sizeof one, NULL, NULL);

@@ -332,7 +332,7 @@ BUGS = {
         'bool may = !pool->broken && '),
     # What was submitted during a pause has woken nobody, and nobody makes up for that.
     'resumes in silence': (
-        'threads/pool.c',
+        'threads/pause.c',
         '\tif (rc == 0 && !paused)\n\t\tcreel__pool_pass_on(pool);\n',
         ''),
     # A shutdown leaves the pause in force.

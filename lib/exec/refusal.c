@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/* Why a submission was refused, in words: made from the code, when somebody needs it. */
+#include "base/alloc.h"
+#include "exec/bound.h"
+#include "exec/due.h"
+#include "exec/executor.h"
+#include "exec/submission.h"
+#include "future/options.h"
+#include "sync/local.h"
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *name_of(const struct creel__submission *s)
+{
+	return s->options ? s->options->name : NULL;
+}
+
+static const creel_error *explain_options(const creel_submit_options *o)
+{
+	int kind = CREEL_KIND_REJECTED;
+	const uint64_t *word = creel__reserved(o->reserved, sizeof o->reserved / sizeof *word);
+	if (o->limit_ns < 0)
+		return creel__error_make(kind, -EINVAL, o->name,
+					 "submit: limit_ns is %lld; use 0 for none, or a duration",
+					 (long long)o->limit_ns);
+	if (o->flags)
+		return creel__error_make(kind, -EINVAL, o->name,
+					 "submit: flags of creel_submit_options is 0x%x; "
+					 "this version knows none; use 0",
+					 o->flags);
+	if (!creel__overflow_is_known(o->overflow))
+		return creel__error_make(kind, -EINVAL, o->name,
+					 "submit: overflow is %d; use 0, CREEL_OVERFLOW_BLOCK, "
+					 "CREEL_OVERFLOW_FAIL or CREEL_OVERFLOW_CALLER",
+					 o->overflow);
+	if (word)
+		return creel__error_make(kind, -EINVAL, o->name,
+					 "submit: reserved[%d] of creel_submit_options is %llu, "
+					 "not 0; initialise the options with {0} or designated "
+					 "initializers",
+					 (int)(word - o->reserved), (unsigned long long)*word);
+	return NULL;
+}
+
+static const creel_error *explain_invalid(const struct creel__submission *s)
+{
+	const char *name = name_of(s);
+	int kind = CREEL_KIND_REJECTED;
+	if (!s->ex)
+		return creel__error_make(kind, -EINVAL, name, "submit: the executor is NULL%s",
+					 creel__self()->results
+						 ? "; this is a worker process, where globals are "
+						   "as they were when the pool was made, and a "
+						   "pool of the host's cannot be used"
+						 : "");
+	if (!s->fn)
+		return creel__error_make(kind, -EINVAL, name, "submit: the function is NULL");
+	if (s->size != CREEL_BY_REF && s->size > CREEL__SIZE_MAX)
+		return creel__error_make(
+			kind, -EINVAL, name,
+			"submit: an argument of %zu bytes is larger than any object; "
+			"was a negative number passed as its size?",
+			s->size);
+	if (s->size != CREEL_BY_REF && !s->arg && s->size)
+		return creel__error_make(kind, -EINVAL, name,
+					 "submit: the argument is NULL but its size is %zu; "
+					 "pass size 0 for no argument",
+					 s->size);
+	const creel_error *e = s->options ? explain_options(s->options) : NULL;
+	return e ? e
+		 : creel__error_make(kind, -EINVAL, name,
+				     "submit: the executor refused the task as invalid");
+}
+
+static const creel_error *explain_function(creel_fn fn, const char *name)
+{
+	Dl_info where = {0};
+	void *address = (void *)(uintptr_t)fn;
+	if (!dladdr(address, &where))
+		where = (Dl_info){0};
+	const char *slash = where.dli_fname ? strrchr(where.dli_fname, '/') : NULL;
+	return creel__error_make(CREEL_KIND_NOT_TRANSFERABLE, -ENOEXEC, name,
+				 "submit: the workers do not have %.48s (%p, %.32s): "
+				 "load it before the pool is made, or dlopen it in the task",
+				 where.dli_sname ? where.dli_sname : "this function", address,
+				 slash ? slash + 1 : "in no library");
+}
+
+/* What the executor is broken by lies beneath. */
+static const creel_error *explain_broken(const struct creel__submission *s)
+{
+	/* [EX-1] acquire: the error is complete; pairs with the release in
+	 * creel__executor_set_error() */
+	const creel_error *why = creel__load(&s->ex->error, acquire);
+	const creel_error *e = creel__error_make(
+		CREEL_KIND_BROKEN, why ? why->code : CREEL_EFAILED, name_of(s), "%s",
+		why ? why->message : "submit: the executor refused the task");
+	creel__error_set_cause(e, creel__error_ref(why));
+	return e;
+}
+
+/* What a custom executor returned: what it means by that, only it knows. */
+static bool is_users_own(const struct creel__submission *s, int code)
+{
+	bool custom = s->ex->traits & CREEL__COUNTS;
+	bool limited = s->options && s->options->limit_ns;
+	return custom && code != -ENOMEM && code != -ESHUTDOWN && !(code == -ENOTSUP && limited);
+}
+
+/* The codes that say all. What %s stands for is the size of the argument, of -EFAULT its address,
+ * of CREEL_BUSY how many tasks there may be. */
+static const struct reason {
+	int code, kind;
+	const char *format;
+} reasons[] = {
+	{-ENOMEM, CREEL_KIND_NO_MEMORY, "submit: no memory for a task with %s bytes of argument"},
+	{-ESHUTDOWN, CREEL_KIND_SHUT_DOWN,
+	 "submit: the executor has been shut down; "
+	 "submit before creel_executor_shutdown() or _close()"},
+	{-EPERM, CREEL_KIND_REJECTED,
+	 "submit: this is a forked child and the pool is its parent's; "
+	 "make a pool of its own after the fork"},
+	{-EFAULT, CREEL_KIND_NOT_TRANSFERABLE,
+	 "submit: the pointer %s is not in the pool's shared memory; "
+	 "pass the value, or memory of creel_shared_alloc()"},
+	{-ENOSPC, CREEL_KIND_REJECTED,
+	 "submit: an argument of %s bytes does not fit in the pool's shared_budget"},
+	{CREEL_BUSY, CREEL_KIND_REJECTED,
+	 "submit: the pool is full: it has %s tasks that have not ended, max_workers + capacity; "
+	 "wait for some, raise capacity, or wait longer (overflow, submit_by)"},
+	{-EAGAIN, CREEL_KIND_REJECTED,
+	 "submit: the system gives the pool no thread to run it; "
+	 "raise the limits on threads or memory, or try again later"},
+};
+
+static const creel_error *explain_unsupported(const struct creel__submission *s)
+{
+	bool limited = s->options->limit_ns;
+	return creel__error_make(
+		CREEL_KIND_REJECTED, -ENOTSUP, name_of(s), "submit: %s",
+		limited ? "limit_ns needs a process pool: a thread cannot be stopped from outside"
+			: "overflow is CREEL_OVERFLOW_CALLER, which needs a thread pool without an "
+			  "initializer; use CREEL_OVERFLOW_BLOCK or CREEL_OVERFLOW_FAIL");
+}
+
+static const creel_error *explain_code(const struct creel__submission *s, int code)
+{
+	char value[32];
+	if (code == -EFAULT)
+		snprintf(value, sizeof value, "%p", s->arg);
+	else if (code == CREEL_BUSY)
+		snprintf(value, sizeof value, "%zu", creel__places_count(&s->ex->places).taken);
+	else
+		snprintf(value, sizeof value, "%zu", s->size == CREEL_BY_REF ? 0 : s->size);
+	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
+		if (reasons[i].code == code && !is_users_own(s, code))
+			return creel__error_make(reasons[i].kind, code, name_of(s),
+						 reasons[i].format, value);
+	return creel__error_make(CREEL_KIND_REJECTED, code, name_of(s),
+				 "submit: the executor refused the task with code %d (%s)", code,
+				 creel_code_name(code));
+}
+
+static const creel_error *explain_any(const struct creel__submission *s, int code)
+{
+	const creel_error *e = s->ex && s->options ? creel__due_explain(s->ex, s->options, code)
+						   : NULL;
+	if (e)
+		return e;
+	if (code == -EINVAL)
+		return explain_invalid(s);
+	if (code == CREEL_EFAILED)
+		return explain_broken(s);
+	if (code == -ENOTSUP && !is_users_own(s, code))
+		return explain_unsupported(s);
+	if (code == -ENOEXEC && !is_users_own(s, code))
+		return explain_function(s->fn, name_of(s));
+	return explain_code(s, code);
+}
+
+/* The error for a rejection. Its hook is the executor's, so that a dropped rejection
+ * is not silent. */
+const creel_error *creel__refusal(const struct creel__submission *s, int code)
+{
+	const creel_error *e = explain_any(s, code);
+	if (s->ex && !creel__executor_foreign(s->ex))
+		creel__error_set_unhandled(e, s->ex->unhandled);
+	return e;
+}

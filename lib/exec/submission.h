@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* A submission on its way, and why it was refused. */
+#ifndef CREEL__EXEC_SUBMISSION_H
+#define CREEL__EXEC_SUBMISSION_H
+
+#include "future/error.h"
+#include <creel/submit.h>
+
+/* What is submitted: the arguments of the public calls, on their way. */
+struct creel__submission {
+	creel_executor *ex;
+	creel_fn fn;
+	const void *arg;
+	size_t size;
+	const creel_submit_options *options;
+};
+
+/* The error for a submission that was refused with that code. */
+const creel_error *creel__refusal(const struct creel__submission *s, int code);
+
+#endif
