@@ -302,7 +302,8 @@ BUGS = {
     # A cancelled task keeps its place until a worker comes across it.
     'cancels and keeps the place': (
         'future/future.c',
-        '\tif (creel__load(&f->state, relaxed) & CREEL__SLOW)\n\t\tcreel__future_leave(f);\n',
+        '\tif (f->executor && creel__load(&f->state, relaxed) & (CREEL__SLOW | CREEL__OWNED))\n'
+        '\t\tcreel__future_leave(f);\n',
         ''),
     # The place comes back behind the end: whoever saw that finds the pool full.
     'ends before it leaves': (
