@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fork and join, and loops, beside libgomp where the compiler has it: forks WORKLOAD PEER WORKERS
+ * COUNT. Prints the best of some rounds.
+ *
+ * fib    nanoseconds for each spawn of fib(COUNT)
+ * tiny   a loop over COUNT elements that cost almost nothing: microseconds
+ * skewed the same where later ones cost more: microseconds
+ */
+#include <creel/creel.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROUNDS = 7 };
+
+static creel_executor *pool;
+static double *out;
+static long spawns, expected;
+
+static double us_since(creel_deadline start)
+{
+	return (double)(creel_now().ns - start.ns) / 1e3;
+}
+
+static void tiny_piece(size_t begin, size_t end)
+{
+	for (size_t i = begin; i < end; i++)
+		out[i] = out[i] * 0.5 + (double)i;
+}
+
+static void skewed_piece(size_t begin, size_t end, size_t n)
+{
+	for (size_t i = begin; i < end; i++) {
+		double x = 0;
+		for (size_t k = 0; k < i * 64 / n; k++)
+			x += 1.0 / (double)(k + 1);
+		out[i] = x;
+	}
+}
+
+struct fib {
+	creel_job job; /* first */
+	int n;
+	long result;
+};
+
+static long creel_fib(creel_task *task, int n);
+
+static void run_fib(creel_job *job, creel_task *task)
+{
+	struct fib *f = (struct fib *)job;
+	f->result = creel_fib(task, f->n);
+}
+
+static long creel_fib(creel_task *task, int n)
+{
+	if (n < 2)
+		return n;
+	struct fib f = {.job = CREEL_JOB_INIT, .n = n - 1};
+	(void)creel_job_fork(task, &f.job, run_fib);
+	long other = creel_fib(task, n - 2);
+	(void)creel_job_join(task, &f.job);
+	return f.result + other;
+}
+
+static int fib_task(creel_task *task, const void *arg, size_t size)
+{
+	(void)size;
+	long result = creel_fib(task, *(const int *)arg);
+	return creel_return(task, &result, sizeof result);
+}
+
+static long fib_by_creel(int n)
+{
+	long result = -1;
+	creel_future *f = creel_submit(pool, fib_task, &n, sizeof n);
+	(void)creel_future_result(f, CREEL_FOREVER, &result, sizeof result);
+	creel_future_unref(f);
+	return result;
+}
+
+static int tiny_body(creel_task *task, size_t begin, size_t end, void *n)
+{
+	(void)task;
+	(void)n;
+	tiny_piece(begin, end);
+	return 0;
+}
+
+static int skewed_body(creel_task *task, size_t begin, size_t end, void *n)
+{
+	(void)task;
+	skewed_piece(begin, end, *(size_t *)n);
+	return 0;
+}
+
+#ifdef _OPENMP
+static long gomp_fib(int n)
+{
+	long a, b;
+	if (n < 2)
+		return n;
+#pragma omp task shared(a)
+	a = gomp_fib(n - 1);
+	b = gomp_fib(n - 2);
+#pragma omp taskwait
+	return a + b;
+}
+
+static long fib_by_gomp(int n, int workers)
+{
+	long result = 0;
+#pragma omp parallel num_threads(workers)
+#pragma omp single
+	result = gomp_fib(n);
+	return result;
+}
+
+static void loop_by_gomp(bool skewed, size_t n, int workers)
+{
+#pragma omp parallel for num_threads(workers) schedule(guided)
+	for (size_t i = 0; i < n; i++) {
+		if (skewed)
+			skewed_piece(i, i + 1, n);
+		else
+			tiny_piece(i, i + 1);
+	}
+}
+#endif
+
+static long plain_fib(int n)
+{
+	if (n < 2)
+		return n;
+	spawns++;
+	return plain_fib(n - 1) + plain_fib(n - 2);
+}
+
+static bool run_fib_of(const char *peer, int n, int workers)
+{
+	long result = -1;
+	if (!strcmp(peer, "creel"))
+		result = fib_by_creel(n);
+#ifdef _OPENMP
+	else if (!strcmp(peer, "gomp"))
+		result = fib_by_gomp(n, workers);
+#endif
+	(void)workers;
+	return result == expected;
+}
+
+static bool run_loop_of(const char *peer, bool skewed, size_t n, int workers)
+{
+	if (!strcmp(peer, "serial") && skewed)
+		skewed_piece(0, n, n);
+	else if (!strcmp(peer, "serial"))
+		tiny_piece(0, n);
+	else if (!strcmp(peer, "creel"))
+		return creel_parallel_for(pool, 0, n, skewed ? skewed_body : tiny_body, &n, NULL) ==
+		       0;
+#ifdef _OPENMP
+	else if (!strcmp(peer, "gomp"))
+		loop_by_gomp(skewed, n, workers);
+#endif
+	else
+		return false;
+	(void)workers;
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 5) {
+		fputs("usage: forks fib|tiny|skewed creel|gomp|serial WORKERS COUNT\n", stderr);
+		return 2;
+	}
+	int workers = atoi(argv[3]);
+	size_t n = (size_t)strtoull(argv[4], NULL, 10);
+	bool fib = !strcmp(argv[1], "fib"), ok = true;
+	double best = 1e30;
+	pool = creel_thread_pool_new(&(creel_thread_pool_options){.max_workers = workers});
+	out = calloc(n + 1, sizeof *out);
+	if (fib)
+		expected = plain_fib((int)n);
+	for (int round = 0; out && ok && round < ROUNDS; round++) {
+		creel_deadline start = creel_now();
+		ok = fib ? run_fib_of(argv[2], (int)n, workers)
+			 : run_loop_of(argv[2], !strcmp(argv[1], "skewed"), n, workers);
+		double us = us_since(start);
+		best = us < best ? us : best;
+	}
+	creel_executor_close(pool);
+	free(out);
+	if (!ok)
+		return 1;
+	printf("%s %s %d workers: %.3f %s\n", argv[1], argv[2], workers,
+	       fib ? best * 1e3 / (double)(spawns ? spawns : 1) : best, fib ? "ns a spawn" : "us");
+	return 0;
+}
