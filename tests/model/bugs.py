@@ -326,6 +326,36 @@ BUGS = {
         'threads/pool.c',
         '\t\tcreel__bound_open_locked(&pool->base);\n\t\tcreel__pool_update_need_locked(pool);',
         '\t\tcreel__pool_update_need_locked(pool);'),
+    # Nested waits use up the pool: rayon 446, BS::thread_pool 95.
+    'tells nobody that it blocks': (
+        'sync/block.c',
+        'if (creel__self()->blocking) {',
+        'if (false && creel__self()->blocking) {'),
+    # A task waits, a spare sleeps, and nobody brings them together.
+    'blocks and wakes nobody': (
+        'threads/block.c',
+        '\tcreel__pool_pass_on(pool);\n\treturn stays',
+        '\treturn stays'),
+    # The last one that serves leaves tasks behind in the queue.
+    'blocks with the gates open': (
+        'threads/block.c',
+        '(!forked && creel__pool_try_vacate_locked(pool))',
+        '!forked'),
+    # A worker serves again, and whoever submits finds the gates shut.
+    'comes back to shut gates': (
+        'threads/block.c',
+        'creel__pool_set_gates_locked(pool, CREEL__GATE_OPEN);',
+        '(void)pool;'),
+    # The other one, which is one too many by now, takes the next task.
+    'comes back in silence': (
+        'threads/block.c',
+        '\tif (many)\n\t\tcreel__pool_call_in_locked(pool);\n',
+        ''),
+    # It was called in, and takes the next task all the same.
+    'takes tasks as a spare': (
+        'threads/worker.c',
+        ' && !is_surplus_locked(pool) &&',
+        ' && (true || !is_surplus_locked(pool)) &&'),
     # Whoever checks in while the pool is paused takes the next task.
     'follows in a pause': (
         'threads/worker.c',
