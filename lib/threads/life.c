@@ -79,8 +79,6 @@ static void begin(struct creel__pool_worker *w)
 	creel__worker_started_locked(pool);
 	creel__pool_reap_locked(pool);
 	(void)creel__worker_follow_locked(w);
-	if (creel__pool_serving_locked(pool) > pool->max_workers)
-		creel__pool_call_in_locked(pool);
 	creel__lock_release(&pool->lock);
 	creel__thread_set_name(pool->name, w->base.index);
 	(void)creel__watch_worker(&pool->base, w->base.index, false);

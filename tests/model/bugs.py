@@ -279,11 +279,11 @@ BUGS = {
         '\t/* Who queued a task meanwhile relied on the worker that does not come. */\n'
         '\tcreel__pool_pass_on(pool);',
         'creel__cond_broadcast_locked(&pool->changed);\n\tcreel__lock_release(&pool->lock);'),
-    # A worker that comes too late to be counted by a resize is one too many, and stays.
-    'comes and calls nobody in': (
-        'threads/life.c',
-        'if (creel__pool_serving_locked(pool) > pool->max_workers)\n\t\tcreel__pool_call_in_locked(pool);',
-        'if (pool->closed)\n\t\tcreel__pool_call_in_locked(pool);'),
+    # A worker that comes too late to be counted by a resize is one too many, and takes a task.
+    'comes and asks nobody': (
+        'threads/worker.c',
+        ' && !is_surplus_locked(pool) &&\n\t\t   !must_leave_locked(pool);',
+        ' && (true || is_surplus_locked(pool));'),
     # A place that comes back is free, and whoever waits for it sleeps on.
     'gives to nobody': (
         'sync/places.c',
