@@ -22,6 +22,24 @@ CALLS = [
      'a sleep or yield'),
 ]
 
+# A worker that waits gives up its slot, unless it waits in one of these (lib/sync/block.h).
+BRIEF = {
+    'exec/claim.c': 'until a canceller is through with the executor',
+    'exec/due.c': 'until a task that somebody has won is off the list',
+    'future/cancel.c': 'until the executor has been asked',
+    'future/hook.c': 'for a lock',
+    'threads/worker.c': 'an idle worker has no slot',
+}
+BRIEFLY = re.compile(r'\bcreel__\w+_briefly\s*\(')
+
+
+def brief(path, code):
+    name = path.split(os.sep, 1)[1].replace(os.sep, '/')
+    return [] if name in BRIEF else [
+        '%s:%d: %s keeps a worker\'s slot: wait without _briefly, or say why in this lint' % (
+            path, lint.line_of(code, m.start()), m.group().rstrip(' ('))
+        for m in BRIEFLY.finditer(code)]
+
 
 def check(root):
     problems = []
@@ -34,6 +52,7 @@ def check(root):
             if name in HEADERS:
                 problems.append('%s:%d: <%s> belongs to lib/sync' % (path, line, name))
         code = lint.code_only(text)
+        problems += brief(path, code)
         for pattern, what in CALLS:
             for match in re.finditer(pattern, code):
                 problems.append('%s:%d: %s, %s, belongs to lib/sync' % (
@@ -62,6 +81,7 @@ BAD = [
     ('a builtin atomic', _line('__atomic_load_n(p, 5)'), r'a.c:3: __atomic_load_n'),
     ('a semaphore', _line('sem_wait(&s)'), r'a.c:3: sem_wait'),
     ('a sleep', _line('usleep(100)'), r'a.c:3: usleep'),
+    ('a wait that keeps the slot', _line('creel__park_briefly(w, 0, d)'), r'a.c:3: creel__park_b'),
 ]
 
 if __name__ == '__main__':
