@@ -32,6 +32,16 @@
  * workers, callbacks, destructors, and callbacks that run as tasks of the pool. Workers of other
  * pools wait like any other thread.
  *
+ * Periodic tasks
+ *
+ * A task with period_ns runs again and again. Its future is pending until the first run, and then
+ * running until the end of the series. Results of earlier runs are discarded, and arg_free runs
+ * once, at the end. The series ends with a run that fails; with the run during which the task is
+ * asked to stop, and that run's outcome; or between two runs: cancelling then makes the future
+ * cancelled at once, and shutting the executor down fails it as shut down. delay_ns and expiry_ns
+ * are about the first run. limit_ns is for each run. No waiter runs a periodic task (help of the
+ * pools' options). Maps refuse it.
+ *
  * Destructors of arguments
  *
  * creel_submit_options.arg_free passes the ownership of what arg is, or refers to, to the task. It
@@ -46,6 +56,14 @@
 
 CREEL_BEGIN
 
+/* Flags of creel_submit_options. */
+enum {
+	/* The runs of a periodic task are due at a fixed rate, however long each takes. A run that
+	 * is late is made up for: the next one is due at its own time, which may have passed. Two
+	 * runs never overlap. */
+	CREEL_FIXED_RATE = 1
+};
+
 typedef struct creel_submit_options {
 	/* The task's name, for errors. It is copied, and cut to 39 bytes. Default: "". */
 	const char *name;
@@ -55,7 +73,7 @@ typedef struct creel_submit_options {
 	 * block and must not end its thread. */
 	void (*arg_free)(void *arg, size_t size, void *arg_ctx);
 	void *arg_ctx;
-	/* Must be 0: no flags are defined yet. */
+	/* 0, or CREEL_FIXED_RATE. */
 	unsigned flags;
 	/* What to do if the executor is bounded and full: CREEL_OVERFLOW_BLOCK, _FAIL or _CALLER.
 	 * 0: the policy of the pool's options. Executors without a bound are never full. */
@@ -75,11 +93,16 @@ typedef struct creel_submit_options {
 	 * never runs, and its future fails as expired (-ETIMEDOUT), whether or not a worker is
 	 * free. More than delay_ns. 0: never. */
 	int64_t expiry_ns;
-	/* The clock of these times. NULL: the real one. It is borrowed: if the last reference to a
-	 * manual one goes, what is not due fails as broken, and nothing expires. */
+	/* The task is periodic: the next run is due so many nanoseconds after the end of the one
+	 * before, or with CREEL_FIXED_RATE after that was due. See Periodic tasks. 0: it runs
+	 * once. */
+	int64_t period_ns;
+	/* The clock of these times, and of creel_task_sleep(). NULL: the real one. It is borrowed:
+	 * if the last reference to a manual one goes, what is not due fails as broken, and nothing
+	 * expires. */
 	creel_clock *clock;
 	/* Must be zero. */
-	uint64_t reserved[12];
+	uint64_t reserved[11];
 } creel_submit_options;
 
 /* Submits fn(task, arg, size) and returns its future, never NULL. If the submission is rejected,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The calls for the function of a task. Only the thread that runs the function may make them, and
- * only until the function returns. None blocks for long.
+ * only until the function returns. None blocks for long, but creel_task_sleep().
  *
  * FORKS  If the function forks, the task stays the parent's. In the child creel_return() and
  *        creel_return_move() return -EPERM, and so do creel_fail() and creel_fail_with();
@@ -64,6 +64,23 @@ CREEL_API int creel_fail_with(creel_task *task, int code, const void *data, size
  * creel_fail(). Then its error is of kind cancelled, creel_future_result() returns -ECANCELED, and
  * on_unhandled is not called. The future's state is CREEL_FUTURE_FINISHED. */
 CREEL_API bool creel_task_cancelled(const creel_task *task);
+
+/*
+ * Sleeps until the deadline, or until somebody asks the task to stop: with creel_future_cancel() or
+ * _kill(), or by a shutdown with CREEL_SHUTDOWN_KILL. The deadline is one of the clock that the
+ * task was submitted with (creel_submit_options.clock), else of the real one. CREEL_FOREVER sleeps
+ * until the task is asked to stop. Blocks.
+ *
+ * 0              The deadline has passed.
+ * -ECANCELED     The task was asked to stop, before or meanwhile. Return this code from the
+ *                function: then the task ends as cancelled.
+ * -EINVAL        task is NULL, or none that the calling thread runs.
+ * -EDEADLK       The call is made in a callback.
+ * -EPERM         The task is the parent's, and this is a forked child.
+ * -ENOMEM        There is no memory for a timer of a manual clock.
+ * CREEL_EFAILED  The last reference to the manual clock was dropped.
+ */
+CREEL_API int creel_task_sleep(creel_task *task, creel_deadline deadline);
 
 /* Returns the worker's own state: what its initializer stored, or NULL without an initializer. */
 CREEL_API void *creel_task_local(creel_task *task);

@@ -7,12 +7,14 @@
 #include "future/cancel.h"
 #include "future/future.h"
 #include "future/hook.h"
+#include "future/result.h"
 #include "future/times.h"
 #include <errno.h>
 
 int creel__due_check(const creel_executor *ex, const creel_submit_options *o)
 {
-	if (o->delay_ns < 0 || o->expiry_ns < 0 || (o->expiry_ns && o->expiry_ns <= o->delay_ns))
+	if (o->delay_ns < 0 || o->expiry_ns < 0 || o->period_ns < 0 ||
+	    (o->expiry_ns && o->expiry_ns <= o->delay_ns))
 		return -EINVAL;
 	int rc = creel__clock_check(o->clock);
 	if (rc)
@@ -52,6 +54,8 @@ const creel_error *creel__due_explain(const creel_executor *ex, const creel_subm
 		return refuse_option(o, "delay_ns", o->delay_ns);
 	if (o->expiry_ns < 0)
 		return refuse_option(o, "expiry_ns", o->expiry_ns);
+	if (o->period_ns < 0)
+		return refuse_option(o, "period_ns", o->period_ns);
 	if (o->expiry_ns && o->expiry_ns <= o->delay_ns)
 		return creel__error_make(
 			CREEL_KIND_REJECTED, code, o->name,
@@ -120,8 +124,9 @@ static void refuse(creel_future *f, int code)
 /* Gives a task to its class that is HELD and in hand, off the list, with its executor kept. The
  * caller has a reference to times, and the task may be gone when this returns. False: something has
  * forked, and this is the child. */
-static bool hand_over(creel_future *f, struct creel__times *times)
+static bool hand_over_once(creel_future **f_, struct creel__times *times)
 {
+	creel_future *f = *f_;
 	creel_executor *ex = f->executor;
 	f->next = NULL;
 	/* As before any submission, on the thread that makes it. */
@@ -133,11 +138,20 @@ static bool hand_over(creel_future *f, struct creel__times *times)
 		refuse(f, rc);
 	if (creel__executor_foreign(ex))
 		return false;
-	creel__times_given(times);
+	*f_ = creel__times_given(times);
 	if (creel__executor_foreign(ex))
 		return false;
 	creel__executor_unkeep(ex);
 	return true;
+}
+
+/* The same, as often as it is due again when it comes back. */
+static bool hand_over(creel_future *f, struct creel__times *times)
+{
+	bool here = true;
+	while (f && here)
+		here = hand_over_once(&f, times);
+	return here;
 }
 
 /* Nobody can move the clock any more. */
@@ -181,20 +195,28 @@ static bool on_due(struct creel__timer *timer, bool due)
 	return mine;
 }
 
+/* With the lock held. 0, CREEL__TIMER_DUE, or why it cannot be set. */
+static int set_due_locked(struct creel__times *times)
+{
+	if (times->due_at == INT64_MAX)
+		return 0;
+	times->due.end = on_due;
+	int rc = creel__timer_set(times->clock, &times->due, (creel_deadline){times->due_at});
+	times->due_set = rc == 0;
+	if (rc == 0)
+		creel__add(&times->refs, 1, relaxed);
+	return rc;
+}
+
 /* With the lock held: sets the timers that the task needs. 0; CREEL__TIMER_DUE if it is due; or why
  * they cannot be set. *ret_expired: it has expired already. */
 static int set_timers_locked(struct creel__times *times, bool *ret_expired)
 {
 	int rc = creel__times_set_expiry_locked(times);
 	*ret_expired = rc == CREEL__TIMER_DUE;
-	if (rc || times->due_at == 0 || times->due_at == INT64_MAX)
+	if (rc || !times->delayed)
 		return rc < 0 ? rc : 0;
-	times->due.end = on_due;
-	rc = creel__timer_set(times->clock, &times->due, (creel_deadline){times->due_at});
-	times->due_set = rc == 0;
-	if (rc == 0)
-		creel__add(&times->refs, 1, relaxed);
-	return rc;
+	return set_due_locked(times);
 }
 
 /* A task that is due at once. Only its executor may refuse it. */
@@ -204,11 +226,14 @@ static int give(creel_future *f, struct creel__times *times)
 	int rc = ex->class->submit(ex, (creel_task *)f);
 	if (creel__executor_foreign(ex))
 		return rc;
-	if (rc)
+	if (rc) {
 		creel__times_stop(times);
-	else
-		creel__times_given(times);
-	return rc;
+		return rc;
+	}
+	creel_future *again = creel__times_given(times);
+	if (again)
+		(void)hand_over(again, times);
+	return 0;
 }
 
 /* It has expired by now: its maker ends it. */
@@ -265,6 +290,91 @@ static int submit_undue(creel_future *f, struct creel__times *times)
 	return rc;
 }
 
+static const creel_error *shut_down_error(creel_future *f)
+{
+	return creel__error_make(CREEL_KIND_SHUT_DOWN, -ESHUTDOWN, creel__task_name(f),
+				 "the executor was shut down before the task was due");
+}
+
+/* From RUNNING to PENDING and not due, HELD. False: it has been asked to stop. */
+static bool rewind_run(creel_future *f)
+{
+	const uint64_t marks = UINT32_MAX - ((UINT64_C(1) << CREEL__RUNNER) - 1);
+	const uint64_t past = CREEL__STATE | f->executor->task_flags | marks;
+	uint64_t s = creel__load(&f->state, relaxed);
+	do {
+		if (s & CREEL__ASKED || creel__load(&f->executor->kills, relaxed))
+			return false;
+		/* Relaxed: what the run did is published when the next one is handed over. */
+	} while (!creel__cas(&f->state, &s, (s & ~past) | CREEL__OWNED | CREEL__HELD, relaxed,
+			     relaxed));
+	return true;
+}
+
+static void end_series(creel_future *f, const creel_error *error)
+{
+	creel__future_let_go(f, CREEL__HELD, CREEL__SETTLING);
+	creel__task_fail_claimed((creel_task *)f, error);
+}
+
+static int64_t next_run(const struct creel__times *times)
+{
+	int64_t from = times->fixed_rate ? times->due_at : creel_clock_now(times->clock).ns;
+	return creel__later(from, times->period_ns);
+}
+
+/* Sets the timer of the next run of a task that is HELD and on the list. */
+static void arm_again(creel_future *f, struct creel__times *times)
+{
+	creel_executor *ex = f->executor;
+	creel__lock_acquire(&times->lock);
+	int rc = set_due_locked(times);
+	bool due = rc == CREEL__TIMER_DUE, giver = due && times->in_hand;
+	times->due_again = giver;
+	times->in_hand |= due;
+	creel__lock_release(&times->lock);
+	if (rc == 0) {
+		creel__future_let_go(f, CREEL__HELD, 0);
+		return;
+	}
+	creel__undue_take(ex, times);
+	if (giver)
+		return;
+	if (due) {
+		(void)hand_over(f, times);
+		return;
+	}
+	end_series(f, creel__error_make(CREEL_KIND_BROKEN, rc, creel__task_name(f),
+					"the clock cannot time the next run (%s)",
+					creel_code_name(rc)));
+	if (!creel__executor_foreign(ex))
+		creel__executor_unkeep(ex);
+}
+
+/* Of a task whose run has ended well. The caller does what is to be done at the end of a run. */
+static bool run_again(creel_future *f, struct creel__times *times)
+{
+	creel_executor *ex = f->executor;
+	uint16_t generation = f->generation;
+	struct creel__box *box = creel__result_box(f);
+	if (!rewind_run(f))
+		return false;
+	f->result_len = 0;
+	f->fn = times->fn;
+	times->due_at = next_run(times);
+	creel__store(&times->began, true, relaxed);
+	creel__add(&times->refs, 1, relaxed);
+	if (add(ex, times))
+		arm_again(f, times);
+	else
+		end_series(f, shut_down_error(f));
+	if (box && !creel__fork_foreign(generation))
+		creel__box_free(box, generation);
+	if (!creel__fork_foreign(generation))
+		creel__times_unref(times);
+	return true;
+}
+
 int creel__due_submit(creel_task *task)
 {
 	creel_future *f = &task->future;
@@ -272,7 +382,9 @@ int creel__due_submit(creel_task *task)
 	const creel_executor *ex = f->executor;
 	uint16_t generation = ex->generation;
 	creel__add(&times->refs, 1, relaxed);
-	int rc = times->due_at ? submit_undue(f, times) : submit_due(f, times);
+	times->fn = f->fn;
+	times->again = times->period_ns ? run_again : NULL;
+	int rc = times->delayed ? submit_undue(f, times) : submit_due(f, times);
 	/* A task that ran here may have forked, and this may be the child. */
 	if (!creel__fork_foreign(generation))
 		creel__times_unref(times);
@@ -309,10 +421,7 @@ bool creel__undue_close(creel_executor *ex)
 	ex->undue_closed = true;
 	while ((f = next_undue_locked(ex))) {
 		creel__lock_release(&ex->undue_lock);
-		creel__task_fail_claimed(
-			(creel_task *)f,
-			creel__error_make(CREEL_KIND_SHUT_DOWN, -ESHUTDOWN, creel__task_name(f),
-					  "the executor was shut down before the task was due"));
+		creel__task_fail_claimed((creel_task *)f, shut_down_error(f));
 		if (creel__executor_foreign(ex))
 			return false;
 		creel__lock_acquire(&ex->undue_lock);

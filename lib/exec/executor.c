@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/cpus.h"
 #include "exec/due.h"
+#include "exec/sleep.h"
 #include "exec/task.h"
 #include "sync/block.h"
 #include "sync/fork.h"
@@ -22,6 +23,7 @@ void creel__executor_init(creel_executor *ex, const struct creel__executor_class
 	creel__places_init(&ex->places, CREEL__PLACES_ANY);
 	creel__store(&ex->keeps, 1, relaxed);
 	creel__list_init(&ex->undue);
+	creel__list_init(&ex->sleepers);
 	creel__live_add(CREEL__LIVE_EXECUTORS, 1);
 }
 
@@ -110,6 +112,8 @@ int creel_executor_shutdown(creel_executor *ex, unsigned flags, creel_deadline d
 	if (flags & CREEL_SHUTDOWN_KILL) {
 		flags |= CREEL_SHUTDOWN_CANCEL;
 		creel__store(&ex->kills, true, relaxed);
+		if (!ex->is_static)
+			creel__sleepers_kill(ex);
 	}
 	size_t left = 0;
 	if (!creel__undue_close(ex))

@@ -82,6 +82,9 @@ static const creel_error *check(const char *call, const creel_executor *ex, cree
 		return refuse("%s: flags is 0x%x, both CREEL_ORDERED and CREEL_AS_COMPLETED; "
 			      "use one of them",
 			      call, o->flags);
+	if (o->submit && o->submit->period_ns)
+		return refuse("%s: period_ns of submit is %lld; a map runs each item once", call,
+			      (long long)o->submit->period_ns);
 	return creel__reserved_refuse(CREEL_KIND_REJECTED, call, o->reserved32, o->reserved,
 				      sizeof o->reserved / sizeof o->reserved[0]);
 }

@@ -25,10 +25,14 @@ static const creel_error *explain_options(const creel_submit_options *o)
 		return creel__error_make(kind, -EINVAL, o->name,
 					 "submit: limit_ns is %lld; use 0 for none, or a duration",
 					 (long long)o->limit_ns);
-	if (o->flags)
+	if (o->flags == CREEL_FIXED_RATE && !o->period_ns)
+		return creel__error_make(kind, -EINVAL, o->name,
+					 "submit: flags has CREEL_FIXED_RATE and period_ns is 0; "
+					 "give a period, or use 0");
+	if (o->flags & ~(unsigned)CREEL_FIXED_RATE)
 		return creel__error_make(kind, -EINVAL, o->name,
 					 "submit: flags of creel_submit_options is 0x%x; "
-					 "this version knows none; use 0",
+					 "use CREEL_FIXED_RATE or 0",
 					 o->flags);
 	if (!creel__overflow_is_known(o->overflow))
 		return creel__error_make(kind, -EINVAL, o->name,

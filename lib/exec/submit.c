@@ -115,7 +115,8 @@ static CREEL__COLD int attach_options(creel_future *f, const creel_submit_option
 static CREEL__COLD int check_options(const struct creel__submission *s)
 {
 	const creel_submit_options *o = s->options;
-	if (o->flags || o->limit_ns < 0 || !creel__overflow_is_known(o->overflow) ||
+	if (o->flags & ~(unsigned)CREEL_FIXED_RATE || (o->flags && !o->period_ns) ||
+	    o->limit_ns < 0 || !creel__overflow_is_known(o->overflow) ||
 	    creel__reserved(o->reserved, sizeof o->reserved / sizeof o->reserved[0]))
 		return -EINVAL;
 	if (o->limit_ns && !(s->ex->task_flags & CREEL__REMOTE))

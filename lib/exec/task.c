@@ -17,6 +17,7 @@
 #include "future/hook.h"
 #include "future/nest.h"
 #include "future/release.h"
+#include "future/times.h"
 #include "future/result.h"
 #include "future/watch.h"
 #include "sync/block.h"
@@ -39,12 +40,25 @@ static void look_next(const creel_future *f)
 		creel__store(&worker->looking, CREEL__LOOKS, relaxed);
 }
 
+/* The end of a run of a periodic task. False: it was the last one. */
+static bool end_run(creel_future *f, struct creel__times *times)
+{
+	look_next(f);
+	return times->again(f, times);
+}
+
 /* The end of a task that has options, or whose executor has traits. */
 static CREEL__COLD void end_slowly(creel_future *f, unsigned final)
 {
 	creel_executor *ex = f->executor;
 	/* The class knows no task that has not its flags. */
 	bool counted = creel__load(&f->state, relaxed) & CREEL__SLOW && ex->traits & CREEL__COUNTS;
+	struct creel__times *times = creel__times_of(f);
+	if (times && times->again && final == CREEL__FINISHED && end_run(f, times)) {
+		if (counted && !creel__executor_foreign(ex))
+			ex->class->ended(ex);
+		return;
+	}
 	bool dropped = creel__argument_drop(f);
 	if (creel__future_foreign(f))
 		return;
@@ -432,7 +446,7 @@ bool creel_task_cancelled(const creel_task *task)
 	const _Atomic(uint32_t) *asked = creel__self()->asked;
 	if (creel__future_foreign(&task->future))
 		return false;
-	if (asked && creel__load(asked, relaxed))
+	if (asked && creel__load(asked, relaxed) == CREEL__ASKED_STOP)
 		return true;
 	if (creel__future_is_strand(&task->future))
 		return creel__strand_was_asked((const struct creel__strand *)task);

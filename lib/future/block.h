@@ -72,6 +72,7 @@ enum {
 	CREEL__CALLING = 65536, /* callbacks: waiting for the end, or not all called yet */
 	CREEL__LATE_ARG = 131072, /* final, and the argument's destructor is still to run */
 	CREEL__LEFT = 262144,     /* the thread with the destructor also does the executor's part */
+	CREEL__AWAKE = 262144,    /* of a task that RUNS: its sleep is over */
 	CREEL__LATE_END =
 		524288,       /* with LATE_ARG: and then the executor counts the task as ended */
 	CREEL__REMOTE = 4096, /* runs in another process: PENDING may be RUNNING there; at birth */

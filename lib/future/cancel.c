@@ -43,6 +43,12 @@ static void refresh(creel_future *f)
 	}
 }
 
+static bool is_between_runs(creel_future *f)
+{
+	struct creel__times *times = creel__times_of(f);
+	return times && creel__load(&times->began, relaxed);
+}
+
 int creel_future_state(creel_future *f)
 {
 	static const int shown[] = {[CREEL__PENDING] = CREEL_FUTURE_PENDING,
@@ -60,8 +66,9 @@ int creel_future_state(creel_future *f)
 	if (creel__load(&f->state, relaxed) & CREEL__REMOTE)
 		refresh(f);
 	unsigned state = creel__future_peek(f);
-	return state == CREEL__CANCELLED && creel__future_expired(f) ? CREEL_FUTURE_FINISHED
-								     : shown[state];
+	if (state == CREEL__CANCELLED && creel__future_expired(f))
+		return CREEL_FUTURE_FINISHED;
+	return state == CREEL__PENDING && is_between_runs(f) ? CREEL_FUTURE_RUNNING : shown[state];
 }
 
 /* The end of a task that the caller has moved to DROPPING, and that the executor's queue may still
@@ -202,6 +209,9 @@ static bool ask_to_stop(creel_future *f, uint64_t s)
 	if (remote) {
 		f->executor->class->withdraw(f->executor, (creel_task *)f, CREEL__CANCEL);
 		creel__future_let_go(f, CREEL__HELD, 0);
+	} else if (s & CREEL__WAITED) {
+		/* It may sleep. */
+		creel__unpark_all(creel__low_half(&f->state));
 	}
 	return true;
 }

@@ -178,6 +178,7 @@ struct creel_executor {
 	struct creel__list undue;
 	size_t undue_count;
 	bool undue_closed;
+	struct creel__list sleepers; /* exec/sleep.c */
 };
 
 /* Somebody uses the executor, though perhaps no user refers to it any more. The caller knows that

@@ -46,14 +46,17 @@ int creel__times_set_expiry_locked(struct creel__times *times)
 	return rc;
 }
 
-void creel__times_given(struct creel__times *times)
+creel_future *creel__times_given(struct creel__times *times)
 {
 	creel_future *f = NULL;
 	creel__lock_acquire(&times->lock);
-	times->in_hand = false;
-	if (times->missed && times->future && creel__future_pin(times->future))
+	bool again = times->due_again;
+	times->in_hand = again;
+	times->due_again = false;
+	if (!again && times->missed && times->future && creel__future_pin(times->future))
 		f = times->future;
 	creel__lock_release(&times->lock);
 	if (f)
 		creel__times_expire(f);
+	return again ? times->task : NULL;
 }

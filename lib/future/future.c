@@ -12,6 +12,7 @@
 #include "future/hook.h"
 #include "future/release.h"
 #include "future/result.h"
+#include "future/times.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include "sync/park.h"
@@ -166,6 +167,14 @@ static bool await_remote(creel_future *f, creel_deadline deadline)
 	return creel__future_is_final(f);
 }
 
+/* Whether a waiter may run the task: not if it is not due (OWNED), nor a periodic one, which would
+ * still stand in the queue when its next run comes. */
+static bool may_help(creel_future *f)
+{
+	const struct creel__times *times = creel__times_of(f);
+	return !(creel__load(&f->state, relaxed) & CREEL__OWNED) && !(times && times->period_ns);
+}
+
 /* The caller is about to park until the future is final. If its task has not started, the executor
  * may let the caller run it (endless: it waits without a deadline): then true. Or it wakes one more
  * worker. */
@@ -180,7 +189,7 @@ static bool expect(creel_future *f, bool endless)
 		/* [PIN-1] acquire: pairs with the release of the last one to hold it */
 	} while (!creel__cas(&f->state, &s, s | CREEL__HELD, acquire, relaxed));
 	creel_executor *ex = f->executor;
-	if (endless && !creel__self()->worker && ex->class->lend &&
+	if (endless && !creel__self()->worker && ex->class->lend && may_help(f) &&
 	    ex->class->lend(ex, (creel_task *)f))
 		return true;
 	_Atomic(uint32_t) *sleeper = ex->class->awaited ? ex->class->awaited(ex) : NULL;
@@ -201,8 +210,7 @@ static bool help(creel_future *f)
 	bool may = local->worker && local->task && !local->blocked;
 	creel_executor *ex = may ? local->worker->executor : NULL;
 	return ex && f->executor == ex && ex->class->help && !creel__load(&ex->paused, relaxed) &&
-	       !(creel__load(&f->state, relaxed) & CREEL__OWNED) &&
-	       ex->class->help(local->worker, (creel_task *)f);
+	       may_help(f) && ex->class->help(local->worker, (creel_task *)f);
 }
 
 static CREEL__COLD int await_end(creel_future *f, creel_deadline deadline)

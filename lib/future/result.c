@@ -52,22 +52,30 @@ const creel_error *creel__result_get_error(creel_future *f)
 	return *(const creel_error **)result_place(f);
 }
 
+void creel__box_free(struct creel__box *box, uint16_t generation)
+{
+	creel_buffer b = box->buffer;
+	if (b.free) {
+		creel__destructors_enter();
+		(void)creel__user_call(generation, b.free(b.data, b.size, b.ctx), 0);
+		creel__destructors_leave();
+	}
+	creel__free(box);
+}
+
 void creel__result_clear(creel_future *f)
 {
-	if (f->result_len == CREEL__RESULT_ERROR) {
+	struct creel__box *box = creel__result_box(f);
+	if (f->result_len == CREEL__RESULT_ERROR)
 		creel__error_unref(creel__result_get_error(f));
-	} else if (f->result_len == CREEL__RESULT_BOX) {
-		struct creel__box *box = box_of(f);
-		creel_buffer b = box->buffer;
-		f->result_len = 0;
-		if (b.free) {
-			creel__destructors_enter();
-			(void)creel__user_call(f->generation, b.free(b.data, b.size, b.ctx), 0);
-			creel__destructors_leave();
-		}
-		creel__free(box);
-	}
 	f->result_len = 0;
+	if (box)
+		creel__box_free(box, f->generation);
+}
+
+struct creel__box *creel__result_box(creel_future *f)
+{
+	return f->result_len == CREEL__RESULT_BOX ? box_of(f) : NULL;
 }
 
 bool creel__result_calls(creel_future *f)

@@ -44,4 +44,9 @@ int creel__result_take(creel_future *f, creel_buffer *ret_buffer);
 creel_buffer *creel__result_buffer(creel_future *f);
 const creel_error *creel__result_get_error(creel_future *f); /* NULL if there is none */
 
+/* The box in which the result stands, or NULL. */
+struct creel__box *creel__result_box(creel_future *f);
+/* Frees one, of a future of that generation. May call a function of the user's. */
+void creel__box_free(struct creel__box *box, uint16_t generation);
+
 #endif

@@ -17,9 +17,13 @@ struct creel__times *creel__times_new(creel_future *f, const creel_submit_option
 	int64_t now = creel_clock_now(options->clock).ns;
 	times->task = f;
 	times->clock = options->clock;
-	times->due_at = options->delay_ns ? creel__later(now, options->delay_ns) : 0;
+	times->delayed = options->delay_ns;
+	times->due_at = creel__later(now, options->delay_ns);
 	times->expires_at = after(now, options->expiry_ns);
 	times->expiry_ns = options->expiry_ns;
+	times->period_ns = options->period_ns;
+	times->fixed_rate = options->flags & CREEL_FIXED_RATE;
+	creel__clock_keep(times->clock);
 	creel__store(&times->refs, 1, relaxed);
 	creel__list_init(&times->node);
 	return times;
@@ -28,8 +32,10 @@ struct creel__times *creel__times_new(creel_future *f, const creel_submit_option
 void creel__times_unref(struct creel__times *times)
 {
 	/* [TIMES-1] acq_rel: whoever frees it comes after everybody's use; pairs with itself */
-	if (times && creel__sub(&times->refs, 1, acq_rel) == 1)
+	if (times && creel__sub(&times->refs, 1, acq_rel) == 1) {
+		creel__clock_unkeep(times->clock);
 		creel__free(times);
+	}
 }
 
 static void stop_timer(struct creel__times *times, struct creel__timer *timer)

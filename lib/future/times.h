@@ -13,6 +13,10 @@
  * IN HAND  While the class is being given a task, its expiry does nothing but leave a note, which
  *          the giver finds afterwards; and a canceller asks no custom executor for it, which has
  *          not seen it yet, or not all of it.
+ * PERIODIC A periodic task that has run is not due any more: it goes back to PENDING and OWNED, and
+ *          onto the list. Between its runs it is shown as running. Where its next run is due at
+ *          once while it is in hand, which is to say within the call of the class that runs it, it
+ *          is left to the giver: so runs never nest.
  * ENDING   A task that ends stops its timers first (creel__times_stop()), under the lock under
  *          which a timer wins the state word. So a timer that has not won it never looks at the
  *          task again, and needs no reference to it.
@@ -35,22 +39,30 @@ struct creel__times {
 	/* Set at birth. */
 	creel_future *task; /* for whoever finds it in the list */
 	creel_clock *clock;
-	int64_t due_at, expires_at; /* INT64_MAX: never */
-	int64_t expiry_ns;          /* what was asked for */
+	int64_t expires_at;           /* INT64_MAX: never */
+	int64_t expiry_ns, period_ns; /* what was asked for */
+	bool delayed, fixed_rate;
+	creel_fn fn; /* of a periodic task, which forgets it while it runs */
+	/* Or NULL: a run of a periodic task has ended well. True: it will run again. */
+	bool (*again)(creel_future *f, struct creel__times *times);
+
+	int64_t due_at;      /* INT64_MAX: never; written by whoever has the task */
+	_Atomic(bool) began; /* a periodic task has had its first run */
 
 	_Atomic(uint32_t) refs; /* the task's options, each timer that is set */
 	struct creel__list node;
 	struct creel__lock lock;
 	creel_future *future; /* the task, NULL once it ends */
 	bool due_set, expiry_set;
-	bool in_hand, missed; /* missed: it expired while it was in hand */
+	bool in_hand, missed; /* missed: it expired while it was in hand, */
+	bool due_again;       /* or its next run became due */
 	struct creel__timer due, expiry;
 };
 
 /* Whether options ask for any of this. */
 static inline bool creel__times_wanted(const creel_submit_options *o)
 {
-	return o->delay_ns || o->expiry_ns || o->clock;
+	return o->delay_ns || o->expiry_ns || o->period_ns || o->clock;
 }
 
 /* Those of a task, or NULL. */
@@ -75,8 +87,9 @@ void creel__undue_take(creel_executor *ex, struct creel__times *times);
 /* expire.c */
 /* With the lock held: sets the timer. 0, CREEL__TIMER_DUE, or why it cannot be set. */
 int creel__times_set_expiry_locked(struct creel__times *times);
-/* The class has been given the task, which is no longer in hand. */
-void creel__times_given(struct creel__times *times);
+/* The class has been given the task, which is no longer in hand. Returns it, in hand again, if its
+ * next run has become due meanwhile; else NULL. */
+creel_future *creel__times_given(struct creel__times *times);
 /* Ends a task that the caller has PINNED as expired. */
 void creel__times_expire(creel_future *f);
 

@@ -87,9 +87,10 @@ struct creel__slot {
 	alignas(64) _Atomic(uint64_t) state; /* both, as said above */
 	/* parent: CREEL__WATCH: its waiter is parked here; its waker clears it */
 	_Atomic(uint32_t) watch;
-	_Atomic(uint32_t) asked; /* from here on the parent's: cancel was called */
-	uint8_t arg_len;         /* as in a block */
-	bool stamped;            /* the parent wants to know when it starts */
+	/* Both: cancel was called, or the task sleeps; sync/local.h. */
+	_Atomic(uint32_t) asked;
+	uint8_t arg_len; /* from here on the parent's: as in a block */
+	bool stamped;    /* the parent wants to know when it starts */
 	creel_fn fn;
 	struct creel__heap_arg arg;
 	unsigned char in[CREEL__ARG_INLINE];

@@ -69,6 +69,13 @@ static void shared_free(creel_executor *ex, void *data)
 	creel__buddy_free(&procs_of(ex)->arguments, data);
 }
 
+/* Tells a worker that its task is asked to stop. The task may sleep. */
+static void ask(struct creel__slot *slot)
+{
+	if (creel__xchg(&slot->asked, CREEL__ASKED_STOP, relaxed) == CREEL__ASKED_SLEEPS)
+		creel__unpark_shared(&slot->asked);
+}
+
 static enum creel__withdrawn withdraw(creel_executor *ex, creel_task *task,
 				      enum creel__purpose purpose)
 {
@@ -83,7 +90,7 @@ static enum creel__withdrawn withdraw(creel_executor *ex, creel_task *task,
 			what = CREEL__STARTED;
 			w->place[i].began = true;
 			if (purpose == CREEL__CANCEL)
-				creel__store(&creel__slot_of(p, w, i)->asked, 1, relaxed);
+				ask(creel__slot_of(p, w, i));
 		} else if (!look) {
 			what = CREEL__WITHDRAWN;
 			if (creel__is_next(w, i))

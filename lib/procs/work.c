@@ -205,7 +205,8 @@ static void run(struct creel__slot *slot)
 		write_error(slot, code ? code : said->code, said->message, said->data, said->size);
 	} else if (code) {
 		char text[80];
-		creel__failure_text(text, sizeof text, code, creel__load(&slot->asked, relaxed));
+		creel__failure_text(text, sizeof text, code,
+				    creel__load(&slot->asked, relaxed) == CREEL__ASKED_STOP);
 		write_error(slot, code, text, NULL, 0);
 	} else {
 		write_result(slot, f);

@@ -21,6 +21,12 @@ struct creel__error;
 struct creel__result_space;
 struct creel__worker;
 
+/* What stands where creel__local.asked points to, beside 0. */
+enum {
+	CREEL__ASKED_STOP = 1,
+	CREEL__ASKED_SLEEPS = 2, /* the task sleeps, and is to be woken when it is asked */
+};
+
 struct creel__local {
 	/* future/block.c: two magazines of free blocks, and the slab that blocks are cut from. */
 	struct creel_future *hot, *spare;
@@ -62,7 +68,7 @@ struct creel__local {
 	/* In worker processes. future/result.c: where large results go; exec/task.c:
 	 * cancel was called. */
 	const struct creel__result_space *results;
-	const _Atomic(uint32_t) *asked;
+	_Atomic(uint32_t) *asked;
 	/* procs/stale.c: the table of functions that a submission was compared with. */
 	const void *vetted;
 	/* future/error.c: an error for when there is no memory. */

@@ -302,6 +302,8 @@ static int set_locked(creel_clock *clock, struct creel__timer *timer, creel_dead
 	for (;;) {
 		if (ends_now_locked(clock, due))
 			return CREEL__TIMER_DUE;
+		if (is_manual(clock) && clock->users == 0)
+			return CREEL_EFAILED;
 		int rc = 0;
 		if (!clock->running && !is_manual(clock))
 			rc = start_locked(clock);
@@ -360,6 +362,24 @@ static bool fail_all_locked(creel_clock *clock)
 		if (!end_locked(clock, timer, false))
 			return false;
 	return true;
+}
+
+void creel__clock_keep(creel_clock *clock)
+{
+	if (!clock)
+		return;
+	creel__lock_acquire(&clock->lock);
+	clock->holds++;
+	creel__lock_release(&clock->lock);
+}
+
+void creel__clock_unkeep(creel_clock *clock)
+{
+	if (!clock)
+		return;
+	creel__lock_acquire(&clock->lock);
+	clock->holds--;
+	leave(clock);
 }
 
 void creel_clock_unref(creel_clock *clock)

@@ -25,7 +25,8 @@ enum {
 };
 
 /* Sets a timer whose end is filled in. Returns 0; CREEL__TIMER_DUE if its time has come, in which
- * case it was not set; or -EPERM, -EAGAIN, -ENOMEM, -EINVAL. */
+ * case it was not set; or -EPERM, -EAGAIN, -ENOMEM, -EINVAL; or CREEL_EFAILED: the clock is a
+ * manual one, and was dropped. */
 int creel__timer_set(creel_clock *clock, struct creel__timer *timer, creel_deadline due);
 
 /* Takes it off its clock. True: end() is not called any more. False: it was called. The clock may
@@ -34,6 +35,11 @@ bool creel__timer_cancel(struct creel__timer *timer);
 
 /* 0; or why no timer can be set: -EPERM, -EINVAL, -ENOMEM. */
 int creel__clock_check(creel_clock *clock);
+
+/* Keeps the memory of a clock of this process, which is not broken; NULL does nothing. That is no
+ * reference: its users may drop it. */
+void creel__clock_keep(creel_clock *clock);
+void creel__clock_unkeep(creel_clock *clock);
 
 /* What creel_clock_new() got. */
 unsigned creel__clock_flags(const creel_clock *clock);

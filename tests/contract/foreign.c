@@ -262,6 +262,7 @@ static void refuses_task(creel_task *task)
 	REFUSED(creel_fail, task, -EIO, "no");
 	REFUSED(creel_fail_with, task, -EIO, &value, sizeof value, "no");
 	GIVES(false, creel_task_cancelled, task);
+	GIVES(-EPERM, creel_task_sleep, task, CREEL_FOREVER);
 	/* Of the worker that it was, which it has a copy of. */
 	GIVES(creel_task_worker(task), creel_task_worker, task);
 	GIVES(creel_task_local(task), creel_task_local, task);

@@ -23,6 +23,7 @@ OWN = {
     'run': 'sync/thread.c: the body of a thread; future/nest.c: what had to wait',
     'send': 'future/callback.c: to where the callback is called',
     'dispose': 'future/callback.c: its memory',
+    'again': 'exec/due.c: the next run of a periodic task',
     'end': 'time/clock.c: what a timer is for',
     'withdraw': 'future/cancel.c: a timer, off its clock',
     'alone': 'exec/loop_pool.c: the invitation of helpers',

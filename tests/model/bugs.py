@@ -160,6 +160,36 @@ BUGS = {
         'sync/fork.c',
         'creel__cas(w, &shown, next, acq_rel, relaxed)',
         'creel__cas(w, &shown, next, relaxed, relaxed)'),
+    # Who takes a task off the list of those that are not due does not keep its executor.
+    'keeps no executor': (
+        'future/times.c',
+        '\tcreel__executor_keep(ex);\n',
+        ''),
+    # Who shuts an executor down does not wait for those who have won a task.
+    'waits for no winner': (
+        'exec/due.c',
+        '\t\tcreel__cond_wait(&ex->undue_changed, &ex->undue_lock, CREEL_FOREVER);\n',
+        '\t\tbreak;\n'),
+    # A task that ends leaves its timers on their clock.
+    'leaves its timers set': (
+        'future/release.c',
+        '\tif (options && options->times)\n\t\tcreel__times_stop(options->times);\n',
+        ''),
+    # A delay that is too large for a clock is over at once.
+    'counts past the end of time': (
+        'future/times.c',
+        'times->due_at = creel__later(now, options->delay_ns);',
+        'times->due_at = (int64_t)((uint64_t)now + (uint64_t)options->delay_ns);'),
+    # A task that sleeps does not hear that it is asked to stop.
+    'asks in silence': (
+        'future/cancel.c',
+        '\t\tcreel__unpark_all(creel__low_half(&f->state));\n\t}\n\treturn true;',
+        '\t}\n\treturn true;'),
+    # A sleeper that was asked to stop goes while its timer is being ended.
+    'leaves its timer behind': (
+        'exec/sleep.c',
+        '\tif (!creel__timer_cancel(&sleeper->timer))\n\t\tawait_woken(f);',
+        '\t(void)creel__timer_cancel(&sleeper->timer);\n\t(void)await_woken;'),
     # A timer that is set for an earlier time wakes nobody.
     'sets in silence': (
         'time/clock.c',

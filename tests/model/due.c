@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/* Tasks that are not due: their time against cancelling, expiry, shutdown and the last reference to
+ * their executor; and tasks that sleep. */
+#include "model.h"
+#include <errno.h>
+
+static creel_clock *clock_;
+static creel_executor *ex;
+static creel_future *f;
+static int ran, freed, cancel_code;
+
+static int task(creel_task *self, const void *arg, size_t size)
+{
+	(void)self;
+	(void)arg;
+	(void)size;
+	ran++;
+	return 0;
+}
+
+static void free_arg(void *arg, size_t size, void *ctx)
+{
+	(void)arg;
+	(void)size;
+	(void)ctx;
+	freed++;
+}
+
+static void setup(creel_executor *executor, creel_fn fn, creel_submit_options o)
+{
+	ran = freed = cancel_code = 0;
+	clock_ = creel_clock_new(CREEL_CLOCK_MANUAL);
+	ex = executor;
+	model_name(ex, "executor");
+	o.clock = clock_;
+	o.arg_free = free_arg;
+	f = creel_submit_with(ex, fn, NULL, CREEL_BY_REF, &o);
+}
+
+static void setup_inline(creel_submit_options o)
+{
+	setup(creel_inline_new(), task, o);
+}
+
+static void advance(void *arg)
+{
+	(void)arg;
+	model_check(creel_clock_advance(clock_, 10) == 0);
+}
+
+static void cancel(void *arg)
+{
+	(void)arg;
+	cancel_code = creel_future_cancel(f);
+}
+
+static void drop(void *arg)
+{
+	(void)arg;
+	creel_executor_unref(ex);
+}
+
+/* It has ended once, and all agree on how. Drops what there is. */
+static int outcome(void)
+{
+	int rc = creel_future_result(f, CREEL_FOREVER, NULL, 0);
+	model_check(freed == 1);
+	model_check((rc == 0) == (ran > 0));
+	model_check((rc == -ECANCELED) == (cancel_code == CREEL_CANCEL_NOW));
+	creel_future_unref(f);
+	return rc;
+}
+
+static void due_against_cancel(void)
+{
+	setup_inline((creel_submit_options){.delay_ns = 10});
+	int other = model_spawn(advance, NULL);
+	cancel(NULL);
+	model_join(other);
+	(void)outcome();
+	creel_executor_unref(ex);
+	creel_clock_unref(clock_);
+}
+
+static void due_against_the_last_unref(void)
+{
+	setup_inline((creel_submit_options){.delay_ns = 10});
+	int other = model_spawn(advance, NULL);
+	drop(NULL);
+	model_join(other);
+	(void)outcome();
+	creel_clock_unref(clock_);
+}
+
+static void cancel_against_the_last_unref(void)
+{
+	setup_inline((creel_submit_options){.delay_ns = 10});
+	int other = model_spawn(cancel, NULL);
+	drop(NULL);
+	model_join(other);
+	(void)outcome();
+	creel_clock_unref(clock_);
+}
+
+static void due_cancel_and_the_last_unref(void)
+{
+	setup_inline((creel_submit_options){.delay_ns = 10});
+	int a = model_spawn(advance, NULL), b = model_spawn(cancel, NULL);
+	drop(NULL);
+	model_join(a);
+	model_join(b);
+	(void)outcome();
+	creel_clock_unref(clock_);
+}
+
+static void shut(void *arg)
+{
+	(void)arg;
+	model_check(creel_executor_shutdown(ex, 0, CREEL_FOREVER, NULL) == 0);
+}
+
+static void due_cancel_and_shutdown(void)
+{
+	setup_inline((creel_submit_options){.delay_ns = 10, .expiry_ns = 20});
+	int a = model_spawn(advance, NULL), b = model_spawn(shut, NULL);
+	cancel(NULL);
+	model_join(a);
+	model_join(b);
+	(void)outcome();
+	creel_executor_unref(ex);
+	creel_clock_unref(clock_);
+}
+
+static void drop_the_clock(void *arg)
+{
+	(void)arg;
+	creel_clock_unref(clock_);
+}
+
+static void clock_against_cancel_and_unref(void)
+{
+	setup_inline((creel_submit_options){.delay_ns = 10});
+	int other = model_spawn(drop_the_clock, NULL), b = model_spawn(cancel, NULL);
+	drop(NULL);
+	model_join(other);
+	model_join(b);
+	(void)outcome();
+}
+
+/* On a pool: a worker starts it, or it expires in the queue; and somebody cancels it. */
+static void expiry(bool cancels)
+{
+	setup(creel_thread_pool_new(
+		      &(creel_thread_pool_options){.max_workers = 1, .idle_ns = CREEL_NEVER}),
+	      task, (creel_submit_options){.expiry_ns = 10});
+	int other = model_spawn(advance, NULL);
+	if (cancels)
+		cancel(NULL);
+	model_join(other);
+	int rc = creel_future_result(f, CREEL_FOREVER, NULL, 0);
+	model_check(freed == 1 && (rc == 0) == (ran == 1));
+	if (rc == CREEL_EFAILED)
+		model_check(creel_future_error(f)->kind == CREEL_KIND_EXPIRED);
+	creel_future_unref(f);
+	model_check(creel_executor_close(ex) == 0);
+	creel_clock_unref(clock_);
+}
+
+static void expiry_against_start(void)
+{
+	expiry(false);
+}
+
+static void expiry_start_and_cancel(void)
+{
+	expiry(true);
+}
+
+/* A time that is too large never comes. */
+static void huge(void)
+{
+	setup_inline((creel_submit_options){.delay_ns = INT64_MAX});
+	model_check(creel_future_state(f) == CREEL_FUTURE_PENDING && ran == 0);
+	advance(NULL);
+	model_check(creel_future_state(f) == CREEL_FUTURE_PENDING && ran == 0);
+	cancel(NULL);
+	(void)outcome();
+	creel_executor_unref(ex);
+	creel_clock_unref(clock_);
+}
+
+/* Two runs are due; cancelling comes between two, or during one. */
+static void series(void (*by)(void *arg))
+{
+	setup_inline(
+		(creel_submit_options){.delay_ns = 5, .period_ns = 5, .flags = CREEL_FIXED_RATE});
+	int other = model_spawn(advance, NULL);
+	by(NULL);
+	model_join(other);
+	if (by == cancel)
+		creel_executor_unref(ex);
+	int rc = creel_future_result(f, CREEL_FOREVER, NULL, 0);
+	model_check(freed == 1 && ran <= 2);
+	if (cancel_code == CREEL_CANCEL_NOW)
+		model_check(rc == -ECANCELED);
+	creel_future_unref(f);
+	creel_clock_unref(clock_);
+}
+
+static void series_against_cancel(void)
+{
+	series(cancel);
+}
+
+static void series_against_the_last_unref(void)
+{
+	series(drop);
+}
+
+static int task_sleep(creel_task *self, const void *arg, size_t size)
+{
+	(void)arg;
+	(void)size;
+	ran++;
+	f = creel_task_future(self);
+	cancel_code = creel_task_sleep(self, creel_clock_in(clock_, 10));
+	return 0;
+}
+
+static creel_future *sleeper;
+
+static void ask(void *arg)
+{
+	(void)arg;
+	(void)creel_future_cancel(sleeper);
+}
+
+/* On a pool, whose worker sleeps: asked to stop while the time comes. */
+static void sleep_against_ask_and_time(void)
+{
+	ran = 0;
+	clock_ = creel_clock_new(CREEL_CLOCK_MANUAL);
+	ex = creel_thread_pool_new(
+		&(creel_thread_pool_options){.max_workers = 1, .idle_ns = CREEL_NEVER});
+	sleeper = creel_submit_with(ex, task_sleep, NULL, 0,
+				    &(creel_submit_options){.clock = clock_});
+	int a = model_spawn(ask, NULL);
+	advance(NULL);
+	model_join(a);
+	int rc = creel_future_result(sleeper, CREEL_FOREVER, NULL, 0);
+	model_check((rc == 0) == (ran == 1));
+	if (ran) {
+		model_check(cancel_code == 0 || cancel_code == -ECANCELED);
+		creel_future_unref(f);
+	}
+	creel_future_unref(sleeper);
+	model_check(creel_executor_close(ex) == 0);
+	creel_clock_unref(clock_);
+}
+
+const struct model_scenario model_scenarios[] = {
+	{"due against cancel", due_against_cancel, .preemptions = 3, .spurious = 1, .stale = 1},
+	{"due against the last unref", due_against_the_last_unref, .preemptions = 3, .spurious = 1,
+	 .stale = 1},
+	{"cancel against the last unref", cancel_against_the_last_unref, .preemptions = 3,
+	 .spurious = 1, .stale = 1},
+	{"due, cancel and the last unref", due_cancel_and_the_last_unref, .preemptions = 2},
+	{"due, cancel and shutdown", due_cancel_and_shutdown, .preemptions = 2},
+	{"the clock, cancel and the last unref", clock_against_cancel_and_unref, .preemptions = 2},
+	{"expiry against the start", expiry_against_start, .preemptions = 2},
+	{"expiry, start and cancel", expiry_start_and_cancel, .preemptions = 1},
+	{"a huge delay", huge, .preemptions = 0},
+	{"a series against cancel", series_against_cancel, .preemptions = 2},
+	{"a series against the last unref", series_against_the_last_unref, .preemptions = 2},
+	{"a sleep, asked and over", sleep_against_ask_and_time, .preemptions = 2},
+	{0},
+};
