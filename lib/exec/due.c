@@ -258,6 +258,16 @@ static int submit_due(creel_future *f, struct creel__times *times)
 	return expired ? expire_now(f) : give(f, times);
 }
 
+/* Lets go of a task that stays on the list. Who shuts the executor down may wait for that. */
+static void leave_listed(creel_future *f)
+{
+	creel_executor *ex = f->executor;
+	creel__lock_acquire(&ex->undue_lock);
+	creel__future_let_go(f, CREEL__HELD, 0);
+	creel__cond_broadcast_locked(&ex->undue_changed);
+	creel__lock_release(&ex->undue_lock);
+}
+
 static int submit_undue(creel_future *f, struct creel__times *times)
 {
 	creel_executor *ex = f->executor;
@@ -277,7 +287,7 @@ static int submit_undue(creel_future *f, struct creel__times *times)
 	if (rc == 0) {
 		if (expired)
 			return expire_now(f);
-		creel__future_let_go(f, CREEL__HELD, 0);
+		leave_listed(f);
 		return 0;
 	}
 	creel__undue_take(f->executor, times);
@@ -334,7 +344,7 @@ static void arm_again(creel_future *f, struct creel__times *times)
 	times->in_hand |= due;
 	creel__lock_release(&times->lock);
 	if (rc == 0) {
-		creel__future_let_go(f, CREEL__HELD, 0);
+		leave_listed(f);
 		return;
 	}
 	creel__undue_take(ex, times);
