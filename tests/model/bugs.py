@@ -168,7 +168,7 @@ BUGS = {
     # Who shuts an executor down does not wait for those who have won a task.
     'waits for no winner': (
         'exec/due.c',
-        '\t\tcreel__cond_wait(&ex->undue_changed, &ex->undue_lock, CREEL_FOREVER);\n',
+        '\t\tcreel__cond_wait_briefly(&ex->undue_changed, &ex->undue_lock);\n',
         '\t\tbreak;\n'),
     # A task that ends leaves its timers on their clock.
     'leaves its timers set': (

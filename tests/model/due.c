@@ -176,6 +176,16 @@ static void expiry_start_and_cancel(void)
 	expiry(true);
 }
 
+/* The time comes when the task has gone. */
+static void expiry_after_the_end(void)
+{
+	setup_inline((creel_submit_options){.expiry_ns = 10});
+	model_check(outcome() == 0);
+	advance(NULL);
+	creel_executor_unref(ex);
+	creel_clock_unref(clock_);
+}
+
 /* A time that is too large never comes. */
 static void huge(void)
 {
@@ -269,6 +279,7 @@ const struct model_scenario model_scenarios[] = {
 	{"the clock, cancel and the last unref", clock_against_cancel_and_unref, .preemptions = 2},
 	{"expiry against the start", expiry_against_start, .preemptions = 2},
 	{"expiry, start and cancel", expiry_start_and_cancel, .preemptions = 1},
+	{"expiry after the end", expiry_after_the_end, .preemptions = 0},
 	{"a huge delay", huge, .preemptions = 0},
 	{"a series against cancel", series_against_cancel, .preemptions = 2},
 	{"a series against the last unref", series_against_the_last_unref, .preemptions = 2},
