@@ -26,7 +26,8 @@ typedef struct creel_thread_pool_options {
 	int max_workers;
 	/* This many idle workers never retire. Default: 0. At most max_workers. */
 	int min_workers;
-	/* CREEL_KEEP_SIGNALS, CREEL_PRESTART, CREEL_RENDEZVOUS, or 0. */
+	/* CREEL_KEEP_SIGNALS, CREEL_PRESTART, CREEL_RENDEZVOUS,
+	 * CREEL_TRACE, or 0. */
 	unsigned flags;
 	/* Who may run a pending task instead of waiting for it: CREEL_HELP_WORKERS (the default),
 	 * CREEL_HELP_NONE or CREEL_HELP_ANY. */
@@ -105,7 +106,11 @@ enum {
 	CREEL_KEEP_SIGNALS = 256,
 	/* creel_thread_pool_new() starts min_workers threads, and returns a broken executor if the
 	 * system refuses one. It does not wait for their initializers. */
-	CREEL_PRESTART = 512
+	CREEL_PRESTART = 512,
+	/* Of process pools, too: the pool is traced. Its workers show what they run, for
+	 * creel_report(), and creel_executor_histogram() says how long tasks wait and run. Each
+	 * task then takes a note on the heap and three looks at the clock. */
+	CREEL_TRACE = 2048
 };
 
 /*
@@ -150,7 +155,7 @@ typedef struct creel_process_pool_options {
 	int max_workers;
 	/* This many idle workers never retire. Default: 0. At most max_workers. */
 	int min_workers;
-	/* CREEL_PROCESS_... flags, CREEL_RENDEZVOUS, or 0. */
+	/* CREEL_PROCESS_... flags, CREEL_RENDEZVOUS, CREEL_TRACE, or 0. */
 	unsigned flags;
 	/* A worker is replaced after this many tasks. Default: never. */
 	int tasks_per_worker;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Watching executors: hooks that hear of each task.
+ * Seeing what executors do: hooks that hear of each task, histograms of traced pools, and a report
+ * of everything.
  *
- * COST  An executor that nobody watches pays nothing. One with hooks makes a note of each task on
- *       the heap, and reads the clock for each event.
+ * COST  An executor that nobody watches pays nothing. One with hooks, and a pool with CREEL_TRACE,
+ *       makes a note of each task on the heap, and reads the clock for each event. A pool is traced
+ *       from its making: so its counts are complete.
  */
 #ifndef CREEL_WATCH_H
 #define CREEL_WATCH_H
@@ -38,8 +40,9 @@ typedef void (*creel_hook_fn)(void *ctx, const creel_event *event);
  *            elsewhere: the host learns of it with the outcome, so the call comes right before
  *            ended, and `at` is the worker's own time.
  * ended      Its function has returned, or will certainly never be called (then there was no
- *            started). The future becomes final after the call. A refused submission ends with the
- *            code of the refusal.
+ *            started). The future becomes final after the call. A task that the executor refuses
+ *            ends with the code of the refusal. (A submission that fails before, for bad input or
+ *            for want of room, is not told of.)
  * worker_started, worker_left  A worker begins, before its initializer, and leaves, after its
  *            finalizer. In a process pool: it is ready, and it is dead; on the pool's manager.
  *
@@ -72,6 +75,72 @@ typedef struct creel_hooks {
  * -EPERM     This is a forked child.
  */
 CREEL_API int creel_executor_watch(creel_executor *ex, const creel_hooks *hooks);
+
+/* Of what there are histograms. */
+enum {
+	CREEL_HISTOGRAM_WAITING, /* from the submission to the start */
+	CREEL_HISTOGRAM_RUNNING  /* from the start to the end, as the host sees it */
+};
+
+enum { CREEL_HISTOGRAM_BUCKETS = 488 };
+
+/* How often something took how long, in nanoseconds. The buckets are log-linear, as in
+ * HdrHistogram: a value is known to an eighth. */
+typedef struct creel_histogram {
+	uint64_t count, sum_ns; /* of all values */
+	/* So many values were at least creel_histogram_bound(i) and less than that of i + 1. */
+	uint64_t bucket[CREEL_HISTOGRAM_BUCKETS];
+} creel_histogram;
+
+/*
+ * Fills the first size bytes of *ret_histogram with a histogram of the pool's tasks since its
+ * beginning; pass sizeof *ret_histogram. Tasks that never started are in none. Subtract an earlier
+ * one to see what came in between. Thread-safe; does not block. Returns 0, or on failure:
+ *
+ * -EINVAL   ex or ret_histogram is NULL, size is 0, or which is unknown.
+ * -ENOTSUP  The executor is no pool that was made with CREEL_TRACE.
+ * -EPERM    This is a forked child.
+ */
+CREEL_API int creel_executor_histogram(creel_executor *ex, int which,
+				       creel_histogram *ret_histogram, size_t size);
+
+/* Returns the least value of a bucket, in nanoseconds; INT64_MAX behind the last one. */
+CREEL_API int64_t creel_histogram_bound(unsigned bucket);
+
+/* Returns the value that so many in a thousand are at or below: 500 gives the median. It is the
+ * bound of its bucket. Returns -1 if there is no value, histogram is NULL, or per_mille is above
+ * 1000. */
+CREEL_API int64_t creel_histogram_quantile(const creel_histogram *histogram, unsigned per_mille);
+
+/*
+ * Writes to the descriptor, as text, what all executors of the process do: a line for each
+ * executor, and one for each of its workers. It says
+ *
+ * - how many tasks wait, run and have ended, and, of a traced pool, how long the oldest waits;
+ * - what each worker runs (of a traced pool: which task, which function, for how long);
+ * - what a worker of a thread pool waits for in a call of creel, and who has that: the task and (if
+ *   its pool is traced) its worker, or a promise that nobody has settled.
+ *
+ * Locks of your own creel does not know: a worker that sleeps in one is one that runs. What changes
+ * while it is looked at is said to be changing. Each line is true of one moment, and different
+ * lines of different moments. The format may change: it is for people.
+ *
+ * It takes no lock that a task or a callback may hold, waits for none of creel's own for more than
+ * a moment, and allocates nothing. So you can call it where nothing moves any more, also from a
+ * debugger: "call creel_report(2)" in gdb. Call it on a thread that is in your own code. A signal
+ * handler must not call it.
+ *
+ * The list of the executors is state of the process, one for each copy of the library. A forked
+ * child starts with an empty one.
+ *
+ * Returns 0, or a code when the report is cut short:
+ *
+ * -EAGAIN  The descriptor had no room for a second: nobody empties the pipe, or the terminal is
+ *          stopped.
+ * -EBUSY   A thread that makes or frees an executor stands still with the lock of the list.
+ * -errno   What write() said: -EBADF, -ENOSPC, -EPIPE (without the signal).
+ */
+CREEL_API int creel_report(int fd);
 
 CREEL_END
 

@@ -70,5 +70,6 @@ creel_executor *creel__executor_broken(const creel_error *error)
 	}
 	creel__executor_init(ex, &class);
 	creel__executor_set_error(ex, error);
+	creel__executor_made(ex);
 	return ex;
 }

@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "exec/executor.h"
+#include "exec/look.h"
 #include "future/block.h"
 #include "future/options.h"
 #include "sync/local.h"
@@ -197,6 +198,18 @@ static void stats(creel_executor *ex, creel_stats *ret_stats)
 	creel__lock_release(&c->lock);
 }
 
+static enum creel__looked overview(creel_executor *ex, struct creel__overview *ret_overview)
+{
+	struct custom *c = (struct custom *)ex;
+	if (!creel__lock_try(&c->lock))
+		return CREEL__LOOKED_IN_VAIN;
+	ret_overview->stats.pending = c->inflight;
+	ret_overview->stats.done = c->done;
+	ret_overview->closed = c->shut & CLOSED;
+	creel__lock_release(&c->lock);
+	return CREEL__LOOKED;
+}
+
 static void release(creel_executor *ex)
 {
 	struct custom *c = (struct custom *)ex;
@@ -219,6 +232,7 @@ static const struct creel__executor_class class = {
 	.drain = drain,
 	.slots = slots,
 	.stats = stats,
+	.overview = overview,
 	.ended = ended,
 	.release = release,
 };
@@ -254,5 +268,6 @@ creel_executor *creel_executor_new(const creel_executor_ops *ops, void *self)
 	creel__executor_add_traits(&c->base, CREEL__COUNTS);
 	memcpy(&c->ops, ops, ops->size);
 	c->self = self;
+	creel__executor_made(&c->base);
 	return &c->base;
 }

@@ -5,8 +5,11 @@
 #include "base/alloc.h"
 #include "base/cpus.h"
 #include "exec/due.h"
+#include "exec/registry.h"
 #include "exec/sleep.h"
 #include "exec/task.h"
+#include "future/waits.h"
+#include "future/watch.h"
 #include "sync/block.h"
 #include "sync/fork.h"
 #include "sync/live.h"
@@ -25,12 +28,19 @@ void creel__executor_init(creel_executor *ex, const struct creel__executor_class
 	creel__list_init(&ex->undue);
 	creel__list_init(&ex->sleepers);
 	creel__live_add(CREEL__LIVE_EXECUTORS, 1);
+	creel__list_init(&ex->registered);
+}
+
+void creel__executor_made(creel_executor *ex)
+{
+	creel__registry_add(ex);
 }
 
 void creel__executor_fini(creel_executor *ex)
 {
+	creel__registry_remove(ex);
 	creel__error_unref(creel__load(&ex->error, relaxed));
-	creel__free(creel__load(&ex->watch, relaxed));
+	creel__watch_free(ex);
 	creel__live_add(CREEL__LIVE_EXECUTORS, -1);
 }
 
@@ -118,7 +128,12 @@ int creel_executor_shutdown(creel_executor *ex, unsigned flags, creel_deadline d
 	size_t left = 0;
 	if (!creel__undue_close(ex))
 		return -EPERM;
-	rc = ex->class->shutdown(ex, flags, deadline, !creel__executor_is_own(ex), &left);
+	bool may_wait = !creel__executor_is_own(ex);
+	if (may_wait)
+		creel__waits_begin(CREEL__WAITS_SHUTDOWN, ex);
+	rc = ex->class->shutdown(ex, flags, deadline, may_wait, &left);
+	if (may_wait)
+		creel__waits_end();
 	if (ret_left)
 		*ret_left = left;
 	return rc;
@@ -148,7 +163,12 @@ int creel_executor_drain(creel_executor *ex, creel_deadline deadline)
 	int rc = check(ex);
 	if (rc)
 		return rc;
-	return creel__executor_is_own(ex) ? -EDEADLK : ex->class->drain(ex, deadline);
+	if (creel__executor_is_own(ex))
+		return -EDEADLK;
+	creel__waits_begin(CREEL__WAITS_DRAIN, ex);
+	rc = ex->class->drain(ex, deadline);
+	creel__waits_end();
+	return rc;
 }
 
 int creel_executor_resize(creel_executor *ex, int max_workers)

@@ -14,6 +14,9 @@ static inline void creel__executor_add_traits(creel_executor *ex, uint32_t trait
 	ex->task_flags |= CREEL__SLOW;
 }
 
+/* It is complete: reports look at it from here on. */
+void creel__executor_made(creel_executor *ex);
+
 /* Drops what init and set_error hold; the memory is the class's. */
 void creel__executor_fini(creel_executor *ex);
 

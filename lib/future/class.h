@@ -8,7 +8,10 @@
 
 #include "base/list.h"
 #include "future/block.h"
+#include "base/list.h"
 #include "future/error.h"
+#include "future/sight.h"
+#include "future/waits.h"
 #include "sync/atomic.h"
 #include "sync/fork.h"
 #include "sync/local.h"
@@ -36,6 +39,15 @@ struct creel__worker;
 struct creel__watcher;
 struct creel__job;
 struct creel__deque;
+struct creel__overview;
+struct creel__worker_look;
+
+/* What came of a look for a report. */
+enum creel__looked {
+	CREEL__LOOKED,
+	CREEL__LOOKED_IN_VAIN, /* somebody holds the lock */
+	CREEL__LOOKED_AT_ALL,  /* there is no worker with that number or a later one */
+};
 
 /*
  * The operations of an executor, called with a valid executor of this process. Semantics and codes
@@ -115,6 +127,11 @@ struct creel__executor_class {
 	/* Whether the calling thread is one of the executor's own, on which no task runs any more:
 	 * it runs thread-specific destructors. NULL: it has none. */
 	bool (*is_thread)(creel_executor *ex);
+	/* exec/look.h: for a report, the executor, and its first worker with that number or a later
+	 * one. Or NULL. */
+	enum creel__looked (*overview)(creel_executor *ex, struct creel__overview *ret_overview);
+	enum creel__looked (*look)(creel_executor *ex, unsigned from,
+				   struct creel__worker_look *ret_look);
 	/* The last reference went: shut down; free when everything has ended. Never blocks. */
 	void (*release)(creel_executor *ex);
 	/* In a forked child, once: closes the descriptors that came with the fork, and touches
@@ -138,6 +155,8 @@ struct creel__worker {
 	_Atomic(uint32_t) looking;      /* CREEL__LOOKS, set by the worker; CREEL__RELIED */
 	const creel_future *dispatched; /* plain: its own; the task that it took from the queue */
 	struct creel__deque *deque;     /* of jobs that it forks; NULL: they run in their joins */
+	struct creel__waits waits;      /* future/waits.h; for reports, as the next */
+	struct creel__sight sight;      /* in a traced pool */
 };
 
 enum {
@@ -168,6 +187,8 @@ struct creel_executor {
 	struct creel__places places; /* CREEL__BOUNDED; this, and the next: plain, set at birth */
 	size_t capacity;
 	int overflow;
+	struct creel__list registered; /* exec/registry.h, as the next */
+	uint64_t serial;
 	_Atomic(struct creel__watcher *) watch; /* future/watch.h; or NULL; set once */
 	struct creel__unhandled unhandled;
 	_Atomic(const creel_error *) error; /* a reference, set once */

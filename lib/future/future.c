@@ -13,6 +13,7 @@
 #include "future/release.h"
 #include "future/result.h"
 #include "future/times.h"
+#include "future/waits.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include "sync/park.h"
@@ -213,6 +214,23 @@ static bool help(creel_future *f)
 	       may_help(f) && ex->class->help(local->worker, (creel_task *)f);
 }
 
+static int sleep_until_final(creel_future *f, creel_deadline deadline)
+{
+	if (creel__load(&f->state, relaxed) & CREEL__REMOTE && await_remote(f, deadline))
+		return 0;
+	if (expect(f, creel__is_forever(deadline)))
+		return creel__future_foreign(f) ? -EPERM : 0;
+	uint64_t s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
+	while ((s & CREEL__STATE) < CREEL__FINISHED) {
+		int rc = creel__park(creel__low_half(&f->state), (uint32_t)s, deadline);
+		/* [FUT-1] acquire: as in creel__future_peek() */
+		s = creel__load(&f->state, acquire);
+		if (rc && (s & CREEL__STATE) < CREEL__FINISHED)
+			return rc;
+	}
+	return creel__future_is_final(f) ? 0 : -ETIMEDOUT;
+}
+
 static CREEL__COLD int await_end(creel_future *f, creel_deadline deadline)
 {
 	int rc = creel__future_may_wait(f, deadline);
@@ -220,19 +238,10 @@ static CREEL__COLD int await_end(creel_future *f, creel_deadline deadline)
 		return creel__future_is_final(f) ? 0 : rc;
 	if (creel__is_forever(deadline) && help(f))
 		return 0;
-	if (creel__load(&f->state, relaxed) & CREEL__REMOTE && await_remote(f, deadline))
-		return 0;
-	if (expect(f, creel__is_forever(deadline)))
-		return creel__future_foreign(f) ? -EPERM : 0;
-	uint64_t s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
-	while ((s & CREEL__STATE) < CREEL__FINISHED) {
-		rc = creel__park(creel__low_half(&f->state), (uint32_t)s, deadline);
-		/* [FUT-1] acquire: as in creel__future_peek() */
-		s = creel__load(&f->state, acquire);
-		if (rc && (s & CREEL__STATE) < CREEL__FINISHED)
-			return rc;
-	}
-	return creel__future_is_final(f) ? 0 : -ETIMEDOUT;
+	creel__waits_begin(CREEL__WAITS_FUTURE, f);
+	rc = sleep_until_final(f, deadline);
+	creel__waits_end();
+	return rc;
 }
 
 int creel__future_await(creel_future *f, creel_deadline deadline)

@@ -171,6 +171,18 @@ bool creel__future_expired(creel_future *f)
 	return options && options->cancelled && options->cancelled->kind != CREEL_KIND_CANCELLED;
 }
 
+bool creel__hooks_try_lock(creel_future *f)
+{
+	uintptr_t old = creel__load(&f->hooks, relaxed);
+	/* [HOOK-1] acquire: as in creel__hooks_lock() */
+	return !(old & HELD) && creel__cas(&f->hooks, &old, old | HELD, acquire, relaxed);
+}
+
+void creel__hooks_clear_locked(creel_future *f)
+{
+	set_last_locked(f, NULL);
+}
+
 void creel__options_free(struct creel__options *options)
 {
 	if (options) {

@@ -64,6 +64,7 @@ static inline const char *creel__task_name(creel_future *f)
 void creel__options_attach(creel_future *f, struct creel__options *options);
 
 void creel__hooks_lock(creel_future *f);
+bool creel__hooks_try_lock(creel_future *f); /* false if somebody holds it */
 void creel__hooks_unlock(creel_future *f);
 
 /* With the lock held: the first or last hook or NULL; the next or previous one or NULL. */
@@ -74,6 +75,7 @@ struct creel__hook *creel__hooks_before_locked(creel_future *f, struct creel__ho
 bool creel__hooks_is_callback_locked(creel_future *f, const struct creel__hook *hook);
 void creel__hooks_append_locked(creel_future *f, struct creel__hook *hook);
 void creel__hooks_unlink_locked(creel_future *f, struct creel__hook *hook);
+void creel__hooks_clear_locked(creel_future *f); /* there is none any more */
 
 /* Appends unless the future is final: false then. Takes the lock. */
 bool creel__hooks_listen(creel_future *f, struct creel__hook *hook);

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "future/waits.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include <creel/future.h>
@@ -143,7 +144,9 @@ static int await_one_locked(creel_queue *q, creel_deadline deadline,
 		rc = creel__queue_may_wait(deadline);
 		if (rc)
 			return rc;
+		creel__waits_begin(CREEL__WAITS_QUEUE, q);
 		rc = creel__cond_wait_since(&q->takeable, &q->lock, round, deadline);
+		creel__waits_end();
 		q->called = false;
 		if (rc == -EAGAIN)
 			return rc;

@@ -74,8 +74,11 @@ static void drop_options(creel_future *f)
 	if (!options)
 		return;
 	creel__argument_free(f);
+	/* A report may look at what is queued. */
+	creel__hooks_lock(f);
 	creel__and(&f->state, ~(uint64_t)CREEL__OPTIONS, relaxed);
-	creel__store(&f->hooks, 0, relaxed);
+	creel__hooks_clear_locked(f);
+	creel__hooks_unlock(f);
 	creel__options_free(options);
 }
 

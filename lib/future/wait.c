@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "future/future.h"
 #include "future/hook.h"
+#include "future/waits.h"
 #include "sync/local.h"
 #include "sync/park.h"
 #include <creel/wait.h>
@@ -100,8 +101,10 @@ static int wait_first(struct wait_hook *hooks, creel_future *const *futures, siz
 	creel__store(&w.unfinished, n, relaxed);
 	listen(&w, hooks, futures, n);
 	int rc = 0;
+	creel__waits_begin(CREEL__WAITS_FIRST, futures[0]);
 	while (rc == 0 && !creel__load(&w.over, relaxed))
 		rc = creel__park(&w.over, 0, deadline);
+	creel__waits_end();
 	for (size_t i = 0; i < n; i++)
 		creel__hooks_leave(futures[i], &hooks[i].hook);
 	return creel__load(&w.over, relaxed) ? 0 : rc;

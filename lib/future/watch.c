@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -29,6 +30,44 @@ static struct creel__watcher *make(creel_executor *ex)
 		return watch;
 	creel__free(watch);
 	return none;
+}
+
+int creel__watch_trace(creel_executor *ex)
+{
+	struct creel__watcher *watch = make(ex);
+	struct creel__trace *trace = creel__malloc_aligned(64, sizeof *trace);
+	if (!watch || !trace) {
+		creel__free(trace);
+		return -ENOMEM;
+	}
+	*trace = (struct creel__trace){0};
+	watch->trace = trace;
+	return 0;
+}
+
+void creel__watch_free(creel_executor *ex)
+{
+	struct creel__watcher *watch = creel__load(&ex->watch, relaxed);
+	if (watch)
+		creel__free(watch->trace);
+	creel__free(watch);
+}
+
+int creel_executor_histogram(creel_executor *ex, int which, creel_histogram *ret_histogram,
+			     size_t size)
+{
+	if (!ex || !ret_histogram || size == 0 || which < CREEL_HISTOGRAM_WAITING ||
+	    which > CREEL_HISTOGRAM_RUNNING)
+		return -EINVAL;
+	if (creel__fork_foreign(ex->generation))
+		return -EPERM;
+	if (!creel__watch_traces(ex))
+		return -ENOTSUP;
+	creel_histogram histogram;
+	creel__trace_read(creel__watch_of(ex)->trace, which, &histogram);
+	memset(ret_histogram, 0, size);
+	memcpy(ret_histogram, &histogram, size < sizeof histogram ? size : sizeof histogram);
+	return 0;
 }
 
 int creel_executor_watch(creel_executor *ex, const creel_hooks *hooks)
@@ -116,16 +155,54 @@ bool creel__watch_submitted(creel_future *f)
 	return tell(hooks, hooks->submitted, &event);
 }
 
+/* Of a worker's own pool: what others see it run. NULL: nothing. */
+static void show(creel_executor *ex, creel_future *f)
+{
+	struct creel__worker *worker = creel__self()->worker;
+	if (!worker || worker->executor != ex)
+		return;
+	const struct creel__options *options = f ? watched_of(f) : NULL;
+	if (!options || f->executor != ex) {
+		creel__sight_show(&worker->sight, NULL);
+		return;
+	}
+	const struct creel__watched *w = options->watched;
+	struct creel__seen seen = {
+		.task = f, .sequence = w->sequence, .fn = w->fn, .since = w->started};
+	snprintf(seen.name, sizeof seen.name, "%.*s", CREEL__SEEN_NAME - 1, options->name);
+	creel__sight_show(&worker->sight, &seen);
+}
+
+/* The task is off the thread's stack: it shows the one that it was run within, if any. */
+static void trace_end(creel_future *f, const struct creel__watched *w)
+{
+	struct creel__trace *trace = w->by->trace;
+	if (!trace || !w->started)
+		return;
+	creel__trace_count(trace, CREEL_HISTOGRAM_RUNNING, w->worker, creel__now() - w->started);
+	if (!(creel__load(&f->state, relaxed) & CREEL__REMOTE)) {
+		creel_task *outer = creel__self()->task;
+		show(f->executor, outer ? &outer->future : NULL);
+	}
+}
+
 bool creel__watch_started(creel_future *f)
 {
 	struct creel__options *options = watched_of(f);
-	if (!options || !options->watched->told)
+	if (!options)
 		return true;
 	struct creel__watched *w = options->watched;
-	const creel_hooks *hooks = hooks_of(w->by);
+	const creel_hooks *hooks = w->told ? hooks_of(w->by) : NULL;
 	const struct creel__worker *worker = creel__self()->worker;
 	w->started = creel__now();
 	w->worker = worker ? worker->index : UINT_MAX;
+	if (w->by->trace) {
+		creel__trace_count(w->by->trace, CREEL_HISTOGRAM_WAITING, w->worker,
+				   w->started - w->submitted);
+		show(f->executor, f);
+	}
+	if (!hooks)
+		return true;
 	creel_event event = event_of(f, options, w->started);
 	return tell(hooks, hooks->started, &event);
 }
@@ -139,6 +216,9 @@ void creel__watch_ran(creel_future *f, int64_t started, unsigned worker)
 	/* A worker's word, where that can be true. */
 	w->started = started < w->submitted || started > creel__now() ? w->submitted : started;
 	w->worker = worker;
+	if (w->by->trace)
+		creel__trace_count(w->by->trace, CREEL_HISTOGRAM_WAITING, worker,
+				   w->started - w->submitted);
 }
 
 /* Of a remote task, only now: that it started. */
@@ -163,9 +243,12 @@ static bool tell_ended(creel_future *f, struct creel__options *options, int stat
 
 bool creel__watch_ended(creel_future *f, struct creel__options *options)
 {
-	if ((creel__load(&f->state, relaxed) & CREEL__STATE) == CREEL__DROPPING)
+	trace_end(f, options->watched);
+	bool dropped = (creel__load(&f->state, relaxed) & CREEL__STATE) == CREEL__DROPPING;
+	if (dropped && !options->cancelled)
 		return tell_ended(f, options, CREEL_FUTURE_CANCELLED, -ECANCELED);
-	const creel_error *error = creel__result_get_error(f);
+	/* Dropped with an error: it has expired. */
+	const creel_error *error = dropped ? options->cancelled : creel__result_get_error(f);
 	return tell_ended(f, options, CREEL_FUTURE_FINISHED, error ? error->code : 0);
 }
 

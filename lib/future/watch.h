@@ -10,6 +10,8 @@
  *        claimed it, before its function is called. ended, before its argument's destructor, by
  *        whoever ends or cancels it, or has it refused. The one that has the task has what is
  *        watched of it: it is plain data.
+ * TRACE  A traced executor is watched from birth. Its tasks are counted in histograms, and its
+ *        workers show what they run: future/sight.h.
  * HOOKS  are set once and never change, so that whoever finds them may call them. They are called
  *        with no lock held, as callbacks: future/nest.h. What a hook submits is not watched.
  */
@@ -18,12 +20,14 @@
 
 #include "future/class.h"
 #include "future/hook.h"
+#include "future/trace.h"
 #include <creel/watch.h>
 
 struct creel__watcher {
 	_Atomic(uint64_t) sequence; /* of the task that was submitted last */
 	_Atomic(uint32_t) hooked;   /* 0, being set, set */
 	creel_hooks hooks;          /* read once they are set */
+	struct creel__trace *trace; /* of a pool with CREEL_TRACE; or NULL; set at birth */
 };
 
 struct creel__watched {
@@ -40,6 +44,16 @@ static inline struct creel__watcher *creel__watch_of(const creel_executor *ex)
 {
 	/* [WATCH-1] acquire: it is complete; pairs with the release in make() of future/watch.c */
 	return creel__load(&ex->watch, acquire);
+}
+
+/* The executor is being made: it is traced. 0 or -ENOMEM. */
+int creel__watch_trace(creel_executor *ex);
+void creel__watch_free(creel_executor *ex);
+
+static inline bool creel__watch_traces(const creel_executor *ex)
+{
+	struct creel__watcher *watch = creel__watch_of(ex);
+	return watch && watch->trace;
 }
 
 /* Whether the tasks that the calling thread submits to the executor are watched. */

@@ -106,10 +106,10 @@ static struct creel__bound bound_of(const creel_process_pool_options *o)
 static const creel_error *check(const creel_process_pool_options *o)
 {
 	if (o->flags & ~(unsigned)(CREEL_PROCESS_BREAK_ON_DEATH | CREEL_PROCESS_BREAK_ON_LOSS |
-				   CREEL_RENDEZVOUS))
+				   CREEL_RENDEZVOUS | CREEL_TRACE))
 		return refuse("flags", o->flags,
 			      "use CREEL_PROCESS_BREAK_ON_DEATH, CREEL_PROCESS_BREAK_ON_LOSS, "
-			      "CREEL_RENDEZVOUS or 0");
+			      "CREEL_RENDEZVOUS, CREEL_TRACE or 0");
 	if (o->idle_ns < 0)
 		return refuse("idle_ns", o->idle_ns,
 			      "use 0 for the default, CREEL_NEVER to keep workers");
@@ -160,6 +160,8 @@ static void apply(struct creel__procs *p, const creel_process_pool_options *o)
 
 static int make_memory(struct creel__procs *p)
 {
+	if (p->options.flags & CREEL_TRACE && creel__watch_trace(&p->base))
+		return -ENOMEM;
 	size_t asked = p->options.shared_budget;
 	p->space = creel__space_new(count_places(p->max_workers),
 				    asked ? asked : default_budget(&p->options), !asked);
@@ -197,6 +199,7 @@ static creel_executor *start(struct creel__procs *p)
 	rc = creel__server_start(p, &what);
 	if (rc)
 		return give_up(p, what, rc);
+	creel__executor_made(&p->base);
 	rc = creel__thread_create(&p->manager, creel__manager, p, 0);
 	if (rc)
 		return give_up(p, "a thread", rc);

@@ -328,10 +328,8 @@ static unsigned slots(creel_executor *ex)
 	return procs_of(ex)->space->workers;
 }
 
-static void stats(creel_executor *ex, creel_stats *ret_stats)
+void creel__procs_stats_locked(struct creel__procs *p, creel_stats *ret_stats)
 {
-	struct creel__procs *p = procs_of(ex);
-	creel__lock_acquire(&p->lock);
 	uint64_t running = 0, idle = 0, ready = 0;
 	for (unsigned n = 0; n < p->reach; n++) {
 		const struct creel__proc *w = &p->procs[n];
@@ -354,6 +352,13 @@ static void stats(creel_executor *ex, creel_stats *ret_stats)
 		.killed = p->killed,
 		.recycled = p->recycled,
 	};
+}
+
+static void stats(creel_executor *ex, creel_stats *ret_stats)
+{
+	struct creel__procs *p = procs_of(ex);
+	creel__lock_acquire(&p->lock);
+	creel__procs_stats_locked(p, ret_stats);
 	creel__procs_unlock(p);
 }
 
@@ -430,6 +435,8 @@ static const struct creel__executor_class process_pool_class = {
 	.pause = set_paused,
 	.slots = slots,
 	.stats = stats,
+	.overview = creel__procs_overview,
+	.look = creel__procs_look,
 	.ended = ended,
 	.is_thread = is_thread,
 	.release = release,

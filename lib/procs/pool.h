@@ -32,6 +32,7 @@
 #include "base/fd.h"
 #include "base/list.h"
 #include "exec/executor.h"
+#include "exec/look.h"
 #include "exec/task.h"
 #include "future/watch.h"
 #include "procs/bell.h"
@@ -238,6 +239,14 @@ const creel_error *creel__outcome_take(struct creel__procs *p, struct creel__pro
 uint64_t creel__first_undone_locked(struct creel__procs *p, const struct creel__proc *w);
 /* What the initializer of a worker that is dead said with creel_fail(), or NULL. */
 const creel_error *creel__initializer_said(struct creel__procs *p, struct creel__proc *w);
+
+/* pool.c */
+void creel__procs_stats_locked(struct creel__procs *p, creel_stats *ret_stats);
+
+/* report.c */
+enum creel__looked creel__procs_overview(creel_executor *ex, struct creel__overview *ret_overview);
+enum creel__looked creel__procs_look(creel_executor *ex, unsigned from,
+				     struct creel__worker_look *ret_look);
 
 /* watch.c: for who watches the pool. On the manager, without the lock. */
 /* Which workers have become ready. */

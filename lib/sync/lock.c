@@ -2,12 +2,14 @@
 /* The slow path of the lock, and conditions. */
 #include "sync/lock.h"
 #include <errno.h>
+#include <time.h>
 
 #ifdef CREEL_MODEL
 #define LOOKS 0
 #else
 #define LOOKS 60
 #endif
+#define TRIES (LOOKS + 30)
 
 void creel__lock_acquire_slow(struct creel__lock *lock)
 {
@@ -24,6 +26,24 @@ void creel__lock_acquire_slow(struct creel__lock *lock)
 	while (creel__xchg(&lock->word, 2, acquire) != 0)
 		creel__park_briefly(&lock->word, 2, CREEL_FOREVER);
 }
+
+#ifndef creel__lock_try
+bool creel__lock_try(struct creel__lock *lock)
+{
+	for (int i = 0; i < TRIES; i++) {
+		uint32_t free = 0;
+		/* [LOCK-1] acquire: as in creel__lock_acquire() */
+		if (creel__load(&lock->word, relaxed) == 0 &&
+		    creel__cas(&lock->word, &free, 1, acquire, relaxed))
+			return true;
+		if (i < LOOKS)
+			creel__cpu_relax();
+		else
+			nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	}
+	return false;
+}
+#endif
 
 int creel__cond_wait(struct creel__cond *cond, struct creel__lock *lock, creel_deadline deadline)
 {

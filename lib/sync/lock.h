@@ -41,6 +41,9 @@ static inline void creel__lock_release(struct creel__lock *lock)
 		creel__unpark_one(&lock->word);
 }
 
+/* Takes the lock unless somebody holds it for some milliseconds: then false. */
+bool creel__lock_try(struct creel__lock *lock);
+
 /* Gives up the lock, sleeps as by creel__park() until a broadcast or the deadline, takes the lock
  * again. Returns 0 (look at the condition again), -ETIMEDOUT, or -EAGAIN. No other lock is held. */
 int creel__cond_wait(struct creel__cond *cond, struct creel__lock *lock, creel_deadline deadline);

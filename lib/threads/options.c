@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "exec/bound.h"
 #include "future/options.h"
+#include "future/watch.h"
 #include "sync/thread.h"
 #include "threads/pool.h"
 #include <errno.h>
@@ -15,6 +16,7 @@
 enum {
 	SLOTS_LEAST = 16,
 	THREADS_MORE = 1024,
+	NO_SHARE = 1 << 20, /* so many claim no more than one task each */
 };
 
 static const char call[] = "creel_thread_pool_new";
@@ -81,9 +83,11 @@ static const creel_error *check(const creel_thread_pool_options *o)
 					 "%s: max_threads is %d and the pool may have %d workers; "
 					 "use 0 for the default, or at least as many as workers",
 					 call, o->max_threads, workers);
-	if (o->flags & ~(unsigned)(CREEL_KEEP_SIGNALS | CREEL_PRESTART | CREEL_RENDEZVOUS))
+	if (o->flags &
+	    ~(unsigned)(CREEL_KEEP_SIGNALS | CREEL_PRESTART | CREEL_RENDEZVOUS | CREEL_TRACE))
 		return refuse("flags", o->flags,
-			      "use CREEL_KEEP_SIGNALS, CREEL_PRESTART, CREEL_RENDEZVOUS or 0");
+			      "use CREEL_KEEP_SIGNALS, CREEL_PRESTART, CREEL_RENDEZVOUS, "
+			      "CREEL_TRACE or 0");
 	if (o->flags & CREEL_PRESTART && !o->min_workers)
 		return refuse("min_workers", o->min_workers,
 			      "with CREEL_PRESTART it says how many workers to start");
@@ -124,6 +128,13 @@ unsigned creel__pool_slots_for(const struct creel__pool *pool, int max_workers)
 	return n < SLOTS_LEAST ? SLOTS_LEAST : n;
 }
 
+/* A traced pool claims no batches: its oldest task stands in front of a shard, where a report may
+ * look at it. */
+unsigned creel__pool_sharers_for(const struct creel__pool *pool, int max_workers)
+{
+	return creel__watch_traces(&pool->base) ? NO_SHARE : (unsigned)max_workers;
+}
+
 static void apply(struct creel__pool *pool, const creel_thread_pool_options *o)
 {
 	pool->min_workers = pool->min_asked = o->min_workers;
@@ -149,7 +160,7 @@ static void apply(struct creel__pool *pool, const creel_thread_pool_options *o)
 	pool->help = o->help;
 	const struct creel__bound bound = bound_of(o);
 	creel__bound_apply(&pool->base, &bound, pool->max_workers);
-	creel__store(&pool->sharers, (unsigned)pool->max_workers, relaxed);
+	creel__store(&pool->sharers, creel__pool_sharers_for(pool, pool->max_workers), relaxed);
 	creel__store(&pool->slots, creel__pool_slots_for(pool, pool->max_workers), relaxed);
 }
 
@@ -175,12 +186,18 @@ static creel_executor *make(const creel_thread_pool_options *o)
 		return creel__executor_broken(creel__error_static(CREEL_KIND_NO_MEMORY));
 	*pool = (struct creel__pool){0};
 	creel__executor_init(&pool->base, creel__thread_pool_class());
+	if (o->flags & CREEL_TRACE && creel__watch_trace(&pool->base)) {
+		creel__executor_fini(&pool->base);
+		creel__free(pool);
+		return creel__executor_broken(creel__error_static(CREEL_KIND_NO_MEMORY));
+	}
 	apply(pool, o);
 	creel__list_init(&pool->roster);
 	creel__list_init(&pool->idle);
 	creel__list_init(&pool->zombies);
 	creel__list_init(&pool->posted_jobs);
 	creel__pool_update_need_locked(pool);
+	creel__executor_made(&pool->base);
 	int started, rc = o->flags & CREEL_PRESTART ? creel__pool_prestart(pool, &started) : 0;
 	return rc ? refuse_prestart(pool, started, rc) : &pool->base;
 }

@@ -399,7 +399,7 @@ static int resize(creel_executor *ex, int max_workers)
 		pool->max_workers = max_workers;
 		pool->max_threads = creel__pool_threads_for(pool, max_workers);
 		pool->min_workers = max_workers < pool->min_asked ? max_workers : pool->min_asked;
-		creel__store(&pool->sharers, (unsigned)max_workers, relaxed);
+		creel__store(&pool->sharers, creel__pool_sharers_for(pool, max_workers), relaxed);
 		creel__bound_resize_locked(ex, max_workers);
 		unsigned slots = creel__pool_slots_for(pool, max_workers);
 		if (creel__load(&pool->slots, relaxed) < slots)
@@ -421,10 +421,8 @@ static int resize(creel_executor *ex, int max_workers)
 	return rc;
 }
 
-static void stats(creel_executor *ex, creel_stats *ret_stats)
+void creel__pool_stats_locked(struct creel__pool *pool, creel_stats *ret_stats)
 {
-	struct creel__pool *pool = (struct creel__pool *)ex;
-	creel__lock_acquire(&pool->lock);
 	struct totals t = totals_locked(pool);
 	*ret_stats = (creel_stats){
 		.pending = t.submitted - t.begun - t.cancelled - t.failed,
@@ -437,6 +435,13 @@ static void stats(creel_executor *ex, creel_stats *ret_stats)
 		.died = pool->died,
 		.blocked = (uint64_t)pool->blocked,
 	};
+}
+
+static void stats(creel_executor *ex, creel_stats *ret_stats)
+{
+	struct creel__pool *pool = (struct creel__pool *)ex;
+	creel__lock_acquire(&pool->lock);
+	creel__pool_stats_locked(pool, ret_stats);
 	creel__lock_release(&pool->lock);
 }
 
@@ -464,6 +469,8 @@ static const struct creel__executor_class thread_pool_class = {
 	.pause = creel__pool_pause,
 	.slots = slots,
 	.stats = stats,
+	.overview = creel__pool_overview,
+	.look = creel__pool_look,
 	.is_thread = creel__pool_is_thread,
 	.release = creel__pool_release,
 	.join = creel__pool_join,

@@ -94,6 +94,7 @@
 #include "base/list.h"
 #include "exec/executor.h"
 #include "exec/job.h"
+#include "exec/look.h"
 #include "exec/task.h"
 #include "sync/lock.h"
 #include "sync/thread.h"
@@ -208,6 +209,8 @@ struct creel__pool {
  * others start. */
 int creel__pool_threads_for(const struct creel__pool *pool, int max_workers);
 unsigned creel__pool_slots_for(const struct creel__pool *pool, int max_workers);
+/* By how many a worker divides what it finds in a shard, for its batch. */
+unsigned creel__pool_sharers_for(const struct creel__pool *pool, int max_workers);
 
 /* pool.c */
 /* Starts min_workers. 0, or a code: then *ret_count is how many there are. */
@@ -242,6 +245,7 @@ void creel__pool_shut(struct creel__pool *pool, unsigned flags, creel_deadline d
 
 /* break.c */
 /* Takes over the reference to the error. */
+void creel__pool_stats_locked(struct creel__pool *pool, creel_stats *ret_stats);
 void creel__pool_break(struct creel__pool *pool, const creel_error *error);
 /* In a broken pool: what a worker that leaves had claimed. */
 void creel__pool_fail_batch(struct creel__pool *pool, struct creel__batch *batch);
@@ -280,6 +284,11 @@ void creel__pool_count_lent(creel_executor *ex);
 void creel__pool_await_lent_locked(struct creel__pool *pool);
 /* How many have ended. */
 uint64_t creel__pool_lent_ended(struct creel__pool *pool);
+
+/* report.c */
+enum creel__looked creel__pool_overview(creel_executor *ex, struct creel__overview *ret_overview);
+enum creel__looked creel__pool_look(creel_executor *ex, unsigned from,
+				    struct creel__worker_look *ret_look);
 
 /* share.c */
 bool creel__pool_has_work(struct creel__pool *pool);

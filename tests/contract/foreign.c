@@ -142,6 +142,9 @@ static void refuses_executor(creel_executor *ex, void *p)
 	GIVES(-EBUSY, creel_job_cancel, &job);
 	REFUSED(creel_executor_pause, ex);
 	REFUSED(creel_executor_resume, ex);
+	creel_histogram histogram;
+	REFUSED(creel_executor_histogram, ex, CREEL_HISTOGRAM_RUNNING, &histogram,
+		sizeof histogram);
 	REFUSED(creel_executor_watch, ex, &(creel_hooks){.size = sizeof(creel_hooks)});
 	GIVES(0u, creel_executor_slots, ex);
 	REFUSED(creel_executor_stats, ex, &stats, sizeof stats);

@@ -136,6 +136,11 @@ CASE(rule_hooks_hear_of_what_never_starts, CT_ASYNC)
 	creel_future *g = creel_submit_with(ex, task_same, &(long){1}, sizeof(long), &heard);
 	ct_int(creel_future_cancel(f), CREEL_CANCEL_NOW);
 	heard_exactly(h, 1, 0, CREEL_FUTURE_CANCELLED, -ECANCELED);
+	const creel_submit_options expires = {.name = "heard", .expiry_ns = 1};
+	creel_future *e = creel_submit_with(ex, task_same, &(long){1}, sizeof(long), &expires);
+	ct_int(creel_future_result(e, CREEL_FOREVER, NULL, 0), CREEL_EFAILED);
+	heard_exactly(h, 3, 0, CREEL_FUTURE_FINISHED, -ETIMEDOUT);
+	creel_future_unref(e);
 	ct_int(creel_executor_shutdown(ex, CREEL_SHUTDOWN_CANCEL, CREEL_NOW, NULL), -ETIMEDOUT);
 	ct_release(&hold);
 	ct_int(creel_future_result(g, CREEL_FOREVER, NULL, 0), -ECANCELED);

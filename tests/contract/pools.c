@@ -228,10 +228,10 @@ CORE_CASE(bad_pool_options_make_a_broken_pool_that_names_field_and_value)
 		 "to it"},
 		{{.flags = 4},
 		 "flags is 4; use CREEL_KEEP_SIGNALS, "
-		 "CREEL_PRESTART, CREEL_RENDEZVOUS or 0"},
+		 "CREEL_PRESTART, CREEL_RENDEZVOUS, CREEL_TRACE or 0"},
 		{{.flags = UINT_MAX},
-		 "flags is 4294967295; use CREEL_KEEP_SIGNALS, CREEL_PRESTART, CREEL_RENDEZVOUS or "
-		 "0"},
+		 "flags is 4294967295; use CREEL_KEEP_SIGNALS, CREEL_PRESTART, CREEL_RENDEZVOUS, "
+		 "CREEL_TRACE or 0"},
 		{{.idle_ns = -5},
 		 "idle_ns is -5; use 0 for the default, CREEL_NEVER to keep workers"},
 		{{.help = 3},

@@ -18,6 +18,15 @@ FLAGS = ['-std=c11', '-Wall', '-Wextra', '-Werror', '-Wno-unused', '-fsyntax-onl
          '-x', 'c', '-']
 # (page, first line): (in front, behind)
 FRAMES = {
+    ('doc/howto/debug-a-standstill.md', 'creel_report(STDERR_FILENO);'):
+        ('#include <unistd.h>\nvoid piece(void);\nvoid piece(void)\n{\n', '}\n'),
+    ('doc/howto/debug-a-standstill.md',
+     'int rc = creel_wait(futures, n, CREEL_ALL_COMPLETED, creel_in_ms(10000), NULL);'):
+        ('#include <unistd.h>\nvoid piece(creel_future **futures, size_t n);\n'
+         'void piece(creel_future **futures, size_t n)\n{\n', '}\n'),
+    ('doc/howto/debug-a-standstill.md', 'creel_histogram waited;'):
+        ('#include <stdio.h>\nvoid piece(creel_executor *pool);\n'
+         'void piece(creel_executor *pool)\n{\n', '}\n'),
     ('doc/howto/event-loop.md', 'enum { BOUND = 64 };'):
         ('void request_done(void *tag, creel_future *f);\n', ''),
     ('doc/howto/kill-what-hangs.md',

@@ -136,6 +136,31 @@ BUGS = {
         'future/promise.c',
         'if (now >= to)',
         'if (now >= CREEL__FINISHED)'),
+    # The words do not carry the version that their writing began with.
+    'shows relaxed': (
+        'future/sight.c',
+        'creel__store(&sight->words[i], words[i], release);',
+        'creel__store(&sight->words[i], words[i], relaxed);'),
+    # A reader of a word does not take over the version.
+    'looks at words relaxed': (
+        'future/sight.c',
+        'words[k] = creel__load(&sight->words[k], acquire);',
+        'words[k] = creel__load(&sight->words[k], relaxed);'),
+    # The last version can be seen before the words.
+    'shows the end first': (
+        'future/sight.c',
+        'creel__store(&sight->version, version + 2, release);',
+        'creel__store(&sight->version, version + 2, relaxed);'),
+    # A mixture of two tasks is taken for one.
+    'looks at no version again': (
+        'future/sight.c',
+        'if (version % 2 == 0 && creel__load(&sight->version, relaxed) == version) {',
+        'if (version % 2 == 0) {'),
+    # The wait is over, and what it was for still stands there.
+    'takes nothing back': (
+        'future/waits.c',
+        'say(CREEL__WAITS_NOT, NULL);',
+        '(void)0;'),
     # Whoever was woken forgets that there may be more who sleep.
     'wakes one of two': (
         'sync/lock.c',

@@ -42,7 +42,7 @@ CASE(refusals, bad_options_are_named_with_their_value_and_what_to_do)
 		 "to it"},
 		{{.flags = 4},
 		 "flags is 4; use CREEL_PROCESS_BREAK_ON_DEATH, CREEL_PROCESS_BREAK_ON_LOSS, "
-		 "CREEL_RENDEZVOUS or 0"},
+		 "CREEL_RENDEZVOUS, CREEL_TRACE or 0"},
 		{{.tasks_per_worker = -3}, "tasks_per_worker is -3; use 0 for no limit"},
 		{{.idle_ns = -4},
 		 "idle_ns is -4; use 0 for the default, CREEL_NEVER to keep workers"},
