@@ -194,14 +194,15 @@ bool creel__watch_started(creel_future *f)
 	struct creel__watched *w = options->watched;
 	const creel_hooks *hooks = w->told ? hooks_of(w->by) : NULL;
 	const struct creel__worker *worker = creel__self()->worker;
+	bool first = !w->started; /* a periodic task starts once, and runs several times */
 	w->started = creel__now();
 	w->worker = worker ? worker->index : UINT_MAX;
-	if (w->by->trace) {
+	if (w->by->trace && first)
 		creel__trace_count(w->by->trace, CREEL_HISTOGRAM_WAITING, w->worker,
 				   w->started - w->submitted);
+	if (w->by->trace)
 		show(f->executor, f);
-	}
-	if (!hooks)
+	if (!hooks || !first)
 		return true;
 	creel_event event = event_of(f, options, w->started);
 	return tell(hooks, hooks->started, &event);
