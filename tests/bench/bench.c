@@ -6,9 +6,14 @@
  *
  *   w1    one thread submits COUNT empty tasks with futures, then waits for each in turn
  *   w1w   the same with at most 256 in flight
+ *   w3    submit one, wait for it, COUNT times; the waiter may run it itself, if the peer can
  *   w3n   submit one, wait for it, COUNT times; the waiter may not run it itself
  *   w3n1  the same, all on one CPU: what the pool does, without what the kernel's
  *         choice of CPU costs
+ *   w4    64 tasks of 2 us every millisecond, COUNT times: from the first submission to the last end,
+ *         and the CPU time that the process uses a second
+ *   w6    COUNT tasks that sleep for a millisecond, all submitted, then each waited for; and as many
+ *         such sleeps shared out among as many threads, without a pool
  *   w7    four threads submit COUNT / 4 empty tasks each, then each waits for its own
  *   w8    what COUNT pending tasks and their futures take of the resident set
  *   idle  CPU time that the process uses in COUNT milliseconds of idleness, and how often its
@@ -30,6 +35,8 @@
 
 enum {
 	WINDOW = 256,
+	BURST = 64,
+	BURST_NS = 1000000, /* from one to the next */
 	PRODUCERS = 4,
 };
 
@@ -152,6 +159,11 @@ static void trips(const struct run *r, const char *name)
 	free(took);
 }
 
+static void w3(const struct run *r)
+{
+	trips(r, "w3");
+}
+
 static void w3n(const struct run *r)
 {
 	trips(r, "w3n");
@@ -160,6 +172,90 @@ static void w3n(const struct run *r)
 static void w3n1(const struct run *r)
 {
 	trips(r, "w3n1");
+}
+
+static double cpu_us(void)
+{
+	struct rusage u;
+	getrusage(RUSAGE_SELF, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e6 +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+}
+
+static void rest_until(double ns)
+{
+	struct timespec t = {(time_t)(ns / 1e9), (long)(ns - 1e9 * (double)(time_t)(ns / 1e9))};
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+}
+
+static void w4(const struct run *r)
+{
+	void *futures[BURST];
+	double *took = touched(r->count, sizeof *took);
+	start_workers(r);
+	double begin = now_ns(), cpu = cpu_us();
+	for (unsigned long i = 0; i < r->count; i++) {
+		rest_until(begin + (double)i * BURST_NS);
+		double start = now_ns();
+		for (int k = 0; k < BURST; k++)
+			futures[k] = r->peer->submit(WORK_BUSY);
+		for (int k = 0; k < BURST; k++)
+			r->peer->wait(futures[k]);
+		took[i] = now_ns() - start;
+	}
+	double used = (cpu_us() - cpu) * 1e3 / (now_ns() - begin);
+	sort(took, r->count);
+	printf("w4-p50 %.2f us\n", took[r->count / 2] / 1e3);
+	printf("w4-p99 %.2f us\n", took[r->count - 1 - r->count / 100] / 1e3);
+	printf("w4-cpu %.4f s/s\n", used);
+	free(took);
+}
+
+void work_busy(void)
+{
+	for (double end = now_ns() + 2000; now_ns() < end;)
+		;
+}
+
+void work_sleep(void)
+{
+	nanosleep(&(struct timespec){0, 1000000}, NULL);
+}
+
+static void *sleep_often(void *n)
+{
+	for (unsigned long i = 0; i < *(unsigned long *)n; i++)
+		work_sleep();
+	return NULL;
+}
+
+static double raw_sleeps(const struct run *r)
+{
+	pthread_t *threads = touched(r->workers, sizeof *threads);
+	unsigned long each = (r->count + r->workers - 1) / r->workers;
+	double start = now_ns();
+	for (unsigned i = 0; i < r->workers; i++)
+		if (pthread_create(&threads[i], NULL, sleep_often, &each))
+			give_up("no thread");
+	for (unsigned i = 0; i < r->workers; i++)
+		pthread_join(threads[i], NULL);
+	free(threads);
+	return now_ns() - start;
+}
+
+static void w6(const struct run *r)
+{
+	void **futures = touched(r->count, sizeof *futures);
+	start_workers(r);
+	double start = now_ns();
+	for (unsigned long i = 0; i < r->count; i++)
+		futures[i] = r->peer->submit(WORK_SLEEP);
+	for (unsigned long i = 0; i < r->count; i++)
+		r->peer->wait(futures[i]);
+	double took = now_ns() - start;
+	printf("w6 %.2f ms\n", took / 1e6);
+	printf("w6-raw %.3f of-raw-threads\n", took / raw_sleeps(r));
+	free(futures);
 }
 
 struct producer {
@@ -229,14 +325,6 @@ static void w8(const struct run *r)
 	free(futures);
 }
 
-static double cpu_us(void)
-{
-	struct rusage u;
-	getrusage(RUSAGE_SELF, &u);
-	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e6 +
-	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
-}
-
 static void rest(unsigned long ms)
 {
 	struct timespec t = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
@@ -283,8 +371,9 @@ static void idle(const struct run *r)
 }
 
 static const struct workload workloads[] = {
-	{"w1", w1, 1000000}, {"w1w", w1w, 1000000}, {"w3n", w3n, 10000},  {"w3n1", w3n1, 10000},
-	{"w7", w7, 1000000}, {"w8", w8, 1000000},   {"idle", idle, 2000},
+	{"w1", w1, 1000000},   {"w1w", w1w, 1000000}, {"w3", w3, 100000}, {"w3n", w3n, 10000},
+	{"w3n1", w3n1, 10000}, {"w4", w4, 1000},      {"w6", w6, 10000},  {"w7", w7, 1000000},
+	{"w8", w8, 1000000},   {"idle", idle, 2000},
 };
 
 static const struct peer *peer_named(const char *name)
@@ -312,7 +401,7 @@ int main(int argc, char **argv)
 	r.peer = peer_named(argv[2]);
 	if (w->measure == w3n1)
 		use_one_cpu();
-	r.peer->open(r.workers);
+	r.peer->open(r.workers, w->measure == w3);
 	w->measure(&r);
 	r.peer->close();
 	return 0;

@@ -33,6 +33,18 @@ static inline void *handmade_nothing(void *arg)
 	return arg;
 }
 
+static inline void *handmade_busy(void *arg)
+{
+	work_busy();
+	return arg;
+}
+
+static inline void *handmade_sleep(void *arg)
+{
+	work_sleep();
+	return arg;
+}
+
 static inline void *handmade_gate(void *arg)
 {
 	gate_enter();
@@ -44,7 +56,11 @@ static inline struct handmade *handmade_new(enum work work)
 	struct handmade *h = malloc(sizeof *h);
 	if (!h)
 		give_up("no memory");
-	h->run = work == WORK_GATE ? handmade_gate : handmade_nothing;
+	static void *(*const works[])(void *) = {[WORK_EMPTY] = handmade_nothing,
+						 [WORK_BUSY] = handmade_busy,
+						 [WORK_SLEEP] = handmade_sleep,
+						 [WORK_GATE] = handmade_gate};
+	h->run = works[work];
 	h->arg = NULL;
 	atomic_store_explicit(&h->state, HANDMADE_PENDING, memory_order_relaxed);
 	return h;

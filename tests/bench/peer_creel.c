@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* creel: the waiter is no worker, so it may not run the task itself (helping: none). */
+/* creel: the waiter is no worker, so it runs a task itself only with help = any. */
 #include "measure.h"
 #include "peers.h"
 
@@ -15,6 +15,24 @@ static int nothing(creel_task *task, const void *arg, size_t size)
 	return 0;
 }
 
+static int busy(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)arg;
+	(void)size;
+	work_busy();
+	return 0;
+}
+
+static int sleeps(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)arg;
+	(void)size;
+	work_sleep();
+	return 0;
+}
+
 static int gate(creel_task *task, const void *arg, size_t size)
 {
 	(void)task;
@@ -24,17 +42,22 @@ static int gate(creel_task *task, const void *arg, size_t size)
 	return 0;
 }
 
-static void open_pool(unsigned workers)
+static const creel_fn works[] = {
+	[WORK_EMPTY] = nothing, [WORK_BUSY] = busy, [WORK_SLEEP] = sleeps, [WORK_GATE] = gate};
+
+static void open_pool(unsigned workers, bool help)
 {
 	pool = creel_thread_pool_new(
-		&(creel_thread_pool_options){.max_workers = (int)workers, .idle_ns = CREEL_NEVER});
+		&(creel_thread_pool_options){.max_workers = (int)workers,
+					     .idle_ns = CREEL_NEVER,
+					     .help = help ? CREEL_HELP_ANY : CREEL_HELP_WORKERS});
 	if (creel_executor_error(pool))
 		give_up(creel_executor_error(pool)->message);
 }
 
 static void *submit(enum work work)
 {
-	return creel_submit(pool, work == WORK_GATE ? gate : nothing, NULL, 0);
+	return creel_submit(pool, works[work], NULL, 0);
 }
 
 static void wait_for(void *future)

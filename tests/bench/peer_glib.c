@@ -12,8 +12,9 @@ static void run(gpointer data, gpointer ctx)
 	handmade_run(data);
 }
 
-static void open_pool(unsigned workers)
+static void open_pool(unsigned workers, bool help)
 {
+	(void)help;
 	pool = g_thread_pool_new(run, NULL, (gint)workers, TRUE, NULL);
 	if (!pool)
 		give_up("no pool");

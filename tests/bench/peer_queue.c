@@ -45,8 +45,9 @@ static void *worker(void *arg)
 	return NULL;
 }
 
-static void open_pool(unsigned workers)
+static void open_pool(unsigned workers, bool help)
 {
+	(void)help;
 	pool.end = &pool.first;
 	if (workers > WORKERS_MAX)
 		give_up("too many workers");

@@ -7,15 +7,19 @@
 #ifndef CREEL_BENCH_PEERS_H
 #define CREEL_BENCH_PEERS_H
 
+#include <stdbool.h>
+
 enum work {
 	WORK_EMPTY, /* returns at once */
+	WORK_BUSY,  /* works for 2 us */
+	WORK_SLEEP, /* sleeps for a millisecond */
 	WORK_GATE,  /* says that it started, and waits for the gate: peers.c */
 };
 
 struct peer {
 	const char *name;
-	/* A pool of so many workers. */
-	void (*open)(unsigned workers);
+	/* A pool of so many workers. help: waiters may run what they wait for, if it can that. */
+	void (*open)(unsigned workers, bool help);
 	/* Submits one task; returns its future. */
 	void *(*submit)(enum work work);
 	/* Waits for the task and lets the future go. */
@@ -28,6 +32,10 @@ extern const struct peer peer_creel, peer_queue;
 #ifdef BENCH_GLIB
 extern const struct peer peer_glib;
 #endif
+
+/* What the others do. */
+void work_busy(void);
+void work_sleep(void);
 
 /* The gate that WORK_GATE goes through. */
 void gate_enter(void);
