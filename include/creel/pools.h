@@ -74,8 +74,12 @@ typedef struct creel_thread_pool_options {
 	int max_threads;
 	/* Must be zero. */
 	uint32_t reserved32;
+	/* How long a list of waiting tasks ages until it counts as one band higher, in nanoseconds
+	 * (creel_submit_options.band). CREEL_NEVER: it does not age, and a task may wait for ever
+	 * behind those of higher bands. Default: 100 ms. */
+	int64_t ageing_ns;
 	/* Must be zero. */
-	uint64_t reserved[21];
+	uint64_t reserved[20];
 } creel_thread_pool_options;
 
 /*
@@ -207,8 +211,12 @@ typedef struct creel_process_pool_options {
 	 * refused. */
 	int capacity;
 	int overflow;
+	/* How long a list of waiting tasks ages until it counts as one band higher, in nanoseconds
+	 * (creel_submit_options.band). CREEL_NEVER: it does not age, and a task may wait for ever
+	 * behind those of higher bands. Default: 100 ms. */
+	int64_t ageing_ns;
 	/* Must be zero. */
-	uint64_t reserved[23];
+	uint64_t reserved[22];
 } creel_process_pool_options;
 
 enum {

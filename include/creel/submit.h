@@ -42,6 +42,19 @@
  * are about the first run. limit_ns is for each run. No waiter runs a periodic task (help of the
  * pools' options). Maps refuse it.
  *
+ * Bands
+ *
+ * A pool has a list of waiting tasks for each band. Within a band tasks start in the order of
+ * submission. Of the lists the one with the highest band is served first, but a list that waits
+ * rises by one band in each ageing_ns (an option of the pool). So no task waits for ever. A list's
+ * age is the time since its first task became the first, and counts from the first use of a band
+ * other than 0. Of two lists that count as equal, the older one is served. A task that a process
+ * pool has sent to a worker is not overtaken. As long as all tasks have band 0, bands cost nothing;
+ * afterwards each task costs a look at the clock.
+ *
+ * The inline executor accepts bands, and runs each task at once. Custom executors reject every band
+ * but 0.
+ *
  * Destructors of arguments
  *
  * creel_submit_options.arg_free passes the ownership of what arg is, or refers to, to the task. It
@@ -101,8 +114,11 @@ typedef struct creel_submit_options {
 	 * if the last reference to a manual one goes, what is not due fails as broken, and nothing
 	 * expires. */
 	creel_clock *clock;
+	/* From -2 (can wait) to 2 (urgent): see Bands. Default: 0. */
+	int band;
 	/* Must be zero. */
-	uint64_t reserved[11];
+	uint32_t reserved32;
+	uint64_t reserved[10];
 } creel_submit_options;
 
 /* Submits fn(task, arg, size) and returns its future, never NULL. If the submission is rejected,
@@ -124,15 +140,17 @@ CREEL_API CREEL_MUST_USE creel_future *creel_submit_with(creel_executor *ex, cre
  *
  * -EINVAL        ex, fn or ret_future is NULL; arg is NULL and size is not 0; size is larger than
  *                any object; a flag or overflow is unknown; a time is negative; expiry_ns is not 0
- *                and not more than delay_ns; creel_clock_new() got unknown flags; or a reserved
- *                field is not 0. The error of creel_submit_with() says which.
+ *                and not more than delay_ns; band is not within -2 to 2; creel_clock_new() got
+ *                unknown flags; or a reserved field is not 0. The error of creel_submit_with() says
+ *                which.
  * -ENOMEM        There is no memory.
  * -ESHUTDOWN     The executor has been shut down.
  * -EAGAIN        No worker can be started, or not the thread of the clock.
  * -EPERM         The executor or the clock is the parent's, and this is a forked child.
  * -ENOTSUP       limit_ns is set, and ex is not a process pool; or ex is one, and the clock is
- *                manual. Or overflow is CREEL_OVERFLOW_CALLER, and ex is a bounded pool whose tasks
- *                cannot run on the calling thread: a process pool, or one with an initializer.
+ *                manual. Or band is set, and ex is a custom executor. Or overflow is
+ *                CREEL_OVERFLOW_CALLER, and ex is a bounded pool whose tasks cannot run on the
+ *                calling thread: a process pool, or one with an initializer.
  * CREEL_BUSY     The pool is full. This call neither waits nor runs the task, whatever overflow
  *                says.
  * CREEL_EFAILED  The executor is broken.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The inline executor: a custom one whose submit runs the task. */
+#include "future/class.h"
 #include <creel/executor.h>
 #include <creel/pools.h>
 
@@ -13,5 +14,8 @@ static int submit(void *self, creel_task *task)
 creel_executor *creel_inline_new(void)
 {
 	static const creel_executor_ops ops = {.size = sizeof ops, .submit = submit};
-	return creel_executor_new(&ops, NULL);
+	creel_executor *ex = creel_executor_new(&ops, NULL);
+	if (!ex->is_static)
+		ex->bands = true;
+	return ex;
 }

@@ -39,6 +39,14 @@ static const creel_error *explain_options(const creel_submit_options *o)
 					 "submit: overflow is %d; use 0, CREEL_OVERFLOW_BLOCK, "
 					 "CREEL_OVERFLOW_FAIL or CREEL_OVERFLOW_CALLER",
 					 o->overflow);
+	if (o->reserved32)
+		return creel__error_make(kind, -EINVAL, o->name,
+					 "submit: reserved32 of creel_submit_options is %lu, "
+					 "not 0; initialise the options with {0} or designated "
+					 "initializers",
+					 (unsigned long)o->reserved32);
+	if (!creel__band_is_known(o->band))
+		return creel__band_refuse(o, -EINVAL);
 	if (word)
 		return creel__error_make(kind, -EINVAL, o->name,
 					 "submit: reserved[%d] of creel_submit_options is %llu, "
@@ -109,8 +117,8 @@ static const creel_error *explain_broken(const struct creel__submission *s)
 static bool is_users_own(const struct creel__submission *s, int code)
 {
 	bool custom = s->ex->traits & CREEL__COUNTS;
-	bool limited = s->options && s->options->limit_ns;
-	return custom && code != -ENOMEM && code != -ESHUTDOWN && !(code == -ENOTSUP && limited);
+	bool ours = code == -ENOTSUP && (creel__cannot_limit(s) || creel__cannot_rank(s));
+	return custom && code != -ENOMEM && code != -ESHUTDOWN && !ours;
 }
 
 /* The codes that say all. What %s stands for is the size of the argument, of -EFAULT its address,
@@ -141,10 +149,12 @@ static const struct reason {
 
 static const creel_error *explain_unsupported(const struct creel__submission *s)
 {
-	bool limited = s->options->limit_ns;
+	if (!creel__cannot_limit(s) && creel__cannot_rank(s))
+		return creel__band_refuse(s->options, -ENOTSUP);
 	return creel__error_make(
 		CREEL_KIND_REJECTED, -ENOTSUP, name_of(s), "submit: %s",
-		limited ? "limit_ns needs a process pool: a thread cannot be stopped from outside"
+		creel__cannot_limit(s)
+			? "limit_ns needs a process pool: a thread cannot be stopped from outside"
 			: "overflow is CREEL_OVERFLOW_CALLER, which needs a thread pool without an "
 			  "initializer; use CREEL_OVERFLOW_BLOCK or CREEL_OVERFLOW_FAIL");
 }

@@ -3,6 +3,8 @@
 #ifndef CREEL__EXEC_SUBMISSION_H
 #define CREEL__EXEC_SUBMISSION_H
 
+#include "exec/bands.h"
+#include "future/class.h"
 #include "future/error.h"
 #include <creel/submit.h>
 
@@ -17,5 +19,16 @@ struct creel__submission {
 
 /* The error for a submission that was refused with that code. */
 const creel_error *creel__refusal(const struct creel__submission *s, int code);
+
+/* What only some executors have. */
+static inline bool creel__cannot_limit(const struct creel__submission *s)
+{
+	return s->options && s->options->limit_ns && !(s->ex->task_flags & CREEL__REMOTE);
+}
+
+static inline bool creel__cannot_rank(const struct creel__submission *s)
+{
+	return s->options && s->options->band && !s->ex->bands;
+}
 
 #endif

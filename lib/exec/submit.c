@@ -88,7 +88,8 @@ static CREEL__COLD int attach_options(creel_future *f, const creel_submit_option
 	static const creel_submit_options none;
 	bool watched = creel__watch_wanted(f->executor);
 	o = o ? o : &none;
-	if (!o->name && !o->arg_free && !o->limit_ns && !watched && !creel__times_wanted(o))
+	if (!o->name && !o->arg_free && !o->limit_ns && !o->band && !watched &&
+	    !creel__times_wanted(o))
 		return 0;
 	size_t n = o->name ? strlen(o->name) : 0;
 	if (n > CREEL__NAME_MAX - 1)
@@ -99,6 +100,7 @@ static CREEL__COLD int attach_options(creel_future *f, const creel_submit_option
 	own->arg_free = o->arg_free;
 	own->arg_ctx = o->arg_ctx;
 	own->limit_ns = o->limit_ns;
+	own->band = o->band;
 	own->watched = watched ? creel__watched_new(f->executor, f->fn) : NULL;
 	if (watched && !own->watched) {
 		creel__free(own);
@@ -117,9 +119,10 @@ static CREEL__COLD int check_options(const struct creel__submission *s)
 	const creel_submit_options *o = s->options;
 	if (o->flags & ~(unsigned)CREEL_FIXED_RATE || (o->flags && !o->period_ns) ||
 	    o->limit_ns < 0 || !creel__overflow_is_known(o->overflow) ||
+	    !creel__band_is_known(o->band) || o->reserved32 ||
 	    creel__reserved(o->reserved, sizeof o->reserved / sizeof o->reserved[0]))
 		return -EINVAL;
-	if (o->limit_ns && !(s->ex->task_flags & CREEL__REMOTE))
+	if (creel__cannot_limit(s) || creel__cannot_rank(s))
 		return creel__load(&s->ex->error, relaxed) ? CREEL_EFAILED : -ENOTSUP;
 	if (o->overflow == CREEL_OVERFLOW_CALLER &&
 	    (s->ex->traits & (CREEL__BOUNDED | CREEL__ADOPTS)) == CREEL__BOUNDED)

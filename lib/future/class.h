@@ -179,6 +179,7 @@ struct creel_executor {
 	uint32_t traits;     /* set at birth; if there are any, tasks are CREEL__SLOW */
 	uint16_t generation; /* of the process that it belongs to: sync/fork.h */
 	bool is_static;
+	bool bands; /* set at birth: it serves tasks by their bands, or runs each at once */
 	_Atomic(bool) let_go;  /* by this process, a child of the one that it belongs to */
 	_Atomic(bool) cancels; /* shut down with CREEL_SHUTDOWN_CANCEL: nothing starts any more */
 	_Atomic(bool) kills;   /* with CREEL_SHUTDOWN_KILL: its tasks are asked to stop */

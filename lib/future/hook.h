@@ -35,8 +35,9 @@ struct creel__options {
 	int64_t limit_ns;
 	struct creel__watched *watched; /* future/watch.h; or NULL */
 	struct creel__times *times;     /* future/times.h: a reference; or NULL */
-	const creel_error *cancelled;   /* once it is: its error, which has the name; or NULL */
-	char name[];                    /* what it is called in errors */
+	int band;
+	const creel_error *cancelled; /* once it is: its error, which has the name; or NULL */
+	char name[];                  /* what it is called in errors */
 };
 
 void creel__options_free(struct creel__options *options); /* NULL does nothing */

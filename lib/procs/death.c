@@ -430,9 +430,7 @@ void creel__procs_break(struct creel__procs *p, const creel_error *error)
 	creel__executor_set_error(&p->base, creel__error_ref(error));
 	creel__lock_acquire(&p->lock);
 	creel__procs_refuse_locked(p, true);
-	creel_future *list = p->first;
-	p->first = p->last = NULL;
-	p->queued = 0;
+	creel_future *list = creel__queue_take_all_locked(p);
 	creel__procs_unlock(p);
 	unsigned failed = 0, cancelled = 0;
 	while (list) {

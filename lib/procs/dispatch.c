@@ -18,38 +18,6 @@ enum {
 	SWEEP = 64, /* so many dead entries may stay in the queue, or half of it */
 };
 
-void creel__queue_append_locked(struct creel__procs *p, creel_future *f)
-{
-	f->next = NULL;
-	if (p->last)
-		p->last->next = f;
-	else
-		p->first = f;
-	p->last = f;
-	p->queued++;
-}
-
-void creel__queue_prepend_locked(struct creel__procs *p, creel_future *f)
-{
-	f->next = p->first;
-	p->first = f;
-	if (!p->last)
-		p->last = f;
-	p->queued++;
-}
-
-static creel_future *pop_locked(struct creel__procs *p)
-{
-	creel_future *f = p->first;
-	if (f) {
-		p->first = f->next;
-		if (!p->first)
-			p->last = NULL;
-		p->queued--;
-	}
-	return f;
-}
-
 struct creel__slot *creel__slot_of(struct creel__procs *p, const struct creel__proc *w, unsigned i)
 {
 	return &creel__space_control(p->space, creel__proc_index(p, w))->slots[i];
@@ -307,19 +275,25 @@ static void drop_dead_locked(struct creel__procs *p, creel_future *f)
 	creel_future_unref(f);
 }
 
-static void sweep_locked(struct creel__procs *p)
+static void sweep_list_locked(struct creel__procs *p, struct creel__procs_list *list)
 {
-	creel_future *list = p->first;
-	p->first = p->last = NULL;
-	p->queued = 0;
-	while (list) {
-		creel_future *f = list;
-		list = f->next;
+	creel_future *rest = list->first;
+	list->first = list->last = NULL;
+	while (rest) {
+		creel_future *f = rest;
+		rest = f->next;
+		p->queued--;
 		if (is_dead(f))
 			drop_dead_locked(p, f);
 		else
-			creel__queue_append_locked(p, f);
+			creel__queue_append_to_locked(p, list, f);
 	}
+}
+
+static void sweep_locked(struct creel__procs *p)
+{
+	for (unsigned i = 0; i < CREEL__BANDS; i++)
+		sweep_list_locked(p, &p->list[i]);
 	p->dead = 0;
 }
 
@@ -337,7 +311,7 @@ void creel__dispatch_locked(struct creel__procs *p)
 		uint64_t first = 0;
 		creel_future *f = take_older_locked(p, w, &first);
 		if (!f)
-			f = pop_locked(p);
+			f = creel__queue_pop_locked(p);
 		if (!f && w->used == 0)
 			f = take_back_locked(p, w, true, UINT64_MAX, &first);
 		if (!f)

@@ -117,6 +117,9 @@ static const creel_error *check(const creel_process_pool_options *o)
 		return refuse("limit_ns", o->limit_ns, "use 0 for no limit");
 	if (o->grace_ns < 0)
 		return refuse("grace_ns", o->grace_ns, "use 0 for SIGKILL at once");
+	if (o->ageing_ns < 0)
+		return refuse("ageing_ns", o->ageing_ns,
+			      "use 0 for the default, CREEL_NEVER for bands that do not age");
 	if (o->start_ns < 0)
 		return refuse("start_ns", o->start_ns, "use 0 for the default");
 	const struct creel__bound bound = bound_of(o);
@@ -146,6 +149,8 @@ static void apply(struct creel__procs *p, const creel_process_pool_options *o)
 	p->options = *o;
 	p->options.idle_ns = o->idle_ns ? o->idle_ns : DEFAULT_IDLE_NS;
 	p->options.start_ns = o->start_ns ? o->start_ns : DEFAULT_START_NS;
+	p->options.ageing_ns = creel__ageing(o->ageing_ns);
+	p->base.bands = true;
 	p->min_workers = o->min_workers;
 	p->max_workers = workers_of(o);
 	snprintf(p->name, sizeof p->name, "%s", o->name ? o->name : "creel");

@@ -186,10 +186,7 @@ static creel_future *take_pending_locked(struct creel__procs *p)
 {
 	for (unsigned n = 0; n < p->reach; n++)
 		creel__requeue_locked(p, &p->procs[n]);
-	creel_future *list = p->first;
-	p->first = p->last = NULL;
-	p->queued = 0;
-	return list;
+	return creel__queue_take_all_locked(p);
 }
 
 /* Nothing is pending: what is in the places runs, or has run. */

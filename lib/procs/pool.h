@@ -31,6 +31,7 @@
 
 #include "base/fd.h"
 #include "base/list.h"
+#include "exec/bands.h"
 #include "exec/executor.h"
 #include "exec/look.h"
 #include "exec/task.h"
@@ -102,6 +103,12 @@ struct creel__proc {
 	struct creel__place place[CREEL__DEPTH];
 };
 
+/* The waiting tasks of a band, and when the first of them became the first, if bands are used. */
+struct creel__procs_list {
+	creel_future *first, *last;
+	int64_t stamp;
+};
+
 struct creel__procs {
 	creel_executor base;
 	creel_process_pool_options options;
@@ -133,7 +140,8 @@ struct creel__procs {
 	bool stopped;         /* by the stop key, and not yet continued: no limit passes */
 	bool sleeping;        /* the manager, with the deadline below */
 	int64_t wake_at;
-	creel_future *first, *last; /* the queue */
+	struct creel__procs_list list[CREEL__BANDS]; /* the queue, the lowest band first */
+	bool banded;                                 /* a band other than 0 was used */
 	creel_future
 		*doomed; /* of a shutdown: for the manager to cancel, who alone changes it then */
 	unsigned cancelling;  /* shutdowns that cancel what they took */
@@ -208,10 +216,8 @@ enum creel__rang {
 enum creel__rang creel__ends_hush(const struct creel__procs *p, int fd);
 
 /* dispatch.c: tasks and slots. With the lock held. */
-void creel__queue_append_locked(struct creel__procs *p, creel_future *f);
 /* One in the queue is being cancelled. If more are dead than alive, all dead ones are dropped. */
 void creel__queue_dead_locked(struct creel__procs *p);
-void creel__queue_prepend_locked(struct creel__procs *p, creel_future *f);
 /* Moves queued tasks, and ones that wait behind others, to workers with room; wakes those. */
 void creel__dispatch_locked(struct creel__procs *p);
 /* Whether a worker has run as many tasks, or grown as large, as it may. */
@@ -224,6 +230,17 @@ struct creel__proc *creel__find_locked(struct creel__procs *p, const creel_task 
 struct creel__slot *creel__slot_of(struct creel__procs *p, const struct creel__proc *w, unsigned i);
 /* Once the lock is given up. */
 void creel__wake_worker_locked(struct creel__procs *p, const struct creel__proc *w);
+
+/* queue.c: what no worker has. With the lock held. */
+void creel__queue_append_locked(struct creel__procs *p, creel_future *f);
+void creel__queue_prepend_locked(struct creel__procs *p, creel_future *f);
+/* Puts back what was in this list, which keeps its stamp. */
+void creel__queue_append_to_locked(struct creel__procs *p, struct creel__procs_list *list,
+				   creel_future *f);
+/* The task that is to be sent next, or NULL. */
+creel_future *creel__queue_pop_locked(struct creel__procs *p);
+/* All of them, through next. */
+creel_future *creel__queue_take_all_locked(struct creel__procs *p);
 
 /* collect.c: outcomes. */
 /* Collects and settles what is DONE; false if there was nothing. Takes the lock. */

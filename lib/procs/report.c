@@ -13,8 +13,9 @@ enum creel__looked creel__procs_overview(creel_executor *ex, struct creel__overv
 	o->name = p->name;
 	o->max_workers = p->max_workers;
 	o->closed = p->closed;
-	if (p->first)
-		creel__look_at_task(p->first, &o->oldest);
+	for (unsigned i = 0; i < CREEL__BANDS; i++)
+		if (p->list[i].first)
+			creel__look_at_task(p->list[i].first, &o->oldest);
 	creel__procs_unlock(p);
 	return CREEL__LOOKED;
 }

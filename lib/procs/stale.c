@@ -50,26 +50,43 @@ const char *creel__code_check(struct creel__procs *p, const struct creel__code *
 	return NULL;
 }
 
+/* Puts the tasks of one of the queue's lists, which was taken out, back, and in front of `stale`
+ * those that the new table does not have. Returns the front. */
+static creel_future *sift_locked(struct creel__procs *p, struct creel__procs_list *list,
+				 const struct creel__code *then, const struct creel__code *now,
+				 creel_future *stale)
+{
+	struct creel__procs_list out = {NULL, NULL, 0};
+	creel_future *rest = list->first;
+	list->first = list->last = NULL;
+	while (rest) {
+		creel_future *f = rest;
+		rest = f->next;
+		p->queued--;
+		if (!f->fn || creel__code_same(then, now, address_of(f->fn))) {
+			creel__queue_append_to_locked(p, list, f);
+			continue;
+		}
+		f->next = NULL;
+		if (out.last)
+			out.last->next = f;
+		else
+			out.first = f;
+		out.last = f;
+	}
+	if (!out.first)
+		return stale;
+	out.last->next = stale;
+	return out.first;
+}
+
 /* The tasks of the queue that the new table does not have. */
 static creel_future *take_stale_locked(struct creel__procs *p, const struct creel__code *then,
 				       const struct creel__code *now)
 {
-	creel_future *stale = NULL, **to = &stale, *list = p->first;
-	if (then->subs == now->subs)
-		return NULL;
-	p->first = p->last = NULL;
-	p->queued = 0;
-	while (list) {
-		creel_future *f = list;
-		list = f->next;
-		if (!f->fn || creel__code_same(then, now, address_of(f->fn))) {
-			creel__queue_append_locked(p, f);
-		} else {
-			f->next = NULL;
-			*to = f;
-			to = &f->next;
-		}
-	}
+	creel_future *stale = NULL;
+	for (unsigned i = 0; then->subs != now->subs && i < CREEL__BANDS; i++)
+		stale = sift_locked(p, &p->list[i], then, now, stale);
 	return stale;
 }
 

@@ -24,7 +24,7 @@ void creel__pool_take_all_locked(struct creel__pool *pool, struct creel__taken *
 {
 	creel_future **list = ret_taken->list;
 	*ret_taken = (struct creel__taken){{NULL}};
-	for (unsigned i = 0; i < pool->shards; i++)
+	for (unsigned i = 0; i < creel__load(&pool->lists, relaxed); i++)
 		creel__shard_take_all(&pool->shard[i], &list[2 * i], &list[2 * i + 1]);
 	creel_future **end = &list[CREEL__LISTS - 1];
 	for (struct creel__list *i = pool->roster.next; i != &pool->roster; i = i->next) {

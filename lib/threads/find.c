@@ -14,6 +14,8 @@ static creel_task job_found;
 static creel_task *find_task(struct creel__pool_worker *w, enum creel__look look)
 {
 	struct creel__pool *pool = w->pool;
+	if (creel__load(&pool->lists, relaxed) != pool->shards)
+		return creel__pool_find_by_band(w, look == CREEL__SURE);
 	unsigned start = w->next_shard++;
 	unsigned sharers = creel__load(&pool->sharers, relaxed);
 	bool steal = look == CREEL__SURE;

@@ -164,7 +164,7 @@ int creel__pool_post(creel_executor *ex, struct creel__job *job)
 	struct creel__pool *pool = (struct creel__pool *)ex;
 	int rc;
 	while ((rc = enqueue(pool, job)) == -EAGAIN)
-		if ((rc = creel__pool_ensure_worker(pool)))
+		if ((rc = creel__pool_ensure_worker(pool, 0)))
 			return rc;
 	if (rc == 0)
 		creel__pool_nudge(pool);

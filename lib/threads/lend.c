@@ -64,7 +64,7 @@ int creel__pool_adopt(creel_executor *ex)
 	struct creel__pool *pool = (struct creel__pool *)ex;
 	if (creel__load(&ex->paused, relaxed))
 		return CREEL_BUSY;
-	enum creel__gate gate = creel__shard_adopt(creel__pool_own_shard(pool));
+	enum creel__gate gate = creel__shard_adopt(creel__pool_list_of(pool, 0));
 	return gate == CREEL__GATE_CLOSED   ? -ESHUTDOWN
 	       : gate == CREEL__GATE_BROKEN ? CREEL_EFAILED
 					    : 0;
@@ -75,7 +75,7 @@ bool creel__pool_lend(creel_executor *ex, creel_task *task)
 	struct creel__pool *pool = (struct creel__pool *)ex;
 	if (pool->help != CREEL_HELP_ANY || creel__load(&ex->paused, relaxed))
 		return false;
-	bool out = creel__shard_lend(creel__pool_own_shard(pool), task);
+	bool out = creel__shard_lend(creel__pool_list_of(pool, creel__task_band(task)), task);
 	if (!out)
 		creel__pool_note_dead(pool, 1);
 	creel__task_run_held(task, !out);

@@ -94,6 +94,9 @@ static const creel_error *check(const creel_thread_pool_options *o)
 	if (o->idle_ns < 0)
 		return refuse("idle_ns", o->idle_ns,
 			      "use 0 for the default, CREEL_NEVER to keep workers");
+	if (o->ageing_ns < 0)
+		return refuse("ageing_ns", o->ageing_ns,
+			      "use 0 for the default, CREEL_NEVER for bands that do not age");
 	if (o->spin_ns < 0)
 		return refuse("spin_ns", o->spin_ns, "use 0 for none, or a duration");
 	const struct creel__bound bound = bound_of(o);
@@ -155,11 +158,14 @@ static void apply(struct creel__pool *pool, const creel_thread_pool_options *o)
 	snprintf(pool->name, sizeof pool->name, "%s", o->name ? o->name : "creel");
 	creel__thread_bequeath(&pool->heritage, o->flags & CREEL_KEEP_SIGNALS);
 	pool->shards = shards_for(pool->max_workers, cpus);
+	creel__store(&pool->lists, pool->shards, relaxed);
 	pool->second = cpus > 1;
 	pool->spin_ns = cpus > 1 ? o->spin_ns : 0;
 	pool->help = o->help;
 	const struct creel__bound bound = bound_of(o);
 	creel__bound_apply(&pool->base, &bound, pool->max_workers);
+	pool->ageing_ns = creel__ageing(o->ageing_ns);
+	pool->base.bands = true;
 	creel__store(&pool->sharers, creel__pool_sharers_for(pool, pool->max_workers), relaxed);
 	creel__store(&pool->slots, creel__pool_slots_for(pool, pool->max_workers), relaxed);
 }

@@ -152,18 +152,19 @@ static _Atomic(uint32_t) *awaited(creel_executor *ex)
 
 void creel__pool_set_gates_locked(struct creel__pool *pool, enum creel__gate gate)
 {
-	for (unsigned i = 0; i < pool->shards; i++)
+	for (unsigned i = 0; i < creel__load(&pool->lists, relaxed); i++)
 		creel__shard_set_gate(&pool->shard[i], gate);
 }
 
 bool creel__pool_try_vacate_locked(struct creel__pool *pool)
 {
 	unsigned i = 0;
+	unsigned lists = creel__load(&pool->lists, relaxed);
 	if (!creel__list_is_empty(&pool->posted_jobs))
 		return false;
-	while (i < pool->shards && creel__shard_try_vacate(&pool->shard[i]))
+	while (i < lists && creel__shard_try_vacate(&pool->shard[i]))
 		i++;
-	if (i == pool->shards)
+	if (i == lists)
 		return true;
 	while (i--)
 		creel__shard_set_gate(&pool->shard[i],
@@ -181,11 +182,14 @@ int creel__pool_start_first_locked(struct creel__pool *pool)
 	return rc;
 }
 
-/* There was no worker: makes the first one, and opens the gates if that worked. */
-int creel__pool_ensure_worker(struct creel__pool *pool)
+/* The gate of a list of this band has not been opened yet: there was no worker, and this makes the
+ * first one; or the band is used for the first time. */
+int creel__pool_ensure_worker(struct creel__pool *pool, int band)
 {
 	int rc = 0;
 	creel__lock_acquire(&pool->lock);
+	if (band)
+		creel__pool_use_bands_locked(pool);
 	if (!pool->closed && creel__pool_serving_locked(pool) + pool->starting == 0) {
 		rc = creel__pool_start_first_locked(pool);
 		if (rc == 0)
@@ -193,6 +197,9 @@ int creel__pool_ensure_worker(struct creel__pool *pool)
 		creel__pool_update_need_locked(pool);
 	}
 	creel__lock_release(&pool->lock);
+	/* For what came back from batches. */
+	if (band)
+		creel__pool_pass_on(pool);
 	return rc == 0 || rc == -ENOMEM ? rc : -EAGAIN;
 }
 
@@ -218,19 +225,11 @@ static unsigned slots(creel_executor *ex)
 	return creel__load(&((struct creel__pool *)ex)->slots, relaxed);
 }
 
-/* Each outside thread has its shard, so that its tasks stay in order. */
-struct creel__shard *creel__pool_own_shard(struct creel__pool *pool)
-{
-	if (pool->shards == 1)
-		return &pool->shard[0];
-	uint64_t thread = (uint64_t)(uintptr_t)creel__self() >> 6;
-	return &pool->shard[(thread * UINT64_C(0x9e3779b97f4a7c15) >> 40) & (pool->shards - 1)];
-}
-
 static inline int push(creel_executor *ex, creel_future *first, creel_future *last, size_t n)
 {
 	struct creel__pool *pool = (struct creel__pool *)ex;
-	struct creel__shard *shard = creel__pool_own_shard(pool);
+	int band = creel__task_band((creel_task *)first);
+	struct creel__shard *shard = creel__pool_list_of(pool, band);
 	for (;;) {
 		switch (creel__shard_push_list(shard, first, last, n)) {
 		case CREEL__GATE_OPEN:
@@ -243,7 +242,7 @@ static inline int push(creel_executor *ex, creel_future *first, creel_future *la
 		case CREEL__GATE_NO_WORKERS:
 			break;
 		}
-		int rc = creel__pool_ensure_worker(pool);
+		int rc = creel__pool_ensure_worker(pool, band);
 		if (rc)
 			return rc;
 	}
@@ -281,7 +280,7 @@ static struct totals totals_locked(struct creel__pool *pool)
 		/* [COUNT-1] acquire: as above */
 		t.cancelled += creel__load(&w->cancelled, acquire);
 	}
-	for (unsigned i = 0; i < pool->shards; i++) {
+	for (unsigned i = 0; i < creel__load(&pool->lists, relaxed); i++) {
 		struct creel__shard *shard = &pool->shard[i];
 		creel__lock_acquire(&shard->in_lock);
 		t.submitted += creel__load(&shard->submitted, relaxed);

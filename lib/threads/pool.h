@@ -63,6 +63,13 @@
  *          (threads/lend.c). Nobody counts on it, and it counts as no worker: it takes the task out
  *          of the shard's list if that stands in front, else a worker finds it claimed.
  *
+ * BANDS    Tasks of band 0 are in the shards, those of each other band in a list of its own, which
+ *          is one more shard (threads/bands.c). `lists` counts the lists in use: the shards alone,
+ *          until a band other than 0 is used. Then, in one step under the lock, all workers are
+ *          called in, and the gates of the new lists are opened last. So a worker that gets a task
+ *          after that knows of the new lists, and claims no batch; and whoever finds such a gate
+ *          open finds `need` as it was then or later.
+ *
  * REFUSED  The system refused a thread, and no worker sleeps. Until a worker sleeps or leaves,
  *          every 1,000th submission tries again.
  *
@@ -92,6 +99,7 @@
 #define CREEL__THREADS_POOL_H
 
 #include "base/list.h"
+#include "exec/bands.h"
 #include "exec/executor.h"
 #include "exec/job.h"
 #include "exec/look.h"
@@ -117,7 +125,9 @@ enum {
 };
 
 enum {
-	CREEL__LISTS = 2 * CREEL__SHARDS_MAX + 1,
+	CREEL__BAND_LISTS = CREEL__BANDS - 1,
+	CREEL__SHARDS_ALL = CREEL__SHARDS_MAX + CREEL__BAND_LISTS,
+	CREEL__LISTS = 2 * CREEL__SHARDS_ALL + 1,
 };
 
 /* A worker on the idle list. */
@@ -160,8 +170,11 @@ struct creel__pool {
 	creel_executor base;
 	/* Set at birth. */
 	unsigned shards; /* a power of two */
-	bool second;     /* a waiter wakes a second worker: there is more than one CPU */
-	int help;        /* CREEL_HELP_... */
+	/* Not at birth, but once, under the lock: the bands' lists join the shards. */
+	_Atomic(unsigned) lists;
+	int64_t ageing_ns;
+	bool second; /* a waiter wakes a second worker: there is more than one CPU */
+	int help;    /* CREEL_HELP_... */
 	size_t stack_size;
 	int64_t idle_ns, spin_ns;
 	int min_asked, threads_asked;
@@ -202,7 +215,7 @@ struct creel__pool {
 	/* Tasks that were lent and have ended, times two; and CREEL__LENT_TELL. */
 	_Atomic(uint64_t) lent_ended;
 
-	struct creel__shard shard[CREEL__SHARDS_MAX];
+	struct creel__shard shard[CREEL__SHARDS_ALL]; /* and behind the shards, a list a band */
 };
 
 /* options.c: what follows from max_workers. Each thread has a number of its own; some leave while
@@ -215,8 +228,8 @@ unsigned creel__pool_sharers_for(const struct creel__pool *pool, int max_workers
 /* pool.c */
 /* Starts min_workers. 0, or a code: then *ret_count is how many there are. */
 int creel__pool_prestart(struct creel__pool *pool, int *ret_count);
-/* The same for the first worker of all, before a task or job can be queued. */
-int creel__pool_ensure_worker(struct creel__pool *pool);
+/* The same for the first worker of all, before a task (of that band) or a job can be queued. */
+int creel__pool_ensure_worker(struct creel__pool *pool, int band);
 const struct creel__executor_class *creel__thread_pool_class(void);
 void creel__pool_update_need_locked(struct creel__pool *pool);
 void creel__pool_set_gates_locked(struct creel__pool *pool, enum creel__gate gate);
@@ -231,8 +244,6 @@ void creel__pool_pass_on(struct creel__pool *pool);
 uint64_t creel__pool_pending_locked(struct creel__pool *pool);
 /* Accepted and not ended. */
 uint64_t creel__pool_unfinished_locked(struct creel__pool *pool);
-/* The shard of the calling thread. */
-struct creel__shard *creel__pool_own_shard(struct creel__pool *pool);
 void creel__pool_set_gates_locked(struct creel__pool *pool, enum creel__gate gate);
 void creel__pool_kick_all_locked(struct creel__pool *pool);
 bool creel__pool_try_vacate_locked(struct creel__pool *pool);
@@ -242,6 +253,14 @@ void creel__pool_kick_locked(struct creel__pool *pool, struct creel__pool_worker
 /* Refuses what comes. With CREEL_SHUTDOWN_CANCEL, what is pending is cancelled, as much of it by
  * the caller as the deadline allows. */
 void creel__pool_shut(struct creel__pool *pool, unsigned flags, creel_deadline deadline);
+
+/* bands.c */
+/* Where the calling thread puts tasks of this band. */
+struct creel__shard *creel__pool_list_of(struct creel__pool *pool, int band);
+/* From now on all workers serve the lists by band and age. */
+void creel__pool_use_bands_locked(struct creel__pool *pool);
+/* A task of the list that is to be served; sure: no list is left out because it looks empty. */
+creel_task *creel__pool_find_by_band(struct creel__pool_worker *w, bool sure);
 
 /* break.c */
 /* Takes over the reference to the error. */

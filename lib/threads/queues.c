@@ -27,6 +27,23 @@
  * a glance or then, it looks with the locks for what is left when it passes on.
  */
 #include "threads/queues.h"
+#include "base/clock.h"
+
+/* in_lock is held. The other list may become empty at this moment: then the stamp is that of now
+ * all the same. */
+static void set_in_first_locked(struct creel__shard *shard, creel_future *f)
+{
+	creel__store(&shard->in_first, f, relaxed);
+	if (shard->stamps && !creel__load(&shard->out_first, relaxed))
+		creel__store(&shard->stamp, creel__now(), relaxed);
+}
+
+/* out_lock is held: its first task is another one. */
+static inline void stamp_out_locked(struct creel__shard *shard)
+{
+	if (creel__load(&shard->stamp, relaxed))
+		creel__store(&shard->stamp, creel__now(), relaxed);
+}
 
 enum creel__gate creel__shard_push_list(struct creel__shard *shard, creel_future *first,
 					creel_future *last, size_t n)
@@ -38,7 +55,7 @@ enum creel__gate creel__shard_push_list(struct creel__shard *shard, creel_future
 		if (shard->in_last)
 			shard->in_last->next = first;
 		else
-			creel__store(&shard->in_first, first, relaxed);
+			set_in_first_locked(shard, first);
 		shard->in_last = last;
 		shard->in_count += n;
 		creel__bump(&shard->submitted, n);
@@ -65,7 +82,7 @@ bool creel__shard_lend(struct creel__shard *shard, creel_task *task)
 	creel__lock_acquire(&shard->in_lock);
 	bool first = creel__load(&shard->in_first, relaxed) == f;
 	if (first) {
-		creel__store(&shard->in_first, f->next, relaxed);
+		set_in_first_locked(shard, f->next);
 		shard->in_last = f->next ? shard->in_last : NULL;
 		shard->in_count--;
 	}
@@ -125,6 +142,7 @@ creel_future *creel__shard_sweep(struct creel__shard *shard)
 		}
 	}
 	creel__store(&shard->out_first, first, relaxed);
+	stamp_out_locked(shard);
 	creel__lock_release(&shard->out_lock);
 	return dead;
 }
@@ -150,6 +168,7 @@ static creel_task *pop_locked(struct creel__shard *shard)
 		shard->returned--;
 	else
 		shard->handed++;
+	stamp_out_locked(shard);
 	return (creel_task *)f;
 }
 
@@ -233,6 +252,24 @@ void creel__shard_set_gate(struct creel__shard *shard, enum creel__gate gate)
 	creel__lock_acquire(&shard->in_lock);
 	shard->gate = gate;
 	creel__lock_release(&shard->in_lock);
+}
+
+void creel__shard_copy_gate(struct creel__shard *shard, struct creel__shard *from)
+{
+	creel__lock_acquire(&from->in_lock);
+	enum creel__gate gate = from->gate;
+	creel__lock_release(&from->in_lock);
+	creel__shard_set_gate(shard, gate);
+}
+
+void creel__shard_use_stamps(struct creel__shard *shard, int64_t now)
+{
+	creel__lock_acquire(&shard->out_lock);
+	creel__lock_acquire(&shard->in_lock);
+	shard->stamps = true;
+	creel__store(&shard->stamp, now, relaxed);
+	creel__lock_release(&shard->in_lock);
+	creel__lock_release(&shard->out_lock);
 }
 
 bool creel__shard_try_vacate(struct creel__shard *shard)

@@ -8,6 +8,7 @@
 #include "future/block.h"
 #include "sync/lock.h"
 #include <creel/executor.h>
+#include <limits.h>
 
 enum {
 #ifdef CREEL_MODEL
@@ -39,6 +40,7 @@ struct creel__shard {
 	creel_future *in_last;
 	size_t in_count;
 	uint64_t lent_out;                       /* tasks that waiters outside have begun */
+	bool stamps;                             /* bands are used */
 	_Atomic(uint64_t) submitted;             /* written under in_lock */
 	alignas(64) struct creel__lock out_lock; /* rank 50: these, and the filling of a batch */
 	uint32_t epoch;                          /* of the last call-in: threads/pool.h */
@@ -48,6 +50,9 @@ struct creel__shard {
 	size_t returned; /* of these, the first came back from batches */
 	uint64_t handed; /* tasks that were handed out for the first time: the next one's number */
 	uint64_t review_at; /* when so many were handed out, somebody looks after the batches */
+	/* When the first task became the first; 0: bands are not used. Written under out_lock, or,
+	 * where the producers' list was empty and the other one looks so, under in_lock. */
+	_Atomic(int64_t) stamp;
 };
 
 /*
@@ -66,6 +71,9 @@ struct creel__batch {
 	struct creel__batch *below;
 	uint64_t place;
 };
+
+/* For sharers: no batch is claimed. */
+#define CREEL__SHARES_NONE (UINT_MAX / 4)
 
 enum creel__claimed {
 	CREEL__CLAIMED_NONE,
@@ -115,6 +123,12 @@ static inline bool creel__shard_looks_empty(struct creel__shard *shard)
 }
 
 void creel__shard_set_gate(struct creel__shard *shard, enum creel__gate gate);
+
+/* Gives the shard the gate that another one has. */
+void creel__shard_copy_gate(struct creel__shard *shard, struct creel__shard *from);
+
+/* From now on the shard notes when it gets another first task. */
+void creel__shard_use_stamps(struct creel__shard *shard, int64_t now);
 
 /* Turns OPEN into NO_WORKERS; false, and nothing, if there is a task in it. */
 bool creel__shard_try_vacate(struct creel__shard *shard);

@@ -33,7 +33,7 @@ enum creel__looked creel__pool_overview(creel_executor *ex, struct creel__overvi
 	o->name = pool->name;
 	o->max_workers = pool->max_workers;
 	o->closed = pool->closed;
-	for (unsigned i = 0; i < pool->shards; i++)
+	for (unsigned i = 0; i < creel__load(&pool->lists, relaxed); i++)
 		look_at_shard(&pool->shard[i], &o->oldest);
 	creel__lock_release(&pool->lock);
 	return CREEL__LOOKED;

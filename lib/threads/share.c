@@ -114,7 +114,7 @@ void creel__pool_call_in_locked(struct creel__pool *pool)
 {
 	uint32_t epoch = creel__load(&pool->attention, relaxed) + 1;
 	creel__store(&pool->attention, epoch, relaxed);
-	for (unsigned i = 0; i < pool->shards; i++) {
+	for (unsigned i = 0; i < creel__load(&pool->lists, relaxed); i++) {
 		struct creel__shard *shard = &pool->shard[i];
 		creel__lock_acquire(&shard->out_lock);
 		recall_locked(pool, shard);
@@ -137,7 +137,7 @@ bool creel__pool_has_work_locked(struct creel__pool *pool)
 {
 	if (creel__pool_may_have_jobs(pool) && creel__pool_has_jobs_locked(pool))
 		return true;
-	for (unsigned i = 0; i < pool->shards; i++)
+	for (unsigned i = 0; i < creel__load(&pool->lists, relaxed); i++)
 		if (!creel__shard_is_empty(&pool->shard[i]))
 			return true;
 	bool found = false;

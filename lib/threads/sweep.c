@@ -16,7 +16,7 @@
 static size_t count_entries(struct creel__pool *pool)
 {
 	size_t n = 0;
-	for (unsigned i = 0; i < pool->shards; i++)
+	for (unsigned i = 0; i < creel__load(&pool->lists, relaxed); i++)
 		n += creel__shard_length(&pool->shard[i]);
 	return n;
 }
@@ -38,7 +38,7 @@ static void sweep(struct creel__pool *pool)
 {
 	uint64_t cancelled = 0;
 	creel__store(&pool->dead, 0, relaxed);
-	for (unsigned i = 0; i < pool->shards; i++)
+	for (unsigned i = 0; i < creel__load(&pool->lists, relaxed); i++)
 		cancelled += drop_list(creel__shard_sweep(&pool->shard[i]));
 	creel__lock_acquire(&pool->lock);
 	pool->cancelled += cancelled;

@@ -10,10 +10,10 @@
  *   w3n   submit one, wait for it, COUNT times; the waiter may not run it itself
  *   w3n1  the same, all on one CPU: what the pool does, without what the kernel's
  *         choice of CPU costs
- *   w4    64 tasks of 2 us every millisecond, COUNT times: from the first submission to the last end,
- *         and the CPU time that the process uses a second
- *   w6    COUNT tasks that sleep for a millisecond, all submitted, then each waited for; and as many
- *         such sleeps shared out among as many threads, without a pool
+ *   w4    64 tasks of 2 us every millisecond, COUNT times: from the first submission to the last
+ *         end, and the CPU time that the process uses a second
+ *   w6    COUNT tasks that sleep for a millisecond, all submitted, then each waited for; and as
+ *         many such sleeps shared out among as many threads, without a pool
  *   w7    four threads submit COUNT / 4 empty tasks each, then each waits for its own
  *   w8    what COUNT pending tasks and their futures take of the resident set
  *   idle  CPU time that the process uses in COUNT milliseconds of idleness, and how often its

@@ -79,6 +79,10 @@ CASE(bad_submit_flags_and_reserved_fields_are_rejected, 0)
 	refuse(ex, task_nothing, NULL, 0, &odd,
 	       "submit: overflow is 7; use 0, CREEL_OVERFLOW_BLOCK, CREEL_OVERFLOW_FAIL or "
 	       "CREEL_OVERFLOW_CALLER");
+	creel_submit_options rest = {.reserved32 = 7};
+	refuse(ex, task_nothing, NULL, 0, &rest,
+	       "submit: reserved32 of creel_submit_options is 7, not 0; initialise the options "
+	       "with {0} or designated initializers");
 	creel_submit_options negative = {.limit_ns = -7};
 	refuse(ex, task_nothing, NULL, 0, &negative,
 	       "submit: limit_ns is -7; use 0 for none, or a duration");

@@ -249,6 +249,8 @@ CORE_CASE(bad_pool_options_make_a_broken_pool_that_names_field_and_value)
 		{{.reserved32 = 3},
 		 "reserved32 of the options is 3, not 0; "
 		 "initialise the options with {0} or designated initializers"},
+		{{.ageing_ns = -5},
+		 "ageing_ns is -5; use 0 for the default, CREEL_NEVER for bands that do not age"},
 		{{.reserved = {0, 0, 1}},
 		 "reserved[2] of the options is 1, not 0; "
 		 "initialise the options with {0} or designated initializers"},

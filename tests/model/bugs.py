@@ -511,6 +511,23 @@ BUGS = {
         'threads/watch.c',
         'return !creel__cas(&w->woken, &watches, CREEL__SLEEPS, acquire, acquire);',
         'return creel__store(&w->woken, watches - CREEL__WATCHES, relaxed), false;'),
+    # A worker that is about to sleep leaves out what looks empty.
+    'glances at bands': (
+        'threads/bands.c',
+        'return best == CREEL__SHARDS_ALL && sure ? empty : best;',
+        'return best == CREEL__SHARDS_ALL && sure && empty > CREEL__SHARDS_ALL ? empty : best;'),
+    # The first use of bands leaves what workers have claimed where it is.
+    'calls nobody in for bands': (
+        'threads/bands.c',
+        'creel__pool_call_in_locked(pool);',
+        '(void)0;'),
+    # Whoever wakes, retires or closes knows the shards alone.
+    'forgets the lists of bands': (
+        'threads/share.c',
+        'for (unsigned i = 0; i < creel__load(&pool->lists, relaxed); i++)\n'
+        '\t\tif (!creel__shard_is_empty',
+        'for (unsigned i = 0; i < pool->shards; i++)\n'
+        '\t\tif (!creel__shard_is_empty'),
     # A worker process says that it sleeps, and sleeps.
     'does not look again': (
         'procs/work.c',

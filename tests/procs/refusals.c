@@ -49,6 +49,8 @@ CASE(refusals, bad_options_are_named_with_their_value_and_what_to_do)
 		{{.limit_ns = -5}, "limit_ns is -5; use 0 for no limit"},
 		{{.grace_ns = -6}, "grace_ns is -6; use 0 for SIGKILL at once"},
 		{{.start_ns = -7}, "start_ns is -7; use 0 for the default"},
+		{{.ageing_ns = -5},
+		 "ageing_ns is -5; use 0 for the default, CREEL_NEVER for bands that do not age"},
 		{{.cpu_seconds = -8}, "cpu_seconds is -8; use 0 for no limit"},
 		{{.open_files = -9}, "open_files is -9; use 0 for no limit"},
 		{{.keep_fds_count = 1},
