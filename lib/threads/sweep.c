@@ -34,7 +34,7 @@ static uint64_t drop_list(creel_future *list)
 	return cancelled;
 }
 
-static void sweep(struct creel__pool *pool)
+static void sweep_out(struct creel__pool *pool)
 {
 	uint64_t cancelled = 0;
 	creel__store(&pool->dead, 0, relaxed);
@@ -50,7 +50,7 @@ void creel__pool_note_dead(struct creel__pool *pool, uint32_t n)
 {
 	uint32_t dead = creel__add(&pool->dead, n, relaxed) + n;
 	if (dead / CREEL__SWEEP != (dead - n) / CREEL__SWEEP && dead > count_entries(pool) / 2)
-		sweep(pool);
+		sweep_out(pool);
 }
 
 /* A task is being cancelled, or expires, which is in a queue or a batch, and stays there. */

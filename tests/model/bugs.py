@@ -280,8 +280,8 @@ BUGS = {
     # Whoever was woken leaves the next item to a taker that sleeps.
     'calls nobody else': (
         'future/queue_take.c',
-        'deadline);\n\t\tq->called = false;',
-        'deadline);'),
+        'creel__waits_end();\n\t\tq->called = false;',
+        'creel__waits_end();'),
     # Whoever got a place leaves the next one to a thread that sleeps.
     'hails nobody else': (
         'future/queue_add.c',
