@@ -11,11 +11,16 @@
  *
  * A watchdog like this one, a wait with a deadline, is all that it takes. So that the sample ends,
  * it then dissolves each standstill.
+ *
+ * usage: 14_standstill [PATIENCE]: after how many milliseconds the watchdog reports; default 300
  */
 #include <creel/creel.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
+
+static int patience_ms = 300;
 
 /* A lock that a rescuer can take away: those who wait for it go on without. */
 struct lock {
@@ -85,7 +90,7 @@ static int await_answer(creel_task *task, const void *arg, size_t size)
 /* The watchdog: all should be done by now. */
 static int report_if_stuck(creel_future *const *futures, size_t n, const char *title)
 {
-	int rc = creel_wait(futures, n, CREEL_ALL_COMPLETED, creel_in_ms(300), NULL);
+	int rc = creel_wait(futures, n, CREEL_ALL_COMPLETED, creel_in_ms(patience_ms), NULL);
 	if (rc != -ETIMEDOUT) {
 		fprintf(stderr, "%s: no standstill (%s)\n", title, creel_code_name(rc));
 		return 1;
@@ -130,8 +135,10 @@ static int stage_promise(creel_executor *pool)
 	return failed;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1)
+		patience_ms = atoi(argv[1]);
 	/* CREEL_TRACE: the workers show what they run. */
 	creel_executor *pool = creel_thread_pool_new(&(creel_thread_pool_options){
 		.max_workers = 2, .flags = CREEL_TRACE, .name = "kitchen"});
