@@ -305,22 +305,43 @@ static void bury(struct server *s, struct kid *kid)
 	tell_death(s, kid, status);
 }
 
+enum {
+	HEARD_NS = 1000000000, /* a host that became another program says nothing any more */
+};
+
+/* Our end may be the last of the bell, and without it the ring is lost. */
+static void await_heard(const struct server *s)
+{
+	_Atomic(uint32_t) *heard = &s->c->space->parting->heard;
+	struct pollfd host = {.fd = s->c->owner, .events = POLLIN};
+	creel_deadline until = creel_in_ns(HEARD_NS);
+	uint32_t now;
+	/* Relaxed: only says that we may go. */
+	while (poll(&host, 1, 0) == 0 && (now = creel__load(heard, relaxed)) != (uint32_t)s->pid)
+		if (creel__park_shared(heard, now, until) == -ETIMEDOUT)
+			break;
+}
+
 /* The host may have closed all that it could hear of this by, but not our end of its bell. */
 static _Noreturn void leave(struct server *s)
 {
-	_Atomic(uint32_t) *left = &s->c->space->parting->left;
+	struct creel__parting *parting = s->c->space->parting;
 	for (unsigned i = 0; i < CREEL__PROCS_MAX; i++) {
 		if (s->kids[i].pid) {
 			kill(-s->kids[i].pid, SIGKILL);
 			kill(s->kids[i].pid, SIGKILL);
 		}
 	}
+	/* [PART-2] release: that the host closed its end of the socket; pairs with the acquire in
+	 * creel__space_server_leaves() */
+	creel__store(&parting->leaving, (uint32_t)s->pid, release);
 	creel__bell_kick(s->c->host_bell[1]);
 	creel__strays_end(s->pid);
 	/* [PART-1] release: no worker writes any more; pairs with the acquire in
 	 * creel__space_await_server() */
-	creel__store(left, (uint32_t)s->pid, release);
-	creel__unpark_shared(left);
+	creel__store(&parting->left, (uint32_t)s->pid, release);
+	creel__unpark_shared(&parting->left);
+	await_heard(s);
 	_exit(0);
 }
 

@@ -10,7 +10,10 @@
  * NEWS   Nobody could wake a manager whose descriptors are gone, but the server can. It has both
  *        ends of the manager's bell open, so the pipe lives and stays in the epoll set, whatever
  *        the host closes. The server sees that the host's end of the socket is closed, ends all
- *        workers, rings, and leaves. Whoever finds another descriptor missing orders it to.
+ *        workers, says in shared memory that it leaves, rings, and leaves. So the manager looks at
+ *        all descriptors then: those of the bell may not be closed yet, and nobody rings again.
+ *        The server stays until the manager has heard it, since the bell may go with it.
+ *        Whoever finds another descriptor missing orders the server to do the same.
  * DEATHS Then the manager has no pidfds. The server says in shared memory that all are gone, which
  *        no worker has (struct creel__parting). The manager waits for that, but not for ever.
  * FORK   The server takes the end of its socket for the end of the host's use of it, which execve()
@@ -142,6 +145,8 @@ static void unwatch(struct creel__procs *p, int *fd, bool ours)
 void creel__ends_detach_locked(struct creel__procs *p)
 {
 	bool ours = creel__ends_check_locked(p);
+	if (p->server_pidfd >= 0)
+		creel__space_heard_server(p->space, p->server_pid);
 	creel__unshare_end(&p->unshared);
 	unwatch(p, &p->socket, ours);
 	unwatch(p, &p->rung, ours);

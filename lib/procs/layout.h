@@ -115,9 +115,10 @@ struct creel__hole {
 	uint64_t offset, size;
 };
 
-/* The fork server's last word: its number, once its workers are gone. */
+/* The fork server's last words: its number, before it rings for the last time, and once its workers
+ * are gone; and the manager's, once it needs no ring any more. */
 struct creel__parting {
-	_Atomic(uint32_t) left;
+	_Atomic(uint32_t) leaving, left, heard;
 };
 
 struct creel__control {

@@ -276,6 +276,8 @@ static bool sleep_until(struct creel__procs *p, int64_t wake_at)
 		news |= rang == CREEL__RANG_OTHER;
 		lost = rang == CREEL__RANG_LOST;
 	}
+	/* A host that closes one descriptor after the other may not have come to the bell. */
+	news |= p->server_pidfd >= 0 && creel__space_server_leaves(p->space, p->server_pid);
 	if (!lost && !news)
 		return false;
 	creel__lock_acquire(&p->lock);
@@ -414,6 +416,7 @@ static void dismiss_server(struct creel__procs *p)
 	if (!served)
 		return;
 	struct creel__frame quit = {.type = CREEL__FRAME_QUIT};
+	creel__space_heard_server(p->space, p->server_pid);
 	(void)creel__frame_send(p->socket, &quit, -1, MSG_DONTWAIT);
 	if (await_gone(p->server_pidfd, creel_in_ns(LEAVE_NS).ns))
 		return;

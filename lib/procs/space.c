@@ -179,6 +179,18 @@ bool creel__space_hold(struct creel__space *s, unsigned worker, uint32_t extent,
 	return !held;
 }
 
+bool creel__space_server_leaves(const struct creel__space *s, pid_t server)
+{
+	/* [PART-2] acquire: what made it leave; pairs with the release in the server's leave() */
+	return creel__load(&s->parting->leaving, acquire) == (uint32_t)server;
+}
+
+void creel__space_heard_server(struct creel__space *s, pid_t server)
+{
+	creel__store(&s->parting->heard, (uint32_t)server, relaxed);
+	creel__unpark_shared(&s->parting->heard);
+}
+
 void creel__space_await_server(struct creel__space *s, pid_t server, creel_deadline deadline)
 {
 	_Atomic(uint32_t) *left = &s->parting->left;

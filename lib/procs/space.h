@@ -77,6 +77,10 @@ bool creel__space_hold(struct creel__space *s, unsigned worker, uint32_t extent,
 		       uint64_t size, creel_buffer *ret_buffer);
 void creel__space_release(void *data, size_t size, void *ctx); /* that free */
 
+/* Whether the fork server has rung for the last time. */
+bool creel__space_server_leaves(const struct creel__space *s, pid_t server);
+/* Tells it that nobody needs its ring any more, now or when it leaves. */
+void creel__space_heard_server(struct creel__space *s, pid_t server);
 /* Until that fork server has said that its workers are gone, or the deadline. */
 void creel__space_await_server(struct creel__space *s, pid_t server, creel_deadline deadline);
 
