@@ -49,7 +49,7 @@ creel_task *creel__task_new(creel_executor *ex, creel_fn fn, const void *arg, si
 static inline int give_now(creel_task *task, bool here, const creel_submit_options *o)
 {
 	creel_executor *ex = task->future.executor;
-	if (here && !(o && o->delay_ns))
+	if (here && !(o && (o->delay_ns || o->period_ns)))
 		return creel__task_run_here(task);
 	return o && creel__times_wanted(o) ? creel__due_submit(task) : ex->class->submit(ex, task);
 }

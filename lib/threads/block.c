@@ -9,17 +9,27 @@
 /* Whether tasks and jobs have, or will have, somebody who serves them. */
 static bool is_served_locked(struct creel__pool *pool)
 {
-	if (creel__pool_serving_locked(pool) + pool->starting > 0)
-		return true;
-	bool forked = creel__pool_may_have_jobs(pool) && creel__pool_has_jobs_locked(pool);
-	return (!forked && creel__pool_try_vacate_locked(pool)) ||
-	       creel__pool_start_first_locked(pool) == 0;
+	/* The system may refuse one that is being made: whoever makes it says so at once. */
+	while (pool->unsure && creel__pool_serving_locked(pool) == 0)
+		creel__cond_wait_briefly(&pool->changed, &pool->lock);
+	return creel__pool_serving_locked(pool) + pool->starting > 0 ||
+	       creel__pool_try_vacate_locked(pool) || creel__pool_start_first_locked(pool) == 0;
 }
 
 static bool is_thrifty_locked(const struct creel__pool *pool, unsigned how)
 {
 	return how & CREEL__BLOCKS_THRIFTILY &&
 	       pool->alive + pool->starting - pool->max_workers >= pool->max_workers;
+}
+
+/* Jobs have no place in a bounded pool, and a task has given its own back when its result is
+ * destroyed: only who is within a task of the pool's has one. */
+static bool has_place(const struct creel__pool *pool)
+{
+	const creel_task *i = creel__self()->task;
+	while (i && i->future.executor != &pool->base)
+		i = i->future.outer;
+	return i != NULL;
 }
 
 static int begin(struct creel__worker *worker, unsigned how)
@@ -40,7 +50,8 @@ static int begin(struct creel__worker *worker, unsigned how)
 	bool stays = !w->blocked;
 	creel__pool_update_need_locked(pool);
 	creel__lock_release(&pool->lock);
-	if (!stays)
+	w->gave_place = !stays && has_place(pool);
+	if (w->gave_place)
 		creel__not_admitted(&pool->base);
 	creel__pool_pass_on(pool);
 	return stays && !how ? -EAGAIN : 0;
@@ -54,7 +65,8 @@ static void end(struct creel__worker *worker)
 	struct creel__pool *pool = w->pool;
 	if (creel__executor_foreign(&pool->base) || !w->blocked)
 		return;
-	creel__admit_any(&pool->base);
+	if (w->gave_place)
+		creel__admit_any(&pool->base);
 	creel__lock_acquire(&pool->lock);
 	if (creel__pool_serving_locked(pool) + pool->starting == 0 && !pool->closed)
 		creel__pool_set_gates_locked(pool, CREEL__GATE_OPEN);

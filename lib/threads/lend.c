@@ -21,7 +21,8 @@ bool creel__pool_help(struct creel__worker *worker, creel_task *task)
 {
 	struct creel__pool *pool = (struct creel__pool *)worker->executor;
 	struct creel__pool_worker *w = creel__of(worker, struct creel__pool_worker, base);
-	if (pool->help == CREEL_HELP_NONE || !creel__task_help(worker, task))
+	if (pool->help == CREEL_HELP_NONE || creel__load(&pool->base.cancels, relaxed) ||
+	    !creel__task_help(worker, task))
 		return false;
 	/* Its own count first: the pool's is shared. */
 	if (++w->helped % CREEL__SWEEP == 0 && !creel__executor_foreign(&pool->base))
@@ -73,7 +74,8 @@ int creel__pool_adopt(creel_executor *ex)
 bool creel__pool_lend(creel_executor *ex, creel_task *task)
 {
 	struct creel__pool *pool = (struct creel__pool *)ex;
-	if (pool->help != CREEL_HELP_ANY || creel__load(&ex->paused, relaxed))
+	if (pool->help != CREEL_HELP_ANY || creel__load(&ex->paused, relaxed) ||
+	    creel__load(&ex->cancels, relaxed))
 		return false;
 	bool out = creel__shard_lend(creel__pool_list_of(pool, creel__task_band(task)), task);
 	if (!out)

@@ -50,15 +50,19 @@ void creel__pool_kick_locked(struct creel__pool *pool, struct creel__pool_worker
 /* Starts one more worker, without the lock: it takes a while. */
 static void start_one(struct creel__pool *pool)
 {
-	if (creel__worker_start(pool, true) == 0)
-		return;
+	bool started = creel__worker_start(pool, true) == 0;
 	creel__lock_acquire(&pool->lock);
+	pool->unsure--;
+	creel__cond_broadcast_locked(&pool->changed);
+	if (started) {
+		creel__lock_release(&pool->lock);
+		return;
+	}
 	creel__worker_started_locked(pool);
 	pool->waking--;
 	pool->no_more_threads = true;
 	creel__store(&pool->refused_looks, 0, relaxed);
 	creel__pool_update_need_locked(pool);
-	creel__cond_broadcast_locked(&pool->changed);
 	creel__lock_release(&pool->lock);
 	/* Who queued a task meanwhile relied on the worker that does not come. */
 	creel__pool_pass_on(pool);
@@ -125,6 +129,7 @@ void creel__pool_wake_one(struct creel__pool *pool)
 		/* A worker that looked may have taken the task already: no thread for nothing. */
 		start = start && creel__pool_has_work_locked(pool);
 		pool->starting += start;
+		pool->unsure += start;
 		pool->waking += start;
 		creel__pool_update_need_locked(pool);
 	}
@@ -160,7 +165,7 @@ bool creel__pool_try_vacate_locked(struct creel__pool *pool)
 {
 	unsigned i = 0;
 	unsigned lists = creel__load(&pool->lists, relaxed);
-	if (!creel__list_is_empty(&pool->posted_jobs))
+	if (creel__pool_may_have_jobs(pool) && creel__pool_has_jobs_locked(pool))
 		return false;
 	while (i < lists && creel__shard_try_vacate(&pool->shard[i]))
 		i++;
@@ -280,11 +285,16 @@ static struct totals totals_locked(struct creel__pool *pool)
 		/* [COUNT-1] acquire: as above */
 		t.cancelled += creel__load(&w->cancelled, acquire);
 	}
-	for (unsigned i = 0; i < creel__load(&pool->lists, relaxed); i++) {
-		struct creel__shard *shard = &pool->shard[i];
+	/* A task may be lent by way of another list than it was submitted to: what was lent is read
+	 * first. */
+	unsigned lists = creel__load(&pool->lists, relaxed);
+	for (unsigned i = 0; i < 2 * lists; i++) {
+		struct creel__shard *shard = &pool->shard[i % lists];
 		creel__lock_acquire(&shard->in_lock);
-		t.submitted += creel__load(&shard->submitted, relaxed);
-		t.begun += shard->lent_out;
+		if (i < lists)
+			t.begun += shard->lent_out;
+		else
+			t.submitted += creel__load(&shard->submitted, relaxed);
 		creel__lock_release(&shard->in_lock);
 	}
 	return t;

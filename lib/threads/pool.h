@@ -153,6 +153,7 @@ struct creel__pool_worker {
 	bool is_idle;              /* guarded by pool->lock */
 	bool waking;               /* it is in flight; guarded by pool->lock */
 	bool resigned;             /* counts as leaving; guarded by pool->lock */
+	bool gave_place;           /* plain: its own; its task's, while it is blocked */
 	bool blocked;              /* likewise: it waits, and does not count as serving */
 	bool finalized;            /* likewise */
 	bool initialized;          /* plain: only its own thread uses it */
@@ -199,6 +200,7 @@ struct creel__pool {
 	struct creel__cond changed; /* workers went idle or went away */
 	int max_workers, min_workers, max_threads, alive, starting, leaving;
 	int blocked;          /* of alive */
+	int unsure;           /* threads that the system is just being asked for */
 	int dismissed;        /* how many of the surplus leave, and do not become spares */
 	int waking;           /* how many are in flight: 0, 1, 2; shown in need */
 	bool no_more_threads; /* the system refused one; see REFUSED */

@@ -432,6 +432,69 @@ CASE(c21_a_full_pool_may_have_the_caller_run_the_task, CT_POOL)
 	ct_close(p.ex);
 }
 
+/* What is not due exceeds the bound: running it in the caller would be the end of its series. */
+CASE(c21_a_periodic_task_of_a_full_pool_is_not_run_by_its_caller, CT_POOL)
+{
+	struct full p = full_pool(1);
+	struct ct_count *ran = ct_count_new();
+	creel_submit_options o = in_caller;
+	o.period_ns = 10;
+	o.clock = creel_clock_new(CREEL_CLOCK_MANUAL);
+	creel_future *f = creel_submit_with(p.ex, task_count, &ran, sizeof ran, &o);
+	ct_int(creel_future_state(f), CREEL_FUTURE_PENDING);
+	let_run(&p);
+	for (uint32_t n = 1; n <= 3; n++) {
+		ct_count_await(ran, n);
+		ct_until(stats_of(p.ex).delayed == 1);
+		ct_int(creel_clock_advance(o.clock, 10), 0);
+	}
+	(void)creel_future_cancel(f);
+	creel_future_unref(f);
+	ct_close(p.ex);
+	creel_clock_unref(o.clock);
+}
+
+struct blocking_job {
+	creel_job job;
+	struct ct_count *started, *gate, *ended;
+};
+
+static void job_blocks(creel_job *job, creel_task *task)
+{
+	struct blocking_job *j = (struct blocking_job *)job;
+	(void)task;
+	(void)creel_blocking_begin();
+	ct_count_add(j->started, 1);
+	ct_count_await(j->gate, 1);
+	(void)creel_blocking_end();
+	ct_count_add(j->ended, 1);
+}
+
+/* It gives back no place that it does not have. */
+CASE(c21_a_job_that_blocks_leaves_the_bound_as_it_is, CT_POOL)
+{
+	struct ct_count *ran = ct_count_new();
+	creel_executor *ex = bounded(0);
+	struct blocking_job j = {CREEL_JOB_INIT, ct_count_new(), ct_count_new(), ct_count_new()};
+	ct_int(creel_job_post(ex, &j.job, job_blocks), 0);
+	ct_count_await(j.started, 1);
+	for (int i = 0; i < 3; i++) {
+		creel_future *f = NULL;
+		ct_int(try_count(ex, ran, &f), 0);
+		ct_int(ct_long_drop(f), i + 1);
+	}
+	struct ct_hold hold;
+	ct_hold_n(&hold, ex, 1);
+	is_busy(submit_count(ex, ran, CREEL_OVERFLOW_FAIL, (creel_deadline){0}));
+	ct_release(&hold);
+	ct_count_add(j.gate, 1);
+	ct_count_await(j.ended, 1);
+	creel_future *f = NULL;
+	ct_int(try_count(ex, ran, &f), 0);
+	ct_int(ct_long_drop(f), 4);
+	ct_close(ex);
+}
+
 static int submits_one_more(creel_task *task, const void *arg, size_t size)
 {
 	creel_executor *ex = creel_task_executor(task);

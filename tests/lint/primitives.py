@@ -28,6 +28,7 @@ BRIEF = {
     'exec/due.c': 'until a task that somebody has won is off the list',
     'future/cancel.c': 'until the executor has been asked',
     'future/hook.c': 'for a lock',
+    'threads/block.c': 'until it is known whether a thread is made',
     'threads/worker.c': 'an idle worker has no slot',
 }
 BRIEFLY = re.compile(r'\bcreel__\w+_briefly\s*\(')
