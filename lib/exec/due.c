@@ -116,7 +116,9 @@ static void refuse(creel_future *f, int code)
 	unsigned state = creel__task_fail((creel_task *)f, refusal(f, code));
 	if (creel__executor_foreign(ex))
 		return;
-	bool ends = state == CREEL__DROPPING || (counted && state == CREEL__FAILED);
+	/* A waiter that has run it meanwhile has counted its end. */
+	bool ends = state == CREEL__DROPPING || state == CREEL__RUNNING ||
+		    (counted && state == CREEL__FAILED);
 	if (ex->class->owe && !ends)
 		ex->class->owe(ex, -1);
 }
@@ -282,7 +284,8 @@ static int submit_undue(creel_future *f, struct creel__times *times)
 	creel__lock_acquire(&times->lock);
 	times->future = f;
 	int rc = set_timers_locked(times, &expired);
-	times->in_hand = rc == CREEL__TIMER_DUE;
+	/* Or it is given back: its expiry leaves a note, and waits for nobody. */
+	times->in_hand = rc != 0;
 	creel__lock_release(&times->lock);
 	if (rc == 0) {
 		if (expired)
@@ -367,6 +370,8 @@ static bool run_again(creel_future *f, struct creel__times *times)
 	creel_executor *ex = f->executor;
 	uint16_t generation = f->generation;
 	struct creel__box *box = creel__result_box(f);
+	if (!creel__load(&times->began, relaxed))
+		creel__times_stop_expiry(times);
 	if (!rewind_run(f))
 		return false;
 	f->result_len = 0;

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "exec/executor.h"
 #include "exec/loop.h"
+#include "sync/block.h"
 #include "sync/local.h"
 #include <creel/future.h>
 #include <creel/shared.h>
@@ -53,6 +54,8 @@ static void cancel_pending(creel_future **futures, size_t n)
 /* Waits for all. The first that has ended found nothing left, or a process died. */
 static void await_tasks(struct creel__loop *l, creel_future **futures, size_t n)
 {
+	/* The tasks use the loop: this wait cannot be refused. */
+	(void)creel__blocking_begin(CREEL__BLOCKS_ANYHOW);
 	creel_deadline until = l->deadline.ns ? l->deadline : CREEL_FOREVER;
 	if (creel_wait(futures, n, CREEL_FIRST_COMPLETED, until, NULL) == -ETIMEDOUT)
 		creel__loop_stop(l, -ETIMEDOUT);
@@ -63,6 +66,10 @@ static void await_tasks(struct creel__loop *l, creel_future **futures, size_t n)
 		if (rc && rc != -ECANCELED)
 			creel__loop_stop(l, rc);
 	}
+	creel__blocking_end();
+	/* Somebody else cancelled the tasks that were to run the rest. */
+	if (creel__load(&l->next, relaxed) < l->n)
+		creel__loop_stop(l, -ECANCELED);
 }
 
 static int submit_all(struct creel__loop *l, creel_future **futures, size_t n)

@@ -57,6 +57,16 @@ void creel__times_stop(struct creel__times *times)
 		stop_timer(times, &times->expiry);
 }
 
+void creel__times_stop_expiry(struct creel__times *times)
+{
+	creel__lock_acquire(&times->lock);
+	bool set = times->expiry_set;
+	times->expiry_set = times->missed = false;
+	creel__lock_release(&times->lock);
+	if (set)
+		stop_timer(times, &times->expiry);
+}
+
 bool creel__times_in_hand(struct creel__times *times)
 {
 	creel__lock_acquire(&times->lock);

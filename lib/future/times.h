@@ -21,9 +21,10 @@
  *          which a timer wins the state word. So a timer that has not won it never looks at the
  *          task again, and needs no reference to it.
  *
- * LOCKS    creel__times.lock (rank 5): what is below it. Under it a timer is set, and somebody
- *          waits for the end of HELD, whose holder never takes it. creel_executor.undue_lock (rank
- *          16, a leaf): the list.
+ * LOCKS    creel__times.lock (rank 5): what is below it. Under it a timer is set, and the expiry
+ *          waits for the end of HELD. Who holds the task takes the lock only where no expiry is
+ *          set, or while it is in hand: then the expiry does not look at the task.
+ *          creel_executor.undue_lock (rank 16, a leaf): the list.
  */
 #ifndef CREEL__FUTURE_TIMES_H
 #define CREEL__FUTURE_TIMES_H
@@ -78,6 +79,9 @@ void creel__times_unref(struct creel__times *times); /* NULL does nothing */
 
 /* The task ends. */
 void creel__times_stop(struct creel__times *times);
+
+/* A periodic task has had its first run, and has not ended: it does not expire any more. */
+void creel__times_stop_expiry(struct creel__times *times);
 
 bool creel__times_in_hand(struct creel__times *times);
 

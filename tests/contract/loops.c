@@ -285,6 +285,38 @@ CASE(c44_a_shut_down_executor_runs_nothing, 0)
 	ct_close(ex);
 }
 
+struct cut_short {
+	creel_executor *ex;
+	struct marks *marks;
+	int rc;
+};
+
+static void *loop_and_tell(void *arg)
+{
+	struct cut_short *cut = arg;
+	cut->rc = creel_parallel_for(cut->ex, 0, cut->marks->n, mark, cut->marks, NULL);
+	return NULL;
+}
+
+/* Where the caller takes part it runs all of them itself. */
+CASE(c44_a_loop_whose_tasks_are_cancelled_says_so, CT_COUNTS)
+{
+	struct cut_short cut = {.ex = ct_executor()};
+	creel_stats stats = {.pending = 0};
+	if (!ct_is(CT_POOL)) {
+		cut.marks = marks_in(cut.ex, 10);
+		ct_int(creel_executor_pause(cut.ex), 0);
+		struct ct_thread *thread = ct_thread_start(loop_and_tell, &cut);
+		ct_until(creel_executor_stats(cut.ex, &stats, sizeof stats) == 0 && stats.pending);
+		ct_int(creel_executor_shutdown(cut.ex, CREEL_SHUTDOWN_CANCEL, CT_GUARD, NULL), 0);
+		ct_thread_join(thread);
+		ct_assert(cut.rc == -ECANCELED || cut.rc == -ESHUTDOWN);
+		ct_int(others(cut.marks, 0, 10, 0), 0);
+		creel_shared_free(cut.ex, cut.marks);
+	}
+	ct_close(cut.ex);
+}
+
 static int add_up(creel_task *task, size_t begin, size_t end, void *into, void *context)
 {
 	double *sum = into;

@@ -94,6 +94,24 @@ CASE(c40_a_periodic_task_runs_at_each_period_until_it_is_cancelled, CT_INPROC)
 	finish(ex, &s, f);
 }
 
+/* delay_ns and expiry_ns are about the first run. */
+CASE(c40_a_series_that_has_begun_does_not_expire, CT_INPROC)
+{
+	struct series s = series(manual());
+	creel_executor *ex = ct_executor();
+	creel_future *f = start(ex, &s, (creel_submit_options){.expiry_ns = 15, .period_ns = 10});
+	for (uint32_t n = 1; n <= 4; n++) {
+		ct_count_await(s.runs, n);
+		await_next(ex);
+		ct_int(creel_future_state(f), CREEL_FUTURE_RUNNING);
+		ct_int(creel_clock_advance(s.clock, 10), 0);
+	}
+	ct_count_await(s.runs, 5);
+	await_next(ex);
+	ct_int(creel_future_cancel(f), CREEL_CANCEL_NOW);
+	finish(ex, &s, f);
+}
+
 /* Where tasks run within the call, all runs are within that of creel_clock_advance(). */
 CASE(c40_a_fixed_rate_misses_no_run, CT_INPROC | CT_SYNC)
 {
