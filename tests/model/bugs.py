@@ -330,10 +330,10 @@ BUGS = {
     # A thread that did not come was relied on, and nobody is told.
     'relies on one that does not come': (
         'threads/pool.c',
-        'creel__cond_broadcast_locked(&pool->changed);\n\tcreel__lock_release(&pool->lock);\n'
+        'creel__pool_update_need_locked(pool);\n\tcreel__lock_release(&pool->lock);\n'
         '\t/* Who queued a task meanwhile relied on the worker that does not come. */\n'
         '\tcreel__pool_pass_on(pool);',
-        'creel__cond_broadcast_locked(&pool->changed);\n\tcreel__lock_release(&pool->lock);'),
+        'creel__pool_update_need_locked(pool);\n\tcreel__lock_release(&pool->lock);'),
     # A worker that comes too late to be counted by a resize is one too many, and takes a task.
     'comes and asks nobody': (
         'threads/worker.c',
@@ -394,8 +394,8 @@ BUGS = {
     # The last one that serves leaves tasks behind in the queue.
     'blocks with the gates open': (
         'threads/block.c',
-        '(!forked && creel__pool_try_vacate_locked(pool))',
-        '!forked'),
+        'creel__pool_try_vacate_locked(pool) || creel',
+        'pool->max_threads || creel'),
     # A worker serves again, and whoever submits finds the gates shut.
     'comes back to shut gates': (
         'threads/block.c',
