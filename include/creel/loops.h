@@ -13,7 +13,8 @@
  *              the workers share it, and take pieces of the range from one counter. A worker that
  *              dies fails the loop, whose other pieces go on to their end.
  * NESTING      A body may start loops of its own, on the same pool, too. In a worker process it
- *              cannot use the host's pool (-EPERM).
+ *              cannot use the host's pool (-EPERM). A loop within a body that another worker runs
+ *              is not told of a cancel or of the end of the outer loop: it runs to its own end.
  * ERRORS       Each index is run exactly once. After an error, a cancel or the deadline each is run
  *              at most once: no body starts any more, those that run are waited for. They see
  *              creel_task_cancelled().
@@ -61,7 +62,7 @@ typedef int (*creel_body_fn)(creel_task *task, size_t begin, size_t end, void *c
  * 0              All indices were run.
  * body's code    The first that was not 0.
  * CREEL_EFAILED  A body ended its thread, or its worker process died. Or: the executor is broken.
- * -ECANCELED     The task that called was cancelled.
+ * -ECANCELED     The task that called was cancelled, or a shutdown cancelled the loop's tasks.
  * -ETIMEDOUT     The deadline passed.
  *
  * Nothing was run:

@@ -46,8 +46,9 @@ typedef void (*creel_hook_fn)(void *ctx, const creel_event *event);
  * worker_started, worker_left  A worker begins, before its initializer, and leaves, after its
  *            finalizer. In a process pool: it is ready, and it is dead; on the pool's manager.
  *
- * Each task that was submitted ends once, and starts at most once before that. Calls for different
- * tasks come on different threads at the same time.
+ * Each task that was submitted ends once, and starts at most once before that. A periodic task
+ * starts with its first run, and ends with its series. Calls for different tasks come on different
+ * threads at the same time.
  *
  * RULES  A hook is called with no lock held. It is a callback: it must return soon, must not end
  *        its thread, and gets -EDEADLK from calls that would wait. It may use every other call,
@@ -95,7 +96,8 @@ typedef struct creel_histogram {
 /*
  * Fills the first size bytes of *ret_histogram with a histogram of the pool's tasks since its
  * beginning; pass sizeof *ret_histogram. Tasks that never started are in none. Subtract an earlier
- * one to see what came in between. Thread-safe; does not block. Returns 0, or on failure:
+ * one to see what came in between. Of a periodic task only the last run counts as running, and the
+ * time since. Thread-safe; does not block. Returns 0, or on failure:
  *
  * -EINVAL   ex or ret_histogram is NULL, size is 0, or which is unknown.
  * -ENOTSUP  The executor is no pool that was made with CREEL_TRACE.
