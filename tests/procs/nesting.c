@@ -192,8 +192,8 @@ CASE(nesting, i13_two_pools_do_not_meet)
 	ct_close(b);
 }
 
-/* With the first gone before the second, and the other way round, and many. AddressSanitizer's malloc
- * is not sound in a child that was forked beside a busy thread, as the servers here are. */
+/* With the first gone before the second, and the other way round, and many. AddressSanitizer's
+ * malloc is not sound in a child that was forked beside a busy thread, as the servers here are. */
 CASE_OFF(nesting, i13_pools_come_and_go_in_any_order, CT_ASAN)
 {
 	creel_executor *ex[6];
