@@ -110,6 +110,7 @@ static CREEL__COLD int attach_options(creel_future *f, const creel_submit_option
 		memcpy(own->name, o->name, n);
 	own->name[n] = 0;
 	creel__options_attach(f, own);
+	own->owner = &creel__undue_owner;
 	own->times = creel__times_wanted(o) ? creel__times_new(f, o) : NULL;
 	return creel__times_wanted(o) && !own->times ? -ENOMEM : 0;
 }

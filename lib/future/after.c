@@ -3,13 +3,11 @@
  * Futures that a clock ends.
  *
  * The timer stands in the block, in the place of argument and result: so setting one allocates the
- * block and nothing else. The clock has a reference. Whoever takes the timer off the clock, the
- * clock itself or a canceller, drops it. Who decides how the future ends is decided by the state
- * word: the clock moves it from PENDING to SETTLING, a canceller from PENDING to PINNED.
+ * block and nothing else. The clock is the owner and has a reference. Whoever takes the timer off
+ * the clock, the clock itself or a canceller, drops it.
  */
 #include "future/future.h"
-#include "future/result.h"
-#include "sync/fork.h"
+#include "future/owned.h"
 #include "time/timer.h"
 #include <creel/future.h>
 #include <errno.h>
@@ -18,7 +16,7 @@ _Static_assert(sizeof(struct creel__timer) <= CREEL__PAYLOAD, "a timer fits in t
 
 static struct creel__timer *timer_of(creel_future *f)
 {
-	return (struct creel__timer *)(void *)f->payload;
+	return creel__owned_state(f);
 }
 
 static creel_future *future_of(struct creel__timer *timer)
@@ -30,31 +28,27 @@ static creel_future *future_of(struct creel__timer *timer)
 static bool end(struct creel__timer *timer, bool due)
 {
 	creel_future *f = future_of(timer);
-	uint64_t s = creel__load(&f->state, relaxed);
-	do {
-		/* Relaxed: the clock's lock has ordered what its maker did. */
-		if ((s & CREEL__STATE) != CREEL__PENDING) {
-			creel_future_unref(f);
-			return false;
-		}
-	} while (!creel__cas(&f->state, &s, s + CREEL__SETTLING, relaxed, relaxed));
-	/* From here on the timer's memory is the result's. */
-	if (!due)
-		creel__result_error(f, creel__error_make(CREEL_KIND_BROKEN, CREEL_EFAILED, NULL,
-							 "the clock was dropped before the "
-							 "timer was due"));
-	creel__future_settle(f, due ? CREEL__FINISHED : CREEL__FAILED, 1);
+	if (!creel__owned_claim(f)) {
+		creel_future_unref(f);
+		return false;
+	}
+	if (due)
+		creel__owned_finish(f);
+	else
+		creel__owned_fail(f, creel__error_make(CREEL_KIND_BROKEN, CREEL_EFAILED, NULL,
+						       "the clock was dropped before the timer "
+						       "was due"));
 	return true;
 }
 
 /* Of a future that is PINNED: so end() does not end it, and the clock is there. */
-static bool withdraw(creel_future *f)
+static enum creel__withdrawn withdraw(creel_future *f)
 {
 	struct creel__timer *timer = timer_of(f);
-	return timer->clock && creel__timer_cancel(timer);
+	return timer->clock && creel__timer_cancel(timer) ? CREEL__WITHDRAWN : CREEL__NOT_THERE;
 }
 
-static const struct creel__owner owner = {.withdraw = withdraw};
+static const struct creel__owner owner = {.what = "the timer", .withdraw = withdraw};
 
 static const creel_error *explain(creel_clock *clock, int rc)
 {
@@ -79,12 +73,9 @@ static const creel_error *explain(creel_clock *clock, int rc)
 
 creel_future *creel_after(creel_clock *clock, creel_deadline deadline)
 {
-	creel_future *f = creel__block_new(2 * CREEL__REF | CREEL__OWNED);
+	creel_future *f = creel__owned_new(&owner, 2);
 	if (!f)
 		return creel__future_failed(creel__error_static(CREEL_KIND_NO_MEMORY));
-	f->owner = &owner;
-	f->executor = NULL;
-	f->generation = creel__fork_generation();
 	*timer_of(f) = (struct creel__timer){.end = end};
 	bool endless = deadline.ns == CREEL_FOREVER.ns;
 	int rc = endless ? creel__clock_check(clock)

@@ -33,8 +33,8 @@
  *           one has started, and whoever wants to know (state, cancel, kill) asks the executor,
  *           with the future HELD.
  *
- * OWNED     No executor runs it, and it is no promise: a timer (future/after.c). Its owner moves it
- *           from PENDING to SETTLING. A canceller asks the owner, not an executor.
+ * OWNED     It has an owner (future/owned.h), and no executor knows it: a timer, say, or a task
+ *           that is not due. The owner moves it on from PENDING. A canceller asks the owner.
  *
  * REFERENCES  One for each holder of the future; one for the executor, from submission until the
  *             task has ended or the executor has found it cancelled; one for whoever tells the
@@ -67,7 +67,7 @@ enum {
 	CREEL__PROMISE = 256,   /* no executor; set at birth */
 	CREEL__SLOW = 512,      /* the executor has traits: future/class.h; set at birth */
 	CREEL__STATIC = 1024,   /* constant: reference counting and flags skip it */
-	CREEL__OWNED = 2048,    /* no executor but an owner; set at birth */
+	CREEL__OWNED = 2048,    /* it has an owner; of one without an executor set at birth */
 	CREEL__QUEUED = 32768,  /* helped or cancelled: the queue only has to drop its reference */
 	CREEL__CALLING = 65536, /* callbacks: waiting for the end, or not all called yet */
 	CREEL__LATE_ARG = 131072, /* final, and the argument's destructor is still to run */
@@ -91,8 +91,11 @@ enum {
 	CREEL__ARG_REF = 0xfe,      /* the pointer itself */
 	CREEL__RESULT_BOX = 0xff,   /* a struct creel__box * */
 	CREEL__RESULT_ERROR = 0xfe, /* a const creel_error * */
+	CREEL__RESULT_OF = 0xfd,    /* a creel_future *, whose result it is; that has its own */
 	CREEL__PAYLOAD = 48,
 };
+
+struct creel__owner;
 
 struct creel__heap_arg {
 	void *data;
@@ -107,7 +110,7 @@ struct creel_future {
 	};
 	union {
 		creel_fn fn;                      /* until it is called */
-		const struct creel__owner *owner; /* OWNED, until it is final */
+		const struct creel__owner *owner; /* OWNED and no executor; until it is final */
 		creel_task *outer;   /* while it runs: what the thread was running before */
 		creel_future *dying; /* once it is final: future/nest.c */
 	};
@@ -122,13 +125,6 @@ struct creel_future {
 	uint16_t generation; /* of the process that it belongs to */
 	uint32_t hook_ids;   /* counts callbacks, for their names; guarded by the lock in hooks */
 	alignas(16) unsigned char payload[CREEL__PAYLOAD];
-};
-
-/* What ends a future that no executor runs, and that is no promise: a clock. */
-struct creel__owner {
-	/* A canceller has the future PINNED. The owner lets go of it: true if the owner's reference
-	 * is the canceller's from now on. */
-	bool (*withdraw)(creel_future *f);
 };
 
 /* A task is the same block, as its function sees it. */

@@ -225,6 +225,10 @@ void creel__hooks_run(creel_future *f)
 	if (removed)
 		creel__and(&f->state, ~(uint64_t)CREEL__CALLING, relaxed);
 	creel__hooks_unlock(f);
+	/* Links come before callbacks. */
+	creel__callbacks_flush();
+	if (creel__future_foreign(f))
+		return;
 	if (!c && !removed) {
 		creel__future_told(f);
 		return;

@@ -7,6 +7,7 @@
 #include "future/class.h"
 #include "future/future.h"
 #include "future/hook.h"
+#include "future/owned.h"
 #include "future/release.h"
 #include "future/times.h"
 #include "sync/fork.h"
@@ -90,17 +91,22 @@ static void end_queued(creel_future *f, bool tells)
 	creel_future_unref(f);
 }
 
+/* Of a future that is PINNED; NULL if it has none. */
+static const struct creel__owner *owner_of(creel_future *f)
+{
+	if (!(creel__load(&f->state, relaxed) & CREEL__OWNED))
+		return NULL;
+	return f->executor ? creel__options_of(f)->owner : f->owner;
+}
+
 /* Asks whoever has a future that is PINNED to let go of it. */
-static enum creel__withdrawn withdraw(creel_future *f, bool expired)
+static enum creel__withdrawn withdraw(creel_future *f, const struct creel__owner *owner,
+				      bool expired)
 {
 	creel_executor *ex = f->executor;
 	uint64_t s = creel__load(&f->state, relaxed);
-	if (s & CREEL__OWNED && !ex)
-		return f->owner->withdraw(f) ? CREEL__WITHDRAWN : CREEL__NOT_THERE;
-	if (s & CREEL__OWNED) {
-		creel__undue_take(ex, creel__times_of(f));
-		return CREEL__WITHDRAWN;
-	}
+	if (owner)
+		return owner->withdraw(f);
 	if (!ex || !ex->class->withdraw)
 		return CREEL__NOT_THERE;
 	/* A custom executor has not seen what is still in hand. */
@@ -119,27 +125,50 @@ static int found_started(creel_future *f, const creel_error *expired)
 	return CREEL_CANCEL_REQUESTED;
 }
 
+/* Its owner cannot give it up now, but hears that it was asked. */
+static int only_asked(creel_future *f, const struct creel__owner *owner,
+		      const struct creel__cancelling *how)
+{
+	creel_future_ref(f);
+	creel__future_let_go(f, CREEL__STATE, CREEL__PENDING | CREEL__ASKED);
+	owner->cancelled(f, how);
+	creel_future_unref(f);
+	return CREEL_CANCEL_REQUESTED;
+}
+
+/* Its owner no longer has it. Drops the reference that kept it for that. */
+static void tell_owner(creel_future *f, const struct creel__owner *owner,
+		       const struct creel__cancelling *how)
+{
+	if (owner->cancelled)
+		owner->cancelled(f, how);
+	creel_future_unref(f);
+}
+
 /* The future is PINNED by the caller, so that its executor or owner is alive. expired: its error,
  * which is taken over; or NULL, if it is being cancelled. */
-static int end_pinned(creel_future *f, const creel_error *expired)
+static int end_pinned(creel_future *f, const creel_error *expired,
+		      const struct creel__cancelling *how)
 {
 	creel_executor *ex = f->executor;
-	enum creel__withdrawn w = withdraw(f, expired);
+	const struct creel__owner *owner = owner_of(f);
+	enum creel__withdrawn w = withdraw(f, owner, expired);
 	if (creel__future_foreign(f))
 		return -EPERM;
 	if (w == CREEL__STARTED)
-		return found_started(f, expired);
+		return owner ? only_asked(f, owner, how) : found_started(f, expired);
 	bool remote = creel__load(&f->state, relaxed) & CREEL__REMOTE;
-	bool kept = ex && creel__load(&f->state, relaxed) & CREEL__OWNED;
+	if (owner)
+		creel_future_ref(f);
 	if (expired)
 		creel__options_of(f)->cancelled = expired;
 	/* The executor's reference may go from here on. Where it only has to drop it, say so. A
 	 * process pool may go when class->ended() has told it that all cancellers are through. */
 	creel_future_ref(f);
-	bool queued = w == CREEL__NOT_THERE && ex;
+	bool queued = w == CREEL__NOT_THERE && ex && !owner;
 	creel__future_let_go(f, CREEL__STATE | CREEL__HELD,
 			     CREEL__DROPPING | (queued && !remote ? CREEL__QUEUED : 0));
-	bool counted = ex && !kept && ex->traits & CREEL__COUNTS;
+	bool counted = ex && !owner && ex->traits & CREEL__COUNTS;
 	bool dropped = creel__argument_drop(f);
 	if (creel__future_foreign(f))
 		return -EPERM;
@@ -155,14 +184,16 @@ static int end_pinned(creel_future *f, const creel_error *expired)
 		ex->class->ended(ex);
 	if (w == CREEL__WITHDRAWN)
 		creel_future_unref(f);
-	if (kept)
-		creel__executor_unkeep(ex);
+	if (owner)
+		tell_owner(f, owner, how);
 	return CREEL_CANCEL_NOW;
 }
 
+static const struct creel__cancelling plainly;
+
 void creel__future_end_pinned(creel_future *f, const creel_error *error)
 {
-	(void)end_pinned(f, error);
+	(void)end_pinned(f, error, &plainly);
 }
 
 /* Of a remote one only the executor knows whether it has started. */
@@ -216,10 +247,8 @@ static bool ask_to_stop(creel_future *f, uint64_t s)
 	return true;
 }
 
-int creel_future_cancel(creel_future *f)
+static int cancel(creel_future *f, const struct creel__cancelling *how)
 {
-	if (!f)
-		return -EINVAL;
 	if (creel__future_foreign(f))
 		return -EPERM;
 	/* [FUT-1] acquire: whoever is told that it is final sees the result, here and below; pairs
@@ -246,9 +275,14 @@ int creel_future_cancel(creel_future *f)
 			s = creel__load(&f->state, acquire);
 			/* [FUT-1] acquire: as above, for when it fails */
 		} else if (creel__cas(&f->state, &s, s | pin_of(s), acquire, acquire)) {
-			return end_pinned(f, NULL);
+			return end_pinned(f, NULL, how);
 		}
 	}
+}
+
+int creel_future_cancel(creel_future *f)
+{
+	return f ? cancel(f, &plainly) : -EINVAL;
 }
 
 int creel_future_kill(creel_future *f, int64_t grace_ns)
@@ -258,10 +292,13 @@ int creel_future_kill(creel_future *f, int64_t grace_ns)
 
 int creel__future_kill(creel_future *f, int64_t grace_ns)
 {
-	int rc = creel_future_cancel(f);
+	int rc = cancel(f, &(struct creel__cancelling){.kill = true, .grace_ns = grace_ns});
 	if (rc != CREEL_CANCEL_REQUESTED)
 		return rc;
 	uint64_t s = creel__load(&f->state, relaxed);
+	/* Its owner has been told. */
+	if (s & CREEL__OWNED && (s & CREEL__STATE) == CREEL__PENDING)
+		return rc;
 	for (;;) {
 		if ((s & CREEL__STATE) >= CREEL__FINISHED)
 			return CREEL_CANCEL_FINAL;

@@ -199,6 +199,7 @@ void creel__options_attach(creel_future *f, struct creel__options *options)
 	options->hook.notify = NULL;
 	options->cancelled = NULL;
 	options->times = NULL;
+	options->owner = NULL;
 	creel__store(&f->hooks, (uintptr_t)&options->hook, relaxed);
 	creel__store(&f->state, creel__load(&f->state, relaxed) | CREEL__OPTIONS, relaxed);
 }

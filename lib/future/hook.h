@@ -10,6 +10,7 @@
  *             last hook says whether there is a callback.
  * COMPLETION  Whoever makes a future final with HOOKED set takes the lock, tells the internal
  *             listeners (notify) under it, and then calls the callbacks in order with no lock held.
+ *             A link (future/link.h) is a listener that is called between the two, without a lock.
  *             A listener is added with the lock held and HOOKED set before that happens, or sees
  *             the future final. So a listener that finds its node unlinked while it holds the lock
  *             knows that it was told, and that the teller is through with it.
@@ -25,6 +26,7 @@ struct creel__hook {
 	void (*notify)(struct creel__hook *hook, creel_future *f);
 };
 
+struct creel__owner;
 struct creel__watched;
 
 /* What creel_submit_options asks for, and who watches: always the first hook. */
@@ -33,8 +35,9 @@ struct creel__options {
 	void (*arg_free)(void *arg, size_t size, void *arg_ctx);
 	void *arg_ctx;
 	int64_t limit_ns;
-	struct creel__watched *watched; /* future/watch.h; or NULL */
-	struct creel__times *times;     /* future/times.h: a reference; or NULL */
+	struct creel__watched *watched;   /* future/watch.h; or NULL */
+	struct creel__times *times;       /* future/times.h: a reference; or NULL */
+	const struct creel__owner *owner; /* of a task that is OWNED: future/owned.h */
 	int band;
 	const creel_error *cancelled; /* once it is: its error, which has the name; or NULL */
 	char name[];                  /* what it is called in errors */

@@ -42,6 +42,23 @@ void creel__callbacks_call(struct creel__deferred *d)
 	creel__thread_cancel_again(local->cancel_state);
 }
 
+static void drain(struct creel__local *local)
+{
+	local->draining = true;
+	run_deferred(local);
+	local->draining = false;
+	creel__thread_cancel_again(local->cancel_state);
+}
+
+void creel__callbacks_flush(void)
+{
+	struct creel__local *local = creel__self();
+	if (!local->deferred || creel__callbacks_nest(local))
+		return;
+	local->cancel_state = creel__thread_no_cancel();
+	drain(local);
+}
+
 void creel__callbacks_enter(void)
 {
 	struct creel__local *local = creel__self();
@@ -52,12 +69,8 @@ void creel__callbacks_enter(void)
 void creel__callbacks_leave(void)
 {
 	struct creel__local *local = creel__self();
-	if (--local->callbacks || local->draining)
-		return;
-	local->draining = true;
-	run_deferred(local);
-	local->draining = false;
-	creel__thread_cancel_again(local->cancel_state);
+	if (--local->callbacks == 0 && !local->draining)
+		drain(local);
 }
 
 void creel__destructors_enter(void)

@@ -38,8 +38,12 @@ static inline bool creel__callbacks_nest(const struct creel__local *local)
 /* Calls d->run(d): now, or when the callback that this thread is in has returned. */
 void creel__callbacks_call(struct creel__deferred *d);
 
-/* Calls d->run(d) when the callback that this thread is in has returned. */
+/* Calls d->run(d) when the callback that this thread is in has returned. Outside of callbacks:
+ * within creel__callbacks_flush(). */
 void creel__callbacks_defer(struct creel__deferred *d);
+
+/* Calls what was deferred, unless the thread is in a callback. */
+void creel__callbacks_flush(void);
 
 /* Around a destructor. */
 void creel__destructors_enter(void);

@@ -14,8 +14,9 @@ const creel_error *creel__future_peek_error(creel_future *f)
 	unsigned state = creel__future_peek(f);
 	if (state != CREEL__FAILED && state != CREEL__CANCELLED)
 		return NULL;
-	if (state == CREEL__FAILED)
-		return creel__result_get_error(f);
+	const creel_error *own = creel__result_get_error(f);
+	if (own)
+		return own;
 	/* A child leaves the lock of the hooks alone. */
 	const struct creel__options *options = creel__future_foreign(f) ? NULL
 									: creel__options_of(f);

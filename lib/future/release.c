@@ -23,6 +23,7 @@
 #include "future/future.h"
 #include "future/hook.h"
 #include "future/nest.h"
+#include "future/owned.h"
 #include "future/result.h"
 #include "future/times.h"
 #include "future/watch.h"
@@ -55,7 +56,8 @@ static void free_block(creel_future *f)
 static bool empty(creel_future *f)
 {
 	bool cancelled = creel__future_peek(f) == CREEL__CANCELLED;
-	if (cancelled || f->result_len < CREEL__RESULT_ERROR)
+	/* While it was PENDING its payload was the owner's, or the argument's. */
+	if (f->result_len <= CREEL__PAYLOAD || (cancelled && !creel__result_get_error(f)))
 		f->result_len = 0;
 	const creel_error *e = cancelled || f->result_len ? unhandled(f) : NULL;
 	if (f->result_len == 0 && !e)
@@ -190,15 +192,21 @@ creel_future *creel_future_ref(creel_future *f)
 	return f;
 }
 
+static const creel_error *abandoned(const creel_future *f)
+{
+	if (!(creel__load(&f->state, relaxed) & CREEL__OWNED))
+		return creel__error_make(CREEL_KIND_BROKEN, CREEL_EFAILED, NULL,
+					 "the promise was dropped before it was settled");
+	return creel__error_make(CREEL_KIND_BROKEN, CREEL_EFAILED, NULL,
+				 "%s was dropped, and only cancelling could have ended it",
+				 f->owner->what);
+}
+
 /* The last holder goes of one that nobody else can end, a promise or a timer without a time: its
  * callbacks hear of it. */
 static void abandon(creel_future *f)
 {
-	bool owned = creel__load(&f->state, relaxed) & CREEL__OWNED;
-	const char *why = owned ? "the timer was dropped, and only cancelling could have ended it"
-				: "the promise was dropped before it was settled";
-	creel__result_error(f,
-			    creel__error_make(CREEL_KIND_BROKEN, CREEL_EFAILED, NULL, "%s", why));
+	creel__result_error(f, abandoned(f));
 	/* Nobody else has it: its count stays one, for settle() to drop. */
 	creel__or(&f->state, CREEL__READ, relaxed);
 	creel__future_settle(f, CREEL__FAILED, 1);

@@ -6,6 +6,11 @@
  * argument of up to 32 bytes, a pointer to a larger one, then what is left for the result, at least
  * enough for a pointer. The result is written while the task runs and read when the state is final;
  * the state word orders the two.
+ *
+ * PASSED ON  A future may end as another one did. It then refers to that one and has no copy. That
+ * one has its result itself: a chain of futures that end as the one before refers to the first.
+ *
+ * CIRCLE  future/release.c: with such a result goes a reference, perhaps the last one; no deeper
  */
 #include "future/result.h"
 #include "base/alloc.h"
@@ -63,14 +68,31 @@ void creel__box_free(struct creel__box *box, uint16_t generation)
 	creel__free(box);
 }
 
+/* The future that the result is of: its own, or another one. */
+static creel_future *source_of(creel_future *f)
+{
+	return f->result_len == CREEL__RESULT_OF ? *(creel_future **)result_place(f) : f;
+}
+
 void creel__result_clear(creel_future *f)
 {
 	struct creel__box *box = creel__result_box(f);
+	creel_future *source = source_of(f);
 	if (f->result_len == CREEL__RESULT_ERROR)
 		creel__error_unref(creel__result_get_error(f));
 	f->result_len = 0;
 	if (box)
 		creel__box_free(box, f->generation);
+	if (source != f)
+		creel_future_unref(source);
+}
+
+void creel__result_refer(creel_future *f, creel_future *source)
+{
+	creel_future *first = creel_future_ref(source_of(source));
+	creel__result_clear(f);
+	*(creel_future **)result_place(f) = first;
+	f->result_len = CREEL__RESULT_OF;
 }
 
 struct creel__box *creel__result_box(creel_future *f)
@@ -159,6 +181,7 @@ int creel__result_copy(creel_future *f, const void *data, size_t size)
 
 creel_buffer *creel__result_buffer(creel_future *f)
 {
+	f = source_of(f);
 	return f->result_len == CREEL__RESULT_BOX ? &box_of(f)->buffer : NULL;
 }
 
@@ -176,6 +199,7 @@ int creel__result_move(creel_future *f, creel_buffer buffer)
 
 void creel__result_look(creel_future *f, const void **ret_data, size_t *ret_size)
 {
+	f = source_of(f);
 	if (f->result_len == CREEL__RESULT_BOX) {
 		*ret_size = box_of(f)->buffer.size;
 		*ret_data = *ret_size ? box_of(f)->buffer.data : NULL;
@@ -200,8 +224,36 @@ static void free_box(void *data, size_t size, void *ctx)
 	creel__free(ctx);
 }
 
+static int take_copy(creel_future *f, creel_buffer *ret_buffer)
+{
+	const void *data;
+	size_t size;
+	creel__result_look(f, &data, &size);
+	void *copy = size ? creel__malloc_data(size) : NULL;
+	if (!copy && size)
+		return -ENOMEM;
+	if (copy)
+		memcpy(copy, data, size);
+	*ret_buffer = (creel_buffer){.data = copy, .size = size, .free = copy ? free_copy : NULL};
+	return 0;
+}
+
+/* One that was passed on: others may use it as well. */
+static int take_passed(creel_future *f, creel_buffer *ret_buffer)
+{
+	creel_future *source = source_of(f);
+	/* [FUT-3] acquire: as in creel_future_take() */
+	bool sole = creel__future_is_sole(creel__load(&source->state, acquire));
+	int rc = sole ? creel__result_take(source, ret_buffer) : take_copy(source, ret_buffer);
+	if (rc == 0)
+		creel__result_clear(f);
+	return rc;
+}
+
 int creel__result_take(creel_future *f, creel_buffer *ret_buffer)
 {
+	if (f->result_len == CREEL__RESULT_OF)
+		return take_passed(f, ret_buffer);
 	if (f->result_len == CREEL__RESULT_BOX) {
 		struct creel__box *box = box_of(f);
 		*ret_buffer = box->buffer;
@@ -212,13 +264,9 @@ int creel__result_take(creel_future *f, creel_buffer *ret_buffer)
 			creel__free(box);
 		}
 	} else {
-		void *copy = f->result_len ? creel__malloc_data(f->result_len) : NULL;
-		if (!copy && f->result_len)
-			return -ENOMEM;
-		if (copy)
-			memcpy(copy, result_place(f), f->result_len);
-		*ret_buffer = (creel_buffer){
-			.data = copy, .size = f->result_len, .free = copy ? free_copy : NULL};
+		int rc = take_copy(f, ret_buffer);
+		if (rc)
+			return rc;
 	}
 	f->result_len = 0;
 	return 0;

@@ -35,10 +35,13 @@ void *creel__result_reserve(creel_future *f, size_t size);
 int creel__result_move(creel_future *f, creel_buffer buffer);
 void creel__result_error(creel_future *f, const creel_error *error); /* takes over the reference */
 void creel__result_set_box(creel_future *f, struct creel__box *box); /* takes over the box */
+/* The result of source, which is FINISHED: not copied; f gets a reference to where it stands. */
+void creel__result_refer(creel_future *f, creel_future *source);
 void creel__result_clear(creel_future *f);
 bool creel__result_calls(creel_future *f); /* whether creel__result_clear() calls a function */
 void creel__result_look(creel_future *f, const void **ret_data, size_t *ret_size);
-/* Moves the result out, for whoever has the sole reference of a user. 0, -ENOMEM. */
+/* Moves the result out, for whoever has the sole reference of a user; copies one that was passed on
+ * and has other holders. 0, -ENOMEM. */
 int creel__result_take(creel_future *f, creel_buffer *ret_buffer);
 /* The buffer that the result is in; NULL if it is none. */
 creel_buffer *creel__result_buffer(creel_future *f);

@@ -3,6 +3,7 @@
 #include "future/times.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "future/owned.h"
 
 static int64_t after(int64_t now, int64_t ns)
 {
@@ -84,3 +85,18 @@ void creel__undue_take(creel_executor *ex, struct creel__times *times)
 	creel__executor_keep(ex);
 	creel__lock_release(&ex->undue_lock);
 }
+
+static enum creel__withdrawn withdraw(creel_future *f)
+{
+	creel__undue_take(f->executor, creel__times_of(f));
+	return CREEL__WITHDRAWN;
+}
+
+static void cancelled(creel_future *f, const struct creel__cancelling *how)
+{
+	(void)how;
+	creel__executor_unkeep(f->executor);
+}
+
+const struct creel__owner creel__undue_owner = {
+	.what = "the task", .withdraw = withdraw, .cancelled = cancelled};

@@ -88,6 +88,9 @@ bool creel__times_in_hand(struct creel__times *times);
 /* Takes a task off the list of those that are not due. The executor is kept from then on. */
 void creel__undue_take(creel_executor *ex, struct creel__times *times);
 
+/* The owner of a task that is not due: that list. */
+extern const struct creel__owner creel__undue_owner;
+
 /* expire.c */
 /* With the lock held: sets the timer. 0, CREEL__TIMER_DUE, or why it cannot be set. */
 int creel__times_set_expiry_locked(struct creel__times *times);

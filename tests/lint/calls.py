@@ -25,7 +25,9 @@ OWN = {
     'dispose': 'future/callback.c: its memory',
     'again': 'exec/due.c: the next run of a periodic task',
     'end': 'time/clock.c: what a timer is for',
-    'withdraw': 'future/cancel.c: a timer, off its clock',
+    'withdraw': 'future/cancel.c: an owner, off whose structure a future goes',
+    'cancelled': 'future/cancel.c: an owner, which hears of it',
+    'ended': 'future/link.c: what hangs on a future',
     'alone': 'exec/loop_pool.c: the invitation of helpers',
     'end_dying': 'future/nest.c: what ends a future that had to wait',
 }

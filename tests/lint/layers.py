@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Who includes whom: base <- sync <- time <- future <- exec <- {threads, procs}, and no circles.
+"""Who includes whom: base <- sync <- time <- future <- exec <- {compose, threads, procs}, and no circles.
 
 A file of the library includes its own layer, lower layers and public headers, never upwards;
-threads/ and procs/ never meet. Public headers include public headers only, and no <stdatomic.h>,
+compose/, threads/ and procs/ never meet. Public headers include public headers only, and no <stdatomic.h>,
 which C++ does not have.
 """
 
@@ -10,7 +10,8 @@ import os
 
 import lint
 
-RANK = {'base': 0, 'sync': 1, 'time': 2, 'future': 3, 'exec': 4, 'threads': 5, 'procs': 5}
+RANK = {'base': 0, 'sync': 1, 'time': 2, 'future': 3, 'exec': 4, 'compose': 5, 'threads': 5,
+        'procs': 5}
 
 
 def resolve(root, path, name):

@@ -238,14 +238,27 @@ BUGS = {
         'if (is_manual(clock) && clock->advancing && !fail_all_locked(clock))'),
     # A timer whose time has come ends although it is being cancelled.
     'ends what is cancelled': (
-        'future/after.c',
-        'if ((s & CREEL__STATE) != CREEL__PENDING) {',
-        'if ((s & CREEL__STATE) >= CREEL__FINISHED) {'),
+        'future/owned.c',
+        'if ((s & CREEL__STATE) != CREEL__PENDING)',
+        'if ((s & CREEL__STATE) >= CREEL__FINISHED)'),
+    # Whoever removes a link finds the input gone.
+    'leaves the remover nothing': (
+        'future/link.c',
+        'creel_future_ref(f);\n'
+        '\t/* Relaxed: the lock orders the rest. */\n'
+        '\tif (creel__cas(&link->claim, &linked, TOLD, relaxed, relaxed))\n',
+        'if (creel__cas(&link->claim, &linked, TOLD, relaxed, relaxed))\n'
+        '\t\tcreel_future_ref(f),\n'),
+    # A link is called and removed.
+    'removes what was told': (
+        'future/link.c',
+        'if (!creel__cas(&link->claim, &linked, REMOVING, relaxed, relaxed))\n\t\treturn false;',
+        '(void)linked;'),
     # The clock keeps its reference to a timer that somebody else ended.
     'keeps what was cancelled': (
         'future/after.c',
-        '\t\t\tcreel_future_unref(f);\n\t\t\treturn false;',
-        '\t\t\treturn false;'),
+        '\t\tcreel_future_unref(f);\n\t\treturn false;',
+        '\t\treturn false;'),
     # What was read and what is taken are not one step.
     'takes without a swap': (
         'threads/queues.c',
