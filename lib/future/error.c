@@ -20,10 +20,18 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The causes behind the first one. */
+struct more_causes {
+	size_t n;
+	const creel_error *at[]; /* references */
+};
+
 struct creel__error {
 	creel_error shown;          /* first: a creel_error is its box */
 	_Atomic(uint32_t) refs;     /* 0: static */
 	const creel_error *beneath; /* a reference, or NULL */
+	struct more_causes *more;   /* or NULL */
+	struct creel__error *dead;  /* the next one that is to be freed */
 	struct creel__unhandled unhandled;
 	char task[CREEL__NAME_MAX];
 };
@@ -274,6 +282,25 @@ void creel__error_set_cause(const creel_error *e, const creel_error *cause)
 		box_of(e)->beneath = cause;
 }
 
+/* Without memory for them all only the first one is kept. */
+void creel__error_set_causes(const creel_error *e, const creel_error *const *causes, size_t n)
+{
+	struct more_causes *more = NULL;
+	if (n > 1 && !is_static(e))
+		more = creel__malloc(sizeof *more + (n - 1) * sizeof *causes);
+	for (size_t i = 1; i < n; i++)
+		if (more)
+			more->at[i - 1] = causes[i];
+		else
+			creel__error_unref(causes[i]);
+	if (more) {
+		more->n = n - 1;
+		box_of(e)->more = more;
+	}
+	if (n)
+		creel__error_set_cause(e, causes[0]);
+}
+
 void creel__error_set_death(const creel_error *e, int64_t pid, int signal, int exit_status)
 {
 	if (is_static(e))
@@ -302,7 +329,8 @@ const creel_error *creel__error_ref(const creel_error *e)
 	return e;
 }
 
-void creel__error_unref(const creel_error *e)
+/* Drops a reference. The last one: it goes on the list of those that are to be freed. */
+static void drop(const creel_error *e, struct creel__error **dead)
 {
 	if (!e || is_static(e))
 		return;
@@ -310,13 +338,32 @@ void creel__error_unref(const creel_error *e)
 	 * other threads, release in the earlier ones and acquire in the last */
 	if (creel__sub(&box_of(e)->refs, 1, acq_rel) > 1)
 		return;
-	creel__error_unref(box_of(e)->beneath);
-	creel__free(box_of(e));
+	box_of(e)->dead = *dead;
+	*dead = box_of(e);
+}
+
+/* Causes have causes: a list, for constant stack. */
+void creel__error_unref(const creel_error *e)
+{
+	struct creel__error *dead = NULL;
+	drop(e, &dead);
+	while (dead) {
+		struct creel__error *box = dead;
+		dead = box->dead;
+		drop(box->beneath, &dead);
+		for (size_t i = 0; box->more && i < box->more->n; i++)
+			drop(box->more->at[i], &dead);
+		creel__free(box->more);
+		creel__free(box);
+	}
 }
 
 const creel_error *creel_error_cause(const creel_error *e, size_t i)
 {
-	return e && i == 0 ? box_of(e)->beneath : NULL;
+	if (!e || i == 0)
+		return e ? box_of(e)->beneath : NULL;
+	const struct more_causes *more = box_of(e)->more;
+	return more && i <= more->n ? more->at[i - 1] : NULL;
 }
 
 const char *creel_kind_name(int kind)

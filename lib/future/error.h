@@ -71,6 +71,8 @@ void creel__error_set_kind(const creel_error *e, int kind);
  * reference). Both before it is published; static errors take neither. */
 void creel__error_set_unhandled(const creel_error *e, struct creel__unhandled unhandled);
 void creel__error_set_cause(const creel_error *e, const creel_error *cause);
+/* The same with several causes, in their order. */
+void creel__error_set_causes(const creel_error *e, const creel_error *const *causes, size_t n);
 void creel__error_tell(const creel_error *e);
 
 /* The process that died; before it is published. */

@@ -161,3 +161,48 @@ CT_TEST(error, a_reserve_that_was_dropped_is_gone, CT_NO_BLOCKS)
 	creel__error_drop_reserve();
 	ct_int(ct_live_blocks(), before);
 }
+
+static const creel_error *numbered(int code)
+{
+	return creel__error_make(CREEL_KIND_FAILED, code, NULL, "number %d", code);
+}
+
+CT_TEST(error, may_have_several_causes, 0)
+{
+	long before = ct_live_blocks();
+	const creel_error *causes[] = {numbered(1), numbered(2), numbered(3)};
+	const creel_error *e = numbered(9);
+	creel__error_set_causes(e, causes, 3);
+	for (size_t i = 0; i < 3; i++)
+		ct_assert(creel_error_cause(e, i) == causes[i]);
+	ct_assert(creel_error_cause(e, 3) == NULL && creel_error_cause(e, SIZE_MAX) == NULL);
+	creel__error_unref(e);
+	const creel_error *others[] = {numbered(1), numbered(2)};
+	creel__error_set_causes(creel__error_static(CREEL_KIND_FAILED), others, 2);
+	ct_int(ct_live_blocks(), before);
+}
+
+CT_TEST(error, without_memory_for_all_causes_the_first_one_stays, 0)
+{
+	long before = ct_live_blocks();
+	const creel_error *causes[] = {numbered(1), numbered(2)};
+	const creel_error *e = numbered(9);
+	ct_fault_arm(CT_FAULT_MEMORY, 1, true);
+	creel__error_set_causes(e, causes, 2);
+	ct_fault_off();
+	ct_assert(creel_error_cause(e, 0) == causes[0] && creel_error_cause(e, 1) == NULL);
+	creel__error_unref(e);
+	ct_int(ct_live_blocks(), before);
+}
+
+/* Each is the cause of the next: freeing them takes the stack of one. */
+CT_TEST(error, chains_of_causes_are_freed_in_constant_stack, 0)
+{
+	const creel_error *e = NULL;
+	for (int i = 0; i < 200000; i++) {
+		const creel_error *causes[] = {e, numbered(2)};
+		e = numbered(i);
+		creel__error_set_causes(e, causes, 2);
+	}
+	creel__error_unref(e);
+}
