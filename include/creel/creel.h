@@ -4,6 +4,7 @@
 #define CREEL_CREEL_H
 
 #include <creel/base.h>
+#include <creel/channel.h>
 #include <creel/clock.h>
 #include <creel/error.h>
 #include <creel/executor.h>

@@ -21,7 +21,8 @@ typedef enum creel_kind {
 	CREEL_KIND_EXITED,           /* the task ended its thread or process */
 	CREEL_KIND_NO_MEMORY,        /* no memory for the task, its result, or its error */
 	CREEL_KIND_NOT_TRANSFERABLE, /* the workers cannot have this function or pointer */
-	CREEL_KIND_BROKEN            /* the executor is broken: creel_executor_error() */
+	CREEL_KIND_BROKEN,           /* the executor is broken: creel_executor_error() */
+	CREEL_KIND_CLOSED            /* a channel has come to its end; no hook is told */
 } creel_kind;
 
 /*

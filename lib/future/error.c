@@ -61,6 +61,8 @@ static struct creel__error statics[] = {
 	STATIC_ERROR(CREEL_KIND_NOT_TRANSFERABLE, -ENOEXEC, ENOEXEC,
 		     "the workers do not have this function or pointer"),
 	STATIC_ERROR(CREEL_KIND_BROKEN, CREEL_EFAILED, 0, "the executor is broken"),
+	STATIC_ERROR(CREEL_KIND_CLOSED, CREEL_EMPTY, 0,
+		     "the channel is closed, and everything in it was taken"),
 };
 
 #define KINDS ((int)(sizeof statics / sizeof statics[0]))
@@ -371,6 +373,6 @@ const char *creel_kind_name(int kind)
 	static const char *const names[] = {
 		"none",          "failed",           "cancelled",   "timed out", "expired",
 		"rejected",      "shut down",        "worker died", "killed",    "exited",
-		"out of memory", "not transferable", "broken"};
+		"out of memory", "not transferable", "broken",      "closed"};
 	return kind >= 0 && kind < (int)(sizeof names / sizeof names[0]) ? names[kind] : "unknown";
 }

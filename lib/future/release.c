@@ -40,7 +40,10 @@ static const creel_error *unhandled(creel_future *f)
 		e = creel__result_get_error(f);
 	else if ((s & CREEL__STATE) == CREEL__CANCELLED && s & CREEL__OPTIONS)
 		e = creel__options_of(f)->cancelled;
-	return e && !(s & CREEL__READ) && e->kind != CREEL_KIND_CANCELLED ? e : NULL;
+	return e && !(s & CREEL__READ) && e->kind != CREEL_KIND_CANCELLED &&
+			       e->kind != CREEL_KIND_CLOSED
+		       ? e
+		       : NULL;
 }
 
 /* Nobody else has the block: frees what is left of it. */

@@ -22,9 +22,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { BOX_HEAD = 64 }; /* what creel_return_reserve() gives is 64-byte aligned */
-
-_Static_assert(sizeof(struct creel__box) <= BOX_HEAD, "the data starts behind the box");
+_Static_assert(sizeof(struct creel__box) <= CREEL__BOX_HEAD, "the data starts behind the box");
 
 static size_t result_offset(const creel_future *f)
 {
@@ -126,7 +124,7 @@ struct creel__box *creel__box_new(const creel_future *f, const void *data, size_
 	const struct creel__result_space *space = creel__self()->results;
 	if (space && space->of != f)
 		space = NULL;
-	struct creel__box *box = creel__malloc_aligned(64, BOX_HEAD + (space ? 0 : size));
+	struct creel__box *box = creel__malloc_aligned(64, CREEL__BOX_HEAD + (space ? 0 : size));
 	if (!box)
 		return NULL;
 	box->own = !space;
@@ -138,7 +136,8 @@ struct creel__box *creel__box_new(const creel_future *f, const void *data, size_
 			return NULL;
 		}
 	} else {
-		box->buffer = (creel_buffer){.data = (unsigned char *)box + BOX_HEAD, .size = size};
+		box->buffer = (creel_buffer){.data = (unsigned char *)box + CREEL__BOX_HEAD,
+					     .size = size};
 	}
 	if (data)
 		memcpy(box->buffer.data, data, size);

@@ -7,6 +7,10 @@
 #include "future/error.h"
 #include <creel/future.h>
 
+/* Where the data stands in a box that it is in one piece with: what creel_return_reserve() gives is
+ * 64-byte aligned. */
+enum { CREEL__BOX_HEAD = 64 };
+
 /* A result that does not fit in the block. */
 struct creel__box {
 	creel_buffer buffer;

@@ -213,6 +213,31 @@ static void refuses_promise(creel_future *promise)
 	refuses_future(promise);
 }
 
+static void refuses_channel(creel_channel *ch)
+{
+	long value = 77;
+	creel_buffer buffer = {.data = &value, .size = sizeof value, .free = never_free};
+	REFUSED(creel_channel_put_by, ch, &value, sizeof value, CREEL_FOREVER);
+	REFUSED(creel_channel_put_move_by, ch, buffer, CREEL_FOREVER);
+	REFUSED(creel_channel_get_by, ch, CREEL_FOREVER, &value, sizeof value);
+	REFUSED(creel_channel_take_by, ch, CREEL_FOREVER, &buffer);
+	REFUSED(creel_channel_try_put, ch, &value, sizeof value);
+	REFUSED(creel_channel_try_put_move, ch, buffer);
+	REFUSED(creel_channel_try_get, ch, &value, sizeof value);
+	REFUSED(creel_channel_close, ch, NULL);
+	REFUSED(creel_channel_cancel, ch);
+	failed_with_eperm(IGNORED(creel_channel_put, ch, &value, sizeof value));
+	failed_with_eperm(IGNORED(creel_channel_get, ch));
+	/* The child's own buffer, which it gave away. */
+	buffer.free = NULL;
+	failed_with_eperm(IGNORED(creel_channel_put_move, ch, buffer));
+	GIVES(NULL, creel_channel_error, ch);
+	GIVES(ch, creel_channel_ref, ch);
+	IGNORED(creel_channel_unref, ch);
+	IGNORED(creel_channel_unref, ch);
+	CHILD(value == 77);
+}
+
 static void refuses_queue(creel_queue *q, int fd)
 {
 	creel_future *taken = NULL, *f = creel_promise_new();
@@ -365,6 +390,41 @@ CORE_CASE(c23_a_child_is_refused_promises_and_queues_of_the_parents)
 	creel_future_unref(cancelled);
 	creel_queue_unref(q);
 	creel_queue_unref(held);
+}
+
+/* A child frees no item, and ends no get or put, that is the parent's. */
+CORE_CASE(c23_a_child_is_refused_channels_of_the_parents)
+{
+	long value = 5;
+	creel_buffer buffer = {.data = &value, .size = sizeof value, .free = never_free};
+	creel_channel *full = creel_channel_new(&(creel_channel_options){.capacity = 1});
+	creel_channel *empty = creel_channel_new(NULL);
+	creel_future *put[2], *get = creel_channel_get(empty);
+	put[0] = creel_channel_put_move(full, buffer);
+	put[1] = creel_channel_put_move(full, buffer);
+	pid_t child = fork_guarded();
+	if (child == 0) {
+		refuses_channel(full);
+		refuses_channel(empty);
+		refuses_future(put[1]);
+		refuses_future(get);
+		/* One of its own serves it. */
+		creel_channel *own = creel_channel_new(NULL);
+		CHILD(creel_channel_try_put(own, &value, sizeof value) == CREEL_FULL);
+		creel_channel_unref(own);
+		_exit(0);
+	}
+	ct_int(status_of(child), 0);
+	for (int i = 0; i < 2; i++) {
+		ct_int(creel_channel_take_by(full, CREEL_NOW, &buffer), 0);
+		ct_assert(buffer.data == &value);
+		ct_int(ct_outcome(put[i]), 0);
+		creel_future_unref(put[i]);
+	}
+	ct_int(creel_channel_try_put(empty, &value, sizeof value), 0);
+	ct_int(ct_long_drop(get), 5);
+	creel_channel_unref(full);
+	creel_channel_unref(empty);
 }
 
 /* Every call on a clock. It shows its time still: that of the fork. */

@@ -362,7 +362,7 @@ CORE_CASE(c07_a_long_message_is_whole_or_says_that_it_was_cut)
 
 CORE_CASE(bad_failing_a_promise_with_nonsense_is_refused)
 {
-	static const int kinds[] = {CREEL_KIND_NONE, -1, CREEL_KIND_BROKEN + 1, 12345};
+	static const int kinds[] = {CREEL_KIND_NONE, -1, CREEL_KIND_CLOSED + 1, 12345};
 	const char *volatile no_format = NULL; /* the compiler would warn */
 	creel_future *p = creel_promise_new();
 	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)

@@ -602,6 +602,33 @@ BUGS = {
         'procs/death.c',
         'if (w->gone || place->collecting || place->kill_kind ||',
         'if (place->kill_kind ||'),
+    # An item goes to a get that is being cancelled, or is taken from a put that is: lost, or doubled.
+    'gives to a cancelled get': (
+        'compose/channel_step.c',
+        'if (!waiter->blocked && !creel__owned_claim(future_of(waiter)))',
+        'if (!waiter->blocked && !creel__owned_claim(future_of(waiter)) && false)'),
+    # A thread whose deadline has passed goes, although somebody has given it an item, or taken its own.
+    'takes back what was taken': (
+        'compose/channel_wait.c',
+        'bool linked = waiter->channel;',
+        'bool linked = true;'),
+    # The thread that waited does not see what it was given.
+    'hands over relaxed': (
+        'compose/channel_step.c',
+        'creel__store(&blocked->done, 1, release);',
+        'creel__store(&blocked->done, 1, relaxed);'),
+    # The thread that waits may go before it has its item.
+    'wakes before it gives': (
+        'compose/channel_step.c',
+        '*blocked_of(to)->item = *item;\n\t\twake(blocked_of(to), 0);',
+        'struct creel__item *there = blocked_of(to)->item;\n'
+        '\t\twake(blocked_of(to), 0);\n\t\t*there = *item;'),
+    # The last user goes while a get is being cancelled: its canceller uses the channel.
+    'frees beneath a canceller': (
+        'compose/channel_step.c',
+        'bool gone = ch->dead && creel__list_is_empty(&ch->gets) && '
+        'creel__list_is_empty(&ch->puts);',
+        'bool gone = ch->dead;'),
 }
 
 

@@ -59,7 +59,7 @@ CT_TEST(code, codes_of_creel_are_no_errno, 0)
 
 CT_TEST(kind, every_kind_has_a_name_of_its_own, 0)
 {
-	for (int i = CREEL_KIND_NONE; i <= CREEL_KIND_BROKEN; i++) {
+	for (int i = CREEL_KIND_NONE; i <= CREEL_KIND_CLOSED; i++) {
 		ct_assert(strcmp(creel_kind_name(i), "unknown") != 0);
 		for (int j = CREEL_KIND_NONE; j < i; j++)
 			ct_assert(strcmp(creel_kind_name(i), creel_kind_name(j)) != 0);
@@ -71,7 +71,7 @@ CT_TEST(kind, every_kind_has_a_name_of_its_own, 0)
 CT_TEST(kind, what_is_no_kind_is_unknown, 0)
 {
 	ct_text(creel_kind_name(-1), "unknown");
-	ct_text(creel_kind_name(CREEL_KIND_BROKEN + 1), "unknown");
+	ct_text(creel_kind_name(CREEL_KIND_CLOSED + 1), "unknown");
 	ct_text(creel_kind_name(INT_MAX), "unknown");
 	ct_text(creel_kind_name(INT_MIN), "unknown");
 }

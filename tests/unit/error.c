@@ -108,7 +108,7 @@ CT_TEST(error, tells_whom_it_was_told_to, 0)
 
 CT_TEST(error, there_is_a_static_one_of_each_kind, 0)
 {
-	for (int kind = CREEL_KIND_FAILED; kind <= CREEL_KIND_BROKEN; kind++) {
+	for (int kind = CREEL_KIND_FAILED; kind <= CREEL_KIND_CLOSED; kind++) {
 		const creel_error *e = creel__error_static(kind);
 		ct_int(e->kind, kind);
 		ct_assert(e->code != 0 && e->task && *e->message);
