@@ -26,7 +26,7 @@
  *             the lock has been given up: that may run callbacks, which may use the channel, drop
  *             it, or fork.
  * HANDING     A thread that waits and finds its waiter unlinked when its deadline has passed was
- *             claimed: it waits for `done`, which is a copy away.
+ *             claimed: it waits until that one is DONE, which is a copy away.
  * END         The last reference of a user ends all waiters. A waiter that is being cancelled keeps
  *             the channel's memory: whoever finds the channel DEAD and both lists empty, with the
  *             lock held, frees it.
@@ -62,13 +62,19 @@ struct creel__waiter {
 
 _Static_assert(sizeof(struct creel__waiter) <= CREEL__PAYLOAD, "a waiter fits in a block");
 
-/* A thread that waits. */
+/* A thread that waits looks for a moment whether it is done, before it sleeps. */
+enum {
+	CREEL__BLOCKED_LOOKS,
+	CREEL__BLOCKED_SLEEPS,
+	CREEL__BLOCKED_DONE, /* it may go */
+};
+
 struct creel__blocked {
 	struct creel__waiter waiter;
 	struct creel__item *item; /* where it is, or where it goes */
 	size_t wanted;            /* a get: of which size, or CREEL__ANY_SIZE */
 	int rc;
-	_Atomic(uint32_t) done; /* the thread may go */
+	_Atomic(uint32_t) state;
 };
 
 struct creel_channel {

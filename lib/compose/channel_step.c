@@ -40,9 +40,9 @@ static void wake(struct creel__blocked *blocked, int rc)
 {
 	blocked->rc = rc;
 	/* [CHAN-2] release: we are through with the waiter's stack; pairs with the acquires in
-	 * creel__channel_block() */
-	creel__store(&blocked->done, 1, release);
-	creel__unpark_all(&blocked->done);
+	 * compose/channel_wait.c */
+	if (creel__xchg(&blocked->state, CREEL__BLOCKED_DONE, release) == CREEL__BLOCKED_SLEEPS)
+		creel__unpark_all(&blocked->state);
 }
 
 static void unlink_waiter(struct creel__waiter *waiter)
