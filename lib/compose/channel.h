@@ -26,7 +26,7 @@
  *             the lock has been given up: that may run callbacks, which may use the channel, drop
  *             it, or fork.
  * HANDING     A thread that waits and finds its waiter unlinked when its deadline has passed was
- *             claimed: it waits until that one is DONE, which is a copy away.
+ *             claimed: it waits until it is `done`, which is a copy away.
  * END         The last reference of a user ends all waiters. A waiter that is being cancelled keeps
  *             the channel's memory: whoever finds the channel DEAD and both lists empty, with the
  *             lock held, frees it.
@@ -62,19 +62,13 @@ struct creel__waiter {
 
 _Static_assert(sizeof(struct creel__waiter) <= CREEL__PAYLOAD, "a waiter fits in a block");
 
-/* A thread that waits looks for a moment whether it is done, before it sleeps. */
-enum {
-	CREEL__BLOCKED_LOOKS,
-	CREEL__BLOCKED_SLEEPS,
-	CREEL__BLOCKED_DONE, /* it may go */
-};
-
+/* A thread that waits. */
 struct creel__blocked {
 	struct creel__waiter waiter;
 	struct creel__item *item; /* where it is, or where it goes */
 	size_t wanted;            /* a get: of which size, or CREEL__ANY_SIZE */
 	int rc;
-	_Atomic(uint32_t) state;
+	_Atomic(uint32_t) done; /* it may go */
 };
 
 struct creel_channel {
@@ -105,6 +99,15 @@ static inline void creel__passing_init(struct creel__passing *passing)
 /* 0, or what every call on such a channel returns. */
 int creel__channel_check(const creel_channel *ch);
 
+/* With the lock held, the common case: a small item, there is room, and nobody waits for it. False:
+ * nothing has happened. */
+bool creel__channel_store_locked(creel_channel *ch, const void *data, size_t size);
+
+/* With the lock held, the same for a get: the first item, if it is small, of that size, and no put
+ * waits for its place. Its bytes are in the ring until the lock is given up. NULL: nothing has
+ * happened. */
+const struct creel__item *creel__channel_fetch_locked(creel_channel *ch, size_t wanted);
+
 /* With the lock held. 0, CREEL_FULL, -EPIPE, -ESHUTDOWN: unless 0, nothing has happened. If
  * passing->to is set, the item is still in the caller's hands. */
 int creel__channel_put_locked(creel_channel *ch, const struct creel__item *item,
@@ -123,7 +126,7 @@ const creel_error *creel__channel_end_error_locked(const creel_channel *ch);
 void creel__channel_end_locked(creel_channel *ch, const creel_error *gets, int rc,
 			       const creel_error *puts, struct creel__passing *passing);
 
-/* With the lock held: puts a future's waiter at the end of a list; the future is shared then. */
+/* With the lock held: puts a waiter at the end of a list; a future is shared then. */
 void creel__channel_wait_locked(creel_channel *ch, struct creel__list *list,
 				struct creel__waiter *waiter);
 
@@ -146,7 +149,7 @@ void creel__channel_unlock(creel_channel *ch);
 /* The owner of the futures of gets and puts. */
 extern const struct creel__owner creel__channel_owner;
 
-/* A new future that the channel may keep, with an empty waiter. NULL without memory. */
+/* A new future that the channel may keep. NULL without memory. */
 creel_future *creel__channel_future(void);
 
 /* Nobody else knows it: makes it final. */

@@ -5,6 +5,33 @@
 #include "future/future.h"
 #include "sync/fork.h"
 #include <errno.h>
+#include <string.h>
+
+/* With the lock held. The item becomes the result of f, or f waits for one, or fails: the state
+ * that it is in. */
+static unsigned get_locked(creel_channel *ch, creel_future *f, struct creel__passing *passing)
+{
+	const struct creel__item *first = creel__channel_fetch_locked(ch, CREEL__ANY_SIZE);
+	if (first) {
+		(void)creel__result_copy(f, first->bytes, first->length);
+		return CREEL__FINISHED;
+	}
+	struct creel__item item;
+	int rc = creel__channel_get_locked(ch, CREEL__ANY_SIZE, &item, passing);
+	if (rc == 0) {
+		creel__item_settle(&item, f);
+		return CREEL__FINISHED;
+	}
+	if (rc == -ETIMEDOUT) {
+		struct creel__waiter *waiter = creel__owned_state(f);
+		waiter->length = 0;
+		waiter->blocked = false;
+		creel__channel_wait_locked(ch, &ch->gets, waiter);
+		return CREEL__PENDING;
+	}
+	creel__result_error(f, creel__channel_end_error_locked(ch));
+	return CREEL__FAILED;
+}
 
 creel_future *creel_channel_get(creel_channel *ch)
 {
@@ -14,24 +41,15 @@ creel_future *creel_channel_get(creel_channel *ch)
 	if (!f)
 		return creel__channel_refuse(ch, call, rc ? rc : -ENOMEM, 0);
 	struct creel__passing passing;
-	struct creel__item item;
-	const creel_error *end = NULL;
 	creel__passing_init(&passing);
 	uint16_t generation = ch->generation;
 	creel__lock_acquire(&ch->lock);
-	rc = creel__channel_get_locked(ch, CREEL__ANY_SIZE, &item, &passing);
-	if (rc == -ETIMEDOUT)
-		creel__channel_wait_locked(ch, &ch->gets, creel__owned_state(f));
-	else if (rc)
-		end = creel__channel_end_error_locked(ch);
+	unsigned state = get_locked(ch, f, &passing);
 	creel__lock_release(&ch->lock);
-	if (rc == -ETIMEDOUT)
+	/* One that waits is shared already. */
+	if (state == CREEL__PENDING)
 		return f;
-	if (rc)
-		creel__result_error(f, end);
-	else
-		creel__item_settle(&item, f);
-	creel__channel_born(f, rc ? CREEL__FAILED : CREEL__FINISHED);
+	creel__channel_born(f, state);
 	(void)creel__channel_pass(generation, &passing, NULL);
 	return f;
 }
@@ -56,14 +74,26 @@ static int get_by(creel_channel *ch, creel_deadline deadline, size_t wanted,
 	return may ? may : rc;
 }
 
+/* The common case, with one copy. */
+static bool fetch(creel_channel *ch, void *ret, size_t size)
+{
+	creel__lock_acquire(&ch->lock);
+	const struct creel__item *first = creel__channel_fetch_locked(ch, size);
+	if (first && size)
+		memcpy(ret, first->bytes, size);
+	creel__lock_release(&ch->lock);
+	return first;
+}
+
 int creel_channel_get_by(creel_channel *ch, creel_deadline deadline, void *ret, size_t size)
 {
 	struct creel__item item;
 	int rc = creel__channel_check(ch);
 	if (rc == 0)
 		rc = creel__channel_check_data(ret, size);
-	if (rc == 0)
-		rc = get_by(ch, deadline, size, &item);
+	if (rc || fetch(ch, ret, size))
+		return rc;
+	rc = get_by(ch, deadline, size, &item);
 	if (rc)
 		return rc;
 	uint16_t generation = creel__fork_generation();

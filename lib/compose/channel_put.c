@@ -16,6 +16,7 @@ static bool wait_locked(creel_channel *ch, creel_future *f, const struct creel__
 	else
 		return false;
 	waiter->length = item->length;
+	waiter->blocked = false;
 	creel__channel_wait_locked(ch, &ch->puts, waiter);
 	return true;
 }
@@ -37,14 +38,14 @@ static int put_or_wait(creel_channel *ch, creel_future *f, struct creel__item *i
 	}
 }
 
-/* Takes over the item. */
-static creel_future *put(creel_channel *ch, const char *call, struct creel__item *item)
+/* Takes over the item, and the future, which may be NULL for want of memory. */
+static creel_future *put(creel_channel *ch, const char *call, struct creel__item *item,
+			 creel_future *f)
 {
 	struct creel__passing passing;
 	creel__passing_init(&passing);
 	uint16_t generation = ch->generation;
 	size_t size = creel__item_size(item);
-	creel_future *f = creel__channel_future();
 	int rc = f ? put_or_wait(ch, f, item, &passing) : -ENOMEM;
 	bool accepted = rc == 0 || rc == CREEL_FULL;
 	if (f && rc != CREEL_FULL)
@@ -56,16 +57,33 @@ static creel_future *put(creel_channel *ch, const char *call, struct creel__item
 	return creel__channel_refuse(ch, call, rc, size);
 }
 
+static bool store(creel_channel *ch, const void *data, size_t size)
+{
+	creel__lock_acquire(&ch->lock);
+	bool stored = creel__channel_store_locked(ch, data, size);
+	creel__lock_release(&ch->lock);
+	return stored;
+}
+
 creel_future *creel_channel_put(creel_channel *ch, const void *data, size_t size)
 {
 	static const char call[] = "creel_channel_put";
-	struct creel__item item;
 	int rc = creel__channel_check(ch);
 	if (rc == 0)
 		rc = creel__channel_check_data(data, size);
-	if (rc == 0)
-		rc = creel__item_copy(&item, data, size);
-	return rc ? creel__channel_refuse(ch, call, rc, size) : put(ch, call, &item);
+	if (rc)
+		return creel__channel_refuse(ch, call, rc, size);
+	creel_future *f = creel__channel_future();
+	if (f && store(ch, data, size)) {
+		creel__channel_born(f, CREEL__FINISHED);
+		return f;
+	}
+	struct creel__item item;
+	if (f && creel__item_copy(&item, data, size) == 0)
+		return put(ch, call, &item, f);
+	if (f)
+		creel__block_free(f);
+	return creel__channel_refuse(ch, call, -ENOMEM, size);
 }
 
 creel_future *creel_channel_put_move(creel_channel *ch, creel_buffer buffer)
@@ -78,7 +96,7 @@ creel_future *creel_channel_put_move(creel_channel *ch, creel_buffer buffer)
 	if (rc == 0)
 		rc = creel__item_move(&item, buffer);
 	if (rc == 0)
-		return put(ch, call, &item);
+		return put(ch, call, &item, creel__channel_future());
 	creel__buffer_drop(buffer);
 	return creel__channel_refuse(ch, call, rc, buffer.size);
 }
@@ -118,8 +136,9 @@ int creel_channel_put_by(creel_channel *ch, const void *data, size_t size, creel
 	int rc = creel__channel_check(ch);
 	if (rc == 0)
 		rc = creel__channel_check_data(data, size);
-	if (rc == 0)
-		rc = creel__item_copy(&item, data, size);
+	if (rc || store(ch, data, size))
+		return rc;
+	rc = creel__item_copy(&item, data, size);
 	return rc ? rc : put_made(ch, &item, deadline);
 }
 

@@ -39,10 +39,10 @@ static bool is_forsaken(creel_future *f)
 static void wake(struct creel__blocked *blocked, int rc)
 {
 	blocked->rc = rc;
-	/* [CHAN-2] release: we are through with the waiter's stack; pairs with the acquires in
-	 * compose/channel_wait.c */
-	if (creel__xchg(&blocked->state, CREEL__BLOCKED_DONE, release) == CREEL__BLOCKED_SLEEPS)
-		creel__unpark_all(&blocked->state);
+	/* [CHAN-2] release: we are through with the waiter's stack; pairs with the acquire in
+	 * is_done() */
+	creel__store(&blocked->done, 1, release);
+	creel__unpark_all(&blocked->done);
 }
 
 static void unlink_waiter(struct creel__waiter *waiter)
@@ -81,6 +81,32 @@ static struct creel__waiter *next_get_locked(creel_channel *ch, size_t size,
 		}
 	}
 	return NULL;
+}
+
+bool creel__channel_store_locked(creel_channel *ch, const void *data, size_t size)
+{
+	if (size > CREEL__ITEM_INLINE || ch->count == ch->capacity || ch->closed || ch->cancelled ||
+	    !creel__list_is_empty(&ch->gets))
+		return false;
+	size_t tail = ch->head + ch->count++;
+	struct creel__item *place = &ch->ring[tail < ch->capacity ? tail : tail - ch->capacity];
+	if (size)
+		memcpy(place->bytes, data, size);
+	place->length = (uint8_t)size;
+	return true;
+}
+
+const struct creel__item *creel__channel_fetch_locked(creel_channel *ch, size_t wanted)
+{
+	if (!ch->count || !creel__list_is_empty(&ch->puts))
+		return NULL;
+	const struct creel__item *first = &ch->ring[ch->head];
+	if (first->length == CREEL__ITEM_PARCEL ||
+	    (wanted != CREEL__ANY_SIZE && wanted != first->length))
+		return NULL;
+	ch->head = ch->head + 1 == ch->capacity ? 0 : ch->head + 1;
+	ch->count--;
+	return first;
 }
 
 int creel__channel_put_locked(creel_channel *ch, const struct creel__item *item,

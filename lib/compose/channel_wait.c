@@ -10,12 +10,6 @@
 #include "sync/park.h"
 #include <errno.h>
 
-#ifdef CREEL_MODEL
-#define LOOKS 0
-#else
-#define LOOKS 60
-#endif
-
 int creel__channel_may_block(creel_deadline deadline)
 {
 	if (creel__deadline_passed(deadline))
@@ -46,53 +40,32 @@ static bool is_done(struct creel__blocked *blocked)
 {
 	/* [CHAN-2] acquire: what it was given, and nobody uses our stack any more; pairs with the
 	 * release in wake() */
-	return creel__load(&blocked->state, acquire) == CREEL__BLOCKED_DONE;
-}
-
-/* Whoever is on the other side is often a moment away. */
-static bool look(struct creel__blocked *blocked)
-{
-	for (int i = 0; i < LOOKS; i++) {
-		if (is_done(blocked))
-			return true;
-		creel__cpu_relax();
-	}
-	uint32_t looks = CREEL__BLOCKED_LOOKS;
-	/* [CHAN-2] acquire: as in is_done(), when it fails */
-	return !creel__cas(&blocked->state, &looks, CREEL__BLOCKED_SLEEPS, acquire, acquire);
+	return creel__load(&blocked->done, acquire);
 }
 
 int creel__channel_block(creel_channel *ch, struct creel__list *list,
 			 struct creel__blocked *blocked, creel_deadline deadline)
 {
 	blocked->waiter.blocked = true;
-	creel__store(&blocked->state, CREEL__BLOCKED_LOOKS, relaxed);
+	creel__store(&blocked->done, 0, relaxed);
 	creel__channel_wait_locked(ch, list, &blocked->waiter);
 	creel__lock_release(&ch->lock);
-	if (look(blocked))
-		return blocked->rc;
 	while (!is_done(blocked)) {
-		int rc = creel__park(&blocked->state, CREEL__BLOCKED_SLEEPS, deadline);
+		int rc = creel__park(&blocked->done, 0, deadline);
 		if (rc == 0 || is_done(blocked))
 			continue;
 		if (leave(ch, &blocked->waiter))
 			return rc;
 		/* It is a copy away. */
 		while (!is_done(blocked))
-			creel__park_briefly(&blocked->state, CREEL__BLOCKED_SLEEPS, CREEL_FOREVER);
+			creel__park_briefly(&blocked->done, 0, CREEL_FOREVER);
 	}
 	return blocked->rc;
 }
 
 creel_future *creel__channel_future(void)
 {
-	creel_future *f = creel__owned_new(&creel__channel_owner, 2);
-	if (f) {
-		struct creel__waiter *waiter = creel__owned_state(f);
-		*waiter = (struct creel__waiter){0};
-		creel__list_init(&waiter->node);
-	}
-	return f;
+	return creel__owned_new(&creel__channel_owner, 2);
 }
 
 void creel__channel_born(creel_future *f, unsigned final)

@@ -615,8 +615,8 @@ BUGS = {
     # The thread that waited does not see what it was given.
     'hands over relaxed': (
         'compose/channel_step.c',
-        'creel__xchg(&blocked->state, CREEL__BLOCKED_DONE, release)',
-        'creel__xchg(&blocked->state, CREEL__BLOCKED_DONE, relaxed)'),
+        'creel__store(&blocked->done, 1, release);',
+        'creel__store(&blocked->done, 1, relaxed);'),
     # The thread that waits may go before it has its item.
     'wakes before it gives': (
         'compose/channel_step.c',
