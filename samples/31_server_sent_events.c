@@ -2,10 +2,9 @@
 /*
  * Server-sent events as a channel. A task reads the stream of a server and puts each event into a
  * channel of 4; the program reads events from there, each within a deadline. If it is slow, the
- * channel fills, the task stops reading, and the server has to wait. When it has had enough it cancels
- * the channel; the task then closes its connection.
+ * channel fills, the task stops reading, and the server has to wait. When it has had enough it
+ * cancels the channel; the task then closes its connection.
  */
-#include "http/http.h"
 #include <creel/creel.h>
 #include <signal.h>
 #include <stdio.h>
