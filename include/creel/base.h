@@ -133,6 +133,16 @@ enum {
 	CREEL_OVERFLOW_CALLER = 3
 };
 
+/* What becomes of the others of a group when it ends early or is cancelled: flags of queues, maps,
+ * aggregates and timeouts. */
+enum {
+	/* They are killed, as by creel_future_kill(), with the grace of their pool. What cannot be
+	 * killed is cancelled. */
+	CREEL_KILL_REST = 8,
+	/* They are cancelled, as by creel_future_cancel(). Queues and maps do so anyway. */
+	CREEL_CANCEL_REST = 16
+};
+
 /* A block of memory that changes its owner. The last owner calls free(data, size, ctx), unless free
  * is NULL. */
 typedef struct creel_buffer {

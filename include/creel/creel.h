@@ -6,6 +6,7 @@
 #include <creel/base.h>
 #include <creel/channel.h>
 #include <creel/clock.h>
+#include <creel/combine.h>
 #include <creel/error.h>
 #include <creel/executor.h>
 #include <creel/future.h>

@@ -26,8 +26,7 @@ CREEL_BEGIN
 enum {
 	CREEL_ORDERED = 1,      /* queue: in the order of adding (the default of a map) */
 	CREEL_AS_COMPLETED = 2, /* map: as completed (the default of a queue) */
-	CREEL_KEEP_GOING = 4,   /* map: a failed item does not end the map */
-	CREEL_KILL_REST = 8     /* map that ends early, creel_queue_cancel(): kill running tasks */
+	CREEL_KEEP_GOING = 4    /* map: a failed item does not end the map */
 };
 
 typedef struct creel_queue_options {

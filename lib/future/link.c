@@ -40,7 +40,11 @@ bool creel__link_add(creel_future *f, struct creel__link *link)
 	link->deferred = (struct creel__deferred){.run = run, .generation = f->generation};
 	link->input = f;
 	creel__store(&link->claim, LINKED, relaxed);
-	return creel__hooks_listen(f, &link->hook);
+	if (creel__hooks_listen(f, &link->hook))
+		return true;
+	/* Nothing to be removed. */
+	creel__store(&link->claim, TOLD, relaxed);
+	return false;
 }
 
 bool creel__link_remove(struct creel__link *link, creel_future **ret_input)

@@ -427,6 +427,35 @@ CORE_CASE(c23_a_child_is_refused_channels_of_the_parents)
 	creel_channel_unref(empty);
 }
 
+/* Aggregates of the child's own with an input of the parent's. */
+static void refuses_as_input(creel_future *f)
+{
+	failed_with_eperm(IGNORED(creel_all, &f, 1, 0));
+	failed_with_eperm(IGNORED(creel_all_settled, &f, 1, 0));
+	failed_with_eperm(IGNORED(creel_any, &f, 1, 0));
+	failed_with_eperm(IGNORED(creel_race, &f, 1, CREEL_CANCEL_REST));
+}
+
+CORE_CASE(c23_a_child_is_refused_aggregates_of_the_parents)
+{
+	creel_future *promise = creel_promise_new();
+	creel_future *pending = creel_race(&promise, 1, 0), *done = creel_all(NULL, 0, 0);
+	pid_t child = fork_guarded();
+	if (child == 0) {
+		refuses_as_input(promise);
+		refuses_as_input(done);
+		REFUSED(creel_race_index, pending);
+		refuses_future(pending);
+		_exit(0);
+	}
+	ct_int(status_of(child), 0);
+	ct_int(creel_promise_set_result(promise, NULL, 0), 0);
+	ct_int(creel_future_result(pending, CREEL_NOW, NULL, 0), 0);
+	creel_future_unref(promise);
+	creel_future_unref(pending);
+	creel_future_unref(done);
+}
+
 /* Every call on a clock. It shows its time still: that of the fork. */
 static void refuses_clock(creel_clock *clock, int64_t now)
 {

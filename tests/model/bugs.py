@@ -241,6 +241,31 @@ BUGS = {
         'future/owned.c',
         'if ((s & CREEL__STATE) != CREEL__PENDING)',
         'if ((s & CREEL__STATE) >= CREEL__FINISHED)'),
+    # Two inputs that end at once both conclude.
+    'concludes twice': (
+        'compose/combine.c',
+        'if (!take(g))\n\t\treturn;',
+        '(void)take(g);'),
+    # Who decides does not see all links.
+    'links relaxed': (
+        'compose/combine.c',
+        'creel__or(&g->phase, LINKED, acq_rel)',
+        'creel__or(&g->phase, LINKED, relaxed)'),
+    # The last input does not see the others.
+    'counts relaxed': (
+        'compose/combine.c',
+        'refs - 1, acq_rel, acquire)',
+        'refs - 1, relaxed, relaxed)'),
+    # A canceller and the one who concludes both do the rest.
+    'ends what a canceller has': (
+        'compose/combine.c',
+        '\t\tcreel_future_unref(f);\n\t\treturn;\n\t}\n\tnote_of(f)',
+        '\t\tcreel_future_unref(f);\n\t\tdrop(g, 1);\n\t\treturn;\n\t}\n\tnote_of(f)'),
+    # The canceller's look at the group comes after its end.
+    'lets the group go beneath a canceller': (
+        'compose/combine.c',
+        '\tif (!creel__owned_claim(f)) {',
+        '\tdrop(g, 1);\n\tif (!creel__owned_claim(f)) {'),
     # Whoever removes a link finds the input gone.
     'leaves the remover nothing': (
         'future/link.c',
