@@ -104,7 +104,7 @@ CREEL_API int creel_executor_close(creel_executor *ex);
  * fail as shut down. With CREEL_NOW the call does not wait. flags is 0 or CREEL_SHUTDOWN_... . You
  * may call it again, for example to add CREEL_SHUTDOWN_CANCEL or CREEL_SHUTDOWN_KILL. ret_left,
  * unless NULL, gets the number of tasks that have not ended. Tasks that are not due
- * (creel_submit_options.delay_ns) fail within the call.
+ * (creel_submit_options.delay_ns) fail within the call, but those with CREEL_STAY are waited for.
  *
  * 0           Everything has ended.
  * -ETIMEDOUT  Something had not ended at the deadline.

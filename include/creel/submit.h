@@ -17,7 +17,8 @@
  *            called there. Tasks that become due are handed over in the order of their due times.
  *            Cancelling a task that is not due, or whose time runs out, gives its memory back at
  *            once. Shutting the executor down, and dropping its last reference, fails what is not
- *            due at once, as shut down. creel_executor_drain() does not wait for it.
+ *            due at once, as shut down, unless it has CREEL_STAY. creel_executor_drain() does not
+ *            wait for it.
  *
  * Bounds
  *
@@ -74,7 +75,13 @@ enum {
 	/* The runs of a periodic task are due at a fixed rate, however long each takes. A run that
 	 * is late is made up for: the next one is due at its own time, which may have passed. Two
 	 * runs never overlap. */
-	CREEL_FIXED_RATE = 1
+	CREEL_FIXED_RATE = 1,
+	/* A shutdown, and the last reference to the executor, leave the delayed task alone: it runs
+	 * when it is due, and creel_executor_shutdown() and _close() wait for it. Only with
+	 * delay_ns, without period_ns, and by a real clock. CREEL_SHUTDOWN_CANCEL fails it as shut
+	 * down all the same, and so does any shutdown of a broken executor. Pools only; other
+	 * executors reject it with -ENOTSUP. */
+	CREEL_STAY = 2
 };
 
 typedef struct creel_submit_options {
@@ -86,7 +93,7 @@ typedef struct creel_submit_options {
 	 * block and must not end its thread. */
 	void (*arg_free)(void *arg, size_t size, void *arg_ctx);
 	void *arg_ctx;
-	/* 0, or CREEL_FIXED_RATE. */
+	/* 0, CREEL_FIXED_RATE or CREEL_STAY. */
 	unsigned flags;
 	/* What to do if the executor is bounded and full: CREEL_OVERFLOW_BLOCK, _FAIL or _CALLER.
 	 * 0: the policy of the pool's options. Executors without a bound are never full. */
@@ -139,7 +146,8 @@ CREEL_API CREEL_MUST_USE creel_future *creel_submit_with(creel_executor *ex, cre
  * still owns the argument (arg_free has not run), and *ret_future is unchanged.
  *
  * -EINVAL        ex, fn or ret_future is NULL; arg is NULL and size is not 0; size is larger than
- *                any object; a flag or overflow is unknown; a time is negative; expiry_ns is not 0
+ *                any object; a flag or overflow is unknown, or a flag lacks what it is about; a
+ *                time is negative; CREEL_STAY is set and the clock is manual; expiry_ns is not 0
  *                and not more than delay_ns; band is not within -2 to 2; creel_clock_new() got
  *                unknown flags; or a reserved field is not 0. The error of creel_submit_with() says
  *                which.
@@ -148,7 +156,8 @@ CREEL_API CREEL_MUST_USE creel_future *creel_submit_with(creel_executor *ex, cre
  * -EAGAIN        No worker can be started, or not the thread of the clock.
  * -EPERM         The executor or the clock is the parent's, and this is a forked child.
  * -ENOTSUP       limit_ns is set, and ex is not a process pool; or ex is one, and the clock is
- *                manual. Or band is set, and ex is a custom executor. Or overflow is
+ *                manual. Or band is set, and ex is a custom executor. Or CREEL_STAY is
+ *                set, and ex is no pool. Or overflow is
  *                CREEL_OVERFLOW_CALLER, and ex is a bounded pool whose tasks cannot run on the
  *                calling thread: a process pool, or one with an initializer.
  * CREEL_BUSY     The pool is full. This call neither waits nor runs the task, whatever overflow

@@ -19,8 +19,11 @@ int creel__due_check(const creel_executor *ex, const creel_submit_options *o)
 	int rc = creel__clock_check(o->clock);
 	if (rc)
 		return rc;
-	bool manual = o->clock && creel__clock_flags(o->clock) & CREEL_CLOCK_MANUAL;
-	return manual && ex->task_flags & CREEL__REMOTE ? -ENOTSUP : 0;
+	if (!o->clock || !(creel__clock_flags(o->clock) & CREEL_CLOCK_MANUAL))
+		return 0;
+	if (o->flags & CREEL_STAY)
+		return -EINVAL;
+	return ex->task_flags & CREEL__REMOTE ? -ENOTSUP : 0;
 }
 
 static const creel_error *refuse_option(const creel_submit_options *o, const char *field,
@@ -39,7 +42,11 @@ static const creel_error *refuse_clock(const creel_submit_options *o, int code)
 		[EINVAL] = "submit: creel_clock_new got unknown flags; use CREEL_CLOCK_MANUAL or 0",
 		[ENOMEM] = "submit: creel_clock_new had no memory",
 	};
-	const char *text = "submit: a process pool runs by the real clock; this one is manual";
+	const char *text = code == -EINVAL
+				   ? "submit: flags has CREEL_STAY and the clock is manual: a "
+				     "shutdown would wait for whoever advances it; use a real clock"
+				   : "submit: a process pool runs by the real clock; this one is "
+				     "manual";
 	if (creel__clock_check(o->clock) == code)
 		text = why[-code];
 	return creel__error_make(CREEL_KIND_REJECTED, code, o->name, "%s", text);
@@ -71,7 +78,7 @@ static bool add(creel_executor *ex, struct creel__times *times)
 	creel__lock_acquire(&ex->undue_lock);
 	bool open = !ex->undue_closed;
 	if (open) {
-		creel__list_append(&ex->undue, &times->node);
+		creel__list_append(times->stays ? &ex->staying : &ex->undue, &times->node);
 		ex->undue_count++;
 	}
 	creel__lock_release(&ex->undue_lock);
@@ -123,6 +130,15 @@ static void refuse(creel_future *f, int code)
 		ex->class->owe(ex, -1);
 }
 
+static int give_due(creel_future *f, struct creel__times *times)
+{
+	const struct creel__executor_class *class = f->executor->class;
+	int rc = times->reserved ? class->submit_reserved(f->executor, (creel_task *)f)
+				 : class->submit(f->executor, (creel_task *)f);
+	times->reserved &= rc != 0;
+	return rc;
+}
+
 /* Gives a task to its class that is HELD and in hand, off the list, with its executor kept. The
  * caller has a reference to times, and the task may be gone when this returns. False: something has
  * forked, and this is the child. */
@@ -135,7 +151,7 @@ static bool hand_over_once(creel_future **f_, struct creel__times *times)
 	int rc = ex->class->vet ? ex->class->vet(ex, f->fn, NULL, 0) : 0;
 	creel__future_let_go(f, CREEL__HELD | CREEL__OWNED, ex->task_flags);
 	if (rc == 0)
-		rc = ex->class->submit(ex, (creel_task *)f);
+		rc = give_due(f, times);
 	if (rc && !creel__executor_foreign(ex))
 		refuse(f, rc);
 	if (creel__executor_foreign(ex))
@@ -143,7 +159,7 @@ static bool hand_over_once(creel_future **f_, struct creel__times *times)
 	*f_ = creel__times_given(times);
 	if (creel__executor_foreign(ex))
 		return false;
-	creel__executor_unkeep(ex);
+	creel__undue_leave(ex, times);
 	return true;
 }
 
@@ -270,20 +286,36 @@ static void leave_listed(creel_future *f)
 	creel__lock_release(&ex->undue_lock);
 }
 
+/* 0; or why its executor does not wait for a task that is to stay. */
+static int reserve(creel_executor *ex, struct creel__times *times)
+{
+	int rc = times->stays ? ex->class->reserve(ex, 1) : 0;
+	times->reserved = times->stays && rc == 0;
+	if (times->reserved)
+		creel__executor_keep(ex);
+	return rc;
+}
+
 static int submit_undue(creel_future *f, struct creel__times *times)
 {
 	creel_executor *ex = f->executor;
 	bool expired;
 	if (creel__load(&ex->error, relaxed))
 		return CREEL_EFAILED;
+	int rc = reserve(ex, times);
+	if (rc)
+		return rc;
 	/* Held, so that nobody ends it before its timers are set. The flags of its class's tasks it
 	 * gets when the class does. */
 	creel__future_let_go(f, ex->task_flags, CREEL__OWNED | CREEL__HELD);
-	if (!add(ex, times))
+	if (!add(ex, times)) {
+		if (times->stays)
+			creel__undue_leave(ex, times);
 		return -ESHUTDOWN;
+	}
 	creel__lock_acquire(&times->lock);
 	times->future = f;
-	int rc = set_timers_locked(times, &expired);
+	rc = set_timers_locked(times, &expired);
 	/* Or it is given back: its expiry leaves a note, and waits for nobody. */
 	times->in_hand = rc != 0;
 	creel__lock_release(&times->lock);
@@ -299,7 +331,7 @@ static int submit_undue(creel_future *f, struct creel__times *times)
 		return 0;
 	}
 	creel__times_stop(times);
-	creel__executor_unkeep(ex);
+	creel__undue_leave(ex, times);
 	return rc;
 }
 
@@ -406,12 +438,12 @@ int creel__due_submit(creel_task *task)
 	return rc;
 }
 
-/* The next task that is not due, now SETTLING and off the list; NULL if there is none. Waits for
- * those that others have won, and are about to take off. */
-static creel_future *next_undue_locked(creel_executor *ex)
+/* The next task of the list of those that are not due, now SETTLING and off it; NULL if there is
+ * none. Waits for those that others have won, and are about to take off. */
+static creel_future *next_undue_locked(creel_executor *ex, struct creel__list *list)
 {
-	while (!creel__list_is_empty(&ex->undue)) {
-		struct creel__times *times = creel__of(ex->undue.next, struct creel__times, node);
+	while (!creel__list_is_empty(list)) {
+		struct creel__times *times = creel__of(list->next, struct creel__times, node);
 		creel_future *f = times->task;
 		uint64_t s = creel__load(&f->state, relaxed);
 		while ((s & (CREEL__STATE | CREEL__HELD)) == CREEL__PENDING) {
@@ -427,20 +459,32 @@ static creel_future *next_undue_locked(creel_executor *ex)
 	return NULL;
 }
 
-bool creel__undue_close(creel_executor *ex)
+/* False: this is a child. */
+static bool fail_undue(creel_executor *ex, struct creel__list *list)
 {
 	creel_future *f;
-	if (ex->is_static)
-		return true;
 	creel__lock_acquire(&ex->undue_lock);
 	ex->undue_closed = true;
-	while ((f = next_undue_locked(ex))) {
+	while ((f = next_undue_locked(ex, list))) {
 		creel__lock_release(&ex->undue_lock);
+		struct creel__times *times = creel__times_of(f);
+		creel__add(&times->refs, 1, relaxed);
 		creel__task_fail_claimed((creel_task *)f, shut_down_error(f));
 		if (creel__executor_foreign(ex))
 			return false;
+		if (times->stays)
+			creel__undue_leave(ex, times);
+		creel__times_unref(times);
 		creel__lock_acquire(&ex->undue_lock);
 	}
 	creel__lock_release(&ex->undue_lock);
 	return true;
+}
+
+bool creel__undue_close(creel_executor *ex, bool cancels)
+{
+	if (ex->is_static)
+		return true;
+	cancels |= creel__load(&ex->error, relaxed) != NULL;
+	return fail_undue(ex, &ex->undue) && (!cancels || fail_undue(ex, &ex->staying));
 }

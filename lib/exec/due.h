@@ -18,9 +18,9 @@ const creel_error *creel__due_explain(const creel_executor *ex, const creel_subm
  * 0, or a code: then the task is the caller's. */
 int creel__due_submit(creel_task *task);
 
-/* Fails what is not due as shut down, now and from now on. False: a callback has forked, and this
- * is the child. */
-bool creel__undue_close(creel_executor *ex);
+/* Fails what is not due as shut down, now and from now on; what is to stay only if the executor is
+ * broken, or cancels. False: a callback has forked, and this is the child. */
+bool creel__undue_close(creel_executor *ex, bool cancels);
 
 /* How many there are. */
 size_t creel__undue_count(creel_executor *ex);

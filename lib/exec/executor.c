@@ -26,6 +26,7 @@ void creel__executor_init(creel_executor *ex, const struct creel__executor_class
 	creel__places_init(&ex->places, CREEL__PLACES_ANY);
 	creel__store(&ex->keeps, 1, relaxed);
 	creel__list_init(&ex->undue);
+	creel__list_init(&ex->staying);
 	creel__list_init(&ex->sleepers);
 	creel__live_add(CREEL__LIVE_EXECUTORS, 1);
 	creel__list_init(&ex->registered);
@@ -89,6 +90,16 @@ static void let_go(creel_executor *ex)
 		ex->class->let_go(ex);
 }
 
+/* Nobody refers to it. Tasks that stay until they are due may keep it. */
+static void drop(creel_executor *ex)
+{
+	size_t left;
+	if (creel__undue_count(ex))
+		(void)ex->class->shutdown(ex, 0, CREEL_NOW, false, &left);
+	if (!creel__executor_foreign(ex))
+		creel__executor_unkeep(ex);
+}
+
 void creel_executor_unref(creel_executor *ex)
 {
 	if (!ex || ex->is_static)
@@ -99,8 +110,8 @@ void creel_executor_unref(creel_executor *ex)
 	}
 	/* [EX-2] acq_rel: whoever drops the last one comes after everybody's use;
 	 * pairs with itself */
-	if (creel__sub(&ex->refs, 1, acq_rel) == 1 && creel__undue_close(ex))
-		creel__executor_unkeep(ex);
+	if (creel__sub(&ex->refs, 1, acq_rel) == 1 && creel__undue_close(ex, false))
+		drop(ex);
 }
 
 /* Checks that go before every call on an executor. */
@@ -126,7 +137,7 @@ int creel_executor_shutdown(creel_executor *ex, unsigned flags, creel_deadline d
 			creel__sleepers_kill(ex);
 	}
 	size_t left = 0;
-	if (!creel__undue_close(ex))
+	if (!creel__undue_close(ex, flags & CREEL_SHUTDOWN_CANCEL))
 		return -EPERM;
 	bool may_wait = !creel__executor_is_own(ex);
 	if (may_wait)

@@ -17,6 +17,24 @@ static const char *name_of(const struct creel__submission *s)
 	return s->options ? s->options->name : NULL;
 }
 
+static const creel_error *explain_flags(const creel_submit_options *o)
+{
+	int kind = CREEL_KIND_REJECTED;
+	if (o->flags & ~(unsigned)(CREEL_FIXED_RATE | CREEL_STAY))
+		return creel__error_make(kind, -EINVAL, o->name,
+					 "submit: flags of creel_submit_options is 0x%x; "
+					 "use CREEL_FIXED_RATE, CREEL_STAY or 0",
+					 o->flags);
+	if (o->flags & CREEL_FIXED_RATE && !o->period_ns)
+		return creel__error_make(kind, -EINVAL, o->name,
+					 "submit: flags has CREEL_FIXED_RATE and period_ns is 0; "
+					 "give a period, or use 0");
+	return creel__error_make(kind, -EINVAL, o->name,
+				 "submit: flags has CREEL_STAY, delay_ns is %lld and period_ns is "
+				 "%lld; it is for tasks that have a delay and run once",
+				 (long long)o->delay_ns, (long long)o->period_ns);
+}
+
 static const creel_error *explain_options(const creel_submit_options *o)
 {
 	int kind = CREEL_KIND_REJECTED;
@@ -25,15 +43,8 @@ static const creel_error *explain_options(const creel_submit_options *o)
 		return creel__error_make(kind, -EINVAL, o->name,
 					 "submit: limit_ns is %lld; use 0 for none, or a duration",
 					 (long long)o->limit_ns);
-	if (o->flags == CREEL_FIXED_RATE && !o->period_ns)
-		return creel__error_make(kind, -EINVAL, o->name,
-					 "submit: flags has CREEL_FIXED_RATE and period_ns is 0; "
-					 "give a period, or use 0");
-	if (o->flags & ~(unsigned)CREEL_FIXED_RATE)
-		return creel__error_make(kind, -EINVAL, o->name,
-					 "submit: flags of creel_submit_options is 0x%x; "
-					 "use CREEL_FIXED_RATE or 0",
-					 o->flags);
+	if (!creel__flags_make_sense(o))
+		return explain_flags(o);
 	if (!creel__overflow_is_known(o->overflow))
 		return creel__error_make(kind, -EINVAL, o->name,
 					 "submit: overflow is %d; use 0, CREEL_OVERFLOW_BLOCK, "
@@ -117,7 +128,8 @@ static const creel_error *explain_broken(const struct creel__submission *s)
 static bool is_users_own(const struct creel__submission *s, int code)
 {
 	bool custom = s->ex->traits & CREEL__COUNTS;
-	bool ours = code == -ENOTSUP && (creel__cannot_limit(s) || creel__cannot_rank(s));
+	bool ours = code == -ENOTSUP &&
+		    (creel__cannot_limit(s) || creel__cannot_rank(s) || creel__cannot_stay(s));
 	return custom && code != -ENOMEM && code != -ESHUTDOWN && !ours;
 }
 
@@ -151,6 +163,11 @@ static const creel_error *explain_unsupported(const struct creel__submission *s)
 {
 	if (!creel__cannot_limit(s) && creel__cannot_rank(s))
 		return creel__band_refuse(s->options, -ENOTSUP);
+	if (!creel__cannot_limit(s) && creel__cannot_stay(s))
+		return creel__error_make(
+			CREEL_KIND_REJECTED, -ENOTSUP, name_of(s),
+			"submit: flags has CREEL_STAY, which needs a pool: other executors take "
+			"nothing after their shutdown");
 	return creel__error_make(
 		CREEL_KIND_REJECTED, -ENOTSUP, name_of(s), "submit: %s",
 		creel__cannot_limit(s)

@@ -31,4 +31,18 @@ static inline bool creel__cannot_rank(const struct creel__submission *s)
 	return s->options && s->options->band && !s->ex->bands;
 }
 
+static inline bool creel__cannot_stay(const struct creel__submission *s)
+{
+	return s->options && s->options->flags & CREEL_STAY && !s->ex->class->reserve;
+}
+
+/* Whether the flags are known, and there is what they are about. */
+static inline bool creel__flags_make_sense(const creel_submit_options *o)
+{
+	if (o->flags & CREEL_STAY && (!o->delay_ns || o->period_ns))
+		return false;
+	return !(o->flags & ~(unsigned)(CREEL_FIXED_RATE | CREEL_STAY)) &&
+	       (o->period_ns || !(o->flags & CREEL_FIXED_RATE));
+}
+
 #endif

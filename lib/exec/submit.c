@@ -118,12 +118,12 @@ static CREEL__COLD int attach_options(creel_future *f, const creel_submit_option
 static CREEL__COLD int check_options(const struct creel__submission *s)
 {
 	const creel_submit_options *o = s->options;
-	if (o->flags & ~(unsigned)CREEL_FIXED_RATE || (o->flags && !o->period_ns) ||
-	    o->limit_ns < 0 || !creel__overflow_is_known(o->overflow) ||
-	    !creel__band_is_known(o->band) || o->reserved32 ||
+	if (!creel__flags_make_sense(o) || o->limit_ns < 0 ||
+	    !creel__overflow_is_known(o->overflow) || !creel__band_is_known(o->band) ||
+	    o->reserved32 ||
 	    creel__reserved(o->reserved, sizeof o->reserved / sizeof o->reserved[0]))
 		return -EINVAL;
-	if (creel__cannot_limit(s) || creel__cannot_rank(s))
+	if (creel__cannot_limit(s) || creel__cannot_rank(s) || creel__cannot_stay(s))
 		return creel__load(&s->ex->error, relaxed) ? CREEL_EFAILED : -ENOTSUP;
 	if (o->overflow == CREEL_OVERFLOW_CALLER &&
 	    (s->ex->traits & (CREEL__BOUNDED | CREEL__ADOPTS)) == CREEL__BOUNDED)

@@ -60,6 +60,11 @@ struct creel__executor_class {
 	int (*submit)(creel_executor *ex, creel_task *task);
 	/* Or NULL. The same for n tasks at once, a list through next: all or none. */
 	int (*submit_list)(creel_executor *ex, creel_future *first, creel_future *last, size_t n);
+	/* Or NULL: CREEL_STAY is refused. It is to get n more (or, below 0, fewer) tasks when they
+	 * are due, and does not end before. 0, or why it accepts none. */
+	int (*reserve)(creel_executor *ex, int n);
+	/* Such a task is due: as submit, and it is reserved no more; also after a shutdown. */
+	int (*submit_reserved)(creel_executor *ex, creel_task *task);
 	/* A pending task is being cancelled, or has expired, or somebody only wants to know whether
 	 * it has started. Called with the future pinned. */
 	enum creel__withdrawn (*withdraw)(creel_executor *ex, creel_task *task,
@@ -197,8 +202,8 @@ struct creel_executor {
 	_Atomic(uint32_t) keeps;
 	struct creel__lock undue_lock; /* these: */
 	struct creel__cond undue_changed;
-	struct creel__list undue;
-	size_t undue_count;
+	struct creel__list undue, staying; /* staying: those with CREEL_STAY */
+	size_t undue_count;                /* of both */
 	bool undue_closed;
 	struct creel__list sleepers; /* exec/sleep.c */
 };

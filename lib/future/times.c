@@ -24,6 +24,7 @@ struct creel__times *creel__times_new(creel_future *f, const creel_submit_option
 	times->expiry_ns = options->expiry_ns;
 	times->period_ns = options->period_ns;
 	times->fixed_rate = options->flags & CREEL_FIXED_RATE;
+	times->stays = options->flags & CREEL_STAY;
 	creel__clock_keep(times->clock);
 	creel__store(&times->refs, 1, relaxed);
 	creel__list_init(&times->node);
@@ -82,8 +83,17 @@ void creel__undue_take(creel_executor *ex, struct creel__times *times)
 	ex->undue_count -= !creel__list_is_empty(&times->node);
 	creel__list_remove(&times->node);
 	creel__cond_broadcast_locked(&ex->undue_changed);
-	creel__executor_keep(ex);
+	if (!times->stays)
+		creel__executor_keep(ex);
 	creel__lock_release(&ex->undue_lock);
+}
+
+void creel__undue_leave(creel_executor *ex, struct creel__times *times)
+{
+	if (times->reserved)
+		(void)ex->class->reserve(ex, -1);
+	times->reserved = false;
+	creel__executor_unkeep(ex);
 }
 
 static enum creel__withdrawn withdraw(creel_future *f)
@@ -95,7 +105,7 @@ static enum creel__withdrawn withdraw(creel_future *f)
 static void cancelled(creel_future *f, const struct creel__cancelling *how)
 {
 	(void)how;
-	creel__executor_unkeep(f->executor);
+	creel__undue_leave(f->executor, creel__times_of(f));
 }
 
 const struct creel__owner creel__undue_owner = {

@@ -10,6 +10,9 @@
  *          task off the list. So when it is through the list is empty, and stays so.
  * KEEPS    Whoever takes a task off the list uses the executor, until the class has it or it has
  *          ended: creel_executor.keeps counts them, and one more for all users together.
+ * STAYING  Tasks with CREEL_STAY stand in a list of their own, which a shutdown leaves alone unless
+ *          it cancels. Each keeps the executor from its submission on, and has its class wait for
+ *          it (class->reserve()) until the class has it or it has ended.
  * IN HAND  While the class is being given a task, its expiry does nothing but leave a note, which
  *          the giver finds afterwards; and a canceller asks no custom executor for it, which has
  *          not seen it yet, or not all of it.
@@ -43,7 +46,9 @@ struct creel__times {
 	int64_t expires_at;           /* INT64_MAX: never */
 	int64_t expiry_ns, period_ns; /* what was asked for */
 	bool delayed, fixed_rate;
-	creel_fn fn; /* of a periodic task, which forgets it while it runs */
+	bool stays;    /* CREEL_STAY */
+	bool reserved; /* likewise, and the class waits for it; written by whoever has the task */
+	creel_fn fn;   /* of a periodic task, which forgets it while it runs */
 	/* Or NULL: a run of a periodic task has ended well. True: it will run again. */
 	bool (*again)(creel_future *f, struct creel__times *times);
 
@@ -85,8 +90,10 @@ void creel__times_stop_expiry(struct creel__times *times);
 
 bool creel__times_in_hand(struct creel__times *times);
 
-/* Takes a task off the list of those that are not due. The executor is kept from then on. */
+/* Takes a task off the list of those that are not due. The executor is kept from then on, until
+ * creel__undue_leave(): the class has the task, or it has ended. */
 void creel__undue_take(creel_executor *ex, struct creel__times *times);
+void creel__undue_leave(creel_executor *ex, struct creel__times *times);
 
 /* The owner of a task that is not due: that list. */
 extern const struct creel__owner creel__undue_owner;

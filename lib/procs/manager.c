@@ -98,7 +98,7 @@ static void renew_server(struct creel__procs *p)
 		   *what = may ? "it dies each time" : "CREEL_PROCESS_BREAK_ON_LOSS was asked for";
 	creel__lock_acquire(&p->lock);
 	/* What is lost is mourned first. */
-	bool wanted = (!p->closed || p->queued) && creel__ends_check_locked(p);
+	bool wanted = (!p->closed || p->queued || p->reserved) && creel__ends_check_locked(p);
 	bool anew = wanted && may && ++p->servers_lost < CREEL__SERVERS_LOST;
 	creel__procs_unlock(p);
 	int rc = anew ? creel__server_start(p, &what) : 0;
@@ -293,8 +293,8 @@ static bool sleep_until(struct creel__procs *p, int64_t wake_at)
 static void sleep_mourning(struct creel__procs *p, int64_t wake_at)
 {
 	creel__lock_acquire(&p->lock);
-	if (p->queued == 0 && (p->withdrawn || p->watchers || p->cancelling) && !p->handed &&
-	    !p->doomed)
+	if (p->queued == 0 && (p->withdrawn || p->watchers || p->cancelling || p->reserved) &&
+	    !p->handed && !p->doomed)
 		creel__cond_wait(&p->changed, &p->lock, (creel_deadline){wake_at});
 	p->sleeping = false;
 	creel__procs_unlock(p);
@@ -370,7 +370,8 @@ static bool turn(struct creel__procs *p)
 	if (p->wake_at < wake_at)
 		wake_at = p->wake_at;
 	bool over = p->closed && p->queued == 0 && p->alive == 0 && p->withdrawn == 0 &&
-		    p->watchers == 0 && !p->handed && !p->doomed && p->cancelling == 0;
+		    p->watchers == 0 && !p->handed && !p->doomed && p->cancelling == 0 &&
+		    p->reserved == 0;
 	p->sleeping = true;
 	p->wake_at = wake_at;
 	say_sleeping_locked(p, 1);

@@ -15,18 +15,18 @@ static struct creel__procs *procs_of(creel_executor *ex)
 	return (struct creel__procs *)ex;
 }
 
-static int submit_list(creel_executor *ex, creel_future *first, creel_future *last, size_t n)
+/* reserved: it is one task that the pool stays for, closed or not. */
+static int queue_list(struct creel__procs *p, creel_future *first, size_t n, bool reserved)
 {
-	struct creel__procs *p = procs_of(ex);
 	int rc = 0;
-	(void)last;
 	creel__lock_acquire(&p->lock);
 	bool idle = p->queued == 0;
-	if (p->closed) {
+	if (p->broken || (p->closed && (!reserved || creel__load(&p->base.cancels, relaxed)))) {
 		rc = p->broken ? CREEL_EFAILED : -ESHUTDOWN;
 	} else if (!creel__function_vet_again_locked(p, first->fn)) {
 		rc = -ENOEXEC;
 	} else {
+		p->reserved -= reserved;
 		p->submitted += n;
 		for (creel_future *f = first, *next; n; n--, f = next) {
 			next = f->next;
@@ -44,9 +44,36 @@ static int submit_list(creel_executor *ex, creel_future *first, creel_future *la
 	return rc;
 }
 
+static int submit_list(creel_executor *ex, creel_future *first, creel_future *last, size_t n)
+{
+	(void)last;
+	return queue_list(procs_of(ex), first, n, false);
+}
+
 static int submit(creel_executor *ex, creel_task *task)
 {
-	return submit_list(ex, &task->future, &task->future, 1);
+	return queue_list(procs_of(ex), &task->future, 1, false);
+}
+
+static int submit_reserved(creel_executor *ex, creel_task *task)
+{
+	return queue_list(procs_of(ex), &task->future, 1, true);
+}
+
+static int reserve(creel_executor *ex, int n)
+{
+	struct creel__procs *p = procs_of(ex);
+	creel__lock_acquire(&p->lock);
+	int rc = n > 0 && p->closed ? (p->broken ? CREEL_EFAILED : -ESHUTDOWN) : 0;
+	if (rc == 0)
+		p->reserved += (size_t)n;
+	/* The manager may wait for that alone. */
+	if (p->closed && p->reserved == 0) {
+		creel__cond_broadcast_locked(&p->changed);
+		creel__kick(p);
+	}
+	creel__procs_unlock(p);
+	return rc;
 }
 
 static int vet(creel_executor *ex, creel_fn fn, const void *arg, size_t size)
@@ -233,8 +260,10 @@ static void close_pool(struct creel__procs *p, unsigned flags, creel_deadline de
 	creel_future *list = NULL;
 	creel__lock_acquire(&p->lock);
 	creel__procs_refuse_locked(p, false);
-	if (flags & CREEL_SHUTDOWN_CANCEL)
+	if (flags & CREEL_SHUTDOWN_CANCEL) {
+		creel__store(&p->base.cancels, true, relaxed);
 		list = take_pending_locked(p);
+	}
 	p->cancelling += list != NULL;
 	if (flags & CREEL_SHUTDOWN_KILL)
 		kill_running_locked(p);
@@ -264,13 +293,13 @@ static int shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline,
 	creel__lock_acquire(&p->lock);
 	while (rc == 0 && !p->ended) {
 		if (creel__deadline_passed(deadline))
-			rc = unfinished_locked(p) ? -ETIMEDOUT : 1;
+			rc = unfinished_locked(p) + p->reserved ? -ETIMEDOUT : 1;
 		else if (!may_wait)
 			rc = -EDEADLK;
 		else if (creel__cond_wait(&p->changed, &p->lock, deadline) == -EAGAIN)
 			rc = -EAGAIN;
 	}
-	*ret_left = (size_t)unfinished_locked(p);
+	*ret_left = (size_t)unfinished_locked(p) + p->reserved;
 	creel__procs_unlock(p);
 	return rc > 0 ? 0 : rc;
 }
@@ -420,6 +449,8 @@ static const struct creel__executor_class process_pool_class = {
 	.name = "process pool",
 	.submit = submit,
 	.submit_list = submit_list,
+	.reserve = reserve,
+	.submit_reserved = submit_reserved,
 	.withdraw = withdraw,
 	.kill = kill_task,
 	.await = creel__procs_await,

@@ -149,6 +149,7 @@ struct creel__procs {
 	size_t queued, dead;  /* dead: of queued at most; cancelled and not yet dropped */
 	unsigned behind;      /* tasks in slots that wait behind another one there */
 	size_t withdrawn;     /* tasks that cancellers are at, and that need the pool */
+	size_t reserved;      /* tasks that are not due, and that it stays for, closed or not */
 	int leaving;          /* of alive: retiring */
 	uint64_t seq, look_at; /* of the last task sent; when to look for overdue ones */
 	bool halted;           /* some worker may be */

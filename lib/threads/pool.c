@@ -379,7 +379,7 @@ static int shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline,
 	creel__lock_acquire(&pool->lock);
 	while (rc == 0 && !creel__pool_is_over_locked(pool)) {
 		/* Counted once: the code and the count tell of the same moment. */
-		left = creel__pool_unfinished_locked(pool);
+		left = creel__pool_unfinished_locked(pool) + (unsigned)pool->reserved;
 		if (creel__deadline_passed(deadline))
 			rc = left ? -ETIMEDOUT : 1;
 		else if (!may_wait)
@@ -458,6 +458,8 @@ static const struct creel__executor_class thread_pool_class = {
 	.name = "thread pool",
 	.submit = submit,
 	.submit_list = submit_list,
+	.reserve = creel__pool_reserve,
+	.submit_reserved = creel__pool_submit_reserved,
 	.owe = owe,
 	.withdraw = creel__pool_withdraw,
 	.help = creel__pool_help,

@@ -70,6 +70,11 @@
  *          after that knows of the new lists, and claims no batch; and whoever finds such a gate
  *          open finds `need` as it was then or later.
  *
+ * RESERVED  (threads/reserve.c) The pool is to get that many tasks when they are due, and it is not
+ *          over before, closed or not. Each is then queued past the closed gates under the lock,
+ *          in one step with the count, and where somebody serves or is starting: whoever is the
+ *          last to resign looks at the queues under the lock.
+ *
  * REFUSED  The system refused a thread, and no worker sleeps. Until a worker sleeps or leaves,
  *          every 1,000th submission tries again.
  *
@@ -200,6 +205,7 @@ struct creel__pool {
 	struct creel__cond changed; /* workers went idle or went away */
 	int max_workers, min_workers, max_threads, alive, starting, leaving;
 	int blocked;          /* of alive */
+	int reserved;         /* tasks that are not due, and that it stays for */
 	int unsure;           /* threads that the system is just being asked for */
 	int dismissed;        /* how many of the surplus leave, and do not become spares */
 	int waking;           /* how many are in flight: 0, 1, 2; shown in need */
@@ -355,6 +361,10 @@ static inline bool creel__pool_may_have_jobs(struct creel__pool *pool)
 	/* [DEQ-3] seq_cst: after need was stored; pairs with creel__pool_use_deque() */
 	return creel__load(&pool->jobs, seq_cst);
 }
+
+/* reserve.c: operations of the class. */
+int creel__pool_reserve(creel_executor *ex, int n);
+int creel__pool_submit_reserved(creel_executor *ex, creel_task *task);
 
 /* pause.c: operation of the class. */
 int creel__pool_pause(creel_executor *ex, bool paused);

@@ -45,23 +45,37 @@ static inline void stamp_out_locked(struct creel__shard *shard)
 		creel__store(&shard->stamp, creel__now(), relaxed);
 }
 
+static inline void append_locked(struct creel__shard *shard, creel_future *first,
+				 creel_future *last, size_t n)
+{
+	if (shard->in_last)
+		shard->in_last->next = first;
+	else
+		set_in_first_locked(shard, first);
+	shard->in_last = last;
+	shard->in_count += n;
+	creel__bump(&shard->submitted, n);
+}
+
 enum creel__gate creel__shard_push_list(struct creel__shard *shard, creel_future *first,
 					creel_future *last, size_t n)
 {
 	last->next = NULL;
 	creel__lock_acquire(&shard->in_lock);
 	enum creel__gate gate = shard->gate;
-	if (gate == CREEL__GATE_OPEN) {
-		if (shard->in_last)
-			shard->in_last->next = first;
-		else
-			set_in_first_locked(shard, first);
-		shard->in_last = last;
-		shard->in_count += n;
-		creel__bump(&shard->submitted, n);
-	}
+	if (gate == CREEL__GATE_OPEN)
+		append_locked(shard, first, last, n);
 	creel__lock_release(&shard->in_lock);
 	return gate;
+}
+
+void creel__shard_push_past(struct creel__shard *shard, creel_task *task)
+{
+	creel_future *f = &task->future;
+	f->next = NULL;
+	creel__lock_acquire(&shard->in_lock);
+	append_locked(shard, f, f, 1);
+	creel__lock_release(&shard->in_lock);
 }
 
 enum creel__gate creel__shard_adopt(struct creel__shard *shard)

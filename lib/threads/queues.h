@@ -86,6 +86,9 @@ enum creel__claimed {
 enum creel__gate creel__shard_push_list(struct creel__shard *shard, creel_future *first,
 					creel_future *last, size_t n);
 
+/* Appends one whatever the gate. */
+void creel__shard_push_past(struct creel__shard *shard, creel_task *task);
+
 static inline enum creel__gate creel__shard_push(struct creel__shard *shard, creel_task *task)
 {
 	return creel__shard_push_list(shard, &task->future, &task->future, 1);

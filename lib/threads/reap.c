@@ -23,7 +23,7 @@
 
 bool creel__pool_is_over_locked(struct creel__pool *pool)
 {
-	return pool->alive + pool->starting + pool->leaving == 0 &&
+	return pool->alive + pool->starting + pool->leaving + pool->reserved == 0 &&
 	       creel__pool_unfinished_locked(pool) == 0;
 }
 

@@ -62,7 +62,8 @@ CASE(bad_submit_flags_and_reserved_fields_are_rejected, 0)
 	for (int bit = 30; bit < 32; bit++) {
 		creel_submit_options o = {.flags = 1u << bit};
 		snprintf(says, sizeof says,
-			 "submit: flags of creel_submit_options is 0x%x; use CREEL_FIXED_RATE or 0",
+			 "submit: flags of creel_submit_options is 0x%x; use CREEL_FIXED_RATE, "
+			 "CREEL_STAY or 0",
 			 o.flags);
 		refuse(ex, task_nothing, NULL, 0, &o, says);
 	}

@@ -12,6 +12,21 @@ import sys
 
 # name: (file, what stands there, what stands there instead)
 BUGS = {
+    # A shutdown does not wait for what is to stay.
+    'stays for nobody': (
+        'threads/reap.c',
+        'pool->starting + pool->leaving + pool->reserved == 0',
+        'pool->starting + pool->leaving == 0'),
+    # It is due, and the last worker has gone.
+    'queues for nobody': (
+        'threads/reserve.c',
+        'int rc = creel__pool_start_first_locked(pool);',
+        'int rc = 0;'),
+    # What was to stay is cancelled, and who shuts down hears nothing of it.
+    'ends and does not tell': (
+        'threads/reserve.c',
+        'creel__cond_broadcast_locked(&pool->changed);',
+        ''),
     # The caller of a loop returns and does not see what its helper did.
     'helps in silence': (
         'exec/loop_pool.c',

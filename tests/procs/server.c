@@ -43,6 +43,31 @@ CASE(server, i01_the_pool_recovers_from_the_death_of_its_server)
 	ct_close(ex);
 }
 
+/* A task that stays is due after the shutdown, and after the server's death. */
+CASE(server, i01_what_stays_gets_a_server_after_the_shutdown)
+{
+	struct ct_count *ran = ct_count_new();
+	creel_clock *clock = creel_clock_new(0);
+	creel_executor *ex = pt_pool(1);
+	struct pt_gated g = pt_gated(1);
+	creel_future *held = pt_submit_gated(ex, &g);
+	creel_future *f = creel_submit_with(ex, task_count, &ran, sizeof ran,
+					    &(creel_submit_options){.flags = CREEL_STAY,
+								    .delay_ns = CREEL_MS(300),
+								    .clock = clock});
+	ct_count_await(g.started, 1);
+	ct_int(creel_executor_shutdown(ex, 0, CREEL_NOW, NULL), -ETIMEDOUT);
+	int server = pt_pidfd(g.ids->server);
+	pt_kill(server, SIGKILL);
+	(void)pt_failure(held, CREEL_KIND_WORKER_DIED);
+	creel_future_unref(held);
+	ct_int(creel_executor_close(ex), 0);
+	ct_int(ct_long_drop(f), 1);
+	ct_int(ct_count_get(ran), 1);
+	close(server);
+	creel_clock_unref(clock);
+}
+
 /* Nothing runs, and nobody submits: it is noticed all the same, and what comes later works. */
 CASE(server, i01_a_server_that_dies_while_the_pool_is_idle)
 {
