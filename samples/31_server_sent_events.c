@@ -5,6 +5,7 @@
  * channel fills, the task stops reading, and the server has to wait. When it has had enough it
  * cancels the channel; the task then closes its connection.
  */
+#include "http/http.h"
 #include <creel/creel.h>
 #include <signal.h>
 #include <stdio.h>

@@ -16,6 +16,14 @@ struct http_server {
 	int fd;
 	unsigned port;
 	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t none;
+	unsigned clients; /* whose threads run */
+};
+
+struct client {
+	struct http_server *server;
+	int fd;
 };
 
 /* One stream to write, and one to read: a socket is no file in which both have one place. */
@@ -34,12 +42,44 @@ static void serve_client(const struct http_server *server, int fd)
 		fclose(from);
 }
 
+static void *serve_one(void *arg)
+{
+	struct client client = *(struct client *)arg;
+	struct http_server *server = client.server;
+	free(arg);
+	serve_client(server, client.fd);
+	pthread_mutex_lock(&server->lock);
+	if (--server->clients == 0)
+		pthread_cond_signal(&server->none);
+	pthread_mutex_unlock(&server->lock);
+	return NULL;
+}
+
+/* On a thread of its own, or here if there is none to be had. */
+static void accept_client(struct http_server *server, int fd)
+{
+	struct client *client = malloc(sizeof *client);
+	pthread_t thread;
+	if (!client) {
+		close(fd);
+		return;
+	}
+	*client = (struct client){server, fd};
+	pthread_mutex_lock(&server->lock);
+	server->clients++;
+	pthread_mutex_unlock(&server->lock);
+	if (pthread_create(&thread, NULL, serve_one, client))
+		serve_one(client);
+	else
+		pthread_detach(thread);
+}
+
 static void *serve(void *arg)
 {
-	const struct http_server *server = arg;
+	struct http_server *server = arg;
 	int fd;
 	while ((fd = accept(server->fd, NULL, NULL)) >= 0)
-		serve_client(server, fd);
+		accept_client(server, fd);
 	return NULL;
 }
 
@@ -52,6 +92,8 @@ struct http_server *http_serve(http_answer_fn answer, void *ctx)
 		return NULL;
 	server->answer = answer;
 	server->ctx = ctx;
+	pthread_mutex_init(&server->lock, NULL);
+	pthread_cond_init(&server->none, NULL);
 	server->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (server->fd >= 0 && bind(server->fd, (struct sockaddr *)&at, sizeof at) == 0 &&
 	    listen(server->fd, 64) == 0 &&
@@ -77,6 +119,10 @@ void http_stop(struct http_server *server)
 	shutdown(server->fd, SHUT_RDWR); /* accept() returns */
 	pthread_join(server->thread, NULL);
 	close(server->fd);
+	pthread_mutex_lock(&server->lock);
+	while (server->clients)
+		pthread_cond_wait(&server->none, &server->lock);
+	pthread_mutex_unlock(&server->lock);
 	free(server);
 }
 
