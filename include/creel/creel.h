@@ -19,6 +19,7 @@
 #include <creel/shared.h>
 #include <creel/submit.h>
 #include <creel/task.h>
+#include <creel/then.h>
 #include <creel/wait.h>
 #include <creel/watch.h>
 

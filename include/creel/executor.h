@@ -65,7 +65,8 @@ typedef struct creel_stats {
 	uint64_t live_executors;
 	/* Threads that wait in a submission, for room in a bounded pool. */
 	uint64_t waiting;
-	uint64_t delayed; /* accepted and not due; they are in no other count */
+	/* Accepted and not due, or waiting for their input; they are in no other count. */
+	uint64_t delayed;
 	uint64_t blocked; /* of workers: they wait, and others may run in their place */
 } creel_stats;
 

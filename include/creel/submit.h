@@ -81,7 +81,12 @@ enum {
 	 * delay_ns, without period_ns, and by a real clock. CREEL_SHUTDOWN_CANCEL fails it as shut
 	 * down all the same, and so does any shutdown of a broken executor. Pools only; other
 	 * executors reject it with -ENOTSUP. */
-	CREEL_STAY = 2
+	CREEL_STAY = 2,
+	/* The next two are for continuations: creel/then.h. Cancelling the continuation while it
+	 * waits cancels its input as well. */
+	CREEL_CANCEL_UPSTREAM = 4,
+	/* creel_recover_with(): the function also runs if the input was cancelled. */
+	CREEL_RECOVER_CANCELLED = 8
 };
 
 typedef struct creel_submit_options {
@@ -93,7 +98,8 @@ typedef struct creel_submit_options {
 	 * block and must not end its thread. */
 	void (*arg_free)(void *arg, size_t size, void *arg_ctx);
 	void *arg_ctx;
-	/* 0, CREEL_FIXED_RATE or CREEL_STAY. */
+	/* 0, CREEL_FIXED_RATE or CREEL_STAY. Of continuations CREEL_CANCEL_UPSTREAM, and
+	 * CREEL_RECOVER_CANCELLED. */
 	unsigned flags;
 	/* What to do if the executor is bounded and full: CREEL_OVERFLOW_BLOCK, _FAIL or _CALLER.
 	 * 0: the policy of the pool's options. Executors without a bound are never full. */

@@ -265,8 +265,9 @@ creel_executor *creel_executor_new(const creel_executor_ops *ops, void *self)
 	if (!c)
 		return creel__executor_broken(creel__error_static(CREEL_KIND_NO_MEMORY));
 	creel__executor_init(&c->base, &class);
-	creel__executor_add_traits(&c->base, CREEL__COUNTS);
 	memcpy(&c->ops, ops, ops->size);
+	creel__executor_add_traits(&c->base,
+				   CREEL__COUNTS | (c->ops.withdraw ? CREEL__WITHDRAWS : 0));
 	c->self = self;
 	creel__executor_made(&c->base);
 	return &c->base;

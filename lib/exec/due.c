@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tasks that are not due yet: the way in, to the executor's class, and out. What holds meanwhile
- * stands in future/times.h. */
+ * stands in future/times.h. Continuations take the same way to the class: future/stage.h. */
 #include "exec/due.h"
 #include "base/clock.h"
 #include "exec/task.h"
@@ -8,6 +8,7 @@
 #include "future/future.h"
 #include "future/hook.h"
 #include "future/result.h"
+#include "future/stage.h"
 #include "future/times.h"
 #include <errno.h>
 
@@ -72,27 +73,6 @@ const creel_error *creel__due_explain(const creel_executor *ex, const creel_subm
 	return refuse_clock(o, code);
 }
 
-/* False if the executor has been shut down. */
-static bool add(creel_executor *ex, struct creel__times *times)
-{
-	creel__lock_acquire(&ex->undue_lock);
-	bool open = !ex->undue_closed;
-	if (open) {
-		creel__list_append(times->stays ? &ex->staying : &ex->undue, &times->node);
-		ex->undue_count++;
-	}
-	creel__lock_release(&ex->undue_lock);
-	return open;
-}
-
-size_t creel__undue_count(creel_executor *ex)
-{
-	creel__lock_acquire(&ex->undue_lock);
-	size_t n = ex->undue_count;
-	creel__lock_release(&ex->undue_lock);
-	return n;
-}
-
 /* Why the class does not take a task that was accepted before. */
 static const creel_error *refusal(creel_future *f, int code)
 {
@@ -103,10 +83,13 @@ static const creel_error *refusal(creel_future *f, int code)
 	/* [EX-1] acquire: as in creel_executor_error() */
 	const creel_error *broken = creel__load(&f->executor->error, acquire);
 	const creel_error *why = code == CREEL_EFAILED ? broken : NULL;
-	const creel_error *e = creel__error_make(
-		kind, why ? why->code : code, creel__task_name(f),
-		"the executor did not take the task when it was due: %s",
-		why ? why->message : creel_code_name(code));
+	const struct creel__stage *stage = creel__stage_of(f);
+	const creel_error *e = creel__error_make(kind, why ? why->code : code, creel__task_name(f),
+						 "the executor did not take the task when %s: %s",
+						 stage ? "its input had ended" : "it was due",
+						 why ? why->message : creel_code_name(code));
+	if (!why && stage && stage->input)
+		why = creel__future_peek_error(stage->input);
 	creel__error_set_cause(e, creel__error_ref(why));
 	creel__error_set_unhandled(e, f->executor->unhandled);
 	return e;
@@ -133,28 +116,34 @@ static void refuse(creel_future *f, int code)
 static int give_due(creel_future *f, struct creel__times *times)
 {
 	const struct creel__executor_class *class = f->executor->class;
-	int rc = times->reserved ? class->submit_reserved(f->executor, (creel_task *)f)
-				 : class->submit(f->executor, (creel_task *)f);
-	times->reserved &= rc != 0;
+	bool reserved = times && times->reserved;
+	int rc = reserved ? class->submit_reserved(f->executor, (creel_task *)f)
+			  : class->submit(f->executor, (creel_task *)f);
+	if (reserved)
+		times->reserved = rc != 0;
 	return rc;
 }
 
-/* Gives a task to its class that is HELD and in hand, off the list, with its executor kept. The
- * caller has a reference to times, and the task may be gone when this returns. False: something has
- * forked, and this is the child. */
-static bool hand_over_once(creel_future **f_, struct creel__times *times)
+bool creel__due_give(creel_future *f)
 {
-	creel_future *f = *f_;
 	creel_executor *ex = f->executor;
 	f->next = NULL;
 	/* As before any submission, on the thread that makes it. */
 	int rc = ex->class->vet ? ex->class->vet(ex, f->fn, NULL, 0) : 0;
 	creel__future_let_go(f, CREEL__HELD | CREEL__OWNED, ex->task_flags);
 	if (rc == 0)
-		rc = give_due(f, times);
+		rc = give_due(f, creel__times_of(f));
 	if (rc && !creel__executor_foreign(ex))
 		refuse(f, rc);
-	if (creel__executor_foreign(ex))
+	return !creel__executor_foreign(ex);
+}
+
+/* The same for one that is in hand. The caller has a reference to times. Lets go of the executor.
+ * *f_ is what is to be handed over next, or NULL. */
+static bool hand_over_once(creel_future **f_, struct creel__times *times)
+{
+	creel_executor *ex = (*f_)->executor;
+	if (!creel__due_give(*f_))
 		return false;
 	*f_ = creel__times_given(times);
 	if (creel__executor_foreign(ex))
@@ -203,7 +192,7 @@ static bool on_due(struct creel__timer *timer, bool due)
 	creel__lock_release(&times->lock);
 	bool here = true;
 	if (f)
-		creel__undue_take(f->executor, times);
+		creel__undue_take(f->executor, &times->undue);
 	if (f && due)
 		here = hand_over(f, times);
 	else if (f)
@@ -289,8 +278,8 @@ static void leave_listed(creel_future *f)
 /* 0; or why its executor does not wait for a task that is to stay. */
 static int reserve(creel_executor *ex, struct creel__times *times)
 {
-	int rc = times->stays ? ex->class->reserve(ex, 1) : 0;
-	times->reserved = times->stays && rc == 0;
+	int rc = times->undue.stays ? ex->class->reserve(ex, 1) : 0;
+	times->reserved = times->undue.stays && rc == 0;
 	if (times->reserved)
 		creel__executor_keep(ex);
 	return rc;
@@ -308,8 +297,8 @@ static int submit_undue(creel_future *f, struct creel__times *times)
 	/* Held, so that nobody ends it before its timers are set. The flags of its class's tasks it
 	 * gets when the class does. */
 	creel__future_let_go(f, ex->task_flags, CREEL__OWNED | CREEL__HELD);
-	if (!add(ex, times)) {
-		if (times->stays)
+	if (!creel__undue_add(ex, &times->undue)) {
+		if (times->undue.stays)
 			creel__undue_leave(ex, times);
 		return -ESHUTDOWN;
 	}
@@ -325,7 +314,7 @@ static int submit_undue(creel_future *f, struct creel__times *times)
 		leave_listed(f);
 		return 0;
 	}
-	creel__undue_take(f->executor, times);
+	creel__undue_take(f->executor, &times->undue);
 	if (rc == CREEL__TIMER_DUE) {
 		(void)hand_over(f, times);
 		return 0;
@@ -333,12 +322,6 @@ static int submit_undue(creel_future *f, struct creel__times *times)
 	creel__times_stop(times);
 	creel__undue_leave(ex, times);
 	return rc;
-}
-
-static const creel_error *shut_down_error(creel_future *f)
-{
-	return creel__error_make(CREEL_KIND_SHUT_DOWN, -ESHUTDOWN, creel__task_name(f),
-				 "the executor was shut down before the task was due");
 }
 
 /* From RUNNING to PENDING and not due, HELD. False: it has been asked to stop. */
@@ -382,7 +365,7 @@ static void arm_again(creel_future *f, struct creel__times *times)
 		leave_listed(f);
 		return;
 	}
-	creel__undue_take(ex, times);
+	creel__undue_take(ex, &times->undue);
 	if (giver)
 		return;
 	if (due) {
@@ -411,10 +394,10 @@ static bool run_again(creel_future *f, struct creel__times *times)
 	times->due_at = next_run(times);
 	creel__store(&times->began, true, relaxed);
 	creel__add(&times->refs, 1, relaxed);
-	if (add(ex, times))
+	if (creel__undue_add(ex, &times->undue))
 		arm_again(f, times);
 	else
-		end_series(f, shut_down_error(f));
+		end_series(f, creel__undue_error(f));
 	if (box && !creel__fork_foreign(generation))
 		creel__box_free(box, generation);
 	if (!creel__fork_foreign(generation))
@@ -438,53 +421,45 @@ int creel__due_submit(creel_task *task)
 	return rc;
 }
 
-/* The next task of the list of those that are not due, now SETTLING and off it; NULL if there is
- * none. Waits for those that others have won, and are about to take off. */
-static creel_future *next_undue_locked(creel_executor *ex, struct creel__list *list)
+/* With its timers set, or not: rc is what that said. */
+static void start_timed(creel_future *f, struct creel__times *times, int rc, bool expired)
 {
-	while (!creel__list_is_empty(list)) {
-		struct creel__times *times = creel__of(list->next, struct creel__times, node);
-		creel_future *f = times->task;
-		uint64_t s = creel__load(&f->state, relaxed);
-		while ((s & (CREEL__STATE | CREEL__HELD)) == CREEL__PENDING) {
-			/* [PIN-1] acquire: as in creel__task_claim() */
-			if (!creel__cas(&f->state, &s, s + CREEL__SETTLING, acquire, relaxed))
-				continue;
-			creel__list_remove(&times->node);
-			ex->undue_count--;
-			return f;
+	creel_executor *ex = f->executor;
+	if (expired) {
+		(void)expire_now(f);
+	} else if (rc == 0 && times->delayed) {
+		leave_listed(f);
+	} else {
+		creel__undue_take(ex, &times->undue);
+		if (rc >= 0) {
+			(void)hand_over(f, times);
+			return;
 		}
-		creel__cond_wait_briefly(&ex->undue_changed, &ex->undue_lock);
-	}
-	return NULL;
-}
-
-/* False: this is a child. */
-static bool fail_undue(creel_executor *ex, struct creel__list *list)
-{
-	creel_future *f;
-	creel__lock_acquire(&ex->undue_lock);
-	ex->undue_closed = true;
-	while ((f = next_undue_locked(ex, list))) {
-		creel__lock_release(&ex->undue_lock);
-		struct creel__times *times = creel__times_of(f);
-		creel__add(&times->refs, 1, relaxed);
-		creel__task_fail_claimed((creel_task *)f, shut_down_error(f));
-		if (creel__executor_foreign(ex))
-			return false;
-		if (times->stays)
+		end_series(f, refusal(f, rc));
+		if (!creel__executor_foreign(ex))
 			creel__undue_leave(ex, times);
-		creel__times_unref(times);
-		creel__lock_acquire(&ex->undue_lock);
 	}
-	creel__lock_release(&ex->undue_lock);
-	return true;
 }
 
-bool creel__undue_close(creel_executor *ex, bool cancels)
+void creel__due_start(creel_future *f)
 {
-	if (ex->is_static)
-		return true;
-	cancels |= creel__load(&ex->error, relaxed) != NULL;
-	return fail_undue(ex, &ex->undue) && (!cancels || fail_undue(ex, &ex->staying));
+	struct creel__options *options = creel__options_find(f);
+	struct creel__times *times = options->times;
+	const creel_executor *ex = f->executor;
+	uint16_t generation = ex->generation;
+	bool expired = false;
+	options->owner = &creel__undue_owner;
+	creel__add(&times->refs, 1, relaxed);
+	creel__times_restart(times);
+	int rc = -ESHUTDOWN;
+	if (!times->delayed || creel__undue_add(f->executor, &times->undue)) {
+		creel__lock_acquire(&times->lock);
+		times->future = f;
+		rc = set_timers_locked(times, &expired);
+		times->in_hand = rc != 0 || !times->delayed;
+		creel__lock_release(&times->lock);
+	}
+	start_timed(f, times, rc, expired);
+	if (!creel__fork_foreign(generation))
+		creel__times_unref(times);
 }

@@ -4,6 +4,7 @@
 #define CREEL__EXEC_DUE_H
 
 #include "exec/executor.h"
+#include "future/block.h"
 #include <creel/submit.h>
 
 /* 0; or what is wrong with the times that options ask for: -EINVAL, or -ENOTSUP, -EPERM for what
@@ -18,9 +19,20 @@ const creel_error *creel__due_explain(const creel_executor *ex, const creel_subm
  * 0, or a code: then the task is the caller's. */
 int creel__due_submit(creel_task *task);
 
+/* Gives a task to its class that is HELD and off the list, with its executor kept; or fails it. It
+ * may be gone when this returns. False: something has forked, and this is the child. */
+bool creel__due_give(creel_future *f);
+
+/* The same for one whose options have times, which count from now on: it is given when it is due.
+ * Something may have forked. */
+void creel__due_start(creel_future *f);
+
 /* Fails what is not due as shut down, now and from now on; what is to stay only if the executor is
  * broken, or cancels. False: a callback has forked, and this is the child. */
 bool creel__undue_close(creel_executor *ex, bool cancels);
+
+/* Why such a task fails. */
+const creel_error *creel__undue_error(creel_future *f);
 
 /* How many there are. */
 size_t creel__undue_count(creel_executor *ex);

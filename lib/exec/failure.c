@@ -7,7 +7,9 @@
  */
 #include "exec/job.h"
 #include "exec/task.h"
+#include "future/future.h"
 #include "future/result.h"
+#include "future/stage.h"
 #include "sync/local.h"
 #include <creel/task.h>
 #include <errno.h>
@@ -23,6 +25,12 @@ const creel_error *creel__task_stopped(creel_future *f, const creel_error *error
 {
 	if (error->code == -ECANCELED && creel__task_was_asked(f))
 		creel__error_set_kind(error, CREEL_KIND_CANCELLED);
+	/* What it was told of lies beneath. */
+	const struct creel__stage *stage = creel__stage_of(f);
+	const creel_error *input = stage && stage->input ? creel__future_peek_error(stage->input)
+							 : NULL;
+	if (input && !creel_error_cause(error, 0))
+		creel__error_set_cause(error, creel__error_ref(input));
 	return error;
 }
 

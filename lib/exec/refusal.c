@@ -17,9 +17,28 @@ static const char *name_of(const struct creel__submission *s)
 	return s->options ? s->options->name : NULL;
 }
 
-static const creel_error *explain_flags(const creel_submit_options *o)
+/* Of continuations. */
+static const creel_error *explain_staging(const struct creel__submission *s)
 {
+	const creel_submit_options *o = s->options;
+	if (o->period_ns)
+		return creel__error_make(CREEL_KIND_REJECTED, -EINVAL, o->name,
+					 "%s: period_ns is %lld; a continuation runs once, use 0",
+					 s->staging->call, (long long)o->period_ns);
+	return creel__error_make(CREEL_KIND_REJECTED, -EINVAL, o->name,
+				 "%s: flags of creel_submit_options is 0x%x; use %s",
+				 s->staging->call, o->flags,
+				 s->staging->flags & CREEL_RECOVER_CANCELLED
+					 ? "CREEL_CANCEL_UPSTREAM, CREEL_RECOVER_CANCELLED or 0"
+					 : "CREEL_CANCEL_UPSTREAM or 0");
+}
+
+static const creel_error *explain_flags(const struct creel__submission *s)
+{
+	const creel_submit_options *o = s->options;
 	int kind = CREEL_KIND_REJECTED;
+	if (s->staging)
+		return explain_staging(s);
 	if (o->flags & ~(unsigned)(CREEL_FIXED_RATE | CREEL_STAY))
 		return creel__error_make(kind, -EINVAL, o->name,
 					 "submit: flags of creel_submit_options is 0x%x; "
@@ -35,16 +54,17 @@ static const creel_error *explain_flags(const creel_submit_options *o)
 				 (long long)o->delay_ns, (long long)o->period_ns);
 }
 
-static const creel_error *explain_options(const creel_submit_options *o)
+static const creel_error *explain_options(const struct creel__submission *s)
 {
+	const creel_submit_options *o = s->options;
 	int kind = CREEL_KIND_REJECTED;
+	if (!creel__flags_make_sense(s))
+		return explain_flags(s);
 	const uint64_t *word = creel__reserved(o->reserved, sizeof o->reserved / sizeof *word);
 	if (o->limit_ns < 0)
 		return creel__error_make(kind, -EINVAL, o->name,
 					 "submit: limit_ns is %lld; use 0 for none, or a duration",
 					 (long long)o->limit_ns);
-	if (!creel__flags_make_sense(o))
-		return explain_flags(o);
 	if (!creel__overflow_is_known(o->overflow))
 		return creel__error_make(kind, -EINVAL, o->name,
 					 "submit: overflow is %d; use 0, CREEL_OVERFLOW_BLOCK, "
@@ -91,7 +111,7 @@ static const creel_error *explain_invalid(const struct creel__submission *s)
 					 "submit: the argument is NULL but its size is %zu; "
 					 "pass size 0 for no argument",
 					 s->size);
-	const creel_error *e = s->options ? explain_options(s->options) : NULL;
+	const creel_error *e = s->options ? explain_options(s) : NULL;
 	return e ? e
 		 : creel__error_make(kind, -EINVAL, name,
 				     "submit: the executor refused the task as invalid");
@@ -161,6 +181,11 @@ static const struct reason {
 
 static const creel_error *explain_unsupported(const struct creel__submission *s)
 {
+	if (s->staging && !creel__cannot_limit(s) && !creel__cannot_rank(s))
+		return creel__error_make(CREEL_KIND_REJECTED, -ENOTSUP, name_of(s),
+					 "%s: continuations do not run on a process pool; have one "
+					 "run in this process, and submit from it",
+					 s->staging->call);
 	if (!creel__cannot_limit(s) && creel__cannot_rank(s))
 		return creel__band_refuse(s->options, -ENOTSUP);
 	if (!creel__cannot_limit(s) && creel__cannot_stay(s))

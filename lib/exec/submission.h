@@ -6,7 +6,15 @@
 #include "exec/bands.h"
 #include "future/class.h"
 #include "future/error.h"
+#include "future/times.h"
 #include <creel/submit.h>
+
+/* What makes a task a continuation: future/stage.h. */
+struct creel__staging {
+	const char *call;       /* in errors */
+	unsigned flags;         /* that its options may have */
+	bool recovers, insists; /* as in struct creel__stage */
+};
 
 /* What is submitted: the arguments of the public calls, on their way. */
 struct creel__submission {
@@ -15,10 +23,19 @@ struct creel__submission {
 	const void *arg;
 	size_t size;
 	const creel_submit_options *options;
+	const struct creel__staging *staging; /* of a continuation; or NULL */
 };
+
+static inline bool creel__submission_times(const struct creel__submission *s)
+{
+	return s->options && creel__times_wanted(s->options);
+}
 
 /* The error for a submission that was refused with that code. */
 const creel_error *creel__refusal(const struct creel__submission *s, int code);
+
+/* It was rejected, and with it goes what it handed over. */
+void creel__submission_free_argument(const struct creel__submission *s);
 
 /* What only some executors have. */
 static inline bool creel__cannot_limit(const struct creel__submission *s)
@@ -37,8 +54,11 @@ static inline bool creel__cannot_stay(const struct creel__submission *s)
 }
 
 /* Whether the flags are known, and there is what they are about. */
-static inline bool creel__flags_make_sense(const creel_submit_options *o)
+static inline bool creel__flags_make_sense(const struct creel__submission *s)
 {
+	const creel_submit_options *o = s->options;
+	if (s->staging)
+		return !o->period_ns && !(o->flags & ~s->staging->flags);
 	if (o->flags & CREEL_STAY && (!o->delay_ns || o->period_ns))
 		return false;
 	return !(o->flags & ~(unsigned)(CREEL_FIXED_RATE | CREEL_STAY)) &&

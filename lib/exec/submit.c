@@ -11,6 +11,7 @@
 #include "base/cold.h"
 #include "exec/due.h"
 #include "exec/executor.h"
+#include "exec/stage.h"
 #include "exec/submission.h"
 #include "exec/task.h"
 #include "future/argument.h"
@@ -19,6 +20,7 @@
 #include "future/nest.h"
 #include "future/options.h"
 #include "future/release.h"
+#include "future/stage.h"
 #include "future/times.h"
 #include "future/watch.h"
 #include "sync/fork.h"
@@ -82,43 +84,76 @@ int creel__executor_submit(creel_executor *ex, creel_task *task)
 	return rc;
 }
 
-/* Only options that ask for something, and watched executors, need memory. */
-static CREEL__COLD int attach_options(creel_future *f, const creel_submit_options *o)
+/* Where a stage stands behind options with a name of n bytes. */
+static size_t stage_offset(size_t n)
 {
-	static const creel_submit_options none;
-	bool watched = creel__watch_wanted(f->executor);
-	o = o ? o : &none;
-	if (!o->name && !o->arg_free && !o->limit_ns && !o->band && !watched &&
-	    !creel__times_wanted(o))
-		return 0;
+	const size_t align = alignof(struct creel__stage);
+	return (sizeof(struct creel__options) + n + 1 + align - 1) & ~(align - 1);
+}
+
+static void add_stage(creel_future *f, struct creel__options *own, struct creel__stage *stage,
+		      const struct creel__submission *s)
+{
+	unsigned flags = s->options ? s->options->flags : 0;
+	*stage = (struct creel__stage){.insists = s->staging->insists,
+				       .recovers = s->staging->recovers,
+				       .upstream = flags & CREEL_CANCEL_UPSTREAM,
+				       .cancelled_too = flags & CREEL_RECOVER_CANCELLED};
+	creel__store(&stage->refs, 1, relaxed);
+	creel__undue_init(&stage->undue, f, stage);
+	own->stage = stage;
+}
+
+/* Memory for what is wanted; NULL without. */
+static struct creel__options *new_options(const struct creel__submission *s,
+					  const creel_submit_options *o, bool watched)
+{
 	size_t n = o->name ? strlen(o->name) : 0;
 	if (n > CREEL__NAME_MAX - 1)
 		n = CREEL__NAME_MAX - 1;
-	struct creel__options *own = creel__malloc(sizeof *own + n + 1);
+	struct creel__options *own = creel__malloc(
+		s->staging ? stage_offset(n) + sizeof(struct creel__stage) : sizeof *own + n + 1);
 	if (!own)
-		return -ENOMEM;
+		return NULL;
 	own->arg_free = o->arg_free;
 	own->arg_ctx = o->arg_ctx;
 	own->limit_ns = o->limit_ns;
 	own->band = o->band;
-	own->watched = watched ? creel__watched_new(f->executor, f->fn) : NULL;
+	own->watched = watched ? creel__watched_new(s->ex, s->fn) : NULL;
 	if (watched && !own->watched) {
 		creel__free(own);
-		return -ENOMEM;
+		return NULL;
 	}
 	if (n)
 		memcpy(own->name, o->name, n);
 	own->name[n] = 0;
+	return own;
+}
+
+/* Only options that ask for something, continuations and watched executors need memory. */
+static CREEL__COLD int attach_options(creel_future *f, const struct creel__submission *s)
+{
+	static const creel_submit_options none;
+	bool watched = creel__watch_wanted(f->executor), timed = creel__submission_times(s);
+	const creel_submit_options *o = s->options ? s->options : &none;
+	if (!o->name && !o->arg_free && !o->limit_ns && !o->band && !watched && !timed &&
+	    !s->staging)
+		return 0;
+	struct creel__options *own = new_options(s, o, watched);
+	if (!own)
+		return -ENOMEM;
 	creel__options_attach(f, own);
 	own->owner = &creel__undue_owner;
-	own->times = creel__times_wanted(o) ? creel__times_new(f, o) : NULL;
-	return creel__times_wanted(o) && !own->times ? -ENOMEM : 0;
+	if (s->staging)
+		add_stage(f, own, (void *)((char *)own + stage_offset(strlen(own->name))), s);
+	own->times = timed ? creel__times_new(f, o) : NULL;
+	return timed && !own->times ? -ENOMEM : 0;
 }
 
 static CREEL__COLD int check_options(const struct creel__submission *s)
 {
 	const creel_submit_options *o = s->options;
-	if (!creel__flags_make_sense(o) || o->limit_ns < 0 ||
+	if (!creel__flags_make_sense(s) || o->limit_ns < 0 ||
 	    !creel__overflow_is_known(o->overflow) || !creel__band_is_known(o->band) ||
 	    o->reserved32 ||
 	    creel__reserved(o->reserved, sizeof o->reserved / sizeof o->reserved[0]))
@@ -184,8 +219,8 @@ static inline int make(const struct creel__submission *s, unsigned refs, creel_t
 			       : -ENOMEM;
 	creel_future *f = &task->future;
 	int rc = 0;
-	if (s->options || creel__load(&s->ex->watch, relaxed))
-		rc = attach_options(f, s->options);
+	if (s->options || s->staging || creel__load(&s->ex->watch, relaxed))
+		rc = attach_options(f, s);
 	if (rc)
 		discard(f);
 	else
@@ -193,6 +228,35 @@ static inline int make(const struct creel__submission *s, unsigned refs, creel_t
 			     relaxed);
 	*ret_task = task;
 	return rc;
+}
+
+int creel__stage_make(const struct creel__submission *s, creel_future **ret_future)
+{
+	creel_task *task;
+	int rc = check(s);
+	if (rc == 0 && s->ex->task_flags & CREEL__REMOTE)
+		rc = -ENOTSUP;
+	if (rc == 0 && creel__load(&s->ex->error, relaxed))
+		rc = CREEL_EFAILED;
+	if (rc == 0)
+		rc = make(s, 2, &task);
+	if (rc)
+		return rc;
+	creel_future *f = &task->future;
+	/* The flags of its executor's tasks it gets when the executor does. */
+	creel__future_let_go(f, s->ex->task_flags, CREEL__OWNED | CREEL__HELD);
+	if (creel__load(&s->ex->watch, relaxed) && !creel__watch_submitted(f))
+		rc = -EPERM;
+	if (rc)
+		discard(f);
+	*ret_future = f;
+	return rc;
+}
+
+void creel__stage_discard(creel_future *f, int code)
+{
+	(void)creel__watch_refused(f, code);
+	discard(f);
 }
 
 static inline int hand_over(const struct creel__submission *s, const struct way *way, bool here,
@@ -233,8 +297,7 @@ static inline int submit(const struct creel__submission *s, const struct way *wa
 	return hand_over(s, way, false, ret_future);
 }
 
-/* The submission was rejected and with it goes what it handed over. */
-static CREEL__COLD void free_argument(const struct creel__submission *s)
+CREEL__COLD void creel__submission_free_argument(const struct creel__submission *s)
 {
 	if (!s->options || !s->options->arg_free)
 		return;
@@ -248,26 +311,26 @@ static CREEL__COLD void free_argument(const struct creel__submission *s)
 creel_future *creel_submit_with(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
 				const creel_submit_options *options)
 {
-	struct creel__submission s = {ex, fn, arg, size, options};
+	struct creel__submission s = {ex, fn, arg, size, options, NULL};
 	creel_future *f;
 	int rc = submit(&s, &(struct way){.refs = 2}, &f);
 	if (rc == 0)
 		return f;
-	free_argument(&s);
+	creel__submission_free_argument(&s);
 	return creel__future_failed(creel__refusal(&s, rc));
 }
 
 creel_future *creel__submit_by(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
 			       const creel_submit_options *options, creel_deadline by)
 {
-	struct creel__submission s = {ex, fn, arg, size, options};
+	struct creel__submission s = {ex, fn, arg, size, options, NULL};
 	creel_future *f;
 	int rc = submit(&s, &(struct way){.refs = 2, .by = &by}, &f);
 	if (rc == 0)
 		return f;
 	if (rc == CREEL_BUSY && ex->traits & CREEL__BOUNDED)
 		return NULL;
-	free_argument(&s);
+	creel__submission_free_argument(&s);
 	return creel__future_failed(creel__refusal(&s, rc));
 }
 
@@ -282,18 +345,18 @@ int creel_try_submit(creel_executor *ex, creel_fn fn, const void *arg, size_t si
 	if (!ret_future)
 		return -EINVAL;
 	static const creel_deadline now = CREEL_NOW_INIT;
-	return submit(&(struct creel__submission){ex, fn, arg, size, options},
+	return submit(&(struct creel__submission){ex, fn, arg, size, options, NULL},
 		      &(struct way){.refs = 2, .by = &now}, ret_future);
 }
 
 int creel_spawn(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
 		const creel_submit_options *options)
 {
-	struct creel__submission s = {ex, fn, arg, size, options};
+	struct creel__submission s = {ex, fn, arg, size, options, NULL};
 	int rc = submit(&s, &(struct way){.refs = 1}, NULL);
 	if (rc == 0)
 		return 0;
-	free_argument(&s);
+	creel__submission_free_argument(&s);
 	/* As if its future were dropped: on_unhandled hears of it, and never within itself. */
 	const creel_error *e = creel__refusal(&s, rc);
 	creel_future *f = creel__future_failed(creel__error_ref(e));
@@ -371,7 +434,8 @@ int creel_submit_many(creel_executor *ex, creel_fn fn, const void *base, size_t 
 		      size_t *ret_accepted)
 {
 	bool bytes = n && stride;
-	struct creel__submission s = {ex, fn, bytes ? base : NULL, bytes ? stride : 0, options};
+	struct creel__submission s = {ex,      fn,  bytes ? base : NULL, bytes ? stride : 0,
+				      options, NULL};
 	const struct way way = {.refs = ret_futures ? 2 : 1};
 	size_t done = 0, k;
 	int rc = ret_accepted ? check_many(&s, n) : -EINVAL;

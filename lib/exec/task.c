@@ -19,6 +19,7 @@
 #include "future/release.h"
 #include "future/times.h"
 #include "future/result.h"
+#include "future/stage.h"
 #include "future/watch.h"
 #include "sync/block.h"
 #include "sync/fork.h"
@@ -53,7 +54,10 @@ static CREEL__COLD void end_slowly(creel_future *f, unsigned final)
 	creel_executor *ex = f->executor;
 	/* The class knows no task that has not its flags. */
 	bool counted = creel__load(&f->state, relaxed) & CREEL__SLOW && ex->traits & CREEL__COUNTS;
-	struct creel__times *times = creel__times_of(f);
+	const struct creel__options *options = creel__options_of(f);
+	struct creel__times *times = options ? options->times : NULL;
+	if (options && options->stage && options->stage->insists)
+		final = creel__stage_outcome(f, options->stage, final);
 	if (times && times->again && final == CREEL__FINISHED && end_run(f, times)) {
 		if (counted && !creel__executor_foreign(ex))
 			ex->class->ended(ex);
@@ -81,6 +85,11 @@ static inline void end(creel_future *f, unsigned final)
 	creel__argument_free(f);
 	look_next(f);
 	creel__future_settle(f, final, 1);
+}
+
+void creel__task_end(creel_task *task, unsigned final)
+{
+	end(&task->future, final);
 }
 
 static CREEL__COLD void fail(creel_future *f, const creel_error *error)

@@ -49,6 +49,9 @@ unsigned creel__task_fail(creel_task *task, const creel_error *error);
 /* The same for one that the caller has moved to SETTLING. */
 void creel__task_fail_claimed(creel_task *task, const creel_error *error);
 
+/* Ends such a task in this state, with the outcome that stands in the block. */
+void creel__task_end(creel_task *task, unsigned final);
+
 /* Cancels what a pool's queue held, unless it has started, and drops the executor's reference once
  * no canceller uses the executor any more. */
 enum creel__cancelled {

@@ -9,19 +9,32 @@
 #include "future/hook.h"
 #include "future/owned.h"
 #include "future/release.h"
+#include "future/stage.h"
 #include "future/times.h"
 #include "sync/fork.h"
 #include "sync/park.h"
 #include <creel/future.h>
 #include <errno.h>
 
-/* Somebody asks the executor about it, with a lock and not longer. A canceller that has it PINNED
- * by now is not waited for, since destructors run meanwhile: the caller looks again. */
-static void await_held(creel_future *f)
+/* Whether somebody asks its executor or its owner about it, and it may be PENDING afterwards. */
+static bool is_asked_about(uint64_t s, bool insist)
+{
+	return s & CREEL__HELD || (insist && (s & CREEL__STATE) == CREEL__PINNED);
+}
+
+/* Somebody asks about it, with a lock and not longer. A canceller that has it PINNED by now is not
+ * waited for, since destructors run meanwhile: the caller looks again. Unless it insists, since
+ * that canceller will only ask. */
+static void await_answer(creel_future *f, bool insist)
 {
 	uint64_t s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
-	if (s & CREEL__HELD)
+	if (is_asked_about(s, insist))
 		creel__park_briefly(creel__low_half(&f->state), (uint32_t)s, CREEL_FOREVER);
+}
+
+static void await_held(creel_future *f)
+{
+	await_answer(f, false);
 }
 
 /* A remote task that is PENDING here may be running there. */
@@ -110,8 +123,11 @@ static enum creel__withdrawn withdraw(creel_future *f, const struct creel__owner
 	if (!ex || !ex->class->withdraw)
 		return CREEL__NOT_THERE;
 	/* A custom executor has not seen what is still in hand. */
-	struct creel__times *times = s & CREEL__REMOTE ? NULL : creel__times_of(f);
-	if (times && creel__times_in_hand(times))
+	struct creel__options *options = s & CREEL__REMOTE ? NULL : creel__options_of(f);
+	if (options && options->times && creel__times_in_hand(options->times))
+		return CREEL__NOT_THERE;
+	/* [STAGE-3] acquire: it has all of the task; pairs with the release in give_in_hand() */
+	if (options && options->stage && creel__load(&options->stage->in_hand, acquire))
 		return CREEL__NOT_THERE;
 	return ex->class->withdraw(ex, (creel_task *)f, expired ? CREEL__TAKE : CREEL__CANCEL);
 }
@@ -136,6 +152,22 @@ static int only_asked(creel_future *f, const struct creel__owner *owner,
 	return CREEL_CANCEL_REQUESTED;
 }
 
+/* Its executor has it, and it is not to be cancelled there: it ends as cancelled when it has run.
+ * False: it may be, or it runs in another process. */
+static bool insists(creel_future *f)
+{
+	struct creel__stage *stage = creel__stage_of(f);
+	creel_executor *ex = f->executor;
+	if (!stage || !stage->insists || creel__load(&ex->cancels, relaxed))
+		return false;
+	if (creel__load(&f->state, relaxed) & CREEL__REMOTE &&
+	    ex->class->withdraw(ex, (creel_task *)f, CREEL__LOOK) == CREEL__STARTED)
+		return false;
+	stage->asked = true;
+	creel__future_let_go(f, CREEL__STATE | CREEL__HELD, CREEL__PENDING);
+	return true;
+}
+
 /* Its owner no longer has it. Drops the reference that kept it for that. */
 static void tell_owner(creel_future *f, const struct creel__owner *owner,
 		       const struct creel__cancelling *how)
@@ -152,6 +184,8 @@ static int end_pinned(creel_future *f, const creel_error *expired,
 {
 	creel_executor *ex = f->executor;
 	const struct creel__owner *owner = owner_of(f);
+	if (!owner && !expired && insists(f))
+		return CREEL_CANCEL_REQUESTED;
 	enum creel__withdrawn w = withdraw(f, owner, expired);
 	if (creel__future_foreign(f))
 		return -EPERM;
@@ -202,12 +236,13 @@ static uint64_t pin_of(uint64_t s)
 	return s & CREEL__REMOTE ? CREEL__HELD : CREEL__PINNED;
 }
 
-static bool win(creel_future *f, bool hold)
+static bool win(creel_future *f, bool hold, bool insist)
 {
 	uint64_t s = creel__load(&f->state, relaxed);
-	while ((s & CREEL__STATE) == CREEL__PENDING) {
-		if (s & CREEL__HELD) {
-			await_held(f);
+	while ((s & CREEL__STATE) == CREEL__PENDING ||
+	       (insist && (s & CREEL__STATE) == CREEL__PINNED)) {
+		if (is_asked_about(s, insist)) {
+			await_answer(f, insist);
 			s = creel__load(&f->state, relaxed);
 			/* [PIN-1] acquire: pairs with the release of the last one to hold it */
 		} else if (creel__cas(&f->state, &s, s | (hold ? CREEL__HELD : pin_of(s)), acquire,
@@ -220,12 +255,17 @@ static bool win(creel_future *f, bool hold)
 
 bool creel__future_pin(creel_future *f)
 {
-	return win(f, false);
+	return win(f, false, false);
 }
 
 bool creel__future_hold(creel_future *f)
 {
-	return win(f, true);
+	return win(f, true, false);
+}
+
+bool creel__future_hold_insisting(creel_future *f)
+{
+	return win(f, true, true);
 }
 
 /* Marks a running task as asked to stop. A remote one is held while its executor is told. */
@@ -296,8 +336,8 @@ int creel__future_kill(creel_future *f, int64_t grace_ns)
 	if (rc != CREEL_CANCEL_REQUESTED)
 		return rc;
 	uint64_t s = creel__load(&f->state, relaxed);
-	/* Its owner has been told. */
-	if (s & CREEL__OWNED && (s & CREEL__STATE) == CREEL__PENDING)
+	/* Its owner has been told, or it insists. */
+	if ((s & CREEL__STATE) == CREEL__PENDING)
 		return rc;
 	for (;;) {
 		if ((s & CREEL__STATE) >= CREEL__FINISHED)

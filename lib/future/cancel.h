@@ -12,6 +12,9 @@ bool creel__future_pin(creel_future *f);
 /* The same, and it is HELD, wherever it runs. */
 bool creel__future_hold(creel_future *f);
 
+/* The same for one that no canceller ends, but only asks: waits while one has it PINNED. */
+bool creel__future_hold_insisting(creel_future *f);
+
 /* Ends it by the path of a cancelled one, with that error (takes over the reference), unless it has
  * started in another process. */
 void creel__future_end_pinned(creel_future *f, const creel_error *error);

@@ -172,9 +172,10 @@ enum {
 /* What makes submitting to an executor, or the end of its tasks, take the slow path. Elsewhere it
  * costs nothing: the paths test a word that they need anyway. */
 enum {
-	CREEL__COUNTS = 1,  /* class->ended() is to hear of the end of each task */
-	CREEL__BOUNDED = 2, /* each task holds one of the places: exec/bound.h */
-	CREEL__ADOPTS = 4,  /* a thread that submits may run its task itself: class->adopt() */
+	CREEL__COUNTS = 1,    /* class->ended() is to hear of the end of each task */
+	CREEL__BOUNDED = 2,   /* each task holds one of the places: exec/bound.h */
+	CREEL__WITHDRAWS = 8, /* its class must not be asked for a task before it has all of it */
+	CREEL__ADOPTS = 4,    /* a thread that submits may run its task itself: class->adopt() */
 };
 
 struct creel_executor {

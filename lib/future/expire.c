@@ -58,5 +58,5 @@ creel_future *creel__times_given(struct creel__times *times)
 	creel__lock_release(&times->lock);
 	if (f)
 		creel__times_expire(f);
-	return again ? times->task : NULL;
+	return again ? times->undue.task : NULL;
 }

@@ -12,6 +12,7 @@
 #include "future/hook.h"
 #include "future/release.h"
 #include "future/result.h"
+#include "future/stage.h"
 #include "future/times.h"
 #include "future/waits.h"
 #include "sync/fork.h"
@@ -71,9 +72,13 @@ void creel__future_settle(creel_future *f, unsigned final, unsigned drop)
 	(void)settle(f, final, drop, true);
 }
 
+/* A continuation takes its place when its executor gets it. */
 CREEL__COLD void creel__future_leave(creel_future *f)
 {
-	if (f->executor->traits & CREEL__BOUNDED)
+	if (!(f->executor->traits & CREEL__BOUNDED))
+		return;
+	const struct creel__stage *stage = creel__stage_of(f);
+	if (!stage || stage->placed)
 		creel__places_give(&f->executor->places, 1);
 }
 
@@ -156,7 +161,7 @@ static bool await_remote(creel_future *f, creel_deadline deadline)
 {
 	struct creel__options *options = creel__options_of(f);
 	uint64_t s = creel__load(&f->state, relaxed);
-	if (options && (options->arg_free || options->watched || options->times))
+	if (options && (options->arg_free || options->watched || options->times || options->stage))
 		return false;
 	do {
 		unsigned state = s & CREEL__STATE;

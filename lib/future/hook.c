@@ -3,6 +3,7 @@
 #include "future/hook.h"
 #include "base/alloc.h"
 #include "future/error.h"
+#include "future/stage.h"
 #include "future/times.h"
 #include "sync/park.h"
 
@@ -185,6 +186,9 @@ void creel__hooks_clear_locked(creel_future *f)
 
 void creel__options_free(struct creel__options *options)
 {
+	/* [STAGE-1] acq_rel: whoever frees it comes after everybody's use; pairs with itself */
+	if (options && options->stage && creel__sub(&options->stage->refs, 1, acq_rel) > 1)
+		return;
 	if (options) {
 		creel__error_unref(options->cancelled);
 		creel__free(options->watched);
@@ -199,6 +203,7 @@ void creel__options_attach(creel_future *f, struct creel__options *options)
 	options->hook.notify = NULL;
 	options->cancelled = NULL;
 	options->times = NULL;
+	options->stage = NULL;
 	options->owner = NULL;
 	creel__store(&f->hooks, (uintptr_t)&options->hook, relaxed);
 	creel__store(&f->state, creel__load(&f->state, relaxed) | CREEL__OPTIONS, relaxed);

@@ -27,6 +27,7 @@ struct creel__hook {
 };
 
 struct creel__owner;
+struct creel__stage;
 struct creel__watched;
 
 /* What creel_submit_options asks for, and who watches: always the first hook. */
@@ -37,6 +38,7 @@ struct creel__options {
 	int64_t limit_ns;
 	struct creel__watched *watched;   /* future/watch.h; or NULL */
 	struct creel__times *times;       /* future/times.h: a reference; or NULL */
+	struct creel__stage *stage;       /* future/stage.h; or NULL */
 	const struct creel__owner *owner; /* of a task that is OWNED: future/owned.h */
 	int band;
 	const creel_error *cancelled; /* once it is: its error, which has the name; or NULL */

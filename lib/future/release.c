@@ -25,6 +25,7 @@
 #include "future/nest.h"
 #include "future/owned.h"
 #include "future/result.h"
+#include "future/stage.h"
 #include "future/times.h"
 #include "future/watch.h"
 #include "sync/fork.h"
@@ -123,7 +124,7 @@ static void drop_late(creel_future *f)
 {
 	creel_executor *ex = f->executor;
 	struct creel__options *options = creel__options_of(f);
-	bool timed = options->times;
+	bool kept = options->times || options->stage;
 	if (!call_arg_free(f, options))
 		return;
 	creel__argument_free(f);
@@ -133,7 +134,7 @@ static void drop_late(creel_future *f)
 		creel__future_drop_queued(f);
 	if (old & (CREEL__LEFT | CREEL__LATE_END))
 		ex->class->ended(ex);
-	if (timed)
+	if (kept)
 		creel__executor_unkeep(ex);
 }
 
@@ -162,16 +163,29 @@ void creel__future_finish(creel_future *f)
  * know of, it does not wait for. */
 static void put_off_argument(creel_future *f, const struct creel__options *options)
 {
-	if (options->times)
+	if (options->times || options->stage)
 		creel__executor_keep(f->executor);
 	creel_future_ref(f);
 	creel__or(&f->state, CREEL__LATE_ARG, relaxed);
 	creel__destructors_defer(f, run_dying);
 }
 
+/* No chain of ended futures hangs together. */
+static void drop_input(struct creel__stage *stage)
+{
+	creel_future *input = stage->input;
+	stage->input = NULL;
+	creel_future_unref(input);
+}
+
 bool creel__argument_drop(creel_future *f)
 {
 	struct creel__options *options = creel__options_of(f);
+	uint16_t generation = f->generation;
+	if (options && options->stage)
+		drop_input(options->stage);
+	if (creel__fork_foreign(generation))
+		return true;
 	if (options && options->times)
 		creel__times_stop(options->times);
 	if (options && options->watched && !creel__watch_ended(f, options))

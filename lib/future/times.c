@@ -15,20 +15,25 @@ struct creel__times *creel__times_new(creel_future *f, const creel_submit_option
 	struct creel__times *times = creel__zalloc(sizeof *times);
 	if (!times)
 		return NULL;
-	int64_t now = creel_clock_now(options->clock).ns;
-	times->task = f;
 	times->clock = options->clock;
 	times->delayed = options->delay_ns;
-	times->due_at = creel__later(now, options->delay_ns);
-	times->expires_at = after(now, options->expiry_ns);
+	times->delay_ns = options->delay_ns;
 	times->expiry_ns = options->expiry_ns;
 	times->period_ns = options->period_ns;
 	times->fixed_rate = options->flags & CREEL_FIXED_RATE;
-	times->stays = options->flags & CREEL_STAY;
 	creel__clock_keep(times->clock);
 	creel__store(&times->refs, 1, relaxed);
-	creel__list_init(&times->node);
+	creel__undue_init(&times->undue, f, NULL);
+	times->undue.stays = options->flags & CREEL_STAY;
+	creel__times_restart(times);
 	return times;
+}
+
+void creel__times_restart(struct creel__times *times)
+{
+	int64_t now = creel_clock_now(times->clock).ns;
+	times->due_at = creel__later(now, times->delay_ns);
+	times->expires_at = after(now, times->expiry_ns);
 }
 
 void creel__times_unref(struct creel__times *times)
@@ -77,17 +82,6 @@ bool creel__times_in_hand(struct creel__times *times)
 	return in_hand;
 }
 
-void creel__undue_take(creel_executor *ex, struct creel__times *times)
-{
-	creel__lock_acquire(&ex->undue_lock);
-	ex->undue_count -= !creel__list_is_empty(&times->node);
-	creel__list_remove(&times->node);
-	creel__cond_broadcast_locked(&ex->undue_changed);
-	if (!times->stays)
-		creel__executor_keep(ex);
-	creel__lock_release(&ex->undue_lock);
-}
-
 void creel__undue_leave(creel_executor *ex, struct creel__times *times)
 {
 	if (times->reserved)
@@ -98,7 +92,7 @@ void creel__undue_leave(creel_executor *ex, struct creel__times *times)
 
 static enum creel__withdrawn withdraw(creel_future *f)
 {
-	creel__undue_take(f->executor, creel__times_of(f));
+	creel__undue_take(f->executor, &creel__times_of(f)->undue);
 	return CREEL__WITHDRAWN;
 }
 

@@ -32,22 +32,20 @@
 #ifndef CREEL__FUTURE_TIMES_H
 #define CREEL__FUTURE_TIMES_H
 
-#include "base/list.h"
 #include "future/class.h"
 #include "future/hook.h"
+#include "future/undue.h"
 #include "sync/lock.h"
 #include "time/timer.h"
 #include <creel/submit.h>
 
 struct creel__times {
 	/* Set at birth. */
-	creel_future *task; /* for whoever finds it in the list */
 	creel_clock *clock;
-	int64_t expires_at;           /* INT64_MAX: never */
-	int64_t expiry_ns, period_ns; /* what was asked for */
+	int64_t expires_at;                     /* INT64_MAX: never */
+	int64_t delay_ns, expiry_ns, period_ns; /* what was asked for */
 	bool delayed, fixed_rate;
-	bool stays;    /* CREEL_STAY */
-	bool reserved; /* likewise, and the class waits for it; written by whoever has the task */
+	bool reserved; /* CREEL_STAY, and the class waits for it; written by whoever has the task */
 	creel_fn fn;   /* of a periodic task, which forgets it while it runs */
 	/* Or NULL: a run of a periodic task has ended well. True: it will run again. */
 	bool (*again)(creel_future *f, struct creel__times *times);
@@ -56,7 +54,7 @@ struct creel__times {
 	_Atomic(bool) began; /* a periodic task has had its first run */
 
 	_Atomic(uint32_t) refs; /* the task's options, each timer that is set */
-	struct creel__list node;
+	struct creel__undue undue;
 	struct creel__lock lock;
 	creel_future *future; /* the task, NULL once it ends */
 	bool due_set, expiry_set;
@@ -82,6 +80,9 @@ static inline struct creel__times *creel__times_of(creel_future *f)
 struct creel__times *creel__times_new(creel_future *f, const creel_submit_options *options);
 void creel__times_unref(struct creel__times *times); /* NULL does nothing */
 
+/* Its delay and its expiry count from now on. */
+void creel__times_restart(struct creel__times *times);
+
 /* The task ends. */
 void creel__times_stop(struct creel__times *times);
 
@@ -90,9 +91,7 @@ void creel__times_stop_expiry(struct creel__times *times);
 
 bool creel__times_in_hand(struct creel__times *times);
 
-/* Takes a task off the list of those that are not due. The executor is kept from then on, until
- * creel__undue_leave(): the class has the task, or it has ended. */
-void creel__undue_take(creel_executor *ex, struct creel__times *times);
+/* The class has a task that was taken off the list (future/undue.h), or it has ended. */
 void creel__undue_leave(creel_executor *ex, struct creel__times *times);
 
 /* The owner of a task that is not due: that list. */

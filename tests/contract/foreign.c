@@ -123,6 +123,14 @@ static void refuses_executor(creel_executor *ex, void *p)
 	REFUSED(creel_submit_many, ex, task_same, &one, sizeof one, 1, NULL, &f, &none);
 	failed_with_eperm(IGNORED(creel_submit, ex, task_same, &one, sizeof one));
 	failed_with_eperm(IGNORED(creel_submit_with, ex, task_same, &one, sizeof one, NULL));
+	failed_with_eperm(IGNORED(creel_then, promise, ex, task_same, &one, sizeof one));
+	failed_with_eperm(IGNORED(creel_then_with, promise, ex, task_same, &one, sizeof one, NULL));
+	failed_with_eperm(IGNORED(creel_recover, promise, ex, task_same, &one, sizeof one));
+	failed_with_eperm(
+		IGNORED(creel_recover_with, promise, ex, task_same, &one, sizeof one, NULL));
+	failed_with_eperm(IGNORED(creel_finally, promise, ex, task_same, &one, sizeof one));
+	failed_with_eperm(
+		IGNORED(creel_finally_with, promise, ex, task_same, &one, sizeof one, NULL));
 	REFUSED(creel_queue_submit, own, ex, task_same, &one, sizeof one, NULL, NULL);
 	REFUSED(creel_queue_submit_by, own, ex, task_same, &one, sizeof one, NULL, NULL,
 		CREEL_FOREVER, &f);
@@ -180,6 +188,9 @@ static void refuses_future(creel_future *f)
 	REFUSED(creel_future_take, f, CREEL_NOW, &buffer);
 	REFUSED(creel_future_cancel, f);
 	REFUSED(creel_future_kill, f, 0);
+	creel_executor *here = creel_inline_new();
+	failed_with_eperm(IGNORED(creel_then, f, here, task_same, &size, sizeof size));
+	creel_executor_unref(here);
 	REFUSED(creel_future_on_done, f, NULL, never, NULL, NULL, &id);
 	REFUSED(creel_future_remove, f, 1);
 	for (int mode = CREEL_ALL_COMPLETED; mode <= CREEL_FIRST_ERROR; mode++) {
@@ -290,6 +301,8 @@ static void refuses_task(creel_task *task)
 	REFUSED(creel_fail, task, -EIO, "no");
 	REFUSED(creel_fail_with, task, -EIO, &value, sizeof value, "no");
 	GIVES(false, creel_task_cancelled, task);
+	REFUSED(creel_task_input, task, NULL, NULL);
+	GIVES(NULL, creel_task_input_error, task);
 	GIVES(-EPERM, creel_task_sleep, task, CREEL_FOREVER);
 	/* Of the worker that it was, which it has a copy of. */
 	GIVES(creel_task_worker(task), creel_task_worker, task);

@@ -26,7 +26,7 @@ CALLS = [
 BRIEF = {
     'compose/channel_wait.c': 'until an item that somebody has in hand is copied',
     'exec/claim.c': 'until a canceller is through with the executor',
-    'exec/due.c': 'until a task that somebody has won is off the list',
+    'exec/undue.c': 'until a task that somebody has won is off the list',
     'future/cancel.c': 'until the executor has been asked',
     'future/hook.c': 'for a lock',
     'threads/block.c': 'until it is known whether a thread is made',

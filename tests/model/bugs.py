@@ -202,12 +202,12 @@ BUGS = {
         'creel__cas(w, &shown, next, relaxed, relaxed)'),
     # Who takes a task off the list of those that are not due does not keep its executor.
     'keeps no executor': (
-        'future/times.c',
+        'future/undue.c',
         '\tcreel__executor_keep(ex);\n',
         ''),
     # Who shuts an executor down does not wait for those who have won a task.
     'waits for no winner': (
-        'exec/due.c',
+        'exec/undue.c',
         '\t\tcreel__cond_wait_briefly(&ex->undue_changed, &ex->undue_lock);\n',
         '\t\tbreak;\n'),
     # A task that ends leaves its timers on their clock.
@@ -218,8 +218,8 @@ BUGS = {
     # A delay that is too large for a clock is over at once.
     'counts past the end of time': (
         'future/times.c',
-        'times->due_at = creel__later(now, options->delay_ns);',
-        'times->due_at = (int64_t)((uint64_t)now + (uint64_t)options->delay_ns);'),
+        'times->due_at = creel__later(now, times->delay_ns);',
+        'times->due_at = (int64_t)((uint64_t)now + (uint64_t)times->delay_ns);'),
     # A task that sleeps does not hear that it is asked to stop.
     'asks in silence': (
         'future/cancel.c',
@@ -281,6 +281,26 @@ BUGS = {
         'compose/combine.c',
         '\tif (!creel__owned_claim(f)) {',
         '\tdrop(g, 1);\n\tif (!creel__owned_claim(f)) {'),
+    # Who shuts the executor down takes the reference of a continuation whose link is being called.
+    'shuts down what is being told': (
+        'exec/undue.c',
+        '\t\tif (undue->stage && !creel__stage_unlink(undue->stage, NULL))\n\t\t\tcreel_future_ref(f);\n',
+        '\t\tif (undue->stage)\n\t\t\t(void)creel__stage_unlink(undue->stage, NULL);\n'),
+    # The end of the input takes it that whoever asks a finally to stop has cancelled it.
+    'gives up a finally': (
+        'compose/then.c',
+        'if (stage->insists ? creel__future_hold_insisting(f) : creel__future_hold(f)) {',
+        'if (creel__future_hold(f)) {'),
+    # A custom executor is asked to withdraw a task that it has not got yet.
+    'withdraws what is in hand': (
+        'exec/stage.c',
+        'creel__store(&stage->in_hand, true, relaxed);',
+        'creel__store(&stage->in_hand, false, relaxed);'),
+    # Somebody takes a finally off its input that another one is about to put back.
+    'asks twice': (
+        'future/stage.c',
+        'return creel__load(&stage->off, acquire) == CREEL__ON &&',
+        'return'),
     # Whoever removes a link finds the input gone.
     'leaves the remover nothing': (
         'future/link.c',

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* Continuations on the way to their executors, and their ends; see future/stage.h. */
+#include "exec/stage.h"
+#include "exec/bound.h"
+#include "exec/due.h"
+#include "exec/task.h"
+#include "future/future.h"
+#include "future/owned.h"
+#include "sync/fork.h"
+
+bool creel__stage_list(creel_future *f)
+{
+	creel_executor *ex = f->executor;
+	creel__lock_acquire(&ex->undue_lock);
+	bool open = !ex->undue_closed;
+	if (open) {
+		creel__list_append(&ex->undue, &creel__stage_of(f)->undue.node);
+		ex->undue_count++;
+		/* Under the lock: who shuts the executor down never finds it HELD by us. */
+		creel__future_let_go(f, CREEL__HELD, 0);
+	}
+	creel__lock_release(&ex->undue_lock);
+	return open;
+}
+
+/* The class may be asked to withdraw a task before it has all of it. */
+static void give_in_hand(creel_future *f, struct creel__options *options)
+{
+	struct creel__stage *stage = options->stage;
+	creel__add(&stage->refs, 1, relaxed);
+	creel__store(&stage->in_hand, true, relaxed);
+	if (!creel__due_give(f))
+		return;
+	/* [STAGE-3] release: pairs with the acquire in withdraw() of future/cancel.c */
+	creel__store(&stage->in_hand, false, release);
+	creel__options_free(options);
+}
+
+void creel__stage_give(creel_future *f)
+{
+	creel_executor *ex = f->executor;
+	struct creel__options *options = creel__options_of(f);
+	uint16_t generation = ex->generation;
+	creel__undue_take(ex, &options->stage->undue);
+	creel__admit_any(ex);
+	options->stage->placed = true;
+	/* That it was asked so far has been passed on. */
+	creel__and(&f->state, ~(uint64_t)CREEL__ASKED, relaxed);
+	if (options->times)
+		creel__due_start(f);
+	else if (ex->traits & CREEL__WITHDRAWS)
+		give_in_hand(f, options);
+	else
+		(void)creel__due_give(f);
+	if (!creel__fork_foreign(generation))
+		creel__executor_unkeep(ex);
+}
+
+void creel__stage_pass(creel_future *f)
+{
+	creel_executor *ex = f->executor;
+	struct creel__stage *stage = creel__stage_of(f);
+	uint16_t generation = ex->generation;
+	creel__undue_take(ex, &stage->undue);
+	creel__future_let_go(f, CREEL__HELD, CREEL__SETTLING);
+	creel__task_end((creel_task *)f, creel__outcome_pass(f, stage->input));
+	if (!creel__fork_foreign(generation))
+		creel__executor_unkeep(ex);
+}

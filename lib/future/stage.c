@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* How stages end; see future/stage.h. */
+#include "future/stage.h"
+#include "future/error.h"
+#include "future/owned.h"
+#include "future/result.h"
+#include <errno.h>
+
+bool creel__stage_unlink(struct creel__stage *stage, creel_future **ret_input)
+{
+	/* [STAGE-2] acquire: the link is back on; pairs with the release in cancel_input() of
+	 * compose/then.c */
+	return creel__load(&stage->off, acquire) == CREEL__ON &&
+	       creel__link_remove(&stage->link, ret_input);
+}
+
+unsigned creel__stage_outcome(creel_future *f, const struct creel__stage *stage, unsigned final)
+{
+	if (final != CREEL__FINISHED)
+		return final;
+	if (!stage->asked)
+		return creel__outcome_pass(f, stage->input);
+	creel__result_error(f,
+			    creel__error_make(CREEL_KIND_CANCELLED, -ECANCELED, creel__task_name(f),
+					      "cancelled; its function has run"));
+	return CREEL__CANCELLED;
+}
