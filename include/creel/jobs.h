@@ -82,6 +82,10 @@ CREEL_API int creel_job_join(creel_task *task, creel_job *job);
  * before tasks that wait; but after 61 jobs a worker looks at the tasks first. Thread-safe; does
  * not block and allocates nothing, except where the pool has to start its first worker.
  *
+ * A job takes no place of a bounded pool. A bound limits what the pool keeps, and a posted job is
+ * kept by its caller: who reuses a job waits for its function first. So a full pool takes it, and
+ * it is never CREEL_BUSY.
+ *
  * The caller keeps the job until fn is called. From then on the library does not touch it: fn may
  * free it or post it again. A job that was posted runs, also if the pool is shut down with
  * CREEL_SHUTDOWN_CANCEL, or breaks; then creel_task_cancelled() returns true in it. Only

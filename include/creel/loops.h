@@ -13,8 +13,8 @@
  *              the workers share it, and take pieces of the range from one counter. A worker that
  *              dies fails the loop, whose other pieces go on to their end.
  * NESTING      A body may start loops of its own, on the same pool, too. In a worker process it
- *              cannot use the host's pool (-EPERM). A loop within a body that another worker runs
- *              is not told of a cancel or of the end of the outer loop: it runs to its own end.
+ *              cannot use the host's pool (-EPERM). If the outer loop ends early, those within
+ *              end with -ECANCELED.
  * ERRORS       Each index is run exactly once. After an error, a cancel or the deadline each is run
  *              at most once: no body starts any more, those that run are waited for. They see
  *              creel_task_cancelled().
@@ -59,10 +59,12 @@ typedef int (*creel_body_fn)(creel_task *task, size_t begin, size_t end, void *c
  * over; the options may be NULL. Thread-safe; may be called in tasks, jobs and callbacks (in a
  * callback the caller runs it alone, or gets -EDEADLK if it cannot).
  *
- * 0              All indices were run.
+ * 0              All indices were run. There are none if end is begin: also on an executor that has
+ *                been shut down.
  * body's code    The first that was not 0.
  * CREEL_EFAILED  A body ended its thread, or its worker process died. Or: the executor is broken.
- * -ECANCELED     The task that called was cancelled, or a shutdown cancelled the loop's tasks.
+ * -ECANCELED     The task that called was cancelled, the loop around this one ended, or a shutdown
+ *                cancelled the loop's tasks.
  * -ETIMEDOUT     The deadline passed.
  *
  * Nothing was run:

@@ -179,13 +179,24 @@ static int drain(creel_executor *ex, creel_deadline deadline)
 	return rc;
 }
 
-static unsigned slots(creel_executor *ex)
+/* Whose workers run its tasks, or NULL. */
+static creel_executor *beneath(creel_executor *ex)
 {
 	struct custom *c = (struct custom *)ex;
-	creel_executor *beneath = NULL;
+	creel_executor *next = NULL;
 	if (c->ops.beneath)
-		(void)creel__user_call(ex->generation, beneath = c->ops.beneath(c->self), 0);
-	return creel_executor_slots(beneath);
+		(void)creel__user_call(ex->generation, next = c->ops.beneath(c->self), 0);
+	return next;
+}
+
+static unsigned slots(creel_executor *ex)
+{
+	return creel_executor_slots(beneath(ex));
+}
+
+static unsigned width(creel_executor *ex)
+{
+	return creel__executor_width(beneath(ex));
 }
 
 /* What of the tasks in flight runs, only the user's executor knows: all count as pending. */
@@ -231,6 +242,7 @@ static const struct creel__executor_class class = {
 	.shutdown = shutdown,
 	.drain = drain,
 	.slots = slots,
+	.width = width,
 	.stats = stats,
 	.overview = overview,
 	.ended = ended,

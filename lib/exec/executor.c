@@ -217,6 +217,11 @@ unsigned creel_executor_slots(creel_executor *ex)
 	return check(ex) == 0 && ex->class->slots ? ex->class->slots(ex) : 0;
 }
 
+unsigned creel__executor_width(creel_executor *ex)
+{
+	return check(ex) == 0 && ex->class->width ? ex->class->width(ex) : 0;
+}
+
 /* It reads files: a thread that is to be cancelled is not before it is through. */
 int creel__executor_cpus(creel_executor *ex)
 {

@@ -26,6 +26,9 @@ creel_executor *creel__executor_broken(const creel_error *error);
 /* Breaks it; the first error stays. Takes over the reference. */
 void creel__executor_set_error(creel_executor *ex, const creel_error *error);
 
+/* How many of its tasks run at once, at most; 0: that is unknown. */
+unsigned creel__executor_width(creel_executor *ex);
+
 /* How many CPUs the process may use, as it was when that was first asked for this executor: looking
  * takes 100 us. */
 int creel__executor_cpus(creel_executor *ex);

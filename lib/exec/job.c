@@ -105,6 +105,9 @@ void creel__strand_init(struct creel__strand *s, creel_executor *ex, creel_futur
 	s->worker = own ? worker : NULL;
 	s->deque = own ? worker->deque : NULL;
 	s->root = root;
+	s->outer = NULL;
+	s->around = local->strand;
+	s->within = local->task;
 	s->stop = NULL;
 	s->number = worker ? worker->index : UINT_MAX;
 	s->data = worker ? worker->local : NULL;
@@ -121,12 +124,13 @@ creel_future *creel__strand_root(creel_task *task)
 bool creel__strand_was_asked(const struct creel__strand *s)
 {
 	const creel_future *root = s->root;
-	if (s->stop && creel__load(s->stop, relaxed))
-		return true;
+	for (const struct creel__strand *i = s; i; i = i->outer)
+		if (i->stop && creel__load(i->stop, relaxed))
+			return true;
 	if (root && creel__load(&root->state, relaxed) & CREEL__ASKED)
 		return true;
 	const creel_executor *ex = s->task.future.executor;
-	bool posted = !root && !s->stop;
+	bool posted = !root && !s->stop && !s->outer;
 	return creel__load(&ex->kills, relaxed) || (posted && creel__load(&ex->cancels, relaxed));
 }
 
@@ -367,7 +371,10 @@ static void run_job(void *arg)
 	struct run *run = arg;
 	struct creel__local *local = run->strand.local;
 	uintptr_t below = local->forked;
-	if (!call(&run->strand, run->job))
+	creel__strand_enter(&run->strand);
+	bool stayed = call(&run->strand, run->job);
+	creel__strand_leave(&run->strand);
+	if (!stayed)
 		return;
 	bool exited = (local->forked ^ below) & EXIT;
 	local->forked = below;
@@ -379,6 +386,7 @@ static void run_job(void *arg)
 static void exited(void *arg)
 {
 	struct run *run = arg;
+	creel__strand_leave(&run->strand);
 	creel__jobs_drop(run->strand.deque, run->bottom);
 	if (!run->posted)
 		give_back(run->job, CREEL__JOB_EXITED);
@@ -389,6 +397,7 @@ static void run_guarded(struct creel__worker *worker, struct creel__job *job, bo
 	struct run run = {.job = job, .posted = posted};
 	creel_future *root = posted ? NULL : creel__strand_root(job->by);
 	creel__strand_init(&run.strand, worker->executor, root);
+	run.strand.outer = posted ? NULL : creel__strand_of(job->by);
 	if (run.strand.deque)
 		run.bottom = creel__load(&run.strand.deque->bottom, relaxed);
 	creel__thread_guard(run_job, exited, &run);

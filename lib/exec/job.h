@@ -67,9 +67,14 @@ struct creel__strand {
 	struct creel__worker *worker; /* or NULL */
 	struct creel__deque *deque;   /* or NULL: forked jobs run in their joins */
 	creel_future *root;           /* the task that all this is for, or NULL */
-	const _Atomic(int) *stop;     /* or NULL; not 0: the loop ends */
-	unsigned number;              /* of the worker; UINT_MAX: none */
-	void *data;                   /* what the worker's initializer stored */
+	/* Within whose function its loop or job was begun, on whatever thread; or NULL. That one
+	 * waits for this one. */
+	const struct creel__strand *outer;
+	const struct creel__strand *around; /* the thread's, before; */
+	const creel_task *within;           /* and its task */
+	const _Atomic(int) *stop;           /* or NULL; not 0: the loop ends */
+	unsigned number;                    /* of the worker; UINT_MAX: none */
+	void *data;                         /* what the worker's initializer stored */
 };
 
 static inline bool creel__future_is_strand(const creel_future *f)
@@ -87,10 +92,30 @@ static inline struct creel__strand *creel__strand_of(creel_task *task)
  */
 void creel__strand_init(struct creel__strand *s, creel_executor *ex, creel_future *root);
 
+/* The thread begins to run the strand's functions, and is through, by whatever way. Meanwhile, what
+ * these functions call finds it. */
+static inline void creel__strand_enter(const struct creel__strand *s)
+{
+	s->local->strand = s;
+}
+
+static inline void creel__strand_leave(const struct creel__strand *s)
+{
+	s->local->strand = s->around;
+}
+
+/* In whose function the calling thread is, if it runs no task further in; or NULL. */
+static inline const struct creel__strand *creel__strand_here(void)
+{
+	const struct creel__local *local = creel__self();
+	const struct creel__strand *s = local->strand;
+	return s && s->within == local->task ? s : NULL;
+}
+
 /* The task that a task, or a handle, works for; NULL: none. */
 creel_future *creel__strand_root(creel_task *task);
 
-/* Whether the strand's work was asked to stop. */
+/* Whether the strand's work, or what that is part of, was asked to stop. */
 bool creel__strand_was_asked(const struct creel__strand *s);
 
 /* The calling thread's chain of jobs that are forked and not joined (creel__local.forked). Whoever

@@ -77,11 +77,19 @@ static bool run_piece(struct creel__loop *l, struct creel__strand *s, size_t beg
 	return true;
 }
 
-/* Whoever asked the task that called to stop means its loop. */
+/* Whoever asked the task that called to stop means its loop, and the loops within. */
 static void look_for_cancel(struct creel__loop *l)
 {
-	if (l->root && creel__load(&l->root->state, relaxed) & CREEL__ASKED)
+	if ((l->root && creel__load(&l->root->state, relaxed) & CREEL__ASKED) ||
+	    (l->outer && creel__strand_was_asked(l->outer)))
 		creel__loop_stop(l, -ECANCELED);
+}
+
+void creel__loop_strand_init(struct creel__loop *l, struct creel__strand *s, creel_executor *ex)
+{
+	creel__strand_init(s, ex, l->root);
+	s->outer = l->outer;
+	s->stop = &l->stop;
 }
 
 static size_t adapt(size_t want, int64_t ns)
@@ -93,8 +101,8 @@ static size_t adapt(size_t want, int64_t ns)
 	return ns > LEAST_NS / 4 ? want * 2 : want * 4;
 }
 
-bool creel__loop_work(struct creel__loop *l, struct creel__strand *s,
-		      void (*alone)(struct creel__loop *l))
+static bool take_pieces(struct creel__loop *l, struct creel__strand *s,
+			void (*alone)(struct creel__loop *l))
 {
 	size_t want = 1, begin, end;
 	int64_t start = creel__now(), last = start;
@@ -116,4 +124,13 @@ bool creel__loop_work(struct creel__loop *l, struct creel__strand *s,
 		last = now;
 	}
 	return true;
+}
+
+bool creel__loop_work(struct creel__loop *l, struct creel__strand *s,
+		      void (*alone)(struct creel__loop *l))
+{
+	creel__strand_enter(s);
+	bool stayed = take_pieces(l, s, alone);
+	creel__strand_leave(s);
+	return stayed;
 }

@@ -28,7 +28,10 @@ struct creel__loop {
 	unsigned invited; /* plain: of whoever holds the invitation */
 	/* Set at birth. */
 	creel_executor *executor;
-	creel_future *root; /* of the task that called, or NULL; NULL in other processes */
+	/* The task that called, or that it works for; and the handle in whose function it was
+	 * called. NULL: none, as in other processes. */
+	creel_future *root;
+	const struct creel__strand *outer;
 	creel_body_fn body;
 	void *context;
 	size_t begin, n, grain;
@@ -40,8 +43,12 @@ struct creel__loop {
 /* Ends the loop with that code, unless it has one. */
 void creel__loop_stop(struct creel__loop *l, int code);
 
+/* A handle of the calling thread for the loop's body, in a process where ex is the executor. */
+void creel__loop_strand_init(struct creel__loop *l, struct creel__strand *s, creel_executor *ex);
+
 /* Takes pieces and runs them until there are none. With an `alone` that is not NULL it calls
- * alone(l) once, after a few microseconds. Returns false in a forked child. */
+ * alone(l) once, after a few microseconds. Returns false in a forked child. If the thread ends
+ * within, creel__strand_leave() is the caller's. */
 bool creel__loop_work(struct creel__loop *l, struct creel__strand *s,
 		      void (*alone)(struct creel__loop *l));
 

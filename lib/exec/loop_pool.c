@@ -92,6 +92,7 @@ static void work(void *arg)
 static void helper_ended(void *arg)
 {
 	struct part *part = arg;
+	creel__strand_leave(&part->strand);
 	creel__loop_stop(part->loop, CREEL_EFAILED);
 	close_down(part->loop);
 	leave(part->loop);
@@ -101,8 +102,7 @@ static void part_init(struct part *part, struct creel__loop *l)
 {
 	part->loop = l;
 	part->alone = NULL;
-	creel__strand_init(&part->strand, l->executor, l->root);
-	part->strand.stop = &l->stop;
+	creel__loop_strand_init(l, &part->strand, l->executor);
 }
 
 /* The function of the invitation: a worker has come. */
@@ -149,6 +149,7 @@ static void await_users(struct creel__loop *l)
 static void caller_ended(void *arg)
 {
 	struct part *part = arg;
+	creel__strand_leave(&part->strand);
 	creel__loop_stop(part->loop, CREEL_EFAILED);
 	close_down(part->loop);
 	await_users(part->loop);

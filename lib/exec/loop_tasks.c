@@ -6,36 +6,60 @@
 #include "exec/loop.h"
 #include "sync/block.h"
 #include "sync/local.h"
+#include "sync/thread.h"
 #include <creel/future.h>
 #include <creel/shared.h>
 #include <creel/submit.h>
 #include <creel/wait.h>
 #include <errno.h>
 
+/* One thread's share. */
+struct part {
+	struct creel__loop *loop;
+	struct creel__strand strand;
+	bool stayed;
+};
+
+static void work(void *arg)
+{
+	struct part *part = arg;
+	part->stayed = creel__loop_work(part->loop, &part->strand, NULL);
+}
+
+/* A body has ended the thread. */
+static void ended(void *arg)
+{
+	const struct part *part = arg;
+	creel__strand_leave(&part->strand);
+}
+
+/* False: this is a forked child. */
+static bool take_part(struct creel__loop *l, creel_executor *ex)
+{
+	struct part part = {.loop = l};
+	creel__loop_strand_init(l, &part.strand, ex);
+	creel__thread_guard(work, ended, &part);
+	return part.stayed;
+}
+
 /* The function of the tasks: each takes pieces until none is left. */
 static int run_pieces(creel_task *task, const void *arg, size_t size)
 {
 	struct creel__loop *l = (struct creel__loop *)(uintptr_t)arg;
-	struct creel__strand s;
 	(void)size;
-	creel__strand_init(&s, task->future.executor, l->root);
-	s.stop = &l->stop;
-	(void)creel__loop_work(l, &s, NULL);
+	(void)take_part(l, task->future.executor);
 	return 0;
 }
 
 static int run_here(struct creel__loop *l)
 {
-	struct creel__strand s;
-	creel__strand_init(&s, l->executor, l->root);
-	s.stop = &l->stop;
-	return creel__loop_work(l, &s, NULL) ? creel__load(&l->stop, relaxed) : -EPERM;
+	return take_part(l, l->executor) ? creel__load(&l->stop, relaxed) : -EPERM;
 }
 
 /* As many tasks as can be of use. */
 static size_t count_tasks(const struct creel__loop *l)
 {
-	size_t most = creel_executor_slots(l->executor), units = l->n;
+	size_t most = creel__executor_width(l->executor), units = l->n;
 	if (most == 0)
 		most = (size_t)creel__executor_cpus(l->executor);
 	if (l->grain)
@@ -113,6 +137,7 @@ static int spread_to_processes(const struct creel__loop *l)
 		return -ENOSPC;
 	*shared = *l;
 	shared->root = NULL;
+	shared->outer = NULL;
 	shared->generation = 0;
 	rc = spread(shared);
 	creel_shared_free(ex, shared);
@@ -126,8 +151,6 @@ static bool is_remote(const creel_executor *ex)
 
 int creel__loop_run_tasks(struct creel__loop *l)
 {
-	if (l->n == 0)
-		return 0;
 	if (is_remote(l->executor))
 		return creel__self()->callbacks ? -EDEADLK : spread_to_processes(l);
 	return creel__executor_is_own(l->executor) ? run_here(l) : spread(l);

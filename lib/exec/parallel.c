@@ -24,7 +24,7 @@ static int run_on_pool(struct creel__loop *l)
 	struct creel__local *local = creel__self();
 	bool own = local->worker && local->worker->executor == l->executor, initializes;
 	int rc = l->executor->class->loop(l->executor, &l->width, &initializes);
-	if (rc || l->n == 0)
+	if (rc)
 		return rc;
 	if (initializes && !own)
 		return local->callbacks ? -EDEADLK : creel__loop_run_pool(l, false);
@@ -37,10 +37,13 @@ int creel__loop_run(creel_executor *ex, size_t begin, size_t end, creel_body_fn 
 	static const creel_loop_options defaults;
 	const creel_loop_options *o = options ? options : &defaults;
 	int rc = check(ex, begin, end, body, o);
-	if (rc)
+	if (rc || begin == end)
 		return rc;
+	const struct creel__strand *outer = creel__strand_here();
 	struct creel__loop l = {.executor = ex,
-				.root = creel__strand_root(creel__self()->task),
+				.root = outer ? outer->root
+					      : creel__strand_root(creel__self()->task),
+				.outer = outer,
 				.body = body,
 				.context = context,
 				.begin = begin,
@@ -49,7 +52,7 @@ int creel__loop_run(creel_executor *ex, size_t begin, size_t end, creel_body_fn 
 				.deadline = o->deadline,
 				.width = 1,
 				.generation = creel__fork_generation()};
-	if (l.deadline.ns && l.n && creel__deadline_passed(l.deadline))
+	if (l.deadline.ns && creel__deadline_passed(l.deadline))
 		return -ETIMEDOUT;
 	return ex->class->loop ? run_on_pool(&l) : creel__loop_run_tasks(&l);
 }

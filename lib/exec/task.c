@@ -196,6 +196,7 @@ void creel__task_exited(const creel_task *last)
 		fail(f, creel__error_make(CREEL_KIND_EXITED, CREEL_EFAILED, creel__task_name(f),
 					  "%s", ended_its_thread));
 	}
+	local->strand = NULL;
 	/* What it had put off until a callback returned that never will. */
 	if (local->deferred || local->dying) {
 		creel__destructors_enter();

@@ -125,6 +125,8 @@ struct creel__executor_class {
 	int (*pause)(creel_executor *ex, bool paused);
 	/* The numbers of its workers are below. NULL: it has none. */
 	unsigned (*slots)(creel_executor *ex);
+	/* How many tasks run at once, at most; 0: that is unknown. NULL where slots is. */
+	unsigned (*width)(creel_executor *ex);
 	void (*stats)(creel_executor *ex, creel_stats *ret_stats);
 	/* A task of an executor with CREEL__COUNTS has ended; or a cancelled one that the executor
 	 * has not counted: its destructor has returned at last. */

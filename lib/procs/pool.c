@@ -354,6 +354,15 @@ static unsigned slots(creel_executor *ex)
 	return procs_of(ex)->space->workers;
 }
 
+static unsigned width(creel_executor *ex)
+{
+	struct creel__procs *p = procs_of(ex);
+	creel__lock_acquire(&p->lock);
+	unsigned n = (unsigned)p->max_workers;
+	creel__procs_unlock(p);
+	return n;
+}
+
 void creel__procs_stats_locked(struct creel__procs *p, creel_stats *ret_stats)
 {
 	uint64_t running = 0, idle = 0, ready = 0;
@@ -462,6 +471,7 @@ static const struct creel__executor_class process_pool_class = {
 	.resize = resize,
 	.pause = set_paused,
 	.slots = slots,
+	.width = width,
 	.stats = stats,
 	.overview = creel__procs_overview,
 	.look = creel__procs_look,

@@ -19,6 +19,7 @@ struct creel_task;
 struct creel__deferred;
 struct creel__error;
 struct creel__result_space;
+struct creel__strand;
 struct creel__worker;
 
 /* What stands where creel__local.asked points to, beside 0. */
@@ -56,6 +57,8 @@ struct creel__local {
 	/* exec/task.c: the innermost task that runs, and the worker that runs it. */
 	struct creel_task *task;
 	struct creel__worker *worker;
+	/* exec/job.h: the handle of the innermost loop or stolen job that runs; or NULL. */
+	const struct creel__strand *strand;
 	/* exec/job.c: the jobs that it has forked and not joined. */
 	uintptr_t forked;
 	/* sync/block.h: of a worker that serves a pool, what it does when it blocks, or NULL; how

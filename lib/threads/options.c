@@ -217,3 +217,17 @@ creel_executor *creel_thread_pool_new(const creel_thread_pool_options *options)
 	creel__thread_cancel_again(state);
 	return ex;
 }
+
+unsigned creel__pool_slots(creel_executor *ex)
+{
+	return creel__load(&((struct creel__pool *)ex)->slots, relaxed);
+}
+
+unsigned creel__pool_width(creel_executor *ex)
+{
+	struct creel__pool *pool = (struct creel__pool *)ex;
+	creel__lock_acquire(&pool->lock);
+	unsigned n = (unsigned)pool->max_workers;
+	creel__lock_release(&pool->lock);
+	return n;
+}

@@ -225,11 +225,6 @@ int creel__pool_prestart(struct creel__pool *pool, int *ret_count)
 	return rc == 0 || rc == -ENOMEM ? rc : -EAGAIN;
 }
 
-static unsigned slots(creel_executor *ex)
-{
-	return creel__load(&((struct creel__pool *)ex)->slots, relaxed);
-}
-
 static inline int push(creel_executor *ex, creel_future *first, creel_future *last, size_t n)
 {
 	struct creel__pool *pool = (struct creel__pool *)ex;
@@ -478,7 +473,8 @@ static const struct creel__executor_class thread_pool_class = {
 	.drain = drain,
 	.resize = resize,
 	.pause = creel__pool_pause,
-	.slots = slots,
+	.slots = creel__pool_slots,
+	.width = creel__pool_width,
 	.stats = stats,
 	.overview = creel__pool_overview,
 	.look = creel__pool_look,

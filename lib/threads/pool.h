@@ -232,6 +232,9 @@ int creel__pool_threads_for(const struct creel__pool *pool, int max_workers);
 unsigned creel__pool_slots_for(const struct creel__pool *pool, int max_workers);
 /* By how many a worker divides what it finds in a shard, for its batch. */
 unsigned creel__pool_sharers_for(const struct creel__pool *pool, int max_workers);
+/* Operations of the class. */
+unsigned creel__pool_slots(creel_executor *ex);
+unsigned creel__pool_width(creel_executor *ex);
 
 /* pool.c */
 /* Starts min_workers. 0, or a code: then *ret_count is how many there are. */
