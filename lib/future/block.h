@@ -69,7 +69,7 @@ enum {
 	CREEL__STATIC = 1024,   /* constant: reference counting and flags skip it */
 	CREEL__OWNED = 2048,    /* it has an owner; of one without an executor set at birth */
 	CREEL__QUEUED = 32768,  /* helped or cancelled: the queue only has to drop its reference */
-	CREEL__CALLING = 65536, /* callbacks: waiting for the end, or not all called yet */
+	CREEL__CALLING = 65536, /* callbacks or links: waiting for the end, or not all called yet */
 	CREEL__LATE_ARG = 131072, /* final, and the argument's destructor is still to run */
 	CREEL__LEFT = 262144,     /* the thread with the destructor also does the executor's part */
 	CREEL__AWAKE = 262144,    /* of a task that RUNS: its sleep is over */

@@ -7,11 +7,12 @@
  * running under the lock, calls it with no lock held, unlinks it, marks the next. A marked
  * callback cannot be removed.
  *
- * CALLING  This bit of the state word is set while a callback is registered or has not returned. It
- *          changes under the hooks' lock alone. On a final future it means that one thread calls
- *          the callbacks: a callback that is added then goes to the end of the list, and that
- *          thread finds it there before it clears the bit. Whoever adds one to a final future
- *          without the bit sets it, and is that thread. So callbacks of one future never overtake
+ * CALLING  This bit of the state word is set while a callback is registered or has not returned,
+ *          and from the time when a link is added until it was told. It changes under the hooks'
+ *          lock alone. On a final future it means that one thread calls the callbacks: a callback
+ *          that is added then goes to the end of the list, and that thread finds it there before it
+ *          clears the bit. Whoever adds one to a final future without the bit sets it, and is that
+ *          thread. So callbacks of one future never overtake
  *          each other and never run at the same time. (One
  *          that is called elsewhere counts as returned once it is sent there.)
  *
@@ -28,6 +29,7 @@
 #include "future/class.h"
 #include "future/hook.h"
 #include "future/index.h"
+#include "future/link.h"
 #include "future/nest.h"
 #include "future/release.h"
 #include "sync/fork.h"
@@ -287,12 +289,20 @@ void creel__callback_add(creel_future *f, struct creel__callback *c, uint64_t *r
 	}
 }
 
-/* Without callbacks a pending future is no longer CALLING. A final one is as long as a thread is at
- * it, which clears the bit itself. */
+static bool has_links_locked(creel_future *f)
+{
+	struct creel__hook *hook = creel__hooks_first_locked(f);
+	while (hook && hook->notify != creel__link_told)
+		hook = creel__hooks_next_locked(f, hook);
+	return hook;
+}
+
+/* Without callbacks and links a pending future is no longer CALLING. A final one is as long as a
+ * thread is at it, which clears the bit itself. */
 static void unlink_removed_locked(creel_future *f, struct creel__callback *c)
 {
 	unlink_locked(f, c);
-	if (!creel__future_is_final(f) && !newest_locked(f))
+	if (!creel__future_is_final(f) && !newest_locked(f) && !has_links_locked(f))
 		creel__and(&f->state, ~(uint64_t)CREEL__CALLING, relaxed);
 }
 

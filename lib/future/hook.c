@@ -129,19 +129,31 @@ void creel__hooks_unlink_locked(creel_future *f, struct creel__hook *hook)
 	hook->next = hook->prev = NULL;
 }
 
-bool creel__hooks_listen(creel_future *f, struct creel__hook *hook)
+static bool listen(creel_future *f, struct creel__hook *hook, uint64_t marks)
 {
 	if (creel__future_is_final(f))
 		return false;
 	creel__hooks_lock(f);
+	uint64_t s = creel__load(&f->state, relaxed);
 	/* [FUT-2] acquire: if it is final already, its result is visible; pairs with the release in
 	 * settle(). If it is not, whoever settles it sees HOOKED and then waits for the lock. */
-	uint64_t old = creel__or(&f->state, CREEL__HOOKED, acquire);
-	bool listening = (old & CREEL__STATE) < CREEL__FINISHED;
+	while (!creel__is_final(s) && !creel__cas(&f->state, &s, s | marks, acquire, acquire))
+		;
+	bool listening = !creel__is_final(s);
 	if (listening)
 		prepend_locked(f, hook);
 	creel__hooks_unlock(f);
 	return listening;
+}
+
+bool creel__hooks_listen(creel_future *f, struct creel__hook *hook)
+{
+	return listen(f, hook, CREEL__HOOKED);
+}
+
+bool creel__hooks_link(creel_future *f, struct creel__hook *hook)
+{
+	return listen(f, hook, CREEL__HOOKED | CREEL__CALLING);
 }
 
 bool creel__hooks_leave(creel_future *f, struct creel__hook *hook)

@@ -86,6 +86,10 @@ void creel__hooks_clear_locked(creel_future *f); /* there is none any more */
 /* Appends unless the future is final: false then. Takes the lock. */
 bool creel__hooks_listen(creel_future *f, struct creel__hook *hook);
 
+/* The same for one that is told with the result, though the last user may go meanwhile: whoever
+ * tells it counts as a user (CALLING), as long as a callback or such a hook is registered. */
+bool creel__hooks_link(creel_future *f, struct creel__hook *hook);
+
 /* Unlinks; false if it was not in the list (any more). Takes the lock. */
 bool creel__hooks_leave(creel_future *f, struct creel__hook *hook);
 

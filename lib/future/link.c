@@ -24,7 +24,7 @@ static void run(struct creel__deferred *d)
 
 /* The input is final. Under its hooks' lock, by which whoever is removing the link comes after
  * this. In both cases somebody gets a reference to the input. */
-static void told(struct creel__hook *hook, creel_future *f)
+void creel__link_told(struct creel__hook *hook, creel_future *f)
 {
 	struct creel__link *link = (struct creel__link *)hook;
 	uint32_t linked = LINKED;
@@ -36,11 +36,11 @@ static void told(struct creel__hook *hook, creel_future *f)
 
 bool creel__link_add(creel_future *f, struct creel__link *link)
 {
-	link->hook = (struct creel__hook){.notify = told};
+	link->hook = (struct creel__hook){.notify = creel__link_told};
 	link->deferred = (struct creel__deferred){.run = run, .generation = f->generation};
 	link->input = f;
 	creel__store(&link->claim, LINKED, relaxed);
-	if (creel__hooks_listen(f, &link->hook))
+	if (creel__hooks_link(f, &link->hook))
 		return true;
 	/* Nothing to be removed. */
 	creel__store(&link->claim, TOLD, relaxed);

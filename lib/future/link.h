@@ -32,6 +32,9 @@ struct creel__link {
 /* ended is set. False: f is final already, and ended() will not be called. */
 bool creel__link_add(creel_future *f, struct creel__link *link);
 
+/* The notify of a link's hook. */
+void creel__link_told(struct creel__hook *hook, creel_future *f);
+
 /* True: ended() will not be called, and nobody looks at the link any more. False: it has been
  * called, or will be. Constant time. ret_input, unless NULL, gets a reference to the input. */
 bool creel__link_remove(struct creel__link *link, creel_future **ret_input);

@@ -662,6 +662,11 @@ BUGS = {
         'procs/death.c',
         'if (w->gone || place->collecting || place->kill_kind ||',
         'if (place->kill_kind ||'),
+    # The last user of an input goes between its end and the telling: its result goes as well.
+    'tells of an empty one': (
+        'future/link.c',
+        'if (creel__hooks_link(f, &link->hook))',
+        'if (creel__hooks_listen(f, &link->hook))'),
     # An item goes to a get that is being cancelled, or is taken from a put that is: lost, or doubled.
     'gives to a cancelled get': (
         'compose/channel_step.c',

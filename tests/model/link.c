@@ -2,6 +2,8 @@
 /* Links that are removed while their input ends and its last holder goes. */
 #include "model.h"
 #include "future/link.h"
+#include "future/owned.h"
+#include "future/result.h"
 #include <creel/promise.h>
 #include <errno.h>
 
@@ -91,11 +93,61 @@ static void removed_from_what_is_dropped(void)
 	model_check(calls == !mine);
 }
 
+static void finish(void *arg)
+{
+	(void)arg;
+	data = 7;
+	model_check(creel__owned_claim(promise));
+	model_check(creel__result_copy(promise, &data, sizeof data) == 0);
+	creel__owned_finish(promise);
+}
+
+/* The last user goes while the links are told: they get the result all the same. */
+static void dropped_as_it_ends(void)
+{
+	static const struct creel__owner owner = {.what = "the test"};
+	struct creel__link link = {.ended = ended};
+	data = calls = 0;
+	promise = creel__owned_new(&owner, 2);
+	model_check(creel__link_add(promise, &link));
+	int other = model_spawn(finish, NULL);
+	creel_future_unref(promise);
+	model_join(other);
+	model_check(calls == 1);
+}
+
+static void never(creel_future *f, void *arg)
+{
+	(void)f;
+	(void)arg;
+	model_check(false);
+}
+
+/* The same with a callback that was taken back. */
+static void dropped_without_its_callback(void)
+{
+	static const struct creel__owner owner = {.what = "the test"};
+	struct creel__link link = {.ended = ended};
+	uint64_t id;
+	data = calls = 0;
+	promise = creel__owned_new(&owner, 2);
+	model_check(creel__link_add(promise, &link));
+	model_check(creel_future_on_done(promise, NULL, never, NULL, NULL, &id) == 0);
+	model_check(creel_future_remove(promise, id) == CREEL_CALLBACK_REMOVED);
+	int other = model_spawn(finish, NULL);
+	creel_future_unref(promise);
+	model_join(other);
+	model_check(calls == 1);
+}
+
 const struct model_scenario model_scenarios[] = {
 	{"removed", removed, .preemptions = 3, .spurious = 1, .stale = 1},
 	{"removed with its input", removed_with_its_input, .preemptions = 3, .spurious = 1,
 	 .stale = 1},
 	{"removed from what is dropped", removed_from_what_is_dropped, .preemptions = 3,
 	 .spurious = 1, .stale = 1},
+	{"dropped as it ends", dropped_as_it_ends, .preemptions = 3, .stale = 1},
+	{"dropped without its callback", dropped_without_its_callback, .preemptions = 3,
+	 .stale = 1},
 	{0},
 };
