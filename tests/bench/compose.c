@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is composed of futures: compose WORKLOAD PEER WORKERS [COUNT], one measurement a process.
+ * WORKERS is not used, and the only peer is creel: the others are compose_peers.py, Compose.java.
+ *
+ *   link  a chain of COUNT continuations over an open promise, on the inline executor; the promise
+ *         is settled, the last one is read, and all are dropped
+ *   all   one future for COUNT open promises, which are then settled
+ *
+ * Nanoseconds for each of the COUNT. The last of several rounds counts, as for the peers.
+ */
+#include "measure.h"
+
+#include <creel/creel.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROUNDS = 5 };
+
+static int plus_one(creel_task *task, const void *arg, size_t size)
+{
+	const void *input;
+	(void)arg;
+	(void)size;
+	int rc = creel_task_input(task, &input, NULL);
+	if (rc)
+		return rc;
+	long n;
+	memcpy(&n, input, sizeof n);
+	n++;
+	return creel_return(task, &n, sizeof n);
+}
+
+static double link(unsigned long n)
+{
+	long value = 0;
+	double start = now_ns();
+	creel_executor *ex = creel_inline_new();
+	creel_future *root = creel_promise_new(), *last = creel_future_ref(root);
+	for (unsigned long i = 0; i < n; i++) {
+		creel_future *next = creel_then(last, ex, plus_one, NULL, 0);
+		creel_future_unref(last);
+		last = next;
+	}
+	creel_promise_set_result(root, &value, sizeof value);
+	if (creel_future_result(last, CREEL_FOREVER, &value, sizeof value) ||
+	    (unsigned long)value != n)
+		give_up("the chain has another result");
+	creel_future_unref(last);
+	creel_future_unref(root);
+	creel_executor_unref(ex);
+	return now_ns() - start;
+}
+
+static double all(unsigned long n)
+{
+	creel_future **f = touched(n, sizeof *f);
+	for (unsigned long i = 0; i < n; i++)
+		f[i] = creel_promise_new();
+	double start = now_ns();
+	creel_future *aggregate = creel_all(f, n, 0);
+	for (unsigned long i = 0; i < n; i++)
+		creel_promise_set_result(f[i], NULL, 0);
+	if (creel_future_view(aggregate, CREEL_FOREVER, NULL, NULL))
+		give_up("the aggregate has failed");
+	double end = now_ns();
+	creel_future_unref(aggregate);
+	for (unsigned long i = 0; i < n; i++)
+		creel_future_unref(f[i]);
+	free(f);
+	return end - start;
+}
+
+static void show(const struct run *r, const char *name, double (*round)(unsigned long n))
+{
+	double time = 0;
+	for (int i = 0; i < ROUNDS; i++)
+		time = round(r->count);
+	printf("%s %.2f ns\n", name, time / (double)r->count);
+}
+
+static void measure_link(const struct run *r)
+{
+	show(r, "link", link);
+}
+
+static void measure_all(const struct run *r)
+{
+	show(r, "all", all);
+}
+
+static const struct workload workloads[] = {{"link", measure_link, 100000},
+					    {"all", measure_all, 100000}};
+
+int main(int argc, char **argv)
+{
+	struct run r;
+	const struct workload *w = read_arguments(argc, argv, workloads,
+						  sizeof workloads / sizeof workloads[0], &r);
+	if (strcmp(argv[2], "creel") != 0)
+		give_up("no such peer");
+	w->measure(&r);
+	return 0;
+}
