@@ -20,7 +20,10 @@
  * it has a continuation: that has the error.
  *
  * INPUT      fn reads it with creel_task_input(), and creel_task_input_error(). It is lent: nothing
- *            is copied.
+ *            is copied. Only for a process pool the input is copied, once, to where its workers can
+ *            read it, when it has ended. A continuation whose input does not fit in the pool's
+ *            shared_budget then fails as rejected (-ENOSPC). An error arrives there with all that
+ *            it says, and its causes to a depth of four and 64 KiB.
  * TASKS      A continuation is a task of its executor, with the options of creel/submit.h. Until
  *            its input ends it is pending, and counts as delayed in creel_stats. Then its executor
  *            gets it, on the thread that ended the input, as if it were submitted there; the inline
@@ -65,8 +68,7 @@
 CREEL_BEGIN
 
 /* Runs fn(task, arg, size) on ex when f has succeeded. Its result is that of the future that is
- * returned. arg and size are those of creel_submit(). The caller owns one reference. Process pools
- * refuse continuations (-ENOTSUP). */
+ * returned. arg and size are those of creel_submit(). The caller owns one reference. */
 CREEL_API CREEL_MUST_USE creel_future *creel_then(creel_future *f, creel_executor *ex, creel_fn fn,
 						  const void *arg, size_t size);
 CREEL_API CREEL_MUST_USE creel_future *creel_then_with(creel_future *f, creel_executor *ex,

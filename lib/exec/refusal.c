@@ -181,11 +181,6 @@ static const struct reason {
 
 static const creel_error *explain_unsupported(const struct creel__submission *s)
 {
-	if (s->staging && !creel__cannot_limit(s) && !creel__cannot_rank(s))
-		return creel__error_make(CREEL_KIND_REJECTED, -ENOTSUP, name_of(s),
-					 "%s: continuations do not run on a process pool; have one "
-					 "run in this process, and submit from it",
-					 s->staging->call);
 	if (!creel__cannot_limit(s) && creel__cannot_rank(s))
 		return creel__band_refuse(s->options, -ENOTSUP);
 	if (!creel__cannot_limit(s) && creel__cannot_stay(s))

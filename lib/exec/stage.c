@@ -3,10 +3,13 @@
 #include "exec/stage.h"
 #include "exec/bound.h"
 #include "exec/due.h"
+#include "exec/parcel.h"
 #include "exec/task.h"
 #include "future/future.h"
 #include "future/owned.h"
 #include "sync/fork.h"
+#include <creel/error.h>
+#include <errno.h>
 
 bool creel__stage_list(creel_future *f)
 {
@@ -36,12 +39,40 @@ static void give_in_hand(creel_future *f, struct creel__options *options)
 	creel__options_free(options);
 }
 
-void creel__stage_give(creel_future *f)
+/* Its worker is another process: the input goes to memory that both have. False: there is no
+ * room. */
+static bool pack_input(creel_executor *ex, struct creel__stage *stage)
+{
+	if (!(ex->task_flags & CREEL__REMOTE))
+		return true;
+	size_t size = creel__parcel_size(stage->input);
+	stage->parcel = ex->class->shared_alloc(ex, size);
+	if (stage->parcel)
+		creel__parcel_pack(stage->parcel, size, stage->input);
+	return stage->parcel;
+}
+
+static void refuse_input(creel_future *f, const struct creel__stage *stage)
+{
+	const creel_error *cause = creel__future_peek_error(stage->input);
+	const creel_error *e = creel__error_make(
+		CREEL_KIND_REJECTED, -ENOSPC, creel__task_name(f),
+		"an input of %zu bytes does not fit in the pool's shared_budget",
+		creel__parcel_size(stage->input) - sizeof(struct creel__parcel));
+	creel__error_set_cause(e, creel__error_ref(cause));
+	creel__future_let_go(f, CREEL__HELD, CREEL__SETTLING);
+	creel__task_fail_claimed((creel_task *)f, e);
+}
+
+/* Of a task that is off the list. */
+static void give(creel_future *f)
 {
 	creel_executor *ex = f->executor;
 	struct creel__options *options = creel__options_of(f);
-	uint16_t generation = ex->generation;
-	creel__undue_take(ex, &options->stage->undue);
+	if (!pack_input(ex, options->stage)) {
+		refuse_input(f, options->stage);
+		return;
+	}
 	creel__admit_any(ex);
 	options->stage->placed = true;
 	/* That it was asked so far has been passed on. */
@@ -52,6 +83,14 @@ void creel__stage_give(creel_future *f)
 		give_in_hand(f, options);
 	else
 		(void)creel__due_give(f);
+}
+
+void creel__stage_give(creel_future *f)
+{
+	creel_executor *ex = f->executor;
+	uint16_t generation = ex->generation;
+	creel__undue_take(ex, &creel__stage_of(f)->undue);
+	give(f);
 	if (!creel__fork_foreign(generation))
 		creel__executor_unkeep(ex);
 }

@@ -234,8 +234,6 @@ int creel__stage_make(const struct creel__submission *s, creel_future **ret_futu
 {
 	creel_task *task;
 	int rc = check(s);
-	if (rc == 0 && s->ex->task_flags & CREEL__REMOTE)
-		rc = -ENOTSUP;
 	if (rc == 0 && creel__load(&s->ex->error, relaxed))
 		rc = CREEL_EFAILED;
 	if (rc == 0)

@@ -171,9 +171,12 @@ static void put_off_argument(creel_future *f, const struct creel__options *optio
 }
 
 /* No chain of ended futures hangs together. */
-static void drop_input(struct creel__stage *stage)
+static void drop_input(creel_future *f, struct creel__stage *stage)
 {
 	creel_future *input = stage->input;
+	if (stage->parcel)
+		f->executor->class->shared_free(f->executor, stage->parcel);
+	stage->parcel = NULL;
 	stage->input = NULL;
 	creel_future_unref(input);
 }
@@ -183,7 +186,7 @@ bool creel__argument_drop(creel_future *f)
 	struct creel__options *options = creel__options_of(f);
 	uint16_t generation = f->generation;
 	if (options && options->stage)
-		drop_input(options->stage);
+		drop_input(f, options->stage);
 	if (creel__fork_foreign(generation))
 		return true;
 	if (options && options->times)

@@ -20,6 +20,7 @@ struct creel__box {
 /* Where the large results of tasks go that this thread runs: shared memory, in worker processes. */
 struct creel__result_space {
 	const creel_future *of; /* the task that it is for; not those that it runs itself */
+	creel_future *input;    /* of that task, which is a continuation; or NULL */
 	/* 64-byte aligned, with a name for it; NULL if there is no room */
 	void *(*alloc)(size_t size, void **ret_ctx);
 	void (*free)(void *data, size_t size, void *ctx);

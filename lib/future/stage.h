@@ -36,6 +36,7 @@ struct creel__stage {
 	bool placed;           /* it holds a place of a bounded executor */
 	_Atomic(bool) in_hand; /* its class is being given it */
 	creel_future *input;   /* a reference, once it is final; or NULL */
+	void *parcel;          /* that, packed for a worker process; or NULL */
 	_Atomic(uint32_t) off; /* CREEL__OFF; written by who took the link off: */
 	creel_future *target;  /* a reference to the input */
 	struct creel__cancelling how;

@@ -9,6 +9,7 @@
  */
 #include "base/clock.h"
 #include "future/hook.h"
+#include "future/stage.h"
 #include "procs/pool.h"
 #include "sync/park.h"
 #include <creel/future.h>
@@ -130,6 +131,8 @@ static void place_locked(struct creel__procs *p, struct creel__proc *w, creel_fu
 	creel__store(&slot->watch, 0, relaxed);
 	creel__store(&slot->began, 0, relaxed);
 	slot->fn = f->fn;
+	const struct creel__stage *stage = creel__stage_of(f);
+	slot->input = stage ? stage->parcel : NULL;
 	slot->arg_len = f->arg_len;
 	slot->stamped = place->limit_ns != 0 || creel__load(&p->base.watch, relaxed);
 	if (f->arg_len <= CREEL__ARG_INLINE)

@@ -43,6 +43,7 @@
 #ifndef CREEL__PROCS_LAYOUT_H
 #define CREEL__PROCS_LAYOUT_H
 
+#include "exec/parcel.h"
 #include "future/block.h"
 #include "sync/atomic.h"
 #include <stdalign.h>
@@ -93,6 +94,7 @@ struct creel__slot {
 	bool stamped;    /* the parent wants to know when it starts */
 	creel_fn fn;
 	struct creel__heap_arg arg;
+	struct creel__parcel *input; /* of a continuation, or NULL: exec/parcel.h */
 	unsigned char in[CREEL__ARG_INLINE];
 	alignas(64) _Atomic(int64_t) started; /* from here on the worker's: when it started */
 	_Atomic(uint64_t) began; /* the number of the last task that it was about to start */

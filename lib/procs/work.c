@@ -88,7 +88,7 @@ static void free_result(void *data, size_t size, void *name)
 		me.inline_taken = false;
 }
 
-static struct creel__result_space space = {NULL, alloc_result, free_result};
+static struct creel__result_space space = {.alloc = alloc_result, .free = free_result};
 
 /* Room for an error: in the slot, or in an extent; NULL if there is none. */
 static unsigned char *place_error(struct creel__slot *slot, size_t size)
@@ -176,11 +176,27 @@ static void drop_block(creel_future *f)
 	creel__block_free(f);
 }
 
+/* False without memory. */
+static bool open_input(const struct creel__slot *slot)
+{
+	space.input = slot->input ? creel__parcel_open(slot->input) : NULL;
+	return space.input || !slot->input;
+}
+
+static void close_input(void)
+{
+	if (space.input)
+		creel__parcel_close(space.input);
+	space.input = NULL;
+}
+
 static void run(struct creel__slot *slot)
 {
 	struct creel__local *local = creel__self();
 	creel_future *f = creel__block_new(CREEL__REF | CREEL__RUNNING);
-	if (!f) {
+	if (!f || !open_input(slot)) {
+		if (f)
+			creel__block_free(f);
 		write_no_memory(slot, -ENOMEM, "the worker has no memory to run the task");
 		return;
 	}
@@ -212,6 +228,7 @@ static void run(struct creel__slot *slot)
 		write_result(slot, f);
 	}
 	drop_block(f);
+	close_input();
 	creel__child_flush();
 	if (creel__limits_outgrown(&me.c->options))
 		creel__store(&me.control->outgrown, 1, relaxed);
