@@ -3,8 +3,8 @@
  * Parcels; see exec/parcel.h.
  *
  * ERRORS  An error is a record, its message, and at the next multiple of 16 its data; then come its
- *         causes, one after the other, each in the same way. Whoever opens a parcel believes nothing
- *         of it: tasks of other workers can write there.
+ *         causes, one after the other, each in the same way. Whoever opens a parcel believes
+ *         nothing of it: tasks of other workers can write there.
  */
 #include "exec/parcel.h"
 #include "base/alloc.h"
