@@ -5,6 +5,9 @@
  * One thread at a time may use a map. creel_map_next() submits the items; the constructor submits
  * none. So an endless source is read only as fast as you take results.
  *
+ * LAZY   With in_flight 1 an item is pulled from the source when the result before was taken, and
+ *        not sooner. So a source may use what that result said, such as the cursor of a next page.
+ *
  * BOUNDS If the pool is bounded and full, a map submits no more until a result was taken. With
  *        nothing in flight it waits for room, until the deadline of creel_map_next(). An item that
  *        was pulled from the source is kept meanwhile. The overflow and the submit_by of
@@ -71,6 +74,27 @@ CREEL_API creel_mapping *creel_map(creel_executor *ex, creel_fn fn, const void *
  * NULL source, or a max_item larger than any object, is invalid (-EINVAL). */
 CREEL_API creel_mapping *creel_map_from(creel_executor *ex, creel_fn fn, creel_source_fn source,
 					void *ctx, const creel_map_options *options);
+
+/*
+ * Adds a stage to the map, which makes it a pipeline: when an item's stage before has succeeded, fn
+ * runs on ex, with no argument; creel_task_input() gives it the result of that stage
+ * (creel/then.h). The map's results are those of the last stage. Each stage may have an executor of
+ * its own, and several items are in different stages at once. options, or NULL, are copied; the
+ * name in them stays borrowed until creel_map_end(). The map holds a reference to ex.
+ *
+ * in_flight counts items until you take them, over all stages: so a slow last stage stops the
+ * source. A stage that fails, or that its executor refuses, is the item's result, and the later
+ * stages do not run. Ending the map cancels (with CREEL_KILL_REST kills) every unfinished stage of
+ * every item.
+ *
+ * Call it before the first creel_map_next(). Returns 0, or -EALREADY if it comes later; then
+ * nothing has happened. Returns -EINVAL if map, ex or fn is NULL, or period_ns is set, and -ENOMEM
+ * without memory: then the map is broken, creel_map_next() returns the code, and creel_map_error()
+ * says why, so that no item runs without one of its stages. Returns the code of a map that is
+ * broken already, and -EPERM in a forked child. Does not block.
+ */
+CREEL_API int creel_map_then(creel_mapping *map, creel_executor *ex, creel_fn fn,
+			     const creel_submit_options *options);
 
 /*
  * Returns the error of the item that the last creel_map_next() gave, if that item failed or was

@@ -245,6 +245,11 @@ static void ask_all(creel_queue *q, bool kill)
 	}
 }
 
+void creel__queue_kill(creel_queue *q)
+{
+	ask_all(q, true);
+}
+
 int creel_queue_cancel(creel_queue *q, unsigned flags)
 {
 	int rc = creel__queue_check(q);

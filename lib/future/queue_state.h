@@ -115,4 +115,7 @@ void creel__queue_unlink_locked(creel_queue *q, struct creel__entry *e);
 void creel__queue_take_wakes_locked(creel_queue *q);
 void creel__queue_close_fd(creel_queue *q);
 
+/* Kills every future in the queue that is not final, in one go. Does nothing in a forked child. */
+void creel__queue_kill(creel_queue *q);
+
 #endif

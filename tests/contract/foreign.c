@@ -282,6 +282,7 @@ static void refuses_map(creel_mapping *map)
 	int before = pulled;
 	for (int i = 0; i < 2; i++)
 		REFUSED(creel_map_next, map, CREEL_FOREVER, &f, NULL);
+	REFUSED(creel_map_then, map, NULL, task_same, NULL);
 	CHILD(pulled == before && !f);
 	GIVES(NULL, creel_map_error, map);
 	IGNORED(creel_map_end, map);

@@ -362,7 +362,7 @@ BUGS = {
         'rc = -EAGAIN;'),
     # One item more than was asked for.
     'one more in flight': (
-        'exec/map.c',
+        'compose/map.c',
         'map->in_flight < map->limit',
         'map->in_flight <= map->limit'),
     # The worker does not look again after it has said that it sleeps.

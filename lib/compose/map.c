@@ -3,6 +3,10 @@
  * Maps: a completion queue, ordered or not, that is kept filled from an array or a source while
  * results are taken from it. Everything happens on the thread that calls creel_map_next().
  *
+ * STAGES  of a pipeline are continuations: each item's chain is made whole when the item is
+ *         submitted, and the queue has its last link alone. So an item is in flight until that is
+ *         taken, whatever stage it is in. Every link passes a cancel or a kill on to its input.
+ *
  * BUSY  Within the calls of a map run functions of the user's: the source, an argument's destructor
  *       and, with an inline executor, the tasks. Those may call the same map. creel_map_next() then
  *       says -EDEADLK, and creel_map_end() is put off until the outer call is through.
@@ -12,9 +16,11 @@
 #include "exec/submit.h"
 #include "future/future.h"
 #include "future/options.h"
+#include "future/queue_state.h"
 #include "sync/fork.h"
 #include <creel/future.h>
 #include <creel/map.h>
+#include <creel/then.h>
 #include <errno.h>
 #include <stdarg.h>
 
@@ -24,16 +30,25 @@ enum {
 	IN_FLIGHT_LEAST = 16,
 };
 
+struct stage {
+	struct stage *next;
+	creel_executor *ex;
+	creel_fn fn;
+	creel_submit_options options;
+};
+
 struct creel_mapping {
 	int end; /* what next says once nothing is in flight: 0 while there may be more items */
 	const creel_error *error;   /* why, if something was wrong: a reference */
 	const creel_error *of_item; /* of the item that was handed out last: a reference, or NULL */
 	bool is_static, keep_going, kill_rest;
 	bool busy, dropped; /* a call is under way; creel_map_end() came meanwhile */
+	bool started;       /* creel_map_next() was called: it is too late for stages */
 	uint16_t generation;
 	creel_executor *ex;
 	creel_fn fn;
 	const creel_submit_options *submit;
+	struct stage *stages, *last;
 	creel_queue *queue;
 	size_t limit, in_flight, index; /* of the next item */
 	creel_source_fn source;         /* NULL: the array */
@@ -209,6 +224,63 @@ static void source_failed(creel_mapping *map, int rc, size_t size)
 				       map->index, size, map->max_item));
 }
 
+/* What is wrong with a stage, or NULL. */
+static const creel_error *check_stage(creel_executor *ex, creel_fn fn,
+				      const creel_submit_options *o)
+{
+	if (!ex)
+		return refuse("creel_map_then: the executor is NULL");
+	if (!fn)
+		return refuse("creel_map_then: the function is NULL");
+	if (o && o->period_ns)
+		return refuse("creel_map_then: period_ns is %lld; a map runs each item once",
+			      (long long)o->period_ns);
+	return NULL;
+}
+
+int creel_map_then(creel_mapping *map, creel_executor *ex, creel_fn fn,
+		   const creel_submit_options *options)
+{
+	if (!map)
+		return -EINVAL;
+	if (creel__fork_foreign(map->generation))
+		return -EPERM;
+	if (map->started)
+		return -EALREADY;
+	if (map->end)
+		return map->end;
+	const creel_error *wrong = check_stage(ex, fn, options);
+	struct stage *stage = wrong ? NULL : creel__zalloc(sizeof *stage);
+	if (!stage) {
+		fail(map, wrong ? -EINVAL : -ENOMEM,
+		     wrong ? wrong : creel__error_static(CREEL_KIND_NO_MEMORY));
+		return map->end;
+	}
+	stage->ex = creel_executor_ref(ex);
+	stage->fn = fn;
+	if (options)
+		stage->options = *options;
+	stage->options.flags |= CREEL_CANCEL_UPSTREAM;
+	if (map->last)
+		map->last->next = stage;
+	else
+		map->stages = stage;
+	map->last = stage;
+	return 0;
+}
+
+/* Takes over f, which may be the child's own by the end: a stage may run here, and fork. */
+static creel_future *with_stages(creel_mapping *map, creel_future *f)
+{
+	for (struct stage *s = map->stages; s && !creel__fork_foreign(map->generation);
+	     s = s->next) {
+		creel_future *next = creel_then_with(f, s->ex, s->fn, NULL, 0, &s->options);
+		creel_future_unref(f);
+		f = next;
+	}
+	return f;
+}
+
 /* The next item, unless there is one; false if there is none: map->end says why. */
 static bool pull(creel_mapping *map)
 {
@@ -244,8 +316,10 @@ static bool pull(creel_mapping *map)
 static creel_future *submit(creel_mapping *map, creel_deadline deadline)
 {
 	const void *item = map->source ? map->item : map->base + map->index * map->stride;
-	return creel__submit_by(map->ex, map->fn, map->item_size ? item : NULL, map->item_size,
-				map->submit, map->in_flight ? CREEL_NOW : deadline);
+	creel_future *f = creel__submit_by(map->ex, map->fn, map->item_size ? item : NULL,
+					   map->item_size, map->submit,
+					   map->in_flight ? CREEL_NOW : deadline);
+	return f ? with_stages(map, f) : NULL;
 }
 
 /* Until enough is in flight, or the executor is full: then what was pulled is kept. */
@@ -269,11 +343,21 @@ static void fill(creel_mapping *map, creel_deadline deadline)
 	}
 }
 
+/* A link that is only cancelled does not kill its input later: with stages all are killed at once,
+ * though what is killed may make room for one that is still pending. */
+static void cancel_rest(creel_mapping *map)
+{
+	if (map->stages && map->kill_rest)
+		creel__queue_kill(map->queue);
+	else
+		creel_queue_cancel(map->queue, map->kill_rest ? CREEL_KILL_REST : 0);
+}
+
 static void end_early(creel_mapping *map)
 {
 	map->end = CREEL_EMPTY;
 	map->has_item = false;
-	creel_queue_cancel(map->queue, map->kill_rest ? CREEL_KILL_REST : 0);
+	cancel_rest(map);
 	(void)creel_queue_reset(map->queue);
 	map->in_flight = 0;
 }
@@ -323,7 +407,7 @@ int creel_map_next(creel_mapping *map, creel_deadline deadline, creel_future **r
 		return -EPERM;
 	if (map->busy)
 		return -EDEADLK;
-	map->busy = true;
+	map->busy = map->started = true;
 	creel__error_unref(map->of_item);
 	map->of_item = NULL;
 	int rc = next(map, deadline, ret_future, ret_index);
@@ -334,6 +418,16 @@ int creel_map_next(creel_mapping *map, creel_deadline deadline, creel_future **r
 	if (map->dropped)
 		creel_map_end(map);
 	return rc;
+}
+
+static void free_stages(creel_mapping *map)
+{
+	while (map->stages) {
+		struct stage *stage = map->stages;
+		map->stages = stage->next;
+		creel_executor_unref(stage->ex);
+		creel__free(stage);
+	}
 }
 
 void creel_map_end(creel_mapping *map)
@@ -350,9 +444,10 @@ void creel_map_end(creel_mapping *map)
 		return;
 	map->busy = true;
 	if (map->queue)
-		creel_queue_cancel(map->queue, map->kill_rest ? CREEL_KILL_REST : 0);
+		cancel_rest(map);
 	creel_queue_unref(map->queue);
 	creel_executor_unref(map->ex);
+	free_stages(map);
 	creel__error_unref(map->of_item);
 	creel__error_unref(map->error);
 	creel__free(map->item);
