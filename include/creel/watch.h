@@ -48,7 +48,9 @@ typedef void (*creel_hook_fn)(void *ctx, const creel_event *event);
  *
  * Each task that was submitted ends once, and starts at most once before that. A periodic task
  * starts with its first run, and ends with its series. Calls for different tasks come on different
- * threads at the same time.
+ * threads at the same time. Jobs are not told of, and have no histograms: they would pay more for
+ * that than for running. A parallel loop on a thread pool consists of jobs; elsewhere its tasks are
+ * watched like any others.
  *
  * RULES  A hook is called with no lock held. It is a callback: it must return soon, must not end
  *        its thread, and gets -EDEADLK from calls that would wait. It may use every other call,
@@ -96,8 +98,8 @@ typedef struct creel_histogram {
 /*
  * Fills the first size bytes of *ret_histogram with a histogram of the pool's tasks since its
  * beginning; pass sizeof *ret_histogram. Tasks that never started are in none. Subtract an earlier
- * one to see what came in between. Of a periodic task only the last run counts as running, and the
- * time since. Thread-safe; does not block. Returns 0, or on failure:
+ * one to see what came in between. Of a periodic task each run counts, and waits from the time when
+ * it was handed over as due. Thread-safe; does not block. Returns 0, or on failure:
  *
  * -EINVAL   ex or ret_histogram is NULL, size is 0, or which is unknown.
  * -ENOTSUP  The executor is no pool that was made with CREEL_TRACE.
@@ -118,10 +120,13 @@ CREEL_API int64_t creel_histogram_quantile(const creel_histogram *histogram, uns
  * Writes to the descriptor, as text, what all executors of the process do: a line for each
  * executor, and one for each of its workers. It says
  *
- * - how many tasks wait, run and have ended, and, of a traced pool, how long the oldest waits;
+ * - how many tasks wait, run and have ended, and, of a traced pool, how long the oldest waits; how
+ *   many are not due, how many submissions wait for room, and how many threads drain, shut down or
+ *   close it;
  * - what each worker runs (of a traced pool: which task, which function, for how long);
  * - what a worker of a thread pool waits for in a call of creel, and who has that: the task and (if
- *   its pool is traced) its worker, or a promise that nobody has settled.
+ *   its pool is traced) its worker, or a promise that nobody has settled; room in a bounded pool,
+ *   or the end of an executor; or that it sleeps (creel_task_sleep()).
  *
  * Locks of your own creel does not know: a worker that sleeps in one is one that runs. What changes
  * while it is looked at is said to be changing. Each line is true of one moment, and different

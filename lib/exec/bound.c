@@ -10,6 +10,7 @@
 #include "exec/bound.h"
 #include "base/clock.h"
 #include "exec/executor.h"
+#include "future/waits.h"
 #include "sync/block.h"
 #include "sync/local.h"
 #include <creel/pools.h>
@@ -80,7 +81,9 @@ int creel__admit(creel_executor *ex, int overflow, creel_deadline by)
 	if (overflow == CREEL_OVERFLOW_FAIL || creel__deadline_passed(by))
 		return CREEL_BUSY;
 	(void)creel__blocking_begin(CREEL__BLOCKS_THRIFTILY);
+	creel__waits_begin(CREEL__WAITS_ROOM, ex);
 	bool admitted = creel__places_wait(&ex->places, by);
+	creel__waits_end();
 	creel__blocking_end();
 	return admitted ? 0 : CREEL_BUSY;
 }

@@ -10,6 +10,7 @@
 #include "future/result.h"
 #include "future/stage.h"
 #include "future/times.h"
+#include "future/watch.h"
 #include <errno.h>
 
 int creel__due_check(const creel_executor *ex, const creel_submit_options *o)
@@ -143,6 +144,7 @@ bool creel__due_give(creel_future *f)
 static bool hand_over_once(creel_future **f_, struct creel__times *times)
 {
 	creel_executor *ex = (*f_)->executor;
+	creel__watch_due(*f_);
 	if (!creel__due_give(*f_))
 		return false;
 	*f_ = creel__times_given(times);
@@ -389,6 +391,7 @@ static bool run_again(creel_future *f, struct creel__times *times)
 		creel__times_stop_expiry(times);
 	if (!rewind_run(f))
 		return false;
+	creel__watch_run_ended(f);
 	f->result_len = 0;
 	f->fn = times->fn;
 	times->due_at = next_run(times);

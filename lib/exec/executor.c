@@ -122,6 +122,21 @@ static int check(const creel_executor *ex)
 	return creel__executor_foreign(ex) ? -EPERM : 0;
 }
 
+/* The caller waits for the end of something of ex's, for reports to see: a worker what it waits
+ * for, and of ex how many wait. */
+static void wait_here(creel_executor *ex, enum creel__waits_for kind)
+{
+	creel__add(&ex->waiters, 1, relaxed);
+	creel__waits_begin(kind, ex);
+}
+
+static void wait_ends(creel_executor *ex)
+{
+	creel__waits_end();
+	if (!creel__executor_foreign(ex))
+		creel__sub(&ex->waiters, 1, relaxed);
+}
+
 int creel_executor_shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline,
 			    size_t *ret_left)
 {
@@ -141,10 +156,10 @@ int creel_executor_shutdown(creel_executor *ex, unsigned flags, creel_deadline d
 		return -EPERM;
 	bool may_wait = !creel__executor_is_own(ex);
 	if (may_wait)
-		creel__waits_begin(CREEL__WAITS_SHUTDOWN, ex);
+		wait_here(ex, CREEL__WAITS_SHUTDOWN);
 	rc = ex->class->shutdown(ex, flags, deadline, may_wait, &left);
 	if (may_wait)
-		creel__waits_end();
+		wait_ends(ex);
 	if (ret_left)
 		*ret_left = left;
 	return rc;
@@ -162,7 +177,9 @@ int creel_executor_close(creel_executor *ex)
 		rc = -EDEADLK;
 	if (rc == 0 && ex->class->join) {
 		(void)creel__blocking_begin(CREEL__BLOCKS_ANYHOW);
+		wait_here(ex, CREEL__WAITS_THREADS);
 		ex->class->join(ex);
+		wait_ends(ex);
 		creel__blocking_end();
 	}
 	creel_executor_unref(ex);
@@ -176,9 +193,9 @@ int creel_executor_drain(creel_executor *ex, creel_deadline deadline)
 		return rc;
 	if (creel__executor_is_own(ex))
 		return -EDEADLK;
-	creel__waits_begin(CREEL__WAITS_DRAIN, ex);
+	wait_here(ex, CREEL__WAITS_DRAIN);
 	rc = ex->class->drain(ex, deadline);
-	creel__waits_end();
+	wait_ends(ex);
 	return rc;
 }
 

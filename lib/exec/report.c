@@ -91,6 +91,23 @@ static void add_executor(struct line *line, const creel_executor *ex)
 	add(line, "%s %llu", ex->class->name, (unsigned long long)ex->serial);
 }
 
+/* What is there only now and then. */
+static void add_waiting(struct line *line, creel_executor *ex)
+{
+	struct creel__places_count places;
+	if (creel__lock_try(&ex->undue_lock)) {
+		size_t undue = ex->undue_count;
+		creel__lock_release(&ex->undue_lock);
+		if (undue)
+			add(line, ", %zu not due", undue);
+	}
+	if (creel__places_look(&ex->places, &places) && places.waiting)
+		add(line, ", %zu submissions wait for room", places.waiting);
+	unsigned waiters = creel__load(&ex->waiters, relaxed);
+	if (waiters)
+		add(line, ", %u threads drain it, shut it down or close it", waiters);
+}
+
 static void add_overview(struct line *line, creel_executor *ex)
 {
 	struct creel__overview o = {0};
@@ -117,6 +134,7 @@ static void add_overview(struct line *line, creel_executor *ex)
 		add(line, ":");
 	add(line, " %llu tasks wait, %llu run, %llu ended", (unsigned long long)o.stats.pending,
 	    (unsigned long long)o.stats.running, (unsigned long long)o.stats.done);
+	add_waiting(line, ex);
 	if (!o.oldest.since || !o.stats.pending)
 		return;
 	add(line, "; the oldest, ");
@@ -178,13 +196,24 @@ static void add_future(struct line *line, const struct creel__worker_look *look)
 
 static void add_waits(struct line *line, const struct creel__worker_look *look)
 {
+	static const char *const of_executor[] = {
+		[CREEL__WAITS_DRAIN] = "the drain of ",
+		[CREEL__WAITS_SHUTDOWN] = "the shutdown of ",
+		[CREEL__WAITS_THREADS] = "the threads of ",
+		[CREEL__WAITS_ROOM] = "room in ",
+		[CREEL__WAITS_SLEEP] = NULL,
+	};
 	if (look->waits == CREEL__WAITS_NOT)
 		return;
+	if (look->waits == CREEL__WAITS_SLEEP) {
+		add(line, ", and sleeps");
+		return;
+	}
 	add(line, ", and waits for ");
 	if (look->waits == CREEL__WAITS_QUEUE) {
 		add(line, "queue %p", look->what);
-	} else if (look->waits == CREEL__WAITS_DRAIN || look->waits == CREEL__WAITS_SHUTDOWN) {
-		add(line, "the %s of ", look->waits == CREEL__WAITS_DRAIN ? "drain" : "shutdown");
+	} else if (of_executor[look->waits]) {
+		add(line, "%s", of_executor[look->waits]);
 		if (creel__registry_has_locked(look->what))
 			add_executor(line, look->what);
 		else

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "exec/executor.h"
 #include "future/times.h"
+#include "future/waits.h"
 #include "sync/block.h"
 #include "sync/local.h"
 #include "sync/park.h"
@@ -96,8 +97,10 @@ static int sleep_listed(creel_future *f, creel_deadline deadline)
 	creel__list_append(&ex->sleepers, &sleeper.node);
 	creel__lock_release(&ex->undue_lock);
 	(void)creel__blocking_begin(CREEL__BLOCKS_THRIFTILY);
+	creel__waits_begin(CREEL__WAITS_SLEEP, NULL);
 	int rc = manual && !creel__is_forever(deadline) ? sleep_by(&sleeper, clock, deadline)
 							: sleep_here(f, deadline);
+	creel__waits_end();
 	creel__blocking_end();
 	creel__lock_acquire(&ex->undue_lock);
 	creel__list_remove(&sleeper.node);

@@ -19,6 +19,9 @@ enum creel__waits_for {
 	CREEL__WAITS_QUEUE,
 	CREEL__WAITS_DRAIN, /* an executor, as the next */
 	CREEL__WAITS_SHUTDOWN,
+	CREEL__WAITS_THREADS, /* of an executor that is being closed, to end */
+	CREEL__WAITS_ROOM,    /* in a bounded executor */
+	CREEL__WAITS_SLEEP,   /* for its own time to come */
 };
 
 struct creel__waits {

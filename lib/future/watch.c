@@ -174,13 +174,14 @@ static void show(creel_executor *ex, creel_future *f)
 }
 
 /* The task is off the thread's stack: it shows the one that it was run within, if any. */
-static void trace_end(creel_future *f, const struct creel__watched *w)
+static void trace_end(creel_future *f, struct creel__watched *w)
 {
 	struct creel__trace *trace = w->by->trace;
-	if (!trace || !w->started)
+	if (!trace || !w->runs)
 		return;
+	w->runs = false;
 	creel__trace_count(trace, CREEL_HISTOGRAM_RUNNING, w->worker, creel__now() - w->started);
-	if (!(creel__load(&f->state, relaxed) & CREEL__REMOTE)) {
+	if (!(f->executor->task_flags & CREEL__REMOTE)) {
 		creel_task *outer = creel__self()->task;
 		show(f->executor, outer ? &outer->future : NULL);
 	}
@@ -196,8 +197,9 @@ bool creel__watch_started(creel_future *f)
 	const struct creel__worker *worker = creel__self()->worker;
 	bool first = !w->started; /* a periodic task starts once, and runs several times */
 	w->started = creel__now();
+	w->runs = true;
 	w->worker = worker ? worker->index : UINT_MAX;
-	if (w->by->trace && first)
+	if (w->by->trace)
 		creel__trace_count(w->by->trace, CREEL_HISTOGRAM_WAITING, w->worker,
 				   w->started - w->submitted);
 	if (w->by->trace)
@@ -206,6 +208,20 @@ bool creel__watch_started(creel_future *f)
 		return true;
 	creel_event event = event_of(f, options, w->started);
 	return tell(hooks, hooks->started, &event);
+}
+
+void creel__watch_run_ended(creel_future *f)
+{
+	struct creel__options *options = watched_of(f);
+	if (options)
+		trace_end(f, options->watched);
+}
+
+void creel__watch_due(creel_future *f)
+{
+	struct creel__options *options = watched_of(f);
+	if (options && options->watched->started)
+		options->watched->submitted = creel__now();
 }
 
 void creel__watch_ran(creel_future *f, int64_t started, unsigned worker)
@@ -217,6 +233,7 @@ void creel__watch_ran(creel_future *f, int64_t started, unsigned worker)
 	/* A worker's word, where that can be true. */
 	w->started = started < w->submitted || started > creel__now() ? w->submitted : started;
 	w->worker = worker;
+	w->runs = true;
 	if (w->by->trace)
 		creel__trace_count(w->by->trace, CREEL_HISTOGRAM_WAITING, worker,
 				   w->started - w->submitted);

@@ -37,6 +37,7 @@ struct creel__watched {
 	int64_t submitted, started; /* 0: not */
 	unsigned worker;            /* that started it */
 	bool told;                  /* submitted: so the rest is told, too */
+	bool runs;                  /* it has started, and that run is not counted yet */
 };
 
 /* NULL: nobody watches the executor. */
@@ -71,6 +72,9 @@ bool creel__watch_started(creel_future *f);
 /* It was handed over and is the executor's no more: refused, with that code, or about to end. */
 bool creel__watch_refused(creel_future *f, int code);
 bool creel__watch_ended(creel_future *f, struct creel__options *options);
+/* A run of a periodic task has ended; or the next one is due, and is about to be handed over. */
+void creel__watch_run_ended(creel_future *f);
+void creel__watch_due(creel_future *f);
 /* A remote task has its outcome: it had started then, there. */
 void creel__watch_ran(creel_future *f, int64_t started, unsigned worker);
 

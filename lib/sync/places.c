@@ -108,3 +108,12 @@ struct creel__places_count creel__places_count(struct creel__places *p)
 	creel__lock_release(&p->lock);
 	return count;
 }
+
+bool creel__places_look(struct creel__places *p, struct creel__places_count *ret_count)
+{
+	if (!creel__lock_try(&p->lock))
+		return false;
+	*ret_count = (struct creel__places_count){p->most, p->taken, p->waiting};
+	creel__lock_release(&p->lock);
+	return true;
+}

@@ -49,5 +49,7 @@ struct creel__places_count {
 	size_t most, taken, waiting;
 };
 struct creel__places_count creel__places_count(struct creel__places *p);
+/* The same; false if somebody has the lock for longer than a moment. */
+bool creel__places_look(struct creel__places *p, struct creel__places_count *ret_count);
 
 #endif

@@ -333,6 +333,92 @@ CASE(rule_histograms_count_each_task, CT_COUNTS)
 	ct_int(creel_executor_close(ex), 0);
 }
 
+static int task_third_time(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)size;
+	return ct_count_add(*(struct ct_count *const *)arg, 1) == 3 ? -EDOM : 0;
+}
+
+CASE(rule_histograms_count_each_run_of_a_periodic_task, CT_COUNTS)
+{
+	creel_clock *clock = creel_clock_new(0);
+	creel_executor *ex = traced(1);
+	struct ct_count *ran = ct_count_new();
+	int64_t before = creel_now().ns;
+	creel_future *f = creel_submit_with(
+		ex, task_third_time, &ran, sizeof ran,
+		&(creel_submit_options){.period_ns = CREEL_MS(1), .clock = clock});
+	ct_int(creel_future_result(f, CREEL_FOREVER, NULL, 0), CREEL_EFAILED);
+	int64_t took = creel_now().ns - before;
+	creel_future_unref(f);
+	for (int which = CREEL_HISTOGRAM_WAITING; which <= CREEL_HISTOGRAM_RUNNING; which++) {
+		creel_histogram h;
+		ct_int(creel_executor_histogram(ex, which, &h, sizeof h), 0);
+		ct_int(h.count, 3);
+		/* The time between the runs is in neither. */
+		ct_assert(h.sum_ns <= (uint64_t)(took - 2 * CREEL_MS(1)));
+	}
+	ct_int(creel_executor_close(ex), 0);
+	creel_clock_unref(clock);
+}
+
+static int task_sleeps(creel_task *task, const void *arg, size_t size)
+{
+	(void)arg;
+	(void)size;
+	return creel_task_sleep(task, CREEL_FOREVER) == -ECANCELED ? 0 : -EDOM;
+}
+
+static int task_submits(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)size;
+	creel_future *f = creel_submit(*(creel_executor *const *)arg, task_nothing, NULL, 0);
+	int rc = creel_future_result(f, CREEL_FOREVER, NULL, 0);
+	creel_future_unref(f);
+	return rc;
+}
+
+static void *close_it(void *ex)
+{
+	ct_int(creel_executor_close(ex), 0);
+	return NULL;
+}
+
+CASE(c48_reports_tell_of_sleep_of_room_and_of_who_closes, CT_POOL)
+{
+	creel_clock *clock = creel_clock_new(0);
+	creel_executor *ex = traced(2);
+	creel_executor *full = ct_pool((creel_thread_pool_options){
+		.max_workers = 1, .flags = CREEL_RENDEZVOUS, .name = "full"});
+	struct ct_count *started = ct_count_new(), *gate = ct_count_new();
+	creel_future *sleeper = creel_submit(ex, task_sleeps, NULL, 0);
+	(void)await_report(", and sleeps\n");
+	ct_int(creel_future_cancel(sleeper), CREEL_CANCEL_REQUESTED);
+	ends_well(sleeper);
+	creel_future *held = submit_gated(full, started, gate, "held");
+	ct_count_await(started, 1);
+	creel_future *waits = creel_submit(ex, task_submits, &full, sizeof full);
+	const char *text = await_report(", and waits for room in thread pool ");
+	ct_has(text, ", 1 submissions wait for room");
+	creel_future *later = creel_submit_with(
+		ex, task_nothing, NULL, 0,
+		&(creel_submit_options){.delay_ns = CREEL_S(3600), .clock = clock});
+	ct_has(text_of_report(), ", 1 not due");
+	ct_int(creel_future_cancel(later), CREEL_CANCEL_NOW);
+	creel_future_unref(later);
+	struct ct_thread *closer = ct_thread_start(close_it, ex);
+	(void)await_report(", shut down: 1 of 2 workers");
+	(void)await_report(", 1 threads drain it, shut it down or close it");
+	ct_open(gate);
+	ends_well(held);
+	ends_well(waits);
+	ct_thread_join(closer);
+	ct_int(creel_executor_close(full), 0);
+	creel_clock_unref(clock);
+}
+
 CORE_CASE(rule_histograms_have_bounds)
 {
 	creel_histogram h = {0};
