@@ -192,8 +192,8 @@ struct creel_executor {
 	_Atomic(bool) cancels; /* shut down with CREEL_SHUTDOWN_CANCEL: nothing starts any more */
 	_Atomic(bool) kills;   /* with CREEL_SHUTDOWN_KILL: its tasks are asked to stop */
 	_Atomic(bool) paused;  /* written under the class's lock; whoever would help looks first */
-	_Atomic(uint32_t) waiters; /* threads in drain, shutdown or close */
-	_Atomic(int) cpus;     /* that this process may use; 0: nobody has asked yet */
+	_Atomic(uint32_t) waiters;   /* threads in drain, shutdown or close */
+	_Atomic(int) cpus;           /* that this process may use; 0: nobody has asked yet */
 	struct creel__places places; /* CREEL__BOUNDED; this, and the next: plain, set at birth */
 	size_t capacity;
 	int overflow;

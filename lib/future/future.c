@@ -210,7 +210,7 @@ static bool expect(creel_future *f, bool endless)
  * one. In the initializer, and in the finalizer, there is no state for it. Where the worker has
  * given up its slot (sync/block.h), the task is for the one who has that. The worker keeps its
  * executor; that of the future may be gone, and is only compared. What is not due is OWNED. */
-static bool help(creel_future *f)
+bool creel__future_help(creel_future *f)
 {
 	struct creel__local *local = creel__self();
 	bool may = local->worker && local->task && !local->blocked;
@@ -241,7 +241,7 @@ static CREEL__COLD int await_end(creel_future *f, creel_deadline deadline)
 	int rc = creel__future_may_wait(f, deadline);
 	if (rc)
 		return creel__future_is_final(f) ? 0 : rc;
-	if (creel__is_forever(deadline) && help(f))
+	if (creel__is_forever(deadline) && creel__future_help(f))
 		return 0;
 	creel__waits_begin(CREEL__WAITS_FUTURE, f);
 	rc = sleep_until_final(f, deadline);

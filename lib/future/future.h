@@ -34,6 +34,9 @@ int creel__future_may_wait(creel_future *f, creel_deadline deadline);
 /* Waits until the future is final. 0, -ETIMEDOUT, -EDEADLK, -EPERM. */
 int creel__future_await(creel_future *f, creel_deadline deadline);
 
+/* A task that waits for f without a deadline may have its worker run that: true if it has. */
+bool creel__future_help(creel_future *f);
+
 /* Why a future that is final has no result, or NULL. Does not count as reading it. */
 const creel_error *creel__future_peek_error(creel_future *f);
 

@@ -2,14 +2,17 @@
 /*
  * Waiting for several futures.
  *
- * For all of them: one after the other, which registers nothing. For the first: a hook on each, all
- * of which point to one struct on the waiter's stack. The waiter takes its hooks back before it
- * returns, each under its future's lock, so that no teller still uses them (future/hook.h).
+ * For all of them: one after the other, which registers nothing. A worker first runs what it may,
+ * and then gives up its slot once for all of them. For the first: a hook on each, all of which
+ * point to one struct on the waiter's stack. The waiter takes its hooks back before it returns,
+ * each under its future's lock, so that no teller still uses them (future/hook.h).
  */
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "future/future.h"
 #include "future/hook.h"
 #include "future/waits.h"
+#include "sync/block.h"
 #include "sync/local.h"
 #include "sync/park.h"
 #include <creel/wait.h>
@@ -66,16 +69,47 @@ static bool holds(creel_future *const *futures, size_t n, int mode)
 	return done == n;
 }
 
-static int wait_all(creel_future *const *futures, size_t n, creel_deadline deadline)
+/* Runs what the calling worker may run itself. Returns how many are not final then. */
+static size_t help_all(creel_future *const *futures, size_t n)
+{
+	size_t left = 0;
+	for (size_t i = 0; i < n && !creel__future_foreign(futures[i]); i++)
+		left += !creel__future_is_final(futures[i]) && !creel__future_help(futures[i]);
+	return left;
+}
+
+static int await_all(creel_future *const *futures, size_t n, creel_deadline deadline)
 {
 	int rc = 0;
-	/* Before the first wait: none of the others could end this one. */
-	for (size_t i = 0; i < n && creel__self()->task; i++)
-		if (creel__future_is_own(futures[i]))
-			return -EDEADLK;
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = creel__future_await(futures[i], deadline);
 	return rc;
+}
+
+/* A worker that would give up its slot for each of them. */
+static int await_all_blocked(creel_future *const *futures, size_t n, creel_deadline deadline)
+{
+	bool endless = creel__is_forever(deadline);
+	if (endless && help_all(futures, n) < 2)
+		return await_all(futures, n, deadline);
+	int rc = creel__blocking_begin(endless ? 0 : CREEL__BLOCKS_ANYHOW);
+	if (rc)
+		return rc;
+	rc = await_all(futures, n, deadline);
+	creel__blocking_end();
+	return rc;
+}
+
+static int wait_all(creel_future *const *futures, size_t n, creel_deadline deadline)
+{
+	const struct creel__local *local = creel__self();
+	/* Before the first wait: none of the others could end this one. */
+	for (size_t i = 0; i < n && local->task; i++)
+		if (creel__future_is_own(futures[i]))
+			return -EDEADLK;
+	bool sleeps = n > 1 && local->blocking && !local->callbacks &&
+		      !creel__deadline_passed(deadline) && count_final(futures, n) + 1 < n;
+	return sleeps ? await_all_blocked(futures, n, deadline) : await_all(futures, n, deadline);
 }
 
 /* Hooks on all that are not final. */
