@@ -28,6 +28,7 @@
 
 #include <creel/base.h>
 #include <creel/error.h>
+#include <creel/submit.h>
 
 CREEL_BEGIN
 
@@ -177,26 +178,70 @@ CREEL_API int creel_executor_stats(creel_executor *ex, creel_stats *ret_stats, s
 
 /*
  * The operations of a custom executor. Set size to sizeof(creel_executor_ops). The library makes
- * tasks and futures, counts the tasks, and waits for them. Your executor decides where and when to
- * call creel_task_run().
+ * tasks and futures, counts the tasks, and waits for them. Your executor decides where and when a
+ * task runs. What a submission asks of times (delay_ns, expiry_ns, period_ns) the library handles
+ * before submit.
  *
  * submit    Takes the task and returns 0, or returns a negative code to reject it. (A positive code
- *           counts as -EINVAL.) If it takes the task, it must call creel_task_run() or
- *           creel_task_reject() on it exactly once, on any thread, at any time, even inside submit.
- *           Several threads may call submit at once. A call that had begun may still arrive after
- *           shutdown.
+ *           counts as -EINVAL.) If it takes the task, it must end it exactly once, on any thread,
+ *           at any time, even inside submit: by creel_task_run(), creel_task_reject(),
+ *           creel_task_forward(), or, if the task is executed elsewhere, by creel_task_settle() or
+ *           creel_task_settle_error(). Several threads may call submit at once. A call that had
+ *           begun may still arrive after shutdown.
  * withdraw  Optional. A queued task was cancelled. If it is still queued, unlink it and return 1;
- *           the library drops it. Otherwise return 0; creel_task_run() then finds it cancelled and
- *           returns at once. creel_task_run() of this task waits while withdraw runs: so do not
- *           call creel_task_run() with a lock held that withdraw takes.
+ *           the library drops it. Otherwise return 0; creel_task_run() and the like then find it
+ *           cancelled and return -ECANCELED at once. They wait for this task while withdraw runs:
+ *           so do not call them with a lock held that withdraw takes. Not called for a task whose
+ *           submit, or whose creel_task_forward() to this executor, has not returned.
  * shutdown  Optional. No submission will follow. flags are those of creel_executor_shutdown();
  *           CREEL_SHUTDOWN_KILL comes with CREEL_SHUTDOWN_CANCEL. With CREEL_SHUTDOWN_CANCEL,
- *           creel_task_run() cancels tasks in place of running them. An executor that forwards to
- *           another one passes the flags on. Called once for each new set of flags; must not wait.
+ *           creel_task_run() cancels tasks in place of running them. Called once for each new set
+ *           of flags; must not wait.
  * destroy   Optional. All tasks have ended and the last reference is gone: free self. It may run on
  *           the thread that ended the last task. If it drops the last reference to another custom
  *           executor, the destroy of that one runs after it has returned.
- * beneath   Optional. Returns the executor that this one forwards to, borrowed, or NULL.
+ * stats     Optional. Adds to *stats what only your executor knows. pending and done are set:
+ *           whatever has not ended counts as pending.
+ * resize    Optional. creel_executor_resize(), with max_workers of at least 1.
+ *
+ * Adaptors
+ *
+ * An executor that hands its tasks to another one is an adaptor. Its tasks are vetted as tasks of
+ * the lowest executor of the chain are, have that one's bands and limits, and their arguments lie
+ * in that one's memory. The state, a cancel and a kill are asked of the executor that has the task.
+ *
+ * beneath   Returns the executor that this one forwards to, borrowed. Called once, by
+ *           creel_executor_new(), which takes a reference. Without it, or if it returns NULL, the
+ *           executor forwards to none. At most 32 executors may lie beneath one.
+ * ended     Optional. A task that creel_task_forward() took has ended, and its future is final: the
+ *           time to forward the next one. Called once for each, innermost adaptor first, on the
+ *           thread that ended it, with no lock held; it must not block. It may come before
+ *           creel_task_forward() has returned: if it forwards, count instead of nesting, so that
+ *           tasks which run at once do not grow the stack. self is still there, even if this was
+ *           the last task.
+ *
+ * Shutting an adaptor down never shuts down the one beneath. With CREEL_SHUTDOWN_CANCEL the library
+ * cancels all its tasks that have not started, and with CREEL_SHUTDOWN_KILL it kills those that
+ * run, wherever they are, within the call.
+ *
+ * Tasks that run elsewhere
+ *
+ * flags     0, or CREEL_EXECUTOR_REMOTE: tasks run in other processes, and may start before this
+ *           one hears of it. Such an executor accepts limit_ns and sees to it
+ * (creel_task_options()). vet       Optional. Whether the processes can have the function and the
+ *           argument: 0, or a negative code that refuses the submission. Called by the submitter,
+ * before the argument is copied. alloc     Optional, and then both: memory for arguments of more
+ * than 32 bytes and for free      creel_shared_alloc(); size is not 0. NULL if there is no room.
+ * Called by any thread. ask       Optional. Returns 1 if the task has started, else 0.
+ * withdraw  May also return CREEL_WITHDRAW_STARTED: the task has started. It counts as running
+ * then. stop      Optional. Somebody asks a started task to stop: tell it.
+ * kill      Optional. Ends a started task by force, after a grace in which it may stop (grace_ns,
+ *           or less than 0 for your own): it is settled with CREEL_KIND_KILLED then. Returns 0, or
+ *           CREEL_CANCEL_FINAL if it has ended there.
+ * await     Optional. The calling thread is about to sleep until the task ends, or the deadline: it
+ *           may do some of your work meanwhile. It sleeps when you return.
+ *
+ * ask, withdraw, stop and kill must not block or call back into the task; it cannot end meanwhile.
  */
 typedef struct creel_executor_ops {
 	size_t size;
@@ -205,11 +250,36 @@ typedef struct creel_executor_ops {
 	void (*shutdown)(void *self, unsigned flags);
 	void (*destroy)(void *self);
 	creel_executor *(*beneath)(void *self);
+	void (*ended)(void *self);
+	void (*stats)(void *self, creel_stats *stats);
+	int (*resize)(void *self, int max_workers);
+	unsigned flags;
+	unsigned reserved; /* 0 */
+	int (*vet)(void *self, creel_fn fn, const void *arg, size_t size);
+	void *(*alloc)(void *self, size_t size);
+	void (*free)(void *self, void *p);
+	int (*ask)(void *self, creel_task *task);
+	void (*stop)(void *self, creel_task *task);
+	int (*kill)(void *self, creel_task *task, int64_t grace_ns);
+	void (*await)(void *self, creel_task *task, creel_deadline deadline);
 } creel_executor_ops;
 
-/* Makes an executor over your operations, which are copied. It is broken, and self is not
- * destroyed, if ops is NULL, its size is unknown to this library, or submit is NULL. Never returns
- * NULL. */
+/* creel_executor_ops.flags */
+enum { CREEL_EXECUTOR_REMOTE = 1 };
+
+/* What withdraw may return, beside 0 and 1. */
+enum { CREEL_WITHDRAW_STARTED = 2 };
+
+/*
+ * Makes an executor over your operations, which are copied. Never returns NULL. In these cases it
+ * is broken, and self is not destroyed:
+ *
+ * -EINVAL  ops is NULL, its size is unknown to this library, or submit is NULL. flags or reserved
+ *          has an unknown value, or there is one of alloc and free. An adaptor has operations of
+ *          its own for tasks that run elsewhere (flags, vet, alloc, free, ask, stop, kill, await).
+ * -ELOOP   More than 32 executors lie beneath.
+ * -EPERM   The executor beneath is the parent's, and this is a forked child.
+ */
 CREEL_API creel_executor *creel_executor_new(const creel_executor_ops *ops, void *self);
 
 /* For custom executors. Runs a task that submit took, on the calling thread, and gives it back to
@@ -217,10 +287,27 @@ CREEL_API creel_executor *creel_executor_new(const creel_executor_ops *ops, void
  * the task is the parent's and this is a forked child. */
 CREEL_API int creel_task_run(creel_task *task);
 
+/*
+ * For adaptors. Hands a task that submit took to the executor beneath, the one that the beneath
+ * operation named. It is the same task with the same future; no place of a bounded pool is waited
+ * for. Any thread may call it, inside submit too. Outside of the operations hold a reference to the
+ * adaptor meanwhile: the task may end at once, and the adaptor go with it. Blocks no longer than a
+ * submission.
+ *
+ * 0           The executor beneath has the task, or had it. ended is called in any case.
+ * -ECANCELED  The task was cancelled before: it is gone.
+ * -EINVAL     An argument is NULL, or the second is not the executor beneath. The task is still
+ *             yours.
+ * -EPERM      The task is the parent's, and this is a forked child.
+ * others      The executor beneath refused it, with that code. The task is still yours: return the
+ *             code from submit, or call creel_task_reject().
+ */
+CREEL_API int creel_task_forward(creel_task *task, creel_executor *beneath);
+
 /* For custom executors. Returns two words of yours in a task that submit was given: to link it into
- * your queue without an allocation, for example. They are uninitialised, and valid until
- * creel_task_run() or creel_task_reject(), or until withdraw returns 1; a cancel alone leaves them
- * alone. Returns NULL for a task that runs, for a task of another executor, for NULL, and in a
+ * your queue without an allocation, for example. They are uninitialised, and valid until the task
+ * is run, rejected, forwarded, begun or settled, or until withdraw returns 1; a cancel alone leaves
+ * them alone. Returns NULL for a task that runs, for a task of another executor, for NULL, and in a
  * forked child. */
 CREEL_API void **creel_task_words(creel_task *task);
 
@@ -230,6 +317,52 @@ CREEL_API void **creel_task_words(creel_task *task);
  * format. */
 CREEL_API void creel_task_reject(creel_task *task, int kind, int code, const char *format, ...)
 	CREEL_PRINTF(4, 5);
+
+/*
+ * For custom executors whose tasks are executed elsewhere: what there is to execute. The function
+ * is NULL if the task is none that was submitted to an executor of yours and has not ended. The
+ * argument is valid until the task ends; *ret_size is as it was at the submission, CREEL_BY_REF for
+ * a pointer. Of the options there are name, limit_ns and band: the others are the library's
+ * business. The name is valid until the task ends. Both return 0, -EINVAL (NULL, or no such task),
+ * or -EPERM in a forked child.
+ */
+CREEL_API creel_fn creel_task_function(creel_task *task);
+CREEL_API int creel_task_argument(creel_task *task, const void **ret_data, size_t *ret_size);
+CREEL_API int creel_task_options(creel_task *task, creel_submit_options *ret_options);
+
+/*
+ * For custom executors. creel_task_begin() says that the task starts elsewhere: from then on it
+ * cannot be cancelled, only asked to stop, and creel_task_cancelled(task) says whether it was. You
+ * still have to settle it. creel_task_settle() and creel_task_settle_error() end a task that submit
+ * took, begun or not: with a result, which they take over, or with an error. If there is no memory
+ * for that, the task fails with CREEL_KIND_NO_MEMORY. None blocks.
+ *
+ * 0           Done.
+ * -ECANCELED  The task was cancelled before it began: it is gone. A buffer is still yours.
+ * -EINVAL     task is NULL, or data is NULL and size is not 0. Nothing has happened.
+ * -EPERM      The task is the parent's, and this is a forked child.
+ */
+CREEL_API int creel_task_begin(creel_task *task);
+CREEL_API int creel_task_settle(creel_task *task, creel_buffer result);
+
+/* What creel_task_settle_error() is told, beside the message. 0 and NULL: there is none. The data
+ * are copied, and the cause is referred to. Defaults: CREEL_KIND_FAILED for an unknown kind,
+ * CREEL_EFAILED for a code of 0. A task that fails with -ECANCELED after it was asked to stop ends
+ * as cancelled. */
+typedef struct creel_failure {
+	int kind;
+	int code;
+	int64_t pid; /* the process that died, */
+	int signal;  /* of what, */
+	int exit_status;
+	const void *data; /* as of creel_fail_with() */
+	size_t size;
+	const creel_error *cause;
+} creel_failure;
+
+/* failure may be NULL, and so may format: "the task failed elsewhere". */
+CREEL_API int creel_task_settle_error(creel_task *task, const creel_failure *failure,
+				      const char *format, ...) CREEL_PRINTF(3, 4);
 
 CREEL_END
 

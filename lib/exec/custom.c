@@ -3,6 +3,8 @@
  * Custom executors: the user's operations, with the counting and waiting around them. The inline
  * executor, and every adaptor, is one.
  *
+ * ADAPTORS  Those that say what lies beneath them: future/layers.h. They keep a reference to that.
+ *
  * LIFE   inflight counts the accepted tasks that have not ended. The executor goes when it is 0 and
  *        nobody refers to it; whoever makes both true destroys it.
  * LOCKS  lock (rank 40): all fields below it. The user's operations are called without it.
@@ -14,35 +16,20 @@
  */
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "exec/executor.h"
+#include "exec/custom.h"
 #include "exec/look.h"
-#include "future/block.h"
 #include "future/options.h"
 #include "sync/local.h"
-#include "sync/lock.h"
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
-
-struct custom {
-	creel_executor base;
-	creel_executor_ops ops;
-	void *self;
-	struct creel__lock lock;
-	struct creel__cond quiet; /* inflight became 0 */
-	uint64_t inflight, done;
-	unsigned shut;              /* CLOSED and the flags that ops.shutdown was told */
-	bool released;              /* the last reference went */
-	struct custom *doomed_next; /* plain: in the list of the thread that destroys it */
-};
-
-#define CLOSED (1u << 31)
 
 static void destroy_now(struct custom *c)
 {
 	if (!creel__user_call(c->base.generation,
 			      c->ops.destroy ? c->ops.destroy(c->self) : (void)0, 0))
 		return;
+	creel_executor_unref(c->base.beneath);
 	creel__executor_fini(&c->base);
 	creel__free(c);
 }
@@ -84,33 +71,35 @@ static void leave(struct custom *c, bool done)
 		destroy(c);
 }
 
+/* False: it is closed. */
+static bool enter(struct custom *c)
+{
+	creel__lock_acquire(&c->lock);
+	bool open = !(c->shut & CREEL__CUSTOM_CLOSED);
+	c->inflight += open;
+	creel__lock_release(&c->lock);
+	return open;
+}
+
 /* Counted before the user's executor has it: it may end within its submit. */
 static int submit(creel_executor *ex, creel_task *task)
 {
 	struct custom *c = (struct custom *)ex;
-	creel__lock_acquire(&c->lock);
-	bool open = !(c->shut & CLOSED);
-	c->inflight += open;
-	creel__lock_release(&c->lock);
-	if (!open)
-		return -ESHUTDOWN;
+	struct creel__layers *layers = creel__layers_of(&task->future);
 	int rc = -EPERM;
+	if (!enter(c))
+		return -ESHUTDOWN;
+	if (layers)
+		creel__layers_ref(layers);
 	if (!creel__user_call(ex->generation, rc = c->ops.submit(c->self, task), 0))
 		return rc ? -EPERM : 0;
 	if (rc)
 		leave(c, false);
+	else if (ex->beneath)
+		creel__custom_list(c, creel__layer_of(layers, ex));
+	if (!creel__executor_foreign(ex))
+		creel__layers_unref(layers);
 	return rc < 0 ? rc : rc ? -EINVAL : 0;
-}
-
-static enum creel__withdrawn withdraw(creel_executor *ex, creel_task *task,
-				      enum creel__purpose purpose)
-{
-	struct custom *c = (struct custom *)ex;
-	(void)purpose;
-	int found = 0;
-	bool stayed = creel__user_call(
-		ex->generation, found = c->ops.withdraw ? c->ops.withdraw(c->self, task) : 0, 0);
-	return stayed && found ? CREEL__WITHDRAWN : CREEL__NOT_THERE;
 }
 
 static void owe(creel_executor *ex, int n)
@@ -128,6 +117,13 @@ static void ended(creel_executor *ex)
 	leave((struct custom *)ex, true);
 }
 
+static void passed(creel_executor *ex)
+{
+	struct custom *c = (struct custom *)ex;
+	if (creel__user_call(ex->generation, c->ops.ended ? c->ops.ended(c->self) : (void)0, 0))
+		leave(c, true);
+}
+
 static int await_quiet_locked(struct custom *c, creel_deadline deadline)
 {
 	while (c->inflight) {
@@ -143,14 +139,19 @@ static int await_quiet_locked(struct custom *c, creel_deadline deadline)
 static bool close_submissions(struct custom *c, unsigned flags)
 {
 	creel__lock_acquire(&c->lock);
-	unsigned news = (flags | CLOSED) & ~c->shut;
+	unsigned news = (flags | CREEL__CUSTOM_CLOSED) & ~c->shut;
 	c->shut |= news;
 	if (flags & CREEL_SHUTDOWN_CANCEL)
 		creel__store(&c->base.cancels, true, relaxed);
 	creel__lock_release(&c->lock);
-	return creel__user_call(c->base.generation,
-				news && c->ops.shutdown ? c->ops.shutdown(c->self, flags) : (void)0,
-				0);
+	if (!creel__user_call(c->base.generation,
+			      news && c->ops.shutdown ? c->ops.shutdown(c->self, flags) : (void)0,
+			      0))
+		return false;
+	if (!c->base.beneath || !(flags & CREEL_SHUTDOWN_CANCEL))
+		return true;
+	return creel__custom_call_off(c, flags & CREEL_SHUTDOWN_KILL ? CREEL__OFF_KILLED
+								     : CREEL__OFF_PENDING);
 }
 
 static int shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline, bool may_wait,
@@ -179,27 +180,18 @@ static int drain(creel_executor *ex, creel_deadline deadline)
 	return rc;
 }
 
-/* Whose workers run its tasks, or NULL. */
-static creel_executor *beneath(creel_executor *ex)
-{
-	struct custom *c = (struct custom *)ex;
-	creel_executor *next = NULL;
-	if (c->ops.beneath)
-		(void)creel__user_call(ex->generation, next = c->ops.beneath(c->self), 0);
-	return next;
-}
-
 static unsigned slots(creel_executor *ex)
 {
-	return creel_executor_slots(beneath(ex));
+	return creel_executor_slots(ex->beneath);
 }
 
 static unsigned width(creel_executor *ex)
 {
-	return creel__executor_width(beneath(ex));
+	return creel__executor_width(ex->beneath);
 }
 
-/* What of the tasks in flight runs, only the user's executor knows: all count as pending. */
+/* What of the tasks in flight runs, only the user's executor knows: all count as pending, unless it
+ * says. */
 static void stats(creel_executor *ex, creel_stats *ret_stats)
 {
 	struct custom *c = (struct custom *)ex;
@@ -207,6 +199,8 @@ static void stats(creel_executor *ex, creel_stats *ret_stats)
 	ret_stats->pending = c->inflight;
 	ret_stats->done = c->done;
 	creel__lock_release(&c->lock);
+	(void)creel__user_call(ex->generation,
+			       c->ops.stats ? c->ops.stats(c->self, ret_stats) : (void)0, 0);
 }
 
 static enum creel__looked overview(creel_executor *ex, struct creel__overview *ret_overview)
@@ -216,7 +210,7 @@ static enum creel__looked overview(creel_executor *ex, struct creel__overview *r
 		return CREEL__LOOKED_IN_VAIN;
 	ret_overview->stats.pending = c->inflight;
 	ret_overview->stats.done = c->done;
-	ret_overview->closed = c->shut & CLOSED;
+	ret_overview->closed = c->shut & CREEL__CUSTOM_CLOSED;
 	creel__lock_release(&c->lock);
 	return CREEL__LOOKED;
 }
@@ -238,7 +232,7 @@ static const struct creel__executor_class class = {
 	.name = "custom",
 	.submit = submit,
 	.owe = owe,
-	.withdraw = withdraw,
+	.withdraw = creel__custom_withdraw,
 	.shutdown = shutdown,
 	.drain = drain,
 	.slots = slots,
@@ -246,26 +240,105 @@ static const struct creel__executor_class class = {
 	.stats = stats,
 	.overview = overview,
 	.ended = ended,
+	.leaves = creel__custom_leaves,
+	.passed = passed,
 	.release = release,
 };
+
+static const char call[] = "creel_executor_new";
+
+static const creel_error *refuse(int code, const char *what)
+{
+	return creel__error_make(CREEL_KIND_BROKEN, code, NULL, "%s: %s", call, what);
+}
 
 /* What is wrong with the operations, or NULL. */
 static const creel_error *check(const creel_executor_ops *ops)
 {
-	static const char call[] = "creel_executor_new";
 	if (!ops)
-		return creel__error_make(CREEL_KIND_BROKEN, -EINVAL, NULL,
-					 "%s: the operations are NULL", call);
+		return refuse(-EINVAL, "the operations are NULL");
 	if (ops->size < offsetof(creel_executor_ops, withdraw) || ops->size > sizeof *ops ||
 	    ops->size % sizeof(void *))
 		return creel__size_refuse(call, "size of the operations", ops->size,
 					  "set it to sizeof(creel_executor_ops)");
 	if (!ops->submit)
-		return creel__error_make(CREEL_KIND_BROKEN, -EINVAL, NULL,
-					 "%s: submit of the operations is NULL; "
-					 "an executor has to have it",
-					 call);
+		return refuse(-EINVAL, "submit of the operations is NULL; "
+				       "an executor has to have it");
 	return NULL;
+}
+
+/* The same of those that came later. */
+static const creel_error *check_more(const creel_executor_ops *ops)
+{
+	if (ops->flags & ~(unsigned)CREEL_EXECUTOR_REMOTE)
+		return creel__error_make(CREEL_KIND_BROKEN, -EINVAL, NULL,
+					 "%s: flags of the operations is 0x%x; "
+					 "use CREEL_EXECUTOR_REMOTE or 0",
+					 call, ops->flags);
+	if (ops->reserved)
+		return creel__option_refuse(call, "reserved of the operations", ops->reserved,
+					    "leave it 0");
+	if (!ops->alloc != !ops->free)
+		return refuse(-EINVAL, "the operations have one of alloc and free; "
+				       "set both, or none");
+	return NULL;
+}
+
+static const creel_error *check_beneath(const creel_executor_ops *ops,
+					const creel_executor *beneath)
+{
+	if (creel__executor_foreign(beneath))
+		return refuse(-EPERM, "the executor beneath is the parent's, and this is a forked "
+				      "child; make one here");
+	if (beneath->depth >= CREEL__LAYERS)
+		return creel__error_make(CREEL_KIND_BROKEN, -ELOOP, NULL,
+					 "%s: %u executors would lie beneath this one; "
+					 "at most %d may",
+					 call, beneath->depth + 1u, CREEL__LAYERS);
+	if (ops->flags || ops->vet || ops->alloc || ops->kill || ops->ask || ops->stop ||
+	    ops->await)
+		return refuse(-EINVAL, "beneath of the operations names an executor: flags, vet, "
+				       "alloc, free, kill, ask, stop and await are those of the "
+				       "lowest one; leave them 0");
+	return NULL;
+}
+
+/* Of an adaptor, before it has tasks. */
+static const creel_error *set_beneath(struct custom *c, creel_executor *beneath)
+{
+	const creel_error *wrong = check_beneath(&c->ops, beneath);
+	if (wrong)
+		return wrong;
+	c->base.beneath = creel_executor_ref(beneath);
+	c->base.lowest = beneath->beneath ? beneath->lowest : beneath;
+	c->base.depth = (uint16_t)(beneath->depth + 1);
+	c->base.bands = c->base.lowest->bands;
+	c->base.unhandled = c->base.lowest->unhandled;
+	return NULL;
+}
+
+static const creel_error *init(struct custom *c, const creel_executor_ops *ops, void *self)
+{
+	memcpy(&c->ops, ops, ops->size);
+	const creel_error *wrong = check_more(&c->ops);
+	if (wrong)
+		return wrong;
+	creel_executor *beneath = NULL;
+	uint16_t here = creel__fork_generation();
+	if (c->ops.beneath)
+		(void)creel__user_call(here, beneath = c->ops.beneath(self), 0);
+	c->self = self;
+	c->class = class;
+	creel__executor_init(&c->base, &c->class);
+	bool asks = c->ops.withdraw || c->ops.ask || c->ops.stop;
+	creel__executor_add_traits(&c->base, CREEL__COUNTS | (asks ? CREEL__WITHDRAWS : 0));
+	creel__list_init(&c->tasks);
+	wrong = beneath ? set_beneath(c, beneath) : NULL;
+	if (wrong)
+		creel__executor_fini(&c->base);
+	else
+		creel__custom_complete(c);
+	return wrong;
 }
 
 creel_executor *creel_executor_new(const creel_executor_ops *ops, void *self)
@@ -276,11 +349,11 @@ creel_executor *creel_executor_new(const creel_executor_ops *ops, void *self)
 	struct custom *c = creel__zalloc(sizeof *c);
 	if (!c)
 		return creel__executor_broken(creel__error_static(CREEL_KIND_NO_MEMORY));
-	creel__executor_init(&c->base, &class);
-	memcpy(&c->ops, ops, ops->size);
-	creel__executor_add_traits(&c->base,
-				   CREEL__COUNTS | (c->ops.withdraw ? CREEL__WITHDRAWS : 0));
-	c->self = self;
+	wrong = init(c, ops, self);
+	if (wrong) {
+		creel__free(c);
+		return creel__executor_broken(wrong);
+	}
 	creel__executor_made(&c->base);
 	return &c->base;
 }

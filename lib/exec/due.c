@@ -7,6 +7,7 @@
 #include "future/cancel.h"
 #include "future/future.h"
 #include "future/hook.h"
+#include "future/layers.h"
 #include "future/result.h"
 #include "future/stage.h"
 #include "future/times.h"
@@ -25,7 +26,7 @@ int creel__due_check(const creel_executor *ex, const creel_submit_options *o)
 		return 0;
 	if (o->flags & CREEL_STAY)
 		return -EINVAL;
-	return ex->task_flags & CREEL__REMOTE ? -ENOTSUP : 0;
+	return creel__executor_is_remote(ex) ? -ENOTSUP : 0;
 }
 
 static const creel_error *refuse_option(const creel_submit_options *o, const char *field,
@@ -81,8 +82,7 @@ static const creel_error *refusal(creel_future *f, int code)
 		   : code == CREEL_EFAILED ? CREEL_KIND_BROKEN
 		   : code == -ENOEXEC      ? CREEL_KIND_NOT_TRANSFERABLE
 					   : CREEL_KIND_REJECTED;
-	/* [EX-1] acquire: as in creel_executor_error() */
-	const creel_error *broken = creel__load(&f->executor->error, acquire);
+	const creel_error *broken = creel__executor_error(f->executor);
 	const creel_error *why = code == CREEL_EFAILED ? broken : NULL;
 	const struct creel__stage *stage = creel__stage_of(f);
 	const creel_error *e = creel__error_make(kind, why ? why->code : code, creel__task_name(f),
@@ -326,18 +326,28 @@ static int submit_undue(creel_future *f, struct creel__times *times)
 	return rc;
 }
 
-/* From RUNNING to PENDING and not due, HELD. False: it has been asked to stop. */
-static bool rewind_run(creel_future *f)
+/* From RUNNING to PENDING and not due, HELD, and back with ex, to which it was submitted. False: it
+ * has been asked to stop. */
+static bool rewind_run(creel_future *f, creel_executor *ex)
 {
+	creel_executor *at = f->executor;
 	const uint64_t marks = UINT32_MAX - ((UINT64_C(1) << CREEL__RUNNER) - 1);
-	const uint64_t past = CREEL__STATE | f->executor->task_flags | marks;
+	const uint64_t past = CREEL__STATE | at->task_flags | ex->task_flags | marks;
 	uint64_t s = creel__load(&f->state, relaxed);
+	if (at != ex)
+		creel__task_move(f, creel__layers_of(f), ex);
 	do {
-		if (s & CREEL__ASKED || creel__load(&f->executor->kills, relaxed))
+		if (s & CREEL__ASKED || creel__load(&at->kills, relaxed)) {
+			if (at != ex)
+				creel__task_move(f, creel__layers_of(f), at);
 			return false;
-		/* Relaxed: what the run did is published when the next one is handed over. */
-	} while (!creel__cas(&f->state, &s, (s & ~past) | CREEL__OWNED | CREEL__HELD, relaxed,
+		}
+		/* [PIN-1] release: it is with ex; pairs with the acquires of those who hold it.
+		 * What the run did is published when the next one is handed over. */
+	} while (!creel__cas(&f->state, &s, (s & ~past) | CREEL__OWNED | CREEL__HELD, release,
 			     relaxed));
+	if (at != ex && at->traits & CREEL__BOUNDED)
+		creel__places_give(&at->places, 1);
 	return true;
 }
 
@@ -384,12 +394,12 @@ static void arm_again(creel_future *f, struct creel__times *times)
 /* Of a task whose run has ended well. The caller does what is to be done at the end of a run. */
 static bool run_again(creel_future *f, struct creel__times *times)
 {
-	creel_executor *ex = f->executor;
+	creel_executor *ex = creel__task_origin(f);
 	uint16_t generation = f->generation;
 	struct creel__box *box = creel__result_box(f);
 	if (!creel__load(&times->began, relaxed))
 		creel__times_stop_expiry(times);
-	if (!rewind_run(f))
+	if (!rewind_run(f, ex))
 		return false;
 	creel__watch_run_ended(f);
 	f->result_len = 0;

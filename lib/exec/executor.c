@@ -5,9 +5,11 @@
 #include "base/alloc.h"
 #include "base/cpus.h"
 #include "exec/due.h"
+#include "exec/job.h"
 #include "exec/registry.h"
 #include "exec/sleep.h"
 #include "exec/task.h"
+#include "future/layers.h"
 #include "future/waits.h"
 #include "future/watch.h"
 #include "sync/block.h"
@@ -45,13 +47,20 @@ void creel__executor_fini(creel_executor *ex)
 	creel__live_add(CREEL__LIVE_EXECUTORS, -1);
 }
 
+/* Whether ex has forwarded the task. */
+static bool is_through(const creel_task *task, const creel_executor *ex)
+{
+	creel_future *root = ex->beneath ? creel__strand_root((creel_task *)(uintptr_t)task) : NULL;
+	return root && creel__task_is_of(root, ex);
+}
+
 bool creel__executor_is_own(const creel_executor *ex)
 {
 	struct creel__local *local = creel__self();
 	if (local->callbacks || (local->worker && local->worker->executor == ex))
 		return true;
 	for (const creel_task *i = local->task; i; i = i->future.outer)
-		if (i->future.executor == ex)
+		if (i->future.executor == ex || is_through(i, ex))
 			return true;
 	return ex->class->is_thread && !creel__executor_foreign(ex) &&
 	       ex->class->is_thread((creel_executor *)(uintptr_t)ex);
@@ -63,16 +72,14 @@ void creel__executor_set_error(creel_executor *ex, const creel_error *error)
 	/* Unless it has been published here. */
 	if (creel__load(&ex->error, relaxed) != error)
 		creel__error_set_unhandled(error, ex->unhandled);
-	/* [EX-1] release: publishes the error; pairs with the acquires in creel_executor_error()
-	 * and where a broken executor refuses a task */
+	/* [EX-1] release: publishes the error; pairs with the acquire in creel__executor_error() */
 	if (!creel__cas(&ex->error, &none, error, release, relaxed))
 		creel__error_unref(error);
 }
 
 const creel_error *creel_executor_error(creel_executor *ex)
 {
-	/* [EX-1] acquire: as above */
-	return ex ? creel__load(&ex->error, acquire) : NULL;
+	return creel__executor_error(ex);
 }
 
 creel_executor *creel_executor_ref(creel_executor *ex)

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "exec/executor.h"
 #include "exec/loop.h"
+#include "future/layers.h"
 #include "sync/block.h"
 #include "sync/local.h"
 #include "sync/thread.h"
@@ -33,11 +34,12 @@ static void ended(void *arg)
 	creel__strand_leave(&part->strand);
 }
 
-/* False: this is a forked child. */
-static bool take_part(struct creel__loop *l, creel_executor *ex)
+/* On a thread of ex, for tasks of origin. False: this is a forked child. */
+static bool take_part(struct creel__loop *l, creel_executor *ex, creel_executor *origin)
 {
 	struct part part = {.loop = l};
 	creel__loop_strand_init(l, &part.strand, ex);
+	part.strand.task.future.executor = origin;
 	creel__thread_guard(work, ended, &part);
 	return part.stayed;
 }
@@ -47,13 +49,13 @@ static int run_pieces(creel_task *task, const void *arg, size_t size)
 {
 	struct creel__loop *l = (struct creel__loop *)(uintptr_t)arg;
 	(void)size;
-	(void)take_part(l, task->future.executor);
+	(void)take_part(l, task->future.executor, creel__task_origin(&task->future));
 	return 0;
 }
 
 static int run_here(struct creel__loop *l)
 {
-	return take_part(l, l->executor) ? creel__load(&l->stop, relaxed) : -EPERM;
+	return take_part(l, l->executor, l->executor) ? creel__load(&l->stop, relaxed) : -EPERM;
 }
 
 /* As many tasks as can be of use. */

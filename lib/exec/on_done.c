@@ -10,6 +10,7 @@
 #include "exec/submit.h"
 #include "future/callback.h"
 #include "future/class.h"
+#include "future/layers.h"
 #include "future/watch.h"
 #include "sync/fork.h"
 #include "sync/thread.h"
@@ -96,9 +97,9 @@ static struct creel__callback *new_away(creel_executor *ex)
 	a->base.dispose = dispose;
 	a->task = creel__task_new(ex, call_task, &a, sizeof a);
 	struct creel__options *own = a->task ? creel__zalloc(sizeof *own + 1) : NULL;
-	bool watched = own && creel__watch_wanted(ex);
+	creel_executor *watched = own ? creel__watch_wanted(ex) : NULL;
 	if (watched)
-		own->watched = creel__watched_new(ex, call_task);
+		own->watched = creel__watched_new(watched, call_task);
 	if (!own || (watched && !own->watched)) {
 		creel__free(own);
 		dispose(&a->base);
@@ -107,6 +108,11 @@ static struct creel__callback *new_away(creel_executor *ex)
 	own->arg_free = task_ended;
 	own->arg_ctx = a;
 	creel__options_attach(&a->task->future, own);
+	own->layers = ex->beneath ? creel__layers_new(&a->task->future) : NULL;
+	if (ex->beneath && !own->layers) {
+		dispose(&a->base);
+		return NULL;
+	}
 	return &a->base;
 }
 
@@ -117,7 +123,7 @@ int creel_future_on_done(creel_future *f, creel_executor *ex, creel_done_fn fn, 
 		return -EINVAL;
 	if (creel__future_foreign(f) || (ex && creel__executor_foreign(ex)))
 		return -EPERM;
-	if (ex && ex->task_flags & CREEL__REMOTE)
+	if (ex && creel__executor_is_remote(ex))
 		return -ENOTSUP;
 	struct creel__callback *c = ex ? new_away(ex) : creel__zalloc(sizeof *c);
 	if (!c)

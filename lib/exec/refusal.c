@@ -5,6 +5,7 @@
 #include "exec/due.h"
 #include "exec/executor.h"
 #include "exec/submission.h"
+#include "future/layers.h"
 #include "future/options.h"
 #include "sync/local.h"
 #include <dlfcn.h>
@@ -134,9 +135,7 @@ static const creel_error *explain_function(creel_fn fn, const char *name)
 /* What the executor is broken by lies beneath. */
 static const creel_error *explain_broken(const struct creel__submission *s)
 {
-	/* [EX-1] acquire: the error is complete; pairs with the release in
-	 * creel__executor_set_error() */
-	const creel_error *why = creel__load(&s->ex->error, acquire);
+	const creel_error *why = creel__executor_error(s->ex);
 	const creel_error *e = creel__error_make(
 		CREEL_KIND_BROKEN, why ? why->code : CREEL_EFAILED, name_of(s), "%s",
 		why ? why->message : "submit: the executor refused the task");
@@ -147,7 +146,8 @@ static const creel_error *explain_broken(const struct creel__submission *s)
 /* What a custom executor returned: what it means by that, only it knows. */
 static bool is_users_own(const struct creel__submission *s, int code)
 {
-	bool custom = s->ex->traits & CREEL__COUNTS;
+	/* An adaptor says what the one beneath said. */
+	bool custom = s->ex->traits & CREEL__COUNTS && !s->ex->beneath;
 	bool ours = code == -ENOTSUP &&
 		    (creel__cannot_limit(s) || creel__cannot_rank(s) || creel__cannot_stay(s));
 	return custom && code != -ENOMEM && code != -ESHUTDOWN && !ours;

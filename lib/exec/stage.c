@@ -34,7 +34,7 @@ static void give_in_hand(creel_future *f, struct creel__options *options)
 	creel__store(&stage->in_hand, true, relaxed);
 	if (!creel__due_give(f))
 		return;
-	/* [STAGE-3] release: pairs with the acquire in withdraw() of future/cancel.c */
+	/* [STAGE-3] release: pairs with the acquire in is_in_hand() of exec/custom_ops.c */
 	creel__store(&stage->in_hand, false, release);
 	creel__options_free(options);
 }
@@ -43,7 +43,7 @@ static void give_in_hand(creel_future *f, struct creel__options *options)
  * room. */
 static bool pack_input(creel_executor *ex, struct creel__stage *stage)
 {
-	if (!(ex->task_flags & CREEL__REMOTE))
+	if (!creel__executor_is_remote(ex) || !ex->class->shared_alloc)
 		return true;
 	size_t size = creel__parcel_size(stage->input);
 	stage->parcel = ex->class->shared_alloc(ex, size);

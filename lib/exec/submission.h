@@ -40,7 +40,7 @@ void creel__submission_free_argument(const struct creel__submission *s);
 /* What only some executors have. */
 static inline bool creel__cannot_limit(const struct creel__submission *s)
 {
-	return s->options && s->options->limit_ns && !(s->ex->task_flags & CREEL__REMOTE);
+	return s->options && s->options->limit_ns && !creel__executor_is_remote(s->ex);
 }
 
 static inline bool creel__cannot_rank(const struct creel__submission *s)

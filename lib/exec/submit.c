@@ -17,6 +17,7 @@
 #include "future/argument.h"
 #include "future/future.h"
 #include "future/hook.h"
+#include "future/layers.h"
 #include "future/nest.h"
 #include "future/options.h"
 #include "future/release.h"
@@ -66,11 +67,12 @@ static CREEL__COLD int give_watched(creel_task *task, bool here, const creel_sub
 	return rc;
 }
 
-/* The same, and tells who watches. */
-static inline int give(creel_task *task, bool here, const creel_submit_options *o)
+/* The same, and tells who watches. may_forward: that may be one beneath. */
+static inline int give(creel_task *task, bool may_forward, bool here, const creel_submit_options *o)
 {
-	return creel__load(&task->future.executor->watch, relaxed) ? give_watched(task, here, o)
-								   : give_now(task, here, o);
+	const creel_executor *ex = task->future.executor;
+	bool watched = creel__load(&ex->watch, relaxed) || (may_forward && ex->beneath);
+	return watched ? give_watched(task, here, o) : give_now(task, here, o);
 }
 
 int creel__executor_submit(creel_executor *ex, creel_task *task)
@@ -78,7 +80,7 @@ int creel__executor_submit(creel_executor *ex, creel_task *task)
 	if (creel__executor_foreign(ex))
 		return -EPERM;
 	creel__admit_any(ex);
-	int rc = give(task, false, NULL);
+	int rc = give(task, true, false, NULL);
 	if (rc)
 		creel__not_admitted(ex);
 	return rc;
@@ -104,9 +106,9 @@ static void add_stage(creel_future *f, struct creel__options *own, struct creel_
 	own->stage = stage;
 }
 
-/* Memory for what is wanted; NULL without. */
+/* Memory for what is wanted; NULL without. watched: who watches, or NULL. */
 static struct creel__options *new_options(const struct creel__submission *s,
-					  const creel_submit_options *o, bool watched)
+					  const creel_submit_options *o, creel_executor *watched)
 {
 	size_t n = o->name ? strlen(o->name) : 0;
 	if (n > CREEL__NAME_MAX - 1)
@@ -119,7 +121,7 @@ static struct creel__options *new_options(const struct creel__submission *s,
 	own->arg_ctx = o->arg_ctx;
 	own->limit_ns = o->limit_ns;
 	own->band = o->band;
-	own->watched = watched ? creel__watched_new(s->ex, s->fn) : NULL;
+	own->watched = watched ? creel__watched_new(watched, s->fn) : NULL;
 	if (watched && !own->watched) {
 		creel__free(own);
 		return NULL;
@@ -130,14 +132,15 @@ static struct creel__options *new_options(const struct creel__submission *s,
 	return own;
 }
 
-/* Only options that ask for something, continuations and watched executors need memory. */
+/* Only options that ask for something, continuations, watched executors and adaptors need it. */
 static CREEL__COLD int attach_options(creel_future *f, const struct creel__submission *s)
 {
 	static const creel_submit_options none;
-	bool watched = creel__watch_wanted(f->executor), timed = creel__submission_times(s);
+	creel_executor *watched = creel__watch_wanted(s->ex);
+	bool timed = creel__submission_times(s), layered = s->ex->beneath;
 	const creel_submit_options *o = s->options ? s->options : &none;
 	if (!o->name && !o->arg_free && !o->limit_ns && !o->band && !watched && !timed &&
-	    !s->staging)
+	    !s->staging && !layered)
 		return 0;
 	struct creel__options *own = new_options(s, o, watched);
 	if (!own)
@@ -147,7 +150,8 @@ static CREEL__COLD int attach_options(creel_future *f, const struct creel__submi
 	if (s->staging)
 		add_stage(f, own, (void *)((char *)own + stage_offset(strlen(own->name))), s);
 	own->times = timed ? creel__times_new(f, o) : NULL;
-	return timed && !own->times ? -ENOMEM : 0;
+	own->layers = layered ? creel__layers_new(f) : NULL;
+	return (timed && !own->times) || (layered && !own->layers) ? -ENOMEM : 0;
 }
 
 static CREEL__COLD int check_options(const struct creel__submission *s)
@@ -208,8 +212,9 @@ static int admit(const struct creel__submission *s, const struct way *way)
 	return creel__admit(s->ex, o ? o->overflow : 0, limited ? o->submit_by : CREEL_FOREVER);
 }
 
-/* A task that is ready to be given to the executor. */
-static inline int make(const struct creel__submission *s, unsigned refs, creel_task **ret_task)
+/* A task that is ready to be given to the executor. may_forward: that may be an adaptor. */
+static inline int make(const struct creel__submission *s, unsigned refs, bool may_forward,
+		       creel_task **ret_task)
 {
 	creel_task *task = creel__task_new(s->ex, s->fn, s->arg, s->size);
 	if (!task)
@@ -219,7 +224,8 @@ static inline int make(const struct creel__submission *s, unsigned refs, creel_t
 			       : -ENOMEM;
 	creel_future *f = &task->future;
 	int rc = 0;
-	if (s->options || s->staging || creel__load(&s->ex->watch, relaxed))
+	if (s->options || s->staging || creel__load(&s->ex->watch, relaxed) ||
+	    (may_forward && s->ex->beneath))
 		rc = attach_options(f, s);
 	if (rc)
 		discard(f);
@@ -234,16 +240,16 @@ int creel__stage_make(const struct creel__submission *s, creel_future **ret_futu
 {
 	creel_task *task;
 	int rc = check(s);
-	if (rc == 0 && creel__load(&s->ex->error, relaxed))
+	if (rc == 0 && creel__executor_error(s->ex))
 		rc = CREEL_EFAILED;
 	if (rc == 0)
-		rc = make(s, 2, &task);
+		rc = make(s, 2, true, &task);
 	if (rc)
 		return rc;
 	creel_future *f = &task->future;
 	/* The flags of its executor's tasks it gets when the executor does. */
 	creel__future_let_go(f, s->ex->task_flags, CREEL__OWNED | CREEL__HELD);
-	if (creel__load(&s->ex->watch, relaxed) && !creel__watch_submitted(f))
+	if (!creel__watch_submitted(f))
 		rc = -EPERM;
 	if (rc)
 		discard(f);
@@ -257,14 +263,14 @@ void creel__stage_discard(creel_future *f, int code)
 	discard(f);
 }
 
-static inline int hand_over(const struct creel__submission *s, const struct way *way, bool here,
-			    creel_future **ret_future)
+static inline int hand_over(const struct creel__submission *s, const struct way *way, bool slow,
+			    bool here, creel_future **ret_future)
 {
 	creel_task *task;
-	int rc = make(s, way->refs, &task);
+	int rc = make(s, way->refs, slow, &task);
 	if (rc)
 		return rc;
-	rc = give(task, here, s->options);
+	rc = give(task, slow, here, s->options);
 	if (rc)
 		discard(&task->future);
 	else if (ret_future)
@@ -278,7 +284,7 @@ static int submit_slowly(const struct creel__submission *s, const struct way *wa
 	int rc = admit(s, way);
 	if (rc < 0)
 		return rc;
-	rc = hand_over(s, way, rc == CREEL__RUN_HERE, ret_future);
+	rc = hand_over(s, way, true, rc == CREEL__RUN_HERE, ret_future);
 	if (rc)
 		creel__not_admitted(s->ex);
 	return rc;
@@ -292,7 +298,7 @@ static inline int submit(const struct creel__submission *s, const struct way *wa
 		return rc;
 	if (s->ex->task_flags & CREEL__SLOW)
 		return submit_slowly(s, way, ret_future);
-	return hand_over(s, way, false, ret_future);
+	return hand_over(s, way, false, false, ret_future);
 }
 
 CREEL__COLD void creel__submission_free_argument(const struct creel__submission *s)
@@ -377,7 +383,7 @@ static int make_bulk(const struct creel__submission *s, unsigned refs, size_t n,
 	struct creel__submission item = *s;
 	creel_task *task;
 	int rc = 0;
-	for (ret->n = 0; ret->n < n && (rc = make(&item, refs, &task)) == 0; ret->n++) {
+	for (ret->n = 0; ret->n < n && (rc = make(&item, refs, false, &task)) == 0; ret->n++) {
 		task->future.next = NULL;
 		ret->task[ret->n] = &task->future;
 		if (ret->n)

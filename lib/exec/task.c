@@ -15,6 +15,7 @@
 #include "future/argument.h"
 #include "future/future.h"
 #include "future/hook.h"
+#include "future/layers.h"
 #include "future/nest.h"
 #include "future/release.h"
 #include "future/times.h"
@@ -44,14 +45,24 @@ static void look_next(const creel_future *f)
 /* The end of a run of a periodic task. False: it was the last one. */
 static bool end_run(creel_future *f, struct creel__times *times)
 {
+	/* Its next run goes through the whole chain again. */
+	creel__layers_leave(f, false);
 	look_next(f);
 	return times->again(f, times);
+}
+
+/* All who had a task hear of its end: ex, which ended it, and those that had forwarded it. */
+static void tell_ended(creel_executor *ex, bool counted, creel_executor *origin)
+{
+	if (counted && !creel__executor_foreign(ex))
+		ex->class->ended(ex);
+	creel__layers_tell(origin, ex);
 }
 
 /* The end of a task that has options, or whose executor has traits. */
 static CREEL__COLD void end_slowly(creel_future *f, unsigned final)
 {
-	creel_executor *ex = f->executor;
+	creel_executor *ex = f->executor, *origin = creel__task_origin(f);
 	/* The class knows no task that has not its flags. */
 	bool counted = creel__load(&f->state, relaxed) & CREEL__SLOW && ex->traits & CREEL__COUNTS;
 	const struct creel__options *options = creel__options_of(f);
@@ -59,8 +70,7 @@ static CREEL__COLD void end_slowly(creel_future *f, unsigned final)
 	if (options && options->stage && options->stage->insists)
 		final = creel__stage_outcome(f, options->stage, final);
 	if (times && times->again && final == CREEL__FINISHED && end_run(f, times)) {
-		if (counted && !creel__executor_foreign(ex))
-			ex->class->ended(ex);
+		tell_ended(ex, counted, origin);
 		return;
 	}
 	bool dropped = creel__argument_drop(f);
@@ -71,8 +81,8 @@ static CREEL__COLD void end_slowly(creel_future *f, unsigned final)
 	creel__future_leave(f);
 	look_next(f);
 	creel__future_settle(f, final, 1);
-	if (dropped && counted)
-		ex->class->ended(ex);
+	if (dropped)
+		tell_ended(ex, counted, origin);
 }
 
 /* Makes the outcome final. Afterwards the block may be gone. */
@@ -241,12 +251,15 @@ void creel__task_dispatch(struct creel__worker *worker, creel_task *task)
 /* It was claimed for that. */
 static enum creel__cancelled cancel_claimed(creel_future *f)
 {
+	creel_executor *ex = f->executor, *origin = creel__task_origin(f);
 	bool dropped = creel__argument_drop(f);
 	if (creel__future_foreign(f))
 		return CREEL__NOT_OURS;
 	if (!dropped)
 		creel__or(&f->state, CREEL__LATE_END, relaxed);
 	creel__future_cancelled(f);
+	if (dropped)
+		creel__layers_tell(origin, ex);
 	return dropped ? CREEL__IS_CANCELLED : CREEL__ENDS_LATER;
 }
 
@@ -363,8 +376,7 @@ unsigned creel__task_fail(creel_task *task, const creel_error *error)
 	return state;
 }
 
-/* A task of a custom executor that was found cancelled. */
-static void drop_counted(creel_future *f)
+void creel__task_drop_counted(creel_future *f)
 {
 	creel_executor *ex = f->executor;
 	bool counted = ex->traits & CREEL__COUNTS;
@@ -383,24 +395,28 @@ static void exited(void *task)
 	creel__task_exited(task);
 }
 
-int creel_task_run(creel_task *task)
+int creel__task_claim_custom(creel_task *task, uint64_t add)
 {
 	if (creel__future_foreign(&task->future))
 		return -EPERM;
-	creel__error_fill_reserve();
 	if (creel__load(&task->future.executor->cancels, relaxed)) {
 		(void)creel_future_cancel(&task->future);
 		/* A callback or an operation has forked, and this is the child. */
 		if (creel__future_foreign(&task->future))
 			return -EPERM;
 	}
-	enum creel__claim claim = creel__task_claim(&task->future,
-						    CREEL__RUNNING | creel__runner_mark());
-	if (claim != CREEL__CLAIMED) {
-		if (claim == CREEL__TAKEN)
-			drop_counted(&task->future);
-		return -ECANCELED;
-	}
+	enum creel__claim claim = creel__task_claim(&task->future, add);
+	if (claim == CREEL__TAKEN)
+		creel__task_drop_counted(&task->future);
+	return claim == CREEL__CLAIMED ? 0 : -ECANCELED;
+}
+
+int creel_task_run(creel_task *task)
+{
+	int rc = creel__task_claim_custom(task, CREEL__RUNNING | creel__runner_mark());
+	if (rc)
+		return rc;
+	creel__error_fill_reserve();
 	unsigned open = creel__self()->blocked;
 	creel__thread_guard(run_guarded, exited, task);
 	if (creel__self()->blocked != open)
@@ -415,7 +431,7 @@ void creel_task_reject(creel_task *task, int kind, int code, const char *format,
 		return;
 	enum creel__claim claim = creel__task_claim(f, CREEL__SETTLING);
 	if (claim == CREEL__TAKEN)
-		drop_counted(f);
+		creel__task_drop_counted(f);
 	if (claim != CREEL__CLAIMED)
 		return;
 	va_list args;

@@ -18,6 +18,13 @@ enum creel__claim {
  * leaves the rest to the canceller. */
 enum creel__claim creel__task_claim(creel_future *f, uint64_t add);
 
+/* The same for a custom executor, which gives back what it finds cancelled, and cancels in place of
+ * starting when it was shut down so. 0, -ECANCELED, or -EPERM in a forked child. */
+int creel__task_claim_custom(creel_task *task, uint64_t add);
+
+/* A task of a custom executor that was found cancelled: drops that one's reference. */
+void creel__task_drop_counted(creel_future *f);
+
 /* Runs a task that was claimed as RUNNING, ends it and drops a reference: the executor's, or its
  * waiter's. */
 void creel__task_run_claimed(creel_task *task);

@@ -4,6 +4,7 @@
 #include "exec/executor.h"
 #include "exec/job.h"
 #include "future/future.h"
+#include "future/layers.h"
 #include "future/result.h"
 #include "sync/local.h"
 #include <creel/executor.h>
@@ -19,7 +20,12 @@ static bool is_here(const creel_task *task)
 
 creel_executor *creel_task_executor(creel_task *task)
 {
-	return is_here(task) ? task->future.executor : NULL;
+	if (!is_here(task))
+		return NULL;
+	creel_executor *ex = task->future.executor;
+	/* A loop may run elsewhere than the task that waits for it. */
+	creel_future *root = creel__strand_root(task);
+	return root && root->executor == ex ? creel__task_origin(root) : ex;
 }
 
 creel_future *creel_task_future(creel_task *task)

@@ -7,6 +7,7 @@
 #include "future/class.h"
 #include "future/future.h"
 #include "future/hook.h"
+#include "future/layers.h"
 #include "future/owned.h"
 #include "future/release.h"
 #include "future/stage.h"
@@ -47,7 +48,9 @@ static void refresh(creel_future *f)
 			s = creel__load(&f->state, relaxed);
 			continue;
 		}
-		if (!creel__cas(&f->state, &s, s | CREEL__HELD, relaxed, relaxed))
+		/* [PIN-1] acquire: an adaptor may have forwarded it; pairs with the release when
+		 * the hold that did ended */
+		if (!creel__cas(&f->state, &s, s | CREEL__HELD, acquire, relaxed))
 			continue;
 		creel_executor *ex = f->executor;
 		bool started = ex->class->withdraw(ex, (creel_task *)f, CREEL__LOOK) ==
@@ -113,31 +116,21 @@ static const struct creel__owner *owner_of(creel_future *f)
 }
 
 /* Asks whoever has a future that is PINNED to let go of it. */
-static enum creel__withdrawn withdraw(creel_future *f, const struct creel__owner *owner,
-				      bool expired)
+static enum creel__withdrawn withdraw(creel_future *f, const struct creel__owner *owner, bool take)
 {
 	creel_executor *ex = f->executor;
-	uint64_t s = creel__load(&f->state, relaxed);
 	if (owner)
 		return owner->withdraw(f);
 	if (!ex || !ex->class->withdraw)
 		return CREEL__NOT_THERE;
-	/* A custom executor has not seen what is still in hand. */
-	struct creel__options *options = s & CREEL__REMOTE ? NULL : creel__options_of(f);
-	if (options && options->times && creel__times_in_hand(options->times))
-		return CREEL__NOT_THERE;
-	/* [STAGE-3] acquire: it has all of the task; pairs with the release in give_in_hand() */
-	if (options && options->stage && creel__load(&options->stage->in_hand, acquire))
-		return CREEL__NOT_THERE;
-	return ex->class->withdraw(ex, (creel_task *)f, expired ? CREEL__TAKE : CREEL__CANCEL);
+	return ex->class->withdraw(ex, (creel_task *)f, take ? CREEL__TAKE : CREEL__CANCEL);
 }
 
 /* It has started in another process. Takes over the error. */
-static int found_started(creel_future *f, const creel_error *expired)
+static int found_started(creel_future *f, const creel_error *expired, bool take)
 {
 	creel__error_unref(expired);
-	creel__future_let_go(f, CREEL__HELD,
-			     CREEL__RUNNING | (expired ? 0 : (unsigned)CREEL__ASKED));
+	creel__future_let_go(f, CREEL__HELD, CREEL__RUNNING | (take ? 0 : (unsigned)CREEL__ASKED));
 	return CREEL_CANCEL_REQUESTED;
 }
 
@@ -186,12 +179,16 @@ static int end_pinned(creel_future *f, const creel_error *expired,
 	const struct creel__owner *owner = owner_of(f);
 	if (!owner && !expired && insists(f))
 		return CREEL_CANCEL_REQUESTED;
-	enum creel__withdrawn w = withdraw(f, owner, expired);
+	bool take = expired || how->pending_only;
+	enum creel__withdrawn w = withdraw(f, owner, take);
 	if (creel__future_foreign(f))
 		return -EPERM;
 	if (w == CREEL__STARTED)
-		return owner ? only_asked(f, owner, how) : found_started(f, expired);
-	bool remote = creel__load(&f->state, relaxed) & CREEL__REMOTE;
+		return owner ? only_asked(f, owner, how) : found_started(f, expired, take);
+	/* One that forwarded it is told of the end. */
+	creel_executor *origin = ex ? creel__task_origin(f) : NULL;
+	bool counted = ex && !owner && ex->traits & CREEL__COUNTS;
+	bool remote = !counted && creel__load(&f->state, relaxed) & CREEL__REMOTE;
 	if (owner)
 		creel_future_ref(f);
 	if (expired)
@@ -202,7 +199,6 @@ static int end_pinned(creel_future *f, const creel_error *expired,
 	bool queued = w == CREEL__NOT_THERE && ex && !owner;
 	creel__future_let_go(f, CREEL__STATE | CREEL__HELD,
 			     CREEL__DROPPING | (queued && !remote ? CREEL__QUEUED : 0));
-	bool counted = ex && !owner && ex->traits & CREEL__COUNTS;
 	bool dropped = creel__argument_drop(f);
 	if (creel__future_foreign(f))
 		return -EPERM;
@@ -211,15 +207,17 @@ static int end_pinned(creel_future *f, const creel_error *expired,
 		creel__or(&f->state, CREEL__LATE_END, relaxed);
 	if (queued) {
 		end_queued(f, counts && dropped);
-		return CREEL_CANCEL_NOW;
+	} else {
+		creel__future_cancelled(f);
+		if (counts && dropped)
+			ex->class->ended(ex);
+		if (w == CREEL__WITHDRAWN)
+			creel_future_unref(f);
+		if (owner)
+			tell_owner(f, owner, how);
 	}
-	creel__future_cancelled(f);
-	if (counts && dropped)
-		ex->class->ended(ex);
-	if (w == CREEL__WITHDRAWN)
-		creel_future_unref(f);
-	if (owner)
-		tell_owner(f, owner, how);
+	if (dropped)
+		creel__layers_tell(origin, ex);
 	return CREEL_CANCEL_NOW;
 }
 
@@ -258,6 +256,12 @@ bool creel__future_pin(creel_future *f)
 	return win(f, false, false);
 }
 
+int creel__future_cancel_pending(creel_future *f)
+{
+	static const struct creel__cancelling pending_only = {.pending_only = true};
+	return win(f, false, false) ? end_pinned(f, NULL, &pending_only) : CREEL_CANCEL_FINAL;
+}
+
 bool creel__future_hold(creel_future *f)
 {
 	return win(f, true, false);
@@ -275,7 +279,8 @@ static bool ask_to_stop(creel_future *f, uint64_t s)
 	bool remote = s & CREEL__REMOTE && (s & CREEL__STATE) == CREEL__RUNNING &&
 		      !(s & (CREEL__ASKED | CREEL__HELD));
 	uint64_t hold = remote ? CREEL__HELD : 0;
-	if (!creel__cas(&f->state, &s, s | CREEL__ASKED | hold, relaxed, relaxed))
+	/* [PIN-1] acquire: as in refresh() */
+	if (!creel__cas(&f->state, &s, s | CREEL__ASKED | hold, acquire, relaxed))
 		return false;
 	if (remote) {
 		f->executor->class->withdraw(f->executor, (creel_task *)f, CREEL__CANCEL);
@@ -349,11 +354,13 @@ int creel__future_kill(creel_future *f, int64_t grace_ns)
 		if (s & CREEL__HELD) {
 			await_held(f);
 			s = creel__load(&f->state, relaxed);
-		} else if (creel__cas(&f->state, &s, s | CREEL__HELD, relaxed, relaxed)) {
+			/* [PIN-1] acquire: as in refresh() */
+		} else if (creel__cas(&f->state, &s, s | CREEL__HELD, acquire, relaxed)) {
 			break;
 		}
 	}
-	rc = f->executor->class->kill(f->executor, (creel_task *)f, grace_ns);
+	const struct creel__executor_class *class = f->executor->class;
+	rc = class->kill ? class->kill(f->executor, (creel_task *)f, grace_ns) : -ENOTSUP;
 	creel__future_let_go(f, CREEL__HELD, 0);
 	return rc ? rc : CREEL_CANCEL_REQUESTED;
 }

@@ -19,4 +19,7 @@ bool creel__future_hold_insisting(creel_future *f);
  * started in another process. */
 void creel__future_end_pinned(creel_future *f, const creel_error *error);
 
+/* Cancels it unless it has started: then it is not asked to stop. As creel_future_cancel(). */
+int creel__future_cancel_pending(creel_future *f);
+
 #endif

@@ -39,6 +39,7 @@ struct creel__worker;
 struct creel__watcher;
 struct creel__job;
 struct creel__deque;
+struct creel__layer;
 struct creel__overview;
 struct creel__worker_look;
 
@@ -131,6 +132,11 @@ struct creel__executor_class {
 	/* A task of an executor with CREEL__COUNTS has ended; or a cancelled one that the executor
 	 * has not counted: its destructor has returned at last. */
 	void (*ended)(creel_executor *ex);
+	/* Of adaptors (future/layers.h). A task that the executor has accepted is about to be final
+	 * (ends), or to wait for its next run, be it here or beneath. And: one that it has
+	 * forwarded is final, or waits for its next run. */
+	void (*leaves)(creel_executor *ex, struct creel__layer *layer, bool ends);
+	void (*passed)(creel_executor *ex);
 	/* Whether the calling thread is one of the executor's own, on which no task runs any more:
 	 * it runs thread-specific destructors. NULL: it has none. */
 	bool (*is_thread)(creel_executor *ex);
@@ -186,6 +192,10 @@ struct creel_executor {
 	uint32_t task_flags; /* CREEL__SLOW, CREEL__REMOTE: of every task */
 	uint32_t traits;     /* set at birth; if there are any, tasks are CREEL__SLOW */
 	uint16_t generation; /* of the process that it belongs to: sync/fork.h */
+	uint16_t depth;      /* how many lie beneath it */
+	creel_executor
+		*beneath; /* NULL: it forwards to none; a reference; set at birth, as the next */
+	creel_executor *lowest; /* the last of the chain, if there is one */
 	bool is_static;
 	bool bands; /* set at birth: it serves tasks by their bands, or runs each at once */
 	_Atomic(bool) let_go;  /* by this process, a child of the one that it belongs to */
@@ -226,6 +236,12 @@ static inline void creel__executor_unkeep(creel_executor *ex)
 	 * itself */
 	if (creel__sub(&ex->keeps, 1, acq_rel) == 1)
 		ex->class->release(ex);
+}
+
+/* Whether its tasks run in other processes, be it that it forwards them. */
+static inline bool creel__executor_is_remote(const creel_executor *ex)
+{
+	return (ex->beneath ? ex->lowest : ex)->task_flags & CREEL__REMOTE;
 }
 
 /* Whether a forked child uses its parent's executor. */

@@ -10,6 +10,7 @@
 #include "future/callback.h"
 #include "future/class.h"
 #include "future/hook.h"
+#include "future/layers.h"
 #include "future/release.h"
 #include "future/result.h"
 #include "future/stage.h"
@@ -161,7 +162,8 @@ static bool await_remote(creel_future *f, creel_deadline deadline)
 {
 	struct creel__options *options = creel__options_of(f);
 	uint64_t s = creel__load(&f->state, relaxed);
-	if (options && (options->arg_free || options->watched || options->times || options->stage))
+	if (options && (options->arg_free || options->watched || options->times || options->stage ||
+			options->layers))
 		return false;
 	do {
 		unsigned state = s & CREEL__STATE;
@@ -215,8 +217,9 @@ bool creel__future_help(creel_future *f)
 	struct creel__local *local = creel__self();
 	bool may = local->worker && local->task && !local->blocked;
 	creel_executor *ex = may ? local->worker->executor : NULL;
-	return ex && f->executor == ex && ex->class->help && !creel__load(&ex->paused, relaxed) &&
-	       may_help(f) && ex->class->help(local->worker, (creel_task *)f);
+	return ex && creel__task_is_at(f, ex) && ex->class->help &&
+	       !creel__load(&ex->paused, relaxed) && may_help(f) &&
+	       ex->class->help(local->worker, (creel_task *)f);
 }
 
 static int sleep_until_final(creel_future *f, creel_deadline deadline)

@@ -3,6 +3,7 @@
 #include "future/hook.h"
 #include "base/alloc.h"
 #include "future/error.h"
+#include "future/layers.h"
 #include "future/stage.h"
 #include "future/times.h"
 #include "sync/park.h"
@@ -205,6 +206,7 @@ void creel__options_free(struct creel__options *options)
 		creel__error_unref(options->cancelled);
 		creel__free(options->watched);
 		creel__times_unref(options->times);
+		creel__layers_unref(options->layers);
 	}
 	creel__free(options);
 }
@@ -216,6 +218,7 @@ void creel__options_attach(creel_future *f, struct creel__options *options)
 	options->cancelled = NULL;
 	options->times = NULL;
 	options->stage = NULL;
+	options->layers = NULL;
 	options->owner = NULL;
 	creel__store(&f->hooks, (uintptr_t)&options->hook, relaxed);
 	creel__store(&f->state, creel__load(&f->state, relaxed) | CREEL__OPTIONS, relaxed);

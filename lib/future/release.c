@@ -22,6 +22,7 @@
 #include "future/class.h"
 #include "future/future.h"
 #include "future/hook.h"
+#include "future/layers.h"
 #include "future/nest.h"
 #include "future/owned.h"
 #include "future/result.h"
@@ -124,6 +125,7 @@ static void drop_late(creel_future *f)
 {
 	creel_executor *ex = f->executor;
 	struct creel__options *options = creel__options_of(f);
+	creel_executor *origin = creel__task_origin(f);
 	bool kept = options->times || options->stage;
 	if (!call_arg_free(f, options))
 		return;
@@ -134,6 +136,7 @@ static void drop_late(creel_future *f)
 		creel__future_drop_queued(f);
 	if (old & (CREEL__LEFT | CREEL__LATE_END))
 		ex->class->ended(ex);
+	creel__layers_tell(origin, ex);
 	if (kept)
 		creel__executor_unkeep(ex);
 }
@@ -191,6 +194,8 @@ bool creel__argument_drop(creel_future *f)
 		return true;
 	if (options && options->times)
 		creel__times_stop(options->times);
+	if (options && options->layers)
+		creel__layers_leave(f, true);
 	if (options && options->watched && !creel__watch_ended(f, options))
 		return true;
 	if (options && options->arg_free) {

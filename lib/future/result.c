@@ -55,14 +55,18 @@ const creel_error *creel__result_get_error(creel_future *f)
 	return *(const creel_error **)result_place(f);
 }
 
+void creel__buffer_free(creel_buffer b, uint16_t generation)
+{
+	if (!b.free)
+		return;
+	creel__destructors_enter();
+	(void)creel__user_call(generation, b.free(b.data, b.size, b.ctx), 0);
+	creel__destructors_leave();
+}
+
 void creel__box_free(struct creel__box *box, uint16_t generation)
 {
-	creel_buffer b = box->buffer;
-	if (b.free) {
-		creel__destructors_enter();
-		(void)creel__user_call(generation, b.free(b.data, b.size, b.ctx), 0);
-		creel__destructors_leave();
-	}
+	creel__buffer_free(box->buffer, generation);
 	creel__free(box);
 }
 

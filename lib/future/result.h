@@ -54,6 +54,8 @@ const creel_error *creel__result_get_error(creel_future *f); /* NULL if there is
 
 /* The box in which the result stands, or NULL. */
 struct creel__box *creel__result_box(creel_future *f);
+/* Calls a buffer's free, for a future of that generation. */
+void creel__buffer_free(creel_buffer buffer, uint16_t generation);
 /* Frees one, of a future of that generation. May call a function of the user's. */
 void creel__box_free(struct creel__box *box, uint16_t generation);
 

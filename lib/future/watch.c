@@ -117,14 +117,14 @@ struct creel__watched *creel__watched_new(creel_executor *ex, creel_fn fn)
 	struct creel__watched *w = creel__malloc(sizeof *w);
 	if (w)
 		*w = (struct creel__watched){
-			.by = creel__watch_of(ex), .fn = fn, .worker = UINT_MAX};
+			.executor = ex, .by = creel__watch_of(ex), .fn = fn, .worker = UINT_MAX};
 	return w;
 }
 
-static creel_event event_of(creel_future *f, const struct creel__options *options, int64_t at)
+static creel_event event_of(const struct creel__options *options, int64_t at)
 {
 	const struct creel__watched *w = options->watched;
-	return (creel_event){.executor = f->executor,
+	return (creel_event){.executor = w->executor,
 			     .sequence = w->sequence,
 			     .fn = w->fn,
 			     .name = options->name,
@@ -151,7 +151,7 @@ bool creel__watch_submitted(creel_future *f)
 	w->sequence = creel__add(&w->by->sequence, 1, relaxed) + 1;
 	if (!hooks)
 		return true;
-	creel_event event = event_of(f, options, w->submitted);
+	creel_event event = event_of(options, w->submitted);
 	return tell(hooks, hooks->submitted, &event);
 }
 
@@ -206,7 +206,7 @@ bool creel__watch_started(creel_future *f)
 		show(f->executor, f);
 	if (!hooks || !first)
 		return true;
-	creel_event event = event_of(f, options, w->started);
+	creel_event event = event_of(options, w->started);
 	return tell(hooks, hooks->started, &event);
 }
 
@@ -249,11 +249,11 @@ static bool tell_ended(creel_future *f, struct creel__options *options, int stat
 	w->told = false;
 	bool remote = creel__load(&f->state, relaxed) & CREEL__REMOTE;
 	if (remote && w->started) {
-		creel_event event = event_of(f, options, w->started);
+		creel_event event = event_of(options, w->started);
 		if (!tell(hooks, hooks->started, &event))
 			return false;
 	}
-	creel_event event = event_of(f, options, creel__now());
+	creel_event event = event_of(options, creel__now());
 	event.state = state;
 	event.code = code;
 	return tell(hooks, hooks->ended, &event);

@@ -31,6 +31,7 @@ struct creel__watcher {
 };
 
 struct creel__watched {
+	creel_executor *executor; /* that is watched */
 	struct creel__watcher *by;
 	creel_fn fn;
 	uint64_t sequence;
@@ -57,10 +58,20 @@ static inline bool creel__watch_traces(const creel_executor *ex)
 	return watch && watch->trace;
 }
 
-/* Whether the tasks that the calling thread submits to the executor are watched. */
-static inline bool creel__watch_wanted(const creel_executor *ex)
+/* Who watches the tasks that the calling thread submits to the executor: it, or the next of those
+ * that lie beneath it; NULL: nobody. */
+static inline creel_executor *creel__watch_wanted(creel_executor *ex)
 {
-	return creel__load(&ex->watch, relaxed) && !creel__self()->hooks;
+	while (ex && !creel__load(&ex->watch, relaxed))
+		ex = ex->beneath;
+	return creel__self()->hooks ? NULL : ex;
+}
+
+/* Whether somebody watches the task. */
+static inline bool creel__is_watched(creel_future *f)
+{
+	const struct creel__options *options = creel__options_of(f);
+	return options && options->watched;
 }
 
 /* For the options of a task; NULL without memory. */

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "future/hook.h"
 #include "future/stage.h"
+#include "future/watch.h"
 #include "procs/pool.h"
 #include "sync/park.h"
 #include <creel/future.h>
@@ -134,7 +135,7 @@ static void place_locked(struct creel__procs *p, struct creel__proc *w, creel_fu
 	const struct creel__stage *stage = creel__stage_of(f);
 	slot->input = stage ? stage->parcel : NULL;
 	slot->arg_len = f->arg_len;
-	slot->stamped = place->limit_ns != 0 || creel__load(&p->base.watch, relaxed);
+	slot->stamped = place->limit_ns != 0 || creel__is_watched(f);
 	if (f->arg_len <= CREEL__ARG_INLINE)
 		memcpy(slot->in, f->payload, f->arg_len);
 	else

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* What the host can tell those who watch a process pool: when a task started, and which workers
  * there are. */
+#include "future/watch.h"
 #include "procs/pool.h"
 
 void creel__tell_ran(struct creel__procs *p, struct creel__proc *w, unsigned i, creel_future *f)
 {
-	if (creel__load(&p->base.watch, relaxed))
+	if (creel__is_watched(f))
 		creel__watch_ran(f, creel__load(&creel__slot_of(p, w, i)->started, relaxed),
 				 creel__proc_index(p, w));
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The executors under test, and the tasks and helpers that the cases share. */
+#include "adaptor.h"
 #include "base/cpus.h"
 #include "contract.h"
 #include "custom.h"
@@ -27,6 +28,21 @@ static creel_executor *make_bare(void)
 	return ct_custom_new(true);
 }
 
+/* One at a time, over one that hands on whatever comes, over a pool. */
+static creel_executor *make_over(void)
+{
+	creel_executor *pool = creel_thread_pool_new(
+		&(creel_thread_pool_options){.max_workers = 2});
+	return ct_adaptor_new(ct_adaptor_new(pool, 1000000), 1);
+}
+
+static creel_executor *make_over_procs(void)
+{
+	creel_executor *pool = creel_process_pool_new(
+		&(creel_process_pool_options){.max_workers = 2});
+	return ct_adaptor_new(ct_adaptor_new(pool, 1000000), 1);
+}
+
 static creel_executor *make_default(void)
 {
 	return creel_thread_pool_new(NULL);
@@ -48,6 +64,8 @@ static const struct kind kinds[] = {
 	[CT_IS_inline] = {CT_FLAGS_inline, 0, creel_inline_new},
 	[CT_IS_custom] = {CT_FLAGS_custom, 1, make_custom},
 	[CT_IS_bare] = {CT_FLAGS_bare, 1, make_bare},
+	[CT_IS_over] = {CT_FLAGS_over, 1, make_over},
+	[CT_IS_over_procs] = {CT_FLAGS_over_procs, 1, make_over_procs},
 	[CT_IS_pool] = {CT_FLAGS_pool, 0, make_default},
 	[CT_IS_pool1] = {CT_FLAGS_pool1, 1, make_pool},
 	[CT_IS_pool4] = {CT_FLAGS_pool4, 4, make_pool},

@@ -44,6 +44,7 @@ enum {
 	CT_POOL = 64,     /* a thread pool: creel_thread_pool_options apply */
 	CT_SYNC = 128,    /* tasks run within submit */
 	CT_COUNTS = 256,  /* creel_stats counts workers, creel_executor_resize() works */
+	CT_OVER = 1024,   /* an adaptor over a pool: it has that one's workers and bands */
 	CT_SYSTEM = 512   /* not the executor but the system has it: see CT_LINUX */
 };
 
@@ -53,6 +54,8 @@ enum {
 	CT_FLAGS_inline = CT_EX | CT_STRICT | CT_INPROC | CT_SYNC,
 	CT_FLAGS_custom = CT_EX | CT_ASYNC | CT_STRICT | CT_INPROC,
 	CT_FLAGS_bare = CT_FLAGS_custom,
+	CT_FLAGS_over = CT_FLAGS_custom | CT_OVER,
+	CT_FLAGS_over_procs = CT_EX | CT_ASYNC | CT_STRICT | CT_OVER,
 	CT_FLAGS_pool = CT_EX | CT_ASYNC | CT_INPROC | CT_POOL | CT_COUNTS,
 	CT_FLAGS_pool1 = CT_FLAGS_pool | CT_STRICT,
 	CT_FLAGS_pool4 = CT_FLAGS_pool | CT_PARALLEL,
@@ -65,11 +68,13 @@ enum {
 	ON(inline, name, needs)                                                                    \
 	ON(custom, name, needs)                                                                    \
 	ON(bare, name, needs)                                                                      \
+	ON(over, name, needs)                                                                      \
 	ON(pool, name, needs)                                                                      \
 	ON(pool1, name, needs)                                                                     \
 	ON(pool4, name, needs)                                                                     \
 	ON(procs, name, needs)                                                                     \
-	ON(procs1, name, needs)
+	ON(procs1, name, needs)                                                                    \
+	ON(over_procs, name, needs)
 
 /* As the index of an executor: none. */
 enum {
@@ -77,11 +82,13 @@ enum {
 	CT_IS_inline,
 	CT_IS_custom,
 	CT_IS_bare,
+	CT_IS_over,
 	CT_IS_pool,
 	CT_IS_pool1,
 	CT_IS_pool4,
 	CT_IS_procs,
-	CT_IS_procs1
+	CT_IS_procs1,
+	CT_IS_over_procs
 };
 
 #define CT_ON(executor, name, needs)                                                               \

@@ -317,6 +317,16 @@ static void refuses_task(creel_task *task)
 	REFUSED(creel_job_fork, task, &job, never_job);
 	REFUSED(creel_job_join, task, &job);
 	IGNORED(creel_task_reject, task, CREEL_KIND_FAILED, -EIO, "no");
+	REFUSED(creel_task_forward, task, creel_inline_new());
+	const void *data = NULL;
+	size_t size = 0;
+	creel_submit_options options;
+	GIVES(NULL, creel_task_function, task);
+	REFUSED(creel_task_argument, task, &data, &size);
+	REFUSED(creel_task_options, task, &options);
+	REFUSED(creel_task_begin, task);
+	REFUSED(creel_task_settle, task, buffer);
+	REFUSED(creel_task_settle_error, task, NULL, "no");
 }
 
 CASE(c23_a_child_is_refused_an_executor_of_the_parents, 0)

@@ -56,10 +56,15 @@ static void shelf_destroy(void *self)
 	s->destroys++;
 }
 
+static const creel_executor_ops shelf_ops = {.size = sizeof shelf_ops,
+					     .submit = shelf_submit,
+					     .withdraw = shelf_withdraw,
+					     .shutdown = shelf_shutdown,
+					     .destroy = shelf_destroy};
+
 static creel_executor *shelf_new(struct shelf *s)
 {
-	creel_executor_ops ops = {sizeof ops,     shelf_submit,  shelf_withdraw,
-				  shelf_shutdown, shelf_destroy, NULL};
+	creel_executor_ops ops = shelf_ops;
 	memset(s, 0, sizeof *s);
 	creel_executor *ex = creel_executor_new(&ops, s);
 	/* They were copied. */
@@ -263,8 +268,7 @@ CORE_CASE(c17_a_shutdown_that_cancels_ends_what_a_custom_executor_holds)
 CORE_CASE(bad_operations_make_a_broken_executor_and_self_is_left_alone)
 {
 	struct shelf s;
-	creel_executor_ops good = {sizeof good,    shelf_submit,  shelf_withdraw,
-				   shelf_shutdown, shelf_destroy, NULL};
+	creel_executor_ops good = shelf_ops;
 	creel_executor_ops none = good, small = good, large = good, zero = good, odd = good;
 	none.submit = NULL;
 	small.size = sizeof(size_t);

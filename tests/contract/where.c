@@ -19,7 +19,9 @@ CASE(c20_there_are_slots_for_every_worker, 0)
 {
 	creel_executor *ex = ct_executor();
 	unsigned slots = creel_executor_slots(ex), width = ct_width();
-	if (!ct_is(CT_COUNTS))
+	if (ct_is(CT_OVER))
+		ct_assert(slots >= 16);
+	else if (!ct_is(CT_COUNTS))
 		ct_int(slots, 0);
 	else if (ct_is(CT_POOL))
 		ct_int(slots, 2 * width + 1024);

@@ -133,9 +133,9 @@ BUGS = {
         'bool running = c && c->running && id == 0;'),
     # Whoever finds a broken executor does not take over what its error says.
     'polls relaxed': (
-        'exec/executor.c',
-        'return ex ? creel__load(&ex->error, acquire) : NULL;',
-        'return ex ? creel__load(&ex->error, relaxed) : NULL;'),
+        'future/layers.c',
+        'error = creel__load(&ex->error, acquire);',
+        'error = creel__load(&ex->error, relaxed);'),
     # An error can be found that is not written yet.
     'breaks relaxed': (
         'exec/executor.c',

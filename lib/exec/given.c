@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* What a custom executor may ask of a task that it was given, and how it ends one that is executed
+ * elsewhere. */
+#include "base/alloc.h"
+#include "exec/executor.h"
+#include "exec/job.h"
+#include "exec/task.h"
+#include "future/argument.h"
+#include "future/future.h"
+#include "future/release.h"
+#include "future/result.h"
+#include <creel/future.h>
+#include <errno.h>
+#include <stdarg.h>
+
+/* Whether it is a task that this process's custom executor has. */
+static bool is_given(creel_task *task)
+{
+	return task && !creel__future_foreign(&task->future) &&
+	       !creel__future_is_strand(&task->future) && !creel__future_is_final(&task->future);
+}
+
+creel_fn creel_task_function(creel_task *task)
+{
+	unsigned state = is_given(task) ? creel__future_peek(&task->future) : CREEL__CANCELLED;
+	/* Where it runs here, what was its function is something else. */
+	return state == CREEL__PENDING || state == CREEL__PINNED || state == CREEL__RUNNING
+		       ? task->future.fn
+		       : NULL;
+}
+
+int creel_task_argument(creel_task *task, const void **ret_data, size_t *ret_size)
+{
+	void *data;
+	if (!task || !ret_data || !ret_size)
+		return -EINVAL;
+	if (creel__future_foreign(&task->future))
+		return -EPERM;
+	if (!is_given(task))
+		return -EINVAL;
+	creel__argument(&task->future, &data, ret_size);
+	*ret_data = data;
+	return 0;
+}
+
+int creel_task_options(creel_task *task, creel_submit_options *ret_options)
+{
+	if (!task || !ret_options)
+		return -EINVAL;
+	if (creel__future_foreign(&task->future))
+		return -EPERM;
+	if (!is_given(task))
+		return -EINVAL;
+	const struct creel__options *o = creel__options_of(&task->future);
+	*ret_options = (creel_submit_options){.name = ""};
+	if (o) {
+		ret_options->name = o->name;
+		ret_options->limit_ns = o->limit_ns;
+		ret_options->band = o->band;
+	}
+	return 0;
+}
+
+int creel_task_begin(creel_task *task)
+{
+	if (!task)
+		return -EINVAL;
+	/* One who asked its executor may have found that it has started. */
+	if (is_given(task) && creel__future_peek(&task->future) == CREEL__RUNNING)
+		return 0;
+	return creel__task_claim_custom(task, CREEL__RUNNING);
+}
+
+/* Moves a task that was given to its executor, begun or not, to SETTLING. 0, or -ECANCELED, and
+ * then it is gone. */
+static int claim(creel_task *task)
+{
+	creel_future *f = &task->future;
+	for (;;) {
+		if (creel__future_peek(f) == CREEL__RUNNING) {
+			creel__task_claim_remote(f);
+			return 0;
+		}
+		/* Who asks whether it has started may move it to RUNNING meanwhile. */
+		enum creel__claim claimed = creel__task_claim(f, CREEL__SETTLING);
+		if (claimed == CREEL__CLAIMED)
+			return 0;
+		if (claimed == CREEL__LEFT_TO_CANCELLER)
+			return -ECANCELED;
+		if (creel__future_peek(f) != CREEL__RUNNING) {
+			creel__task_drop_counted(f);
+			return -ECANCELED;
+		}
+	}
+}
+
+int creel_task_settle(creel_task *task, creel_buffer result)
+{
+	if (!task || result.size > CREEL__SIZE_MAX || (!result.data && result.size))
+		return -EINVAL;
+	if (creel__future_foreign(&task->future))
+		return -EPERM;
+	int rc = claim(task);
+	if (rc)
+		return rc;
+	creel_future *f = &task->future;
+	const creel_error *error = NULL;
+	if (creel__result_move(f, result)) {
+		error = creel__error_static(CREEL_KIND_NO_MEMORY);
+		creel__buffer_free(result, f->generation);
+	}
+	creel__task_end_remote(task, error);
+	return 0;
+}
+
+static const creel_error *make_error(creel_future *f, const creel_failure *failure,
+				     const char *format, va_list args)
+{
+	struct creel__error_parts parts = {
+		.kind = CREEL_KIND_FAILED, .code = CREEL_EFAILED, .task = creel__task_name(f)};
+	if (failure && creel__kind_is_known(failure->kind))
+		parts.kind = failure->kind;
+	if (failure && failure->code)
+		parts.code = failure->code;
+	if (failure) {
+		parts.data = failure->data;
+		parts.size = failure->size;
+	}
+	const creel_error *e = creel__error_build(
+		&parts, format ? format : "the task failed elsewhere", args);
+	if (failure)
+		creel__error_set_death(e, failure->pid, failure->signal, failure->exit_status);
+	if (failure && failure->cause)
+		creel__error_set_cause(e, creel__error_ref(failure->cause));
+	return parts.kind == CREEL_KIND_FAILED ? creel__task_stopped(f, e) : e;
+}
+
+int creel_task_settle_error(creel_task *task, const creel_failure *failure, const char *format, ...)
+{
+	if (!task || (failure && !failure->data && failure->size))
+		return -EINVAL;
+	if (creel__future_foreign(&task->future))
+		return -EPERM;
+	int rc = claim(task);
+	if (rc)
+		return rc;
+	va_list args;
+	va_start(args, format);
+	const creel_error *e = make_error(&task->future, failure, format, args);
+	va_end(args);
+	creel__task_end_remote(task, e);
+	return 0;
+}
