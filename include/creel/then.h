@@ -102,6 +102,23 @@ CREEL_API int creel_task_input(creel_task *task, const void **ret_data, size_t *
  * function returns. */
 CREEL_API const creel_error *creel_task_input_error(creel_task *task);
 
+/*
+ * A future that ends as f does, or fails when the deadline has passed: kind timed out, code
+ * -ETIMEDOUT. It does not wait for the work to stop; what becomes of that, f says. flags says what
+ * is done to f at the deadline, and when the timeout is cancelled: 0 (nothing), CREEL_CANCEL_REST
+ * or CREEL_KILL_REST. The deadline is one of the clock; NULL is the real one. With CREEL_FOREVER
+ * only f ends it. If f has ended already it counts as in time.
+ *
+ * Never returns NULL. The caller owns one reference, and may drop its reference to f. What is wrong
+ * makes a future that has failed, and nothing has happened to f: -EINVAL (f is NULL, or a flag is
+ * unknown), -EPERM (f or the clock is the parent's, and this is a forked child), -ENOMEM, -EAGAIN
+ * (the thread of the clock cannot be started). If the last reference to a manual clock goes before
+ * the deadline, it fails as broken. Thread-safe; does not block. Callbacks run on the thread that
+ * ends f, or on that of the clock.
+ */
+CREEL_API CREEL_MUST_USE creel_future *creel_timeout(creel_future *f, creel_clock *clock,
+						     creel_deadline deadline, unsigned flags);
+
 CREEL_END
 
 #endif

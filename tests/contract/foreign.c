@@ -190,6 +190,7 @@ static void refuses_future(creel_future *f)
 	REFUSED(creel_future_kill, f, 0);
 	creel_executor *here = creel_inline_new();
 	failed_with_eperm(IGNORED(creel_then, f, here, task_same, &size, sizeof size));
+	failed_with_eperm(IGNORED(creel_timeout, f, NULL, CREEL_FOREVER, 0));
 	creel_executor_unref(here);
 	REFUSED(creel_future_on_done, f, NULL, never, NULL, NULL, &id);
 	REFUSED(creel_future_remove, f, 1);

@@ -296,6 +296,11 @@ BUGS = {
         'exec/stage.c',
         'creel__store(&stage->in_hand, true, relaxed);',
         'creel__store(&stage->in_hand, false, relaxed);'),
+    # Who has won drops what a canceller still looks at.
+    'lets a timeout go beneath a canceller': (
+        'compose/timeout.c',
+        '\t\trefs += stop_timer(t);\n',
+        '\t\trefs += 1 + stop_timer(t);\n'),
     # Somebody takes a finally off its input that another one is about to put back.
     'asks twice': (
         'future/stage.c',
