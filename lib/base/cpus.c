@@ -91,6 +91,13 @@ static int quota(const char *root)
 	return least;
 }
 
+int creel__thread_cpus(void)
+{
+	int saved = errno, cpus = affinity();
+	errno = saved;
+	return cpus;
+}
+
 int creel__cpus(const char *root)
 {
 	int saved = errno;

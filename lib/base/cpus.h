@@ -9,4 +9,7 @@
  */
 int creel__cpus(const char *root);
 
+/* The CPUs of the calling thread's affinity mask alone: one system call. At least 1. */
+int creel__thread_cpus(void);
+
 #endif

@@ -18,6 +18,7 @@
 #include "future/waits.h"
 #include "sync/fork.h"
 #include "sync/local.h"
+#include "sync/look.h"
 #include "sync/park.h"
 #include <creel/future.h>
 #include <errno.h>
@@ -183,10 +184,10 @@ static bool may_help(creel_future *f)
 	return !(creel__load(&f->state, relaxed) & CREEL__OWNED) && !(times && times->period_ns);
 }
 
-/* The caller is about to park until the future is final. If its task has not started, the executor
- * may let the caller run it (endless: it waits without a deadline): then true. Or it wakes one more
- * worker. */
-static bool expect(creel_future *f, bool endless)
+/* The caller waits until the future is final. If its task has not started, the executor may let the
+ * caller run it (lent: it waits without a deadline): then true. Or, if the caller is about to park
+ * (parks), the executor wakes one more worker. */
+static bool expect(creel_future *f, bool lent, bool parks)
 {
 	uint64_t s = creel__load(&f->state, relaxed);
 	do {
@@ -197,11 +198,11 @@ static bool expect(creel_future *f, bool endless)
 		/* [PIN-1] acquire: pairs with the release of the last one to hold it */
 	} while (!creel__cas(&f->state, &s, s | CREEL__HELD, acquire, relaxed));
 	creel_executor *ex = f->executor;
-	if (endless && !creel__self()->worker && ex->class->lend && may_help(f) &&
+	if (lent && !creel__self()->worker && ex->class->lend && may_help(f) &&
 	    ex->class->lend(ex, (creel_task *)f))
 		return true;
-	_Atomic(uint32_t) *sleeper = ex->class->awaited ? ex->class->awaited(ex) : NULL;
-	creel__future_let_go(f, CREEL__HELD, CREEL__WAITED);
+	_Atomic(uint32_t) *sleeper = parks && ex->class->awaited ? ex->class->awaited(ex) : NULL;
+	creel__future_release(f);
 	/* Only now: it is a system call, and a worker may be waiting for the end of the hold. */
 	if (sleeper)
 		creel__unpark_one(sleeper);
@@ -222,12 +223,23 @@ bool creel__future_help(creel_future *f)
 	       ex->class->help(local->worker, (creel_task *)f);
 }
 
+static bool has_ended(void *f)
+{
+	return creel__future_is_final(f);
+}
+
+/* An end that comes while the caller still looks meets no WAITED, and makes no system call. */
 static int sleep_until_final(creel_future *f, creel_deadline deadline)
 {
 	if (creel__load(&f->state, relaxed) & CREEL__REMOTE && await_remote(f, deadline))
 		return 0;
-	if (expect(f, creel__is_forever(deadline)))
+	unsigned looks = creel__looks();
+	if (expect(f, creel__is_forever(deadline), !looks))
 		return creel__future_foreign(f) ? -EPERM : 0;
+	if (creel__look(looks, has_ended, f))
+		return 0;
+	if (looks)
+		(void)expect(f, false, true);
 	uint64_t s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
 	while ((s & CREEL__STATE) < CREEL__FINISHED) {
 		int rc = creel__park(creel__low_half(&f->state), (uint32_t)s, deadline);

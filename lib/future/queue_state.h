@@ -15,6 +15,9 @@
  *         none is on its way (called). One that returns from its sleep looks, takes, and calls
  *         the next if there is more. So an item wakes one taker, whether 1 or 64 of them wait.
  *         Those who wait for room do the same (hailed): a free place wakes one of them.
+ * LOOKING A taker that would have to sleep first looks without the lock whether something comes
+ *         (sync/look.h). It is no sleeper then, and nobody calls it. After the look it takes the
+ *         lock and begins anew, so `readable` and `wakes` are no more than hints there.
  * CANCEL  A cancel goes through the waiting list, with a few at a time under the lock, as far as it
  *         went when it began: its callbacks may add more. It remembers its place in a cursor, which
  *         whoever unlinks that entry moves on. Several cancels share one: together they come to
@@ -52,6 +55,7 @@ struct creel_queue {
 	struct creel__lock lock;
 	struct creel__cond takeable; /* take need not wait (any more) */
 	bool called;                 /* one who slept is on its way */
+	_Atomic(bool) readable;      /* take need not wait; written under the lock */
 	struct creel__list waiting, ready;
 	size_t count; /* reserved and not taken */
 	size_t ready_count;

@@ -8,6 +8,7 @@
 #include "future/waits.h"
 #include "sync/fork.h"
 #include "sync/local.h"
+#include "sync/look.h"
 #include <creel/future.h>
 #include <errno.h>
 #ifdef __linux__
@@ -90,6 +91,7 @@ static void show_locked(creel_queue *q, bool readable)
 void creel__queue_update_locked(creel_queue *q)
 {
 	bool readable = may_take_locked(q);
+	creel__store(&q->readable, readable, relaxed);
 	show_locked(q, readable);
 	if (readable && q->takeable.sleepers && !q->called) {
 		q->called = true;
@@ -132,11 +134,36 @@ int creel__queue_may_wait(creel_deadline deadline)
 	return creel__self()->callbacks ? -EDEADLK : 0;
 }
 
+struct sight {
+	creel_queue *q;
+	uint32_t wakes; /* that were taken */
+};
+
+static bool shows_something(void *arg)
+{
+	const struct sight *s = arg;
+	return creel__load(&s->q->readable, relaxed) ||
+	       creel__load(&s->q->wakes, relaxed) != s->wakes;
+}
+
+/* Gives up the lock while it looks. False: it has not looked. */
+static bool look_locked(creel_queue *q)
+{
+	unsigned looks = creel__looks();
+	struct sight sight = {q, q->taken_wakes};
+	if (looks == 0)
+		return false;
+	creel__lock_release(&q->lock);
+	(void)creel__look(looks, shows_something, &sight);
+	creel__lock_acquire(&q->lock);
+	return true;
+}
+
 /* Waits for the first one. */
 static int await_one_locked(creel_queue *q, creel_deadline deadline,
 			    struct creel__entry **ret_entry)
 {
-	for (;;) {
+	for (bool looked = false;;) {
 		uint32_t round = creel__cond_round(&q->takeable);
 		int rc = try_take_locked(q, ret_entry);
 		if (rc != 1)
@@ -144,6 +171,11 @@ static int await_one_locked(creel_queue *q, creel_deadline deadline,
 		rc = creel__queue_may_wait(deadline);
 		if (rc)
 			return rc;
+		if (!looked) {
+			looked = true;
+			if (look_locked(q))
+				continue;
+		}
 		creel__waits_begin(CREEL__WAITS_QUEUE, q);
 		rc = creel__cond_wait_since(&q->takeable, &q->lock, round, deadline);
 		creel__waits_end();

@@ -14,14 +14,21 @@
 #include "future/waits.h"
 #include "sync/block.h"
 #include "sync/local.h"
+#include "sync/look.h"
 #include "sync/park.h"
 #include <creel/wait.h>
 #include <errno.h>
 
 enum { ON_STACK = 16 };
 
+enum {
+	LOOKS,  /* the waiter is awake */
+	SLEEPS, /* it is parked, or about to be: whoever ends the wait unparks it */
+	OVER,   /* the condition holds */
+};
+
 struct wait {
-	_Atomic(uint32_t) over;     /* parked on; 1: the condition holds */
+	_Atomic(uint32_t) over;     /* one of these; parked on */
 	_Atomic(size_t) unfinished; /* hooks that were not told */
 	int mode;
 };
@@ -44,8 +51,26 @@ static void notify(struct creel__hook *hook, creel_future *f)
 		return;
 	/* Relaxed: what the future is about is read from the future, with its own acquire. The
 	 * unpark is made under the hooks' lock, so the waiter cannot be gone. */
-	creel__store(&w->over, 1, relaxed);
-	creel__unpark_all(&w->over);
+	if (creel__xchg(&w->over, OVER, relaxed) == SLEEPS)
+		creel__unpark_all(&w->over);
+}
+
+static bool is_over(void *w)
+{
+	return creel__load(&((struct wait *)w)->over, relaxed) == OVER;
+}
+
+/* Looks for a moment before it sleeps. */
+static int sleep_until_over(struct wait *w, creel_deadline deadline)
+{
+	uint32_t looks = LOOKS;
+	if (creel__look(creel__looks(), is_over, w) ||
+	    !creel__cas(&w->over, &looks, SLEEPS, relaxed, relaxed))
+		return 0;
+	int rc = 0;
+	while (rc == 0 && !is_over(w))
+		rc = creel__park(&w->over, SLEEPS, deadline);
+	return rc;
 }
 
 static size_t count_final(creel_future *const *futures, size_t n)
@@ -134,14 +159,12 @@ static int wait_first(struct wait_hook *hooks, creel_future *const *futures, siz
 	struct wait w = {.mode = mode};
 	creel__store(&w.unfinished, n, relaxed);
 	listen(&w, hooks, futures, n);
-	int rc = 0;
 	creel__waits_begin(CREEL__WAITS_FIRST, futures[0]);
-	while (rc == 0 && !creel__load(&w.over, relaxed))
-		rc = creel__park(&w.over, 0, deadline);
+	int rc = sleep_until_over(&w, deadline);
 	creel__waits_end();
 	for (size_t i = 0; i < n; i++)
 		creel__hooks_leave(futures[i], &hooks[i].hook);
-	return creel__load(&w.over, relaxed) ? 0 : rc;
+	return is_over(&w) ? 0 : rc;
 }
 
 static int wait_first_alloc(creel_future *const *futures, size_t n, int mode,

@@ -28,6 +28,13 @@ enum {
 	CREEL__ASKED_SLEEPS = 2, /* the task sleeps, and is to be woken when it is asked */
 };
 
+/* sync/look.h */
+struct creel__patience {
+	uint16_t looks;   /* how often it looks before it sleeps; 0: it rests, or has not begun */
+	uint16_t resting; /* for so many waits */
+	uint16_t rest;    /* how many waits the last rest had; 0 while it looks with success */
+};
+
 struct creel__local {
 	/* future/block.c: two magazines of free blocks, and the slab that blocks are cut from. */
 	struct creel_future *hot, *spare;
@@ -65,6 +72,7 @@ struct creel__local {
 	 * many pairs are open. */
 	const struct creel__blocking *blocking;
 	unsigned blocked;
+	struct creel__patience patience;
 	/* What a thread of a pool left behind when it became one that only runs thread-specific
 	 * destructors: the pool's name for it. Compared, never followed. */
 	const void *left;

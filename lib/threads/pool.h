@@ -45,14 +45,17 @@
  *          and before a function of the user's is called. If it was RELIED on, it then passes
  *          on. Looking costs a read-modify-write a task, and only while `need` is not 0:
  *          where no thread could be started or woken, nobody says it.
+ *          Whoever would wake a worker first asks whether the one that was put in flight last
+ *          looks: that one is awake. So a thread that submits and waits in turn meets the same
+ *          worker each time, without a system call.
  *
  * SECOND   A submitter has at most one wake-up in flight. If it then waits for a task that has not
  *          started, its own CPU is free, and the woken worker may still be on its way to another
- *          one. So who is about to park for a pending task wakes one more worker, if one sleeps
- *          and fewer than two are in flight. It holds the future while it takes that worker off
- *          the idle list (CREEL__HELD): the task cannot start, so it cannot end, and the pool
- *          cannot go. It unparks the worker after that. Where one CPU is all there is, nobody wakes
- *          a second one.
+ *          one. So who has looked in vain (sync/look.h), and is about to park for a pending task,
+ *          wakes one more worker, if one sleeps and fewer than two are in flight. It holds the
+ *          future while it takes that worker off the idle list (CREEL__HELD): the task cannot
+ *          start, so it cannot end, and the pool cannot go. It unparks the worker after that. Where
+ *          one CPU is all there is, nobody wakes a second one.
  *
  * WATCHING A worker goes on the idle list before its last look at the queues. From then on whoever
  *          wakes it changes its word under the lock. Until the worker parks, the word says WATCHES,
@@ -204,11 +207,13 @@ struct creel__pool {
 	alignas(64) struct creel__lock lock;
 	struct creel__cond changed; /* workers went idle or went away */
 	int max_workers, min_workers, max_threads, alive, starting, leaving;
-	int blocked;          /* of alive */
-	int reserved;         /* tasks that are not due, and that it stays for */
-	int unsure;           /* threads that the system is just being asked for */
-	int dismissed;        /* how many of the surplus leave, and do not become spares */
-	int waking;           /* how many are in flight: 0, 1, 2; shown in need */
+	int blocked;   /* of alive */
+	int reserved;  /* tasks that are not due, and that it stays for */
+	int unsure;    /* threads that the system is just being asked for */
+	int dismissed; /* how many of the surplus leave, and do not become spares */
+	int waking;    /* how many are in flight: 0, 1, 2; shown in need */
+	struct creel__pool_worker
+		*last_woken;  /* the last one put in flight; or NULL: it has gone */
 	bool no_more_threads; /* the system refused one; see REFUSED */
 	int helpers;          /* of leaving: those that cancel the rest of a shutdown */
 	bool put_off;         /* the last worker stays only because another one is starting */
@@ -246,11 +251,6 @@ void creel__pool_update_need_locked(struct creel__pool *pool);
 void creel__pool_set_gates_locked(struct creel__pool *pool, enum creel__gate gate);
 /* Nobody serves, and nobody is starting: starts one, who is in flight. 0 or a code. */
 int creel__pool_start_first_locked(struct creel__pool *pool);
-void creel__pool_wake_one(struct creel__pool *pool);
-/* A look at need = REFUSED: whether it is time to try again. Then need is NEED. */
-bool creel__pool_retry(struct creel__pool *pool);
-/* Wakes one if there is work and nobody on the way to it. */
-void creel__pool_pass_on(struct creel__pool *pool);
 /* Accepted and not started. */
 uint64_t creel__pool_pending_locked(struct creel__pool *pool);
 /* Accepted and not ended. */
@@ -258,12 +258,21 @@ uint64_t creel__pool_unfinished_locked(struct creel__pool *pool);
 void creel__pool_set_gates_locked(struct creel__pool *pool, enum creel__gate gate);
 void creel__pool_kick_all_locked(struct creel__pool *pool);
 bool creel__pool_try_vacate_locked(struct creel__pool *pool);
-/* Wakes a sleeping worker for a reason other than work. */
-void creel__pool_kick_locked(struct creel__pool *pool, struct creel__pool_worker *w);
 
 /* Refuses what comes. With CREEL_SHUTDOWN_CANCEL, what is pending is cancelled, as much of it by
  * the caller as the deadline allows. */
 void creel__pool_shut(struct creel__pool *pool, unsigned flags, creel_deadline deadline);
+
+/* wake.c */
+void creel__pool_wake_one(struct creel__pool *pool);
+/* A look at need = REFUSED: whether it is time to try again. Then need is NEED. */
+bool creel__pool_retry(struct creel__pool *pool);
+/* Wakes one if there is work and nobody on the way to it. */
+void creel__pool_pass_on(struct creel__pool *pool);
+/* Wakes a sleeping worker for a reason other than work. */
+void creel__pool_kick_locked(struct creel__pool *pool, struct creel__pool_worker *w);
+/* SECOND: returns the word to be unparked, or NULL. */
+_Atomic(uint32_t) *creel__pool_awaited(creel_executor *ex);
 
 /* bands.c */
 /* Where the calling thread puts tasks of this band. */

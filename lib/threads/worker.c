@@ -108,6 +108,8 @@ void creel__worker_resign_locked(struct creel__pool_worker *w)
 	pool->leaving++;
 	pool->dismissed -= pool->dismissed > 0;
 	pool->no_more_threads = false;
+	if (pool->last_woken == w)
+		pool->last_woken = NULL;
 	creel__store(&w->base.looking, 0, relaxed);
 	(void)land_locked(w);
 	/* Its tasks have ended: who drains need not wait for the finalizer. */

@@ -16,6 +16,7 @@ OWN = {
     'notify': 'future/hook.h: listeners',
     'begin': 'sync/block.c: a worker that blocks',
     'park': 'sync/block.c: of sync/park.c',
+    'has_happened': 'sync/look.h: what a waiter looks for',
     'at_exit': 'sync/local.c: the end of a thread',
     'visit': 'base/cgroup.c: its walk',
     'alloc': 'future/result.c: where a worker process puts results',

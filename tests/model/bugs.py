@@ -69,6 +69,27 @@ BUGS = {
         '\twhile ((s & CREEL__STATE) < CREEL__FINISHED) {',
         'uint64_t s = creel__load(&f->state, relaxed);\n'
         '\twhile ((s & CREEL__STATE) < CREEL__FINISHED) {'),
+    # The end came between the look and the sleep.
+    'sleeps through the end of a look': (
+        'future/wait.c',
+        '!creel__cas(&w->over, &looks, SLEEPS, relaxed, relaxed))\n\t\treturn 0;',
+        'creel__xchg(&w->over, SLEEPS, relaxed) == SLEEPS)\n\t\treturn (int)looks;'),
+    # What came between the look and the lock called nobody, and is not looked for.
+    'looks and then sleeps': (
+        'future/queue_take.c',
+        'if (look_locked(q))\n\t\t\t\tcontinue;\n\t\t}',
+        '(void)look_locked(q);\n\t\t\tround = creel__cond_round(&q->takeable);\n\t\t}'),
+    # Whoever sees the end at a look does not see the result.
+    'looks relaxed': (
+        'future/future.c',
+        'static bool has_ended(void *f)\n{\n\treturn creel__future_is_final(f);',
+        'static bool has_ended(void *f)\n{\n'
+        '\treturn creel__is_final(creel__load(&((creel_future *)f)->state, relaxed));'),
+    # The worker that was woken last has left, and its memory is free.
+    'relies on one that is gone': (
+        'threads/worker.c',
+        'if (pool->last_woken == w)',
+        'if (pool->broken && pool->last_woken == w)'),
     # The final state publishes nothing.
     'completes relaxed': (
         'future/future.c',
@@ -397,17 +418,17 @@ BUGS = {
         '== CREEL__RELIED &&\n\t    !creel__worker_arrive(w, false))'),
     # A thread is started although a worker is about to look.
     'counts on nobody who looks': (
-        'threads/pool.c',
+        'threads/wake.c',
         '!rely_on_one_locked(pool)',
         '!(false && rely_on_one_locked(pool))'),
     # A thread is started for a task that a worker has taken meanwhile.
     'starts one for nothing': (
-        'threads/pool.c',
+        'threads/wake.c',
         'start = start && creel__pool_has_work_locked(pool);',
         'start = start && pool->alive;'),
     # A thread that did not come was relied on, and nobody is told.
     'relies on one that does not come': (
-        'threads/pool.c',
+        'threads/wake.c',
         'creel__pool_update_need_locked(pool);\n\tcreel__lock_release(&pool->lock);\n'
         '\t/* Who queued a task meanwhile relied on the worker that does not come. */\n'
         '\tcreel__pool_pass_on(pool);',
@@ -511,7 +532,7 @@ BUGS = {
         '(void)0;'),
     # One refused thread, and no other is tried.
     'is refused for ever': (
-        'threads/pool.c',
+        'threads/wake.c',
         'if (looks % CREEL__REFUSED_LOOKS)',
         'if (looks)'),
     # A batch waits behind a long task.

@@ -128,6 +128,12 @@ const struct model_scenario model_scenarios[] = {
 	 .early_timeouts = 1},
 	{"a task ends", a_task_ends, .preemptions = 3, .spurious = 1, .stale = 1},
 	{"a task is dropped", a_task_is_dropped, .preemptions = 3, .spurious = 1, .stale = 1},
+	{"one looks", one_waits, .preemptions = 3, .spurious = 1, .stale = 1, .looks = 2},
+	{"two look", two_wait, .preemptions = 2, .spurious = 1, .stale = 1, .looks = 1},
+	{"one looks and gives up", one_gives_up, .preemptions = 3, .spurious = 1, .stale = 1,
+	 .early_timeouts = 1, .looks = 2},
+	{"a task that is looked at ends", a_task_ends, .preemptions = 2, .spurious = 1, .stale = 1,
+	 .looks = 2},
 	{"all of two", all_of_two, .preemptions = 3, .spurious = 1, .stale = 1},
 	{0},
 };

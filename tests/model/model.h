@@ -31,6 +31,8 @@ struct model_scenario {
 	int malloc_failures;
 	/* What creel__cpus() says; 0: as many as the workers asked for. */
 	int cpus;
+	/* How often a thread looks before it sleeps: sync/look.h. */
+	int looks;
 };
 
 /* The harness's table; the last name is NULL. */

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 static creel_executor *pool;
+static struct model_gate gate;
 static int values[3], finalized[8];
 
 static int task(creel_task *self, const void *arg, size_t size)
@@ -24,6 +25,7 @@ static void finalize(void *ctx, void *local)
 
 static void setup(int workers, int min_workers)
 {
+	gate.open = 0;
 	for (int i = 0; i < 8; i++)
 		finalized[i] = 0;
 	pool = creel_thread_pool_new(&(creel_thread_pool_options){.max_workers = workers,
@@ -124,6 +126,26 @@ static void one_of_two_retires(void)
 	model_check(creel_executor_close(pool) == 0);
 }
 
+static int waits(creel_task *self, const void *arg, size_t size)
+{
+	model_gate_wait(&gate);
+	return task(self, arg, size);
+}
+
+/* And its thread is joined when the next one starts: nobody relies on it any more. */
+static void the_last_woken_retires(void)
+{
+	setup(2, 1);
+	int zero = 0;
+	creel_future *f = creel_submit(pool, waits, &zero, sizeof zero);
+	for (int i = 0; i < 4; i++)
+		run_one(1 + i % 2);
+	model_gate_open(&gate);
+	model_check(creel_future_result(f, CREEL_FOREVER, NULL, 0) == 0);
+	creel_future_unref(f);
+	model_check(creel_executor_close(pool) == 0);
+}
+
 /* Close arrives while it goes. */
 static void retires_at_the_end(void)
 {
@@ -178,6 +200,8 @@ const struct model_scenario model_scenarios[] = {
 	{"two submit", two_submit, .preemptions = 1, .spurious = 1, .early_timeouts = 1},
 	{"one of two retires", one_of_two_retires, .preemptions = 1, .spurious = 0,
 	 .early_timeouts = 1, .cpus = 1},
+	{"the last one woken retires", the_last_woken_retires, .preemptions = 0,
+	 .early_timeouts = 2, .cpus = 1},
 	/* These take 20 s or more with the next larger bound. */
 	{"two shards", two_shards, .preemptions = 1, .cpus = 2},
 	{"two shards, early", two_shards, .early_timeouts = 1, .cpus = 2},

@@ -215,11 +215,16 @@ static void bounded_overtaking(void)
 
 const struct model_scenario model_scenarios[] = {
 	{"in turn", in_turn, .preemptions = 1, .spurious = 0, .cpus = 1},
+	{"in turn, with a look", in_turn, .preemptions = 1, .cpus = 1, .looks = 1},
 	{"taken meanwhile", taken_meanwhile, .preemptions = 2, .cpus = 1},
 	{"relied on for two", relied_on_for_two, .preemptions = 1, .cpus = 1},
 	{"a callback waits", callback_waits, .preemptions = 1, .cpus = 1},
 	{"refused at first", refused_at_first, .preemptions = 1, .thread_failures = 1, .cpus = 1},
 	{"bounded overtaking", bounded_overtaking, .preemptions = 0, .cpus = 1},
+	{"a waiter that looks against unref", waiter_against_close, .preemptions = 2, .cpus = 2,
+	 .looks = 1},
+	{"a waiter that looks against cancel", waiter_against_cancel, .preemptions = 2, .cpus = 2,
+	 .looks = 1},
 	{"a waiter against unref", waiter_against_close, .preemptions = 2, .cpus = 2},
 	{"a waiter against close", waiter_against_the_end, .preemptions = 2, .cpus = 2},
 	{"a waiter against cancel", waiter_against_cancel, .preemptions = 2, .cpus = 2},

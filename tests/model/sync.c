@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lib/sync as the model has it: what stands in for local.c, park.c and thread.c, and, but
+ * lib/sync as the model has it: what stands in for local.c, look.c, park.c and thread.c, and, but
  * for one harness each, for the lock (model_lock.h) and for fork.c (no_fork.c). All other sources
  * are the real ones but base/cpus.c, because the number of shards must not depend on the machine;
  * the clock that base/clock.c reads is the model's.
@@ -9,6 +9,7 @@
 #include "base/cpus.h"
 #include "engine.h"
 #include "base/cgroup.h"
+#include "sync/look.h"
 #include "sync/park.h"
 #include "sync/thread.h"
 #include <errno.h>
@@ -45,6 +46,16 @@ int creel__cpus(const char *root)
 {
 	(void)root;
 	return model_scenario->cpus ? model_scenario->cpus : INT_MAX;
+}
+
+unsigned creel__looks(void)
+{
+	return (unsigned)model_scenario->looks;
+}
+
+void creel__looked(bool helped)
+{
+	(void)helped;
 }
 
 struct creel__local *creel__self(void)

@@ -126,6 +126,11 @@ const struct model_scenario model_scenarios[] = {
 	{"gives up", gives_up, .preemptions = 2, .spurious = 1, .stale = 1, .early_timeouts = 1},
 	{"first error", first_error, .preemptions = 2, .spurious = 1},
 	{"duplicates", duplicates, .preemptions = 2, .spurious = 1, .stale = 1},
+	{"one of two, with a look", one_of_two, .preemptions = 2, .spurious = 1, .stale = 1,
+	 .looks = 1},
+	{"either of two, with a look", either_of_two, .preemptions = 2, .looks = 1},
+	{"gives up, with a look", gives_up, .preemptions = 2, .spurious = 1, .stale = 1,
+	 .early_timeouts = 1, .looks = 1},
 	{"one of two, three preemptions", one_of_two, .preemptions = 3, .spurious = 1},
 	{0},
 };
