@@ -5,6 +5,7 @@
 #include "compose/channel.h"
 #include "future/error.h"
 #include "future/future.h"
+#include "future/waits.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include "sync/park.h"
@@ -43,13 +44,10 @@ static bool is_done(struct creel__blocked *blocked)
 	return creel__load(&blocked->done, acquire);
 }
 
-int creel__channel_block(creel_channel *ch, struct creel__list *list,
-			 struct creel__blocked *blocked, creel_deadline deadline)
+/* 0: it was claimed. */
+static int sleep_until_done(creel_channel *ch, struct creel__blocked *blocked,
+			    creel_deadline deadline)
 {
-	blocked->waiter.blocked = true;
-	creel__store(&blocked->done, 0, relaxed);
-	creel__channel_wait_locked(ch, list, &blocked->waiter);
-	creel__lock_release(&ch->lock);
 	while (!is_done(blocked)) {
 		int rc = creel__park(&blocked->done, 0, deadline);
 		if (rc == 0 || is_done(blocked))
@@ -60,7 +58,20 @@ int creel__channel_block(creel_channel *ch, struct creel__list *list,
 		while (!is_done(blocked))
 			creel__park_briefly(&blocked->done, 0, CREEL_FOREVER);
 	}
-	return blocked->rc;
+	return 0;
+}
+
+int creel__channel_block(creel_channel *ch, struct creel__list *list,
+			 struct creel__blocked *blocked, creel_deadline deadline)
+{
+	blocked->waiter.blocked = true;
+	creel__store(&blocked->done, 0, relaxed);
+	creel__channel_wait_locked(ch, list, &blocked->waiter);
+	creel__lock_release(&ch->lock);
+	creel__waits_begin(list == &ch->gets ? CREEL__WAITS_ITEM : CREEL__WAITS_PLACE, ch);
+	int rc = sleep_until_done(ch, blocked, deadline);
+	creel__waits_end();
+	return rc ? rc : blocked->rc;
 }
 
 creel_future *creel__channel_future(void)

@@ -203,6 +203,12 @@ static void add_waits(struct line *line, const struct creel__worker_look *look)
 		[CREEL__WAITS_ROOM] = "room in ",
 		[CREEL__WAITS_SLEEP] = NULL,
 	};
+	static const char *const of_others[] = {
+		[CREEL__WAITS_QUEUE] = "queue",
+		[CREEL__WAITS_ITEM] = "an item of channel",
+		[CREEL__WAITS_PLACE] = "room in channel",
+		[CREEL__WAITS_SLEEP] = NULL,
+	};
 	if (look->waits == CREEL__WAITS_NOT)
 		return;
 	if (look->waits == CREEL__WAITS_SLEEP) {
@@ -210,8 +216,8 @@ static void add_waits(struct line *line, const struct creel__worker_look *look)
 		return;
 	}
 	add(line, ", and waits for ");
-	if (look->waits == CREEL__WAITS_QUEUE) {
-		add(line, "queue %p", look->what);
+	if (of_others[look->waits]) {
+		add(line, "%s %p", of_others[look->waits], look->what);
 	} else if (of_executor[look->waits]) {
 		add(line, "%s", of_executor[look->waits]);
 		if (creel__registry_has_locked(look->what))

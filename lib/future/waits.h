@@ -17,6 +17,8 @@ enum creel__waits_for {
 	CREEL__WAITS_FUTURE,
 	CREEL__WAITS_FIRST, /* one of several; this is the first of them */
 	CREEL__WAITS_QUEUE,
+	CREEL__WAITS_ITEM,  /* of a channel */
+	CREEL__WAITS_PLACE, /* in a channel */
 	CREEL__WAITS_DRAIN, /* an executor, as the next */
 	CREEL__WAITS_SHUTDOWN,
 	CREEL__WAITS_THREADS, /* of an executor that is being closed, to end */

@@ -43,7 +43,7 @@ static int next_of(creel_mapping *map, creel_deadline deadline, long *ret, size_
 	return rc;
 }
 
-CASE(c53_items_go_through_all_stages, CT_INPROC)
+CASE(c53_items_go_through_all_stages, 0)
 {
 	creel_executor *ex = ct_executor(), *other = creel_inline_new();
 	for (unsigned flags = CREEL_ORDERED; flags <= CREEL_AS_COMPLETED; flags++) {

@@ -419,6 +419,31 @@ CASE(c48_reports_tell_of_sleep_of_room_and_of_who_closes, CT_POOL)
 	creel_clock_unref(clock);
 }
 
+static int task_puts_and_gets(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)size;
+	creel_channel *ch = *(creel_channel *const *)arg;
+	long item = 1;
+	int rc = creel_channel_put_by(ch, &item, sizeof item, CREEL_FOREVER);
+	return rc ? rc : creel_channel_get_by(ch, CREEL_FOREVER, &item, sizeof item);
+}
+
+CASE(c48_reports_tell_of_channels, CT_POOL)
+{
+	creel_executor *ex = traced(1);
+	creel_channel *ch = creel_channel_new(NULL);
+	long item;
+	creel_future *f = creel_submit(ex, task_puts_and_gets, &ch, sizeof ch);
+	(void)await_report(", and waits for room in channel ");
+	ct_int(creel_channel_try_get(ch, &item, sizeof item), 0);
+	(void)await_report(", and waits for an item of channel ");
+	ct_int(creel_channel_try_put(ch, &item, sizeof item), 0);
+	ends_well(f);
+	ct_int(creel_executor_close(ex), 0);
+	creel_channel_unref(ch);
+}
+
 CORE_CASE(rule_histograms_have_bounds)
 {
 	creel_histogram h = {0};
