@@ -28,6 +28,22 @@
  *	int name_map_next(creel_mapping *map, creel_deadline deadline, R *ret_result,
  *			  size_t *ret_index);
  *
+ *	creel_future *name_then(creel_future *f, creel_executor *ex);
+ *	creel_future *name_then_with(creel_future *f, creel_executor *ex,
+ *				     const creel_submit_options *options);
+ *	int name_all_results(creel_future *all, creel_deadline deadline, R *results, size_t n);
+ *	int name_settled_results(creel_future *all, creel_deadline deadline, R *results,
+ *				 int *codes, size_t n);
+ *
+ * name_then() runs name when f has succeeded, with the result of f as its argument (creel_then() of
+ * creel/then.h). If that has not the size of A, it fails with -EMSGSIZE and names both sizes.
+ *
+ * name_all_results() waits for a future of creel_all() or creel_all_settled() over n futures of
+ * name, and copies their results to results[n]. It returns 0, what creel_future_result() returns of
+ * all or of the first input that has no result, or -EMSGSIZE if the inputs are not n.
+ * name_settled_results() goes on to the end: codes[i] gets what creel_future_result() returns of
+ * the i-th input, and results[i] is unchanged unless that is 0.
+ *
  * name_map_next() returns what creel_map_next() returns. With CREEL_KEEP_GOING, an item that failed
  * returns what creel_future_result() says of it; *ret_index is its index, and the map goes on.
  * creel_map_error() has the item's error until the next call.
@@ -37,8 +53,9 @@
  *         function). They must not be arrays: put the array into a struct. For a process pool they
  *         must not point into private memory.
  * VOID    R may be void: name_result() and name_map_next() have no ret_result, and neither has the
- *         function of CREEL_TYPED_TASK. A may be void: the calls have no arg, the function of
- *         CREEL_TYPED_TASK has none either, and there is no map.
+ *         function of CREEL_TYPED_TASK; there are no calls for arrays of results. A may be void:
+ *         the calls have no arg, the function of CREEL_TYPED_TASK has none either, there is no map,
+ *         and name_then() does not look at the result of f.
  * ERRORS  A wrong type is an error in C++, and in C since gcc 14 and clang 16. Older C compilers
  *         warn: compile with -Werror=int-conversion -Werror=incompatible-pointer-types.
  *
@@ -143,7 +160,66 @@
 		return rc;                                                                         \
 	}
 
+/* The result of the future that a continuation is of, as the argument. */
+#define CREEL__INPUT(name, A) CREEL__BY_VOID(CREEL__INPUT, A)(name, A)
+#define CREEL__INPUT_1(name, A) return name##_creel_fn(task, NULL, 0);
+#define CREEL__INPUT_0(name, A)                                                                    \
+	const void *input = NULL;                                                                  \
+	size_t size = 0;                                                                           \
+	int rc = creel_task_input(task, &input, &size);                                            \
+	if (rc == 0 && size != sizeof(A))                                                          \
+		rc = creel_fail(                                                                   \
+			task, -EMSGSIZE, "the input has %lu bytes, and " #name " takes %lu",       \
+			CREEL__CAST(unsigned long, size), CREEL__CAST(unsigned long, sizeof(A)));  \
+	return rc ? rc : name##_creel_fn(task, input, size);
+
+#define CREEL__ARRAY_CALLS(name, R) CREEL__BY_VOID(CREEL__ARRAY_CALLS, R)(name, R)
+#define CREEL__ARRAY_CALLS_1(name, R)
+#define CREEL__ARRAY_CALLS_0(name, R)                                                              \
+	CREEL__UNUSED CREEL_MUST_USE static int name##_settled_results(                            \
+		creel_future *all, creel_deadline deadline, R *results, int *codes, size_t n)      \
+	{                                                                                          \
+		const void *data = NULL;                                                           \
+		size_t size = 0;                                                                   \
+		int rc = creel_future_view(all, deadline, &data, &size);                           \
+		creel_future *const *inputs = CREEL__CAST(creel_future *const *, data);            \
+		if (rc == 0 && size != n * sizeof *inputs)                                         \
+			rc = -EMSGSIZE;                                                            \
+		for (size_t i = 0; rc == 0 && i < n; i++)                                          \
+			codes[i] = name##_result(inputs[i], CREEL_NOW, &results[i]);               \
+		return rc;                                                                         \
+	}                                                                                          \
+	CREEL__UNUSED CREEL_MUST_USE static int name##_all_results(                                \
+		creel_future *all, creel_deadline deadline, R *results, size_t n)                  \
+	{                                                                                          \
+		const void *data = NULL;                                                           \
+		size_t size = 0;                                                                   \
+		int rc = creel_future_view(all, deadline, &data, &size);                           \
+		creel_future *const *inputs = CREEL__CAST(creel_future *const *, data);            \
+		if (rc == 0 && size != n * sizeof *inputs)                                         \
+			rc = -EMSGSIZE;                                                            \
+		for (size_t i = 0; rc == 0 && i < n; i++)                                          \
+			rc = name##_result(inputs[i], CREEL_NOW, &results[i]);                     \
+		return rc;                                                                         \
+	}
+
 #define CREEL__TYPED_CALLS(name, R, A)                                                             \
+	static int name##_creel_then_fn(creel_task *task, const void *none, size_t zero)           \
+	{                                                                                          \
+		(void)none;                                                                        \
+		(void)zero;                                                                        \
+		CREEL__INPUT(name, A)                                                              \
+	}                                                                                          \
+	CREEL__UNUSED CREEL_MUST_USE static creel_future *name##_then(creel_future *f,             \
+								      creel_executor *ex)          \
+	{                                                                                          \
+		return creel_then(f, ex, name##_creel_then_fn, NULL, 0);                           \
+	}                                                                                          \
+	CREEL__UNUSED CREEL_MUST_USE static creel_future *name##_then_with(                        \
+		creel_future *f, creel_executor *ex, const creel_submit_options *options)          \
+	{                                                                                          \
+		return creel_then_with(f, ex, name##_creel_then_fn, NULL, 0, options);             \
+	}                                                                                          \
 	CREEL__UNUSED CREEL_MUST_USE static creel_future *name##_submit(                           \
 		creel_executor *ex CREEL__PARAMETER(A))                                            \
 	{                                                                                          \
@@ -166,6 +242,7 @@
 	{                                                                                          \
 		return creel_future_result(f, deadline, CREEL__WANTED(R));                         \
 	}                                                                                          \
+	CREEL__ARRAY_CALLS(name, R)                                                                \
 	CREEL__MAP_CALLS(name, R, A)                                                               \
 	struct name##_creel_end
 

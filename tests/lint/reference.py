@@ -40,7 +40,7 @@ def declared(root):
         code = lint.code_only(text_of(root, path))
         names = re.findall(r'CREEL_API\b[^;(]*?\b(creel_\w+)\s*\(', code)
         names += ['name_' + n for n in re.findall(r'\bstatic \w+ \*?name##_(\w+)\(', code)
-                  if n != 'creel_fn']
+                  if n not in ('creel_fn', 'creel_then_fn')]
         found[os.path.relpath(path, 'include')] = set(names)
     return found
 
