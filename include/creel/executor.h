@@ -239,9 +239,11 @@ CREEL_API int creel_executor_stats(creel_executor *ex, creel_stats *ret_stats, s
  *           or less than 0 for your own): it is settled with CREEL_KIND_KILLED then. Returns 0, or
  *           CREEL_CANCEL_FINAL if it has ended there.
  * await     Optional. The calling thread is about to sleep until the task ends, or the deadline: it
- *           may do some of your work meanwhile. It sleeps when you return.
+ *           may do some of your work meanwhile, and sleeps when you return. Not called where the
+ *           task has callbacks, destructors or times, or came through an adaptor.
  *
- * ask, withdraw, stop and kill must not block or call back into the task; it cannot end meanwhile.
+ * ask, withdraw, stop and kill must not block or call back into the task. It does not end
+ * meanwhile, but during await it may.
  */
 typedef struct creel_executor_ops {
 	size_t size;

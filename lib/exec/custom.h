@@ -40,6 +40,10 @@ bool creel__custom_call_off(struct custom *c, unsigned how);
 void creel__custom_leaves(creel_executor *ex, struct creel__layer *layer, bool ends);
 void creel__custom_list(struct custom *c, struct creel__layer *layer);
 
+/* Waits until no task is in flight, nor waits to be due, and closes the executor at that moment. 0,
+ * -ETIMEDOUT, -EAGAIN. */
+int creel__custom_join(struct custom *c, creel_deadline deadline);
+
 /* custom_ops.c: class->withdraw(); and completes the class by what the operations and the executor
  * beneath can do. */
 enum creel__withdrawn creel__custom_withdraw(creel_executor *ex, creel_task *task,

@@ -111,10 +111,14 @@ static int kill_task(creel_executor *ex, creel_task *task, int64_t grace_ns)
 	return rc;
 }
 
+/* The task may end meanwhile, and with it the executor. */
 static void await(creel_executor *ex, creel_task *task, creel_deadline deadline)
 {
 	struct custom *c = custom_of(ex);
-	(void)creel__user_call(ex->generation, c->ops.await(c->self, task, deadline), 0);
+	creel__executor_keep(ex);
+	creel__future_release(&task->future);
+	if (creel__user_call(ex->generation, c->ops.await(c->self, task, deadline), 0))
+		creel__executor_unkeep(ex);
 }
 
 static int resize(creel_executor *ex, int max_workers)

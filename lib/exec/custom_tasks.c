@@ -9,10 +9,12 @@
  *       that, and moves it to the end. So the one who finds that the first task has been called off
  *       as he wants it has missed none. A task that comes later is called off by whoever lists it.
  */
+#include "base/clock.h"
 #include "exec/custom.h"
 #include "future/cancel.h"
 #include "future/future.h"
 #include <creel/future.h>
+#include <errno.h>
 
 static void call_off(creel_future *f, unsigned how)
 {
@@ -73,4 +75,50 @@ bool creel__custom_call_off(struct custom *c, unsigned how)
 	}
 	creel__lock_release(&c->lock);
 	return true;
+}
+
+/* Under both locks every task is seen: it is in flight, or not due, or on its way from there, which
+ * keeps the executor (beside its users, who do that once). */
+static bool close_if_quiet_locked(struct custom *c)
+{
+	creel__lock_acquire(&c->lock);
+	bool quiet = c->inflight == 0 && c->base.undue_count == 0 &&
+		     creel__load(&c->base.keeps, relaxed) == 1;
+	if (quiet) {
+		c->shut |= CREEL__CUSTOM_CLOSED;
+		c->base.undue_closed = true;
+	}
+	creel__lock_release(&c->lock);
+	return quiet;
+}
+
+/* Until something comes off the list of what is not due. What is on its way from there is there in
+ * a moment, and says nothing. */
+static int await_undue_locked(struct custom *c, creel_deadline deadline)
+{
+	if (creel__deadline_passed(deadline))
+		return -ETIMEDOUT;
+	creel_deadline soon = creel_in_ms(1);
+	bool waits = c->base.undue_count;
+	int rc = creel__cond_wait(&c->base.undue_changed, &c->base.undue_lock,
+				  waits || deadline.ns < soon.ns ? deadline : soon);
+	return rc == -EAGAIN ? rc : 0;
+}
+
+int creel__custom_join(struct custom *c, creel_deadline deadline)
+{
+	int rc = 0;
+	while (rc == 0) {
+		rc = c->class.drain(&c->base, deadline);
+		if (rc)
+			break;
+		creel__lock_acquire(&c->base.undue_lock);
+		bool closed = close_if_quiet_locked(c);
+		if (!closed)
+			rc = await_undue_locked(c, deadline);
+		creel__lock_release(&c->base.undue_lock);
+		if (closed)
+			return 0;
+	}
+	return rc;
 }

@@ -171,8 +171,13 @@ static bool await_remote(creel_future *f, creel_deadline deadline)
 		if ((state != CREEL__PENDING && state != CREEL__RUNNING) ||
 		    s & (CREEL__HELD | CREEL__HOOKED))
 			return false;
-	} while (!creel__cas(&f->state, &s, s | CREEL__HELD, relaxed, relaxed));
-	f->executor->class->await(f->executor, (creel_task *)f, deadline);
+		/* [PIN-1] acquire: as in refresh() of future/cancel.c */
+	} while (!creel__cas(&f->state, &s, s | CREEL__HELD, acquire, relaxed));
+	creel_executor *ex = f->executor;
+	if (ex->class->await)
+		ex->class->await(ex, (creel_task *)f, deadline);
+	else
+		creel__future_release(f);
 	return creel__future_is_final(f);
 }
 

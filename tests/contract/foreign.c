@@ -138,6 +138,12 @@ static void refuses_executor(creel_executor *ex, void *p)
 	fails_with_eperm(IGNORED(creel_map_from, ex, task_same, source, NULL, &o));
 	CHILD(!f);
 	REFUSED(creel_executor_drain, ex, CREEL_FOREVER);
+	REFUSED(creel_scope_join, ex, CREEL_FOREVER);
+	REFUSED(creel_scope_cancel, ex);
+	GIVES(NULL, creel_scope_error, ex);
+	creel_executor *scope = IGNORED(creel_scope_new, ex, 0);
+	CHILD(creel_executor_error(scope)->code == -EPERM);
+	IGNORED(creel_scope_leave, &scope);
 	REFUSED(creel_executor_resize, ex, 2);
 	creel_job job = CREEL_JOB_INIT;
 	REFUSED(creel_job_post, ex, &job, never_job);
