@@ -224,7 +224,7 @@ BUGS = {
     # Who takes a task off the list of those that are not due does not keep its executor.
     'keeps no executor': (
         'future/undue.c',
-        '\tcreel__executor_keep(ex);\n',
+        '\tif (!undue->stays)\n\t\tcreel__executor_keep(ex);\n',
         ''),
     # Who shuts an executor down does not wait for those who have won a task.
     'waits for no winner': (
@@ -305,8 +305,8 @@ BUGS = {
     # Who shuts the executor down takes the reference of a continuation whose link is being called.
     'shuts down what is being told': (
         'exec/undue.c',
-        '\t\tif (undue->stage && !creel__stage_unlink(undue->stage, NULL))\n\t\t\tcreel_future_ref(f);\n',
-        '\t\tif (undue->stage)\n\t\t\t(void)creel__stage_unlink(undue->stage, NULL);\n'),
+        '\tif (undue->stage && !creel__stage_unlink(undue->stage, NULL))\n\t\tcreel_future_ref(f);\n',
+        '\tif (undue->stage)\n\t\t(void)creel__stage_unlink(undue->stage, NULL);\n'),
     # The end of the input takes it that whoever asks a finally to stop has cancelled it.
     'gives up a finally': (
         'compose/then.c',
@@ -580,8 +580,8 @@ BUGS = {
     # A worker that is being started does not count.
     'forgets who is starting': (
         'threads/reap.c',
-        'return pool->alive + pool->starting + pool->leaving == 0 &&',
-        'return pool->alive + pool->leaving == 0 &&'),
+        'return pool->alive + pool->starting + pool->leaving + pool->reserved == 0 &&',
+        'return pool->alive + pool->leaving + pool->reserved == 0 &&'),
     # The queue drops the reference of a task that its waiter has run and settled with one.
     'helps and drops': (
         'exec/task.c',
