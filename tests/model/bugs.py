@@ -543,9 +543,11 @@ BUGS = {
     # A waiter uses the pool of a task that may end.
     'holds nothing': (
         'future/future.c',
-        '} while (!creel__cas(&f->state, &s, s | CREEL__HELD, acquire, relaxed));\n'
+        'last one to hold it */\n'
+        '\t} while (!creel__cas(&f->state, &s, s | CREEL__HELD, acquire, relaxed));\n'
         '\tcreel_executor *ex',
-        '} while (!creel__cas(&f->state, &s, s, acquire, relaxed));\n'
+        'last one to hold it */\n'
+        '\t} while (!creel__cas(&f->state, &s, s, acquire, relaxed));\n'
         '\tcreel_executor *ex'),
     # Nobody tells the sleeping workers that the pool is closed.
     'closes in silence': (
