@@ -7,6 +7,7 @@
 #include <creel/channel.h>
 #include <creel/clock.h>
 #include <creel/combine.h>
+#include <creel/driven.h>
 #include <creel/error.h>
 #include <creel/executor.h>
 #include <creel/future.h>

@@ -131,10 +131,26 @@ bool creel__future_is_own(const creel_future *f)
 	return false;
 }
 
+/* Whether only the calling thread can end it, once it is back from what it runs. */
+static bool is_behind(const creel_future *f)
+{
+	bool owned = creel__load(&f->state, relaxed) & CREEL__OWNED && !f->executor;
+	for (const struct creel__drive *i = creel__self()->drive; i; i = i->outer)
+		if (owned ? f->owner == i->owner : f->executor == i->executor)
+			return true;
+	return false;
+}
+
+bool creel__future_needs_caller(const creel_future *f)
+{
+	const struct creel__local *local = creel__self();
+	return (local->task && creel__future_is_own(f)) || (local->drive && is_behind(f));
+}
+
 int creel__future_may_wait(creel_future *f, creel_deadline deadline)
 {
 	struct creel__local *local = creel__self();
-	if (local->task && creel__future_is_own(f))
+	if (creel__future_needs_caller(f))
 		return -EDEADLK;
 	if (creel__deadline_passed(deadline))
 		return -ETIMEDOUT;

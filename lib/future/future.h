@@ -62,6 +62,18 @@ static inline unsigned creel__runner_mark(void)
  * stack of its tasks only if the future runs, under this thread's mark. */
 bool creel__future_is_own(const creel_future *f);
 
+/* An executor whose tasks, and futures of that owner, end only on the thread that is inside it:
+ * compose/driven.h. They are only compared. On that thread's stack. */
+struct creel__drive {
+	const creel_executor *executor;
+	const struct creel__owner *owner;
+	const struct creel__drive *outer;
+};
+
+/* Whether a future that is not final cannot end before the calling thread returns: its own task, or
+ * one that only this thread would run. */
+bool creel__future_needs_caller(const creel_future *f);
+
 /* future/cancel.c: creel_future_kill(), with CREEL__GRACE_OF_POOL as well. */
 int creel__future_kill(creel_future *f, int64_t grace_ns);
 

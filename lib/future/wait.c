@@ -129,8 +129,8 @@ static int wait_all(creel_future *const *futures, size_t n, creel_deadline deadl
 {
 	const struct creel__local *local = creel__self();
 	/* Before the first wait: none of the others could end this one. */
-	for (size_t i = 0; i < n && local->task; i++)
-		if (creel__future_is_own(futures[i]))
+	for (size_t i = 0; i < n && (local->task || local->drive); i++)
+		if (creel__future_needs_caller(futures[i]) && !creel__future_is_final(futures[i]))
 			return -EDEADLK;
 	bool sleeps = n > 1 && local->blocking && !local->callbacks &&
 		      !creel__deadline_passed(deadline) && count_final(futures, n) + 1 < n;

@@ -17,6 +17,7 @@ struct custom;
 struct creel_future;
 struct creel_task;
 struct creel__deferred;
+struct creel__drive;
 struct creel__error;
 struct creel__result_space;
 struct creel__strand;
@@ -66,6 +67,8 @@ struct creel__local {
 	struct creel__worker *worker;
 	/* exec/job.h: the handle of the innermost loop or stolen job that runs; or NULL. */
 	const struct creel__strand *strand;
+	/* future/future.h: the driven executors that it is inside of. */
+	const struct creel__drive *drive;
 	/* exec/job.c: the jobs that it has forked and not joined. */
 	uintptr_t forked;
 	/* sync/block.h: of a worker that serves a pool, what it does when it blocks, or NULL; how

@@ -59,6 +59,30 @@ static creel_executor *make_procs(void)
 		&(creel_process_pool_options){.max_workers = under_test->max_workers});
 }
 
+/* Has no reference: it returns when the executor is shut down, or its last reference has gone. */
+static void *drive(void *ex)
+{
+	(void)creel_driven_run(ex, CREEL_FOREVER);
+	return NULL;
+}
+
+static creel_executor *make_driven(void)
+{
+	pthread_t thread;
+	int ends[2];
+	creel_executor *ex = creel_driven_new(NULL);
+	ct_int(pthread_create(&thread, NULL, drive, ex), 0);
+	pthread_detach(thread);
+	/* It is inside once this has ended. */
+	ct_int(pipe(ends), 0);
+	creel_future *f = creel_ready(ex, ends[1], CREEL_WRITABLE);
+	ct_int(creel_future_result(f, CT_GUARD, NULL, 0), 0);
+	creel_future_unref(f);
+	close(ends[0]);
+	close(ends[1]);
+	return ex;
+}
+
 static const struct kind kinds[] = {
 	[CT_IS_core] = {CT_FLAGS_core, 0, NULL},
 	[CT_IS_inline] = {CT_FLAGS_inline, 0, creel_inline_new},
@@ -66,6 +90,7 @@ static const struct kind kinds[] = {
 	[CT_IS_bare] = {CT_FLAGS_bare, 1, make_bare},
 	[CT_IS_over] = {CT_FLAGS_over, 1, make_over},
 	[CT_IS_over_procs] = {CT_FLAGS_over_procs, 1, make_over_procs},
+	[CT_IS_driven] = {CT_FLAGS_driven, 1, make_driven},
 	[CT_IS_pool] = {CT_FLAGS_pool, 0, make_default},
 	[CT_IS_pool1] = {CT_FLAGS_pool1, 1, make_pool},
 	[CT_IS_pool4] = {CT_FLAGS_pool4, 4, make_pool},

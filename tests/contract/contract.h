@@ -56,6 +56,8 @@ enum {
 	CT_FLAGS_bare = CT_FLAGS_custom,
 	CT_FLAGS_over = CT_FLAGS_custom | CT_OVER,
 	CT_FLAGS_over_procs = CT_EX | CT_ASYNC | CT_STRICT | CT_OVER,
+	/* Where there is no epoll there is no driven executor. */
+	CT_FLAGS_driven = CT_LINUX * CT_FLAGS_custom,
 	CT_FLAGS_pool = CT_EX | CT_ASYNC | CT_INPROC | CT_POOL | CT_COUNTS,
 	CT_FLAGS_pool1 = CT_FLAGS_pool | CT_STRICT,
 	CT_FLAGS_pool4 = CT_FLAGS_pool | CT_PARALLEL,
@@ -68,6 +70,7 @@ enum {
 	ON(inline, name, needs)                                                                    \
 	ON(custom, name, needs)                                                                    \
 	ON(bare, name, needs)                                                                      \
+	ON(driven, name, needs)                                                                    \
 	ON(over, name, needs)                                                                      \
 	ON(pool, name, needs)                                                                      \
 	ON(pool1, name, needs)                                                                     \
@@ -83,6 +86,7 @@ enum {
 	CT_IS_custom,
 	CT_IS_bare,
 	CT_IS_over,
+	CT_IS_driven,
 	CT_IS_pool,
 	CT_IS_pool1,
 	CT_IS_pool4,

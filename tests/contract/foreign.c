@@ -231,6 +231,48 @@ static void refuses_promise(creel_future *promise)
 	refuses_future(promise);
 }
 
+#ifdef __linux__
+static void refuses_driven(creel_executor *ex)
+{
+	creel_future *own = creel_promise_new();
+	REFUSED(creel_driven_run, ex, CREEL_FOREVER);
+	REFUSED(creel_driven_run_until, ex, own, CREEL_FOREVER);
+	REFUSED(creel_driven_stop, ex);
+	REFUSED(creel_driven_fd, ex);
+	failed_with_eperm(IGNORED(creel_ready, ex, 0, CREEL_READABLE));
+	creel_future_unref(own);
+}
+
+/* The child drops the descriptors and leaves the parent's epoll set as it is. */
+CORE_CASE(c23_a_child_is_refused_driven_executors_of_the_parents)
+{
+	creel_executor *ex = creel_driven_new(NULL);
+	int ends[2], fd = creel_driven_fd(ex);
+	ct_int(pipe(ends), 0);
+	creel_future *ready = creel_ready(ex, ends[0], CREEL_READABLE);
+	creel_future *task = creel_submit(ex, task_nothing, NULL, 0);
+	pid_t child = fork_guarded();
+	if (child == 0) {
+		refuses_driven(ex);
+		refuses_future(ready);
+		refuses_future(task);
+		REFUSED(creel_executor_close, ex);
+		CHILD(fcntl(fd, F_GETFD) < 0 && errno == EBADF);
+		_exit(0);
+	}
+	ct_int(status_of(child), 0);
+	ct_int(write(ends[1], "x", 1), 1);
+	ct_int(creel_driven_run(ex, CREEL_NOW), -ETIMEDOUT);
+	ct_int(creel_future_result(ready, CREEL_NOW, NULL, 0), 0);
+	ct_int(creel_future_result(task, CREEL_NOW, NULL, 0), 0);
+	creel_future_unref(ready);
+	creel_future_unref(task);
+	close(ends[0]);
+	close(ends[1]);
+	ct_close(ex);
+}
+#endif
+
 static void refuses_channel(creel_channel *ch)
 {
 	long value = 77;
@@ -642,6 +684,41 @@ CASE(c23_a_child_that_returns_from_an_inline_task_returns_to_its_caller, CT_SYNC
 	creel_future_unref(f);
 	ct_close(ex);
 }
+
+#ifdef __linux__
+/* Inside run, in a task and in a callback: the child returns to whoever called run. */
+static void fork_here(creel_future *f, void *to)
+{
+	(void)f;
+	*(pid_t *)to = fork_guarded();
+}
+
+CORE_CASE(c23_a_child_of_a_driven_task_or_callback_returns_from_run)
+{
+	for (int i = 0; i < 2; i++) {
+		creel_executor *ex = creel_driven_new(NULL);
+		int ends[2];
+		pid_t child = -1, *to = &child;
+		ct_int(pipe(ends), 0);
+		creel_future *f = i ? creel_ready(ex, ends[1], CREEL_WRITABLE)
+				    : creel_submit(ex, task_fork, &to, sizeof to);
+		if (i)
+			ct_int(creel_future_on_done(f, NULL, fork_here, to, NULL, NULL), 0);
+		int rc = creel_driven_run(ex, CREEL_NOW);
+		if (child == 0) {
+			CHILD(rc == -EPERM);
+			CHILD(creel_executor_close(ex) == -EPERM);
+			_exit(5);
+		}
+		ct_int(rc, -ETIMEDOUT);
+		ct_int(WEXITSTATUS(status_of(child)), 5);
+		creel_future_unref(f);
+		close(ends[0]);
+		close(ends[1]);
+		ct_close(ex);
+	}
+}
+#endif
 
 CASE(c23_a_child_of_an_inline_task_of_a_queue_leaves_the_queue_alone, CT_SYNC)
 {

@@ -27,6 +27,12 @@ FRAMES = {
     ('doc/howto/debug-a-standstill.md', 'creel_histogram waited;'):
         ('#include <stdio.h>\nvoid piece(creel_executor *pool);\n'
          'void piece(creel_executor *pool)\n{\n', '}\n'),
+    ('doc/howto/event-loop.md', 'static void on_driven(creel_executor *driven)'): ('', ''),
+    ('doc/howto/event-loop.md',
+     'static int look_up(creel_executor *pool, creel_executor *driven, struct request *r)'):
+        ('struct request { char host[64]; };\n'
+         'int resolve(creel_task *task, const void *arg, size_t size);\n'
+         'void answer(creel_future *f, void *request);\n', ''),
     ('doc/howto/event-loop.md', 'enum { BOUND = 64 };'):
         ('void request_done(void *tag, creel_future *f);\n', ''),
     ('doc/howto/kill-what-hangs.md',

@@ -102,6 +102,7 @@
 #define open(...) (SWEEP_STEP("open(" #__VA_ARGS__ ")"), open(__VA_ARGS__))
 #define opendir(...) (SWEEP_STEP("opendir(" #__VA_ARGS__ ")"), opendir(__VA_ARGS__))
 #define pipe2(...) (SWEEP_STEP("pipe2(" #__VA_ARGS__ ")"), pipe2(__VA_ARGS__))
+#define ppoll(...) (SWEEP_STEP("ppoll(" #__VA_ARGS__ ")"), ppoll(__VA_ARGS__))
 #define poll(...) (SWEEP_STEP("poll(" #__VA_ARGS__ ")"), poll(__VA_ARGS__))
 #define prctl(...) (SWEEP_STEP("prctl(" #__VA_ARGS__ ")"), prctl(__VA_ARGS__))
 #define pthread_create(...)                                                                        \
