@@ -92,6 +92,23 @@ static void get_against_a_cancelled_put(void)
 	creel_channel_unref(channel);
 }
 
+/* The first item's place goes to the put that waits, unless that is cancelled before. */
+static void a_full_ring_against_a_cancelled_put(void)
+{
+	setup(1);
+	put_by(NULL);
+	model_check(put_code == 0);
+	future = creel_channel_put(channel, &value, sizeof value);
+	int canceller = model_spawn(cancel, NULL);
+	model_check(rest() == 1);
+	model_join(canceller);
+	int rc = outcome(NULL, 0);
+	model_check(rc == (cancel_code == CREEL_CANCEL_NOW ? -ECANCELED : 0));
+	model_check(rest() == (rc == 0));
+	model_check(rest() == 0);
+	creel_channel_unref(channel);
+}
+
 /* The getter waits for the put, or has gone when it comes. */
 static void a_get_with_a_deadline(void)
 {
@@ -185,6 +202,8 @@ static void dropped_against_a_cancelled_get(void)
 const struct model_scenario model_scenarios[] = {
 	{"put against a cancelled get", put_against_a_cancelled_get, .preemptions = 5, .stale = 1},
 	{"get against a cancelled put", get_against_a_cancelled_put, .preemptions = 5, .stale = 1},
+	{"a full ring against a cancelled put", a_full_ring_against_a_cancelled_put,
+	 .preemptions = 5, .stale = 1},
 	{"a get with a deadline", a_get_with_a_deadline, .preemptions = 5, .spurious = 1,
 	 .early_timeouts = 1, .stale = 1},
 	{"a put with a deadline", a_put_with_a_deadline, .preemptions = 5, .spurious = 1,
