@@ -1,18 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fork and join, and loops, beside libgomp where the compiler has it: forks WORKLOAD PEER WORKERS
- * COUNT. Prints the best of some rounds.
+ * Fork and join, and loops: forks WORKLOAD PEER WORKERS COUNT. Prints the best of some rounds. The
+ * peers here are those in C that are installed; forks_tbb.cpp and Forks.java do the same with their
+ * own, and forks_table.py runs all of them.
  *
  * fib    nanoseconds for each spawn of fib(COUNT)
  * tiny   a loop over COUNT elements that cost almost nothing: microseconds
  * skewed the same where later ones cost more: microseconds
+ * small  a loop as tiny, many times: microseconds for each
  */
 #include <creel/creel.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROUNDS = 7 };
+#ifdef BENCH_PTHREADPOOL
+#include <pthreadpool.h>
+#endif
+
+enum {
+	ROUNDS = 7,
+	SMALL_LOOPS = 1000, /* a round */
+	TILES = 64,         /* for each worker: pthreadpool divides nothing itself */
+};
 
 static creel_executor *pool;
 static double *out;
@@ -129,6 +139,31 @@ static void loop_by_gomp(bool skewed, size_t n, int workers)
 }
 #endif
 
+#ifdef BENCH_PTHREADPOOL
+static pthreadpool_t tiles;
+static size_t tiled;
+
+static void tiny_tile(void *n, size_t begin, size_t size)
+{
+	(void)n;
+	tiny_piece(begin, begin + size);
+}
+
+static void skewed_tile(void *n, size_t begin, size_t size)
+{
+	skewed_piece(begin, begin + size, *(size_t *)n);
+}
+
+static void loop_by_pthreadpool(bool skewed, size_t n, int workers)
+{
+	if (!tiles)
+		tiles = pthreadpool_create((size_t)workers);
+	tiled = n;
+	pthreadpool_parallelize_1d_tile_1d(tiles, skewed ? skewed_tile : tiny_tile, &tiled, n,
+					   n / ((size_t)workers * TILES) + 1, 0);
+}
+#endif
+
 static long plain_fib(int n)
 {
 	if (n < 2)
@@ -163,38 +198,84 @@ static bool run_loop_of(const char *peer, bool skewed, size_t n, int workers)
 	else if (!strcmp(peer, "gomp"))
 		loop_by_gomp(skewed, n, workers);
 #endif
+#ifdef BENCH_PTHREADPOOL
+	else if (!strcmp(peer, "pthreadpool"))
+		loop_by_pthreadpool(skewed, n, workers);
+#endif
 	else
 		return false;
 	(void)workers;
 	return true;
 }
 
+static const char *const peers[] = {
+	"creel",
+#ifdef _OPENMP
+	"gomp",
+#endif
+#ifdef BENCH_PTHREADPOOL
+	"pthreadpool",
+#endif
+	"serial",
+};
+
+static int list_peers(void)
+{
+	for (size_t i = 0; i < sizeof peers / sizeof peers[0]; i++)
+		puts(peers[i]);
+	return 0;
+}
+
+/* False: the peer cannot, or its result is wrong. */
+static bool run_round(const char *workload, const char *peer, size_t n, int workers)
+{
+	if (!strcmp(workload, "fib"))
+		return run_fib_of(peer, (int)n, workers);
+	int loops = !strcmp(workload, "small") ? SMALL_LOOPS : 1;
+	bool ok = true;
+	for (int i = 0; ok && i < loops; i++)
+		ok = run_loop_of(peer, !strcmp(workload, "skewed"), n, workers);
+	return ok;
+}
+
+static void print(const char *workload, double us)
+{
+	if (!strcmp(workload, "fib"))
+		printf("fib %.3f ns/spawn\n", us * 1e3 / (double)(spawns ? spawns : 1));
+	else
+		printf("%s %.3f us\n", workload,
+		       !strcmp(workload, "small") ? us / SMALL_LOOPS : us);
+}
+
 int main(int argc, char **argv)
 {
+	if (argc == 2 && !strcmp(argv[1], "--peers"))
+		return list_peers();
 	if (argc != 5) {
-		fputs("usage: forks fib|tiny|skewed creel|gomp|serial WORKERS COUNT\n", stderr);
+		fputs("usage: forks fib|tiny|skewed|small PEER WORKERS COUNT\n", stderr);
 		return 2;
 	}
 	int workers = atoi(argv[3]);
 	size_t n = (size_t)strtoull(argv[4], NULL, 10);
-	bool fib = !strcmp(argv[1], "fib"), ok = true;
+	bool ok = true;
 	double best = 1e30;
 	pool = creel_thread_pool_new(&(creel_thread_pool_options){.max_workers = workers});
 	out = calloc(n + 1, sizeof *out);
-	if (fib)
+	if (!strcmp(argv[1], "fib"))
 		expected = plain_fib((int)n);
 	for (int round = 0; out && ok && round < ROUNDS; round++) {
 		creel_deadline start = creel_now();
-		ok = fib ? run_fib_of(argv[2], (int)n, workers)
-			 : run_loop_of(argv[2], !strcmp(argv[1], "skewed"), n, workers);
+		ok = run_round(argv[1], argv[2], n, workers);
 		double us = us_since(start);
 		best = us < best ? us : best;
 	}
 	creel_executor_close(pool);
+#ifdef BENCH_PTHREADPOOL
+	pthreadpool_destroy(tiles);
+#endif
 	free(out);
 	if (!ok)
 		return 1;
-	printf("%s %s %d workers: %.3f %s\n", argv[1], argv[2], workers,
-	       fib ? best * 1e3 / (double)(spawns ? spawns : 1) : best, fib ? "ns a spawn" : "us");
+	print(argv[1], best);
 	return 0;
 }
