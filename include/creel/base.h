@@ -62,6 +62,9 @@ typedef struct creel_queue creel_queue;
 /* A map in progress: it runs one function over many items, with a bounded number in flight. */
 typedef struct creel_mapping creel_mapping;
 
+/* A cancellation token: creel/token.h. */
+typedef struct creel_token creel_token;
+
 /* A clock, and the timers that were set on it: creel/clock.h. */
 typedef struct creel_clock creel_clock;
 

@@ -22,6 +22,7 @@
 #include <creel/submit.h>
 #include <creel/task.h>
 #include <creel/then.h>
+#include <creel/token.h>
 #include <creel/wait.h>
 #include <creel/watch.h>
 

@@ -131,7 +131,10 @@ typedef struct creel_submit_options {
 	int band;
 	/* Must be zero. */
 	uint32_t reserved32;
-	uint64_t reserved[10];
+	/* Cancelling it cancels the task: creel/token.h. The task keeps it. NULL: none. */
+	creel_token *token;
+	/* Must be zero. */
+	uint64_t reserved[9];
 } creel_submit_options;
 
 /* Submits fn(task, arg, size) and returns its future, never NULL. If the submission is rejected,
@@ -160,7 +163,8 @@ CREEL_API CREEL_MUST_USE creel_future *creel_submit_with(creel_executor *ex, cre
  * -ENOMEM        There is no memory.
  * -ESHUTDOWN     The executor has been shut down.
  * -EAGAIN        No worker can be started, or not the thread of the clock.
- * -EPERM         The executor or the clock is the parent's, and this is a forked child.
+ * -EPERM         The executor, the clock or the token is the parent's, and this is a forked child.
+ * -ECANCELED     The token is cancelled.
  * -ENOTSUP       limit_ns is set, and ex is not a process pool; or ex is one, and the clock is
  *                manual. Or band is set, and ex is a custom executor. Or CREEL_STAY is
  *                set, and ex is no pool. Or overflow is

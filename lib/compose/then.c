@@ -19,6 +19,7 @@
 #include "future/future.h"
 #include "future/nest.h"
 #include "future/owned.h"
+#include "future/token.h"
 #include "sync/fork.h"
 #include <creel/future.h>
 #include <errno.h>
@@ -152,10 +153,10 @@ static creel_future *refused(const struct creel__submission *s, creel_future *in
 	if (cause && !creel_error_cause(error, 0))
 		creel__error_set_cause(error, creel__error_ref(cause));
 	creel__submission_free_argument(s);
-	return creel__future_failed(error);
+	return creel__future_refused(error);
 }
 
-static creel_future *continuation(creel_future *input, const struct creel__submission *s)
+static creel_future *make(creel_future *input, const struct creel__submission *s)
 {
 	creel_future *f;
 	const creel_error *wrong = refuse_input(s, input);
@@ -180,6 +181,14 @@ static creel_future *continuation(creel_future *input, const struct creel__submi
 	}
 	/* Its input has ended meanwhile: ended() has the executor refuse it. */
 	creel__future_let_go(f, CREEL__HELD, 0);
+	return f;
+}
+
+static creel_future *continuation(creel_future *input, const struct creel__submission *s)
+{
+	creel_future *f = make(input, s);
+	if (s->options && s->options->token)
+		creel__enlist_late(f, s->options->token);
 	return f;
 }
 

@@ -131,9 +131,11 @@ bool creel__due_give(creel_future *f)
 	f->next = NULL;
 	/* As before any submission, on the thread that makes it. */
 	int rc = ex->class->vet ? ex->class->vet(ex, f->fn, NULL, 0) : 0;
+	/* Its options may go as soon as somebody can cancel it. */
+	struct creel__times *times = creel__times_of(f);
 	creel__future_let_go(f, CREEL__HELD | CREEL__OWNED, ex->task_flags);
 	if (rc == 0)
-		rc = give_due(f, creel__times_of(f));
+		rc = give_due(f, times);
 	if (rc && !creel__executor_foreign(ex))
 		refuse(f, rc);
 	return !creel__executor_foreign(ex);

@@ -3,13 +3,15 @@
  * Why a task or an initializer failed: what it said with creel_fail(), or what it returned.
  *
  * STOPPED  A task that returns -ECANCELED after it was asked to stop has done what it was asked to:
- *          its error is of kind cancelled, and nobody is told that it went unread.
+ *          its error is of kind cancelled, and nobody is told that it went unread. If its token
+ *          was cancelled the error is the token's, with what the task said beneath.
  */
 #include "exec/job.h"
 #include "exec/task.h"
 #include "future/future.h"
 #include "future/result.h"
 #include "future/stage.h"
+#include "future/token.h"
 #include "sync/local.h"
 #include <creel/task.h>
 #include <errno.h>
@@ -23,15 +25,22 @@ bool creel__task_was_asked(creel_future *f)
 
 const creel_error *creel__task_stopped(creel_future *f, const creel_error *error)
 {
-	if (error->code == -ECANCELED && creel__task_was_asked(f))
-		creel__error_set_kind(error, CREEL_KIND_CANCELLED);
 	/* What it was told of lies beneath. */
 	const struct creel__stage *stage = creel__stage_of(f);
 	const creel_error *input = stage && stage->input ? creel__future_peek_error(stage->input)
 							 : NULL;
 	if (input && !creel_error_cause(error, 0))
 		creel__error_set_cause(error, creel__error_ref(input));
-	return error;
+	if (error->code != -ECANCELED || !creel__task_was_asked(f))
+		return error;
+	creel__error_set_kind(error, CREEL_KIND_CANCELLED);
+	struct creel__enlisted *enlisted = creel__enlisted_of(f);
+	const creel_error *why = enlisted ? creel__token_why(enlisted->reg.token) : NULL;
+	if (!why)
+		return error;
+	const creel_error *own = creel__error_renamed(why, creel__task_name(f));
+	creel__error_set_cause(own, error);
+	return own;
 }
 
 void creel__failure_text(char *text, size_t size, int code, bool asked)
@@ -51,8 +60,11 @@ const creel_error *creel__task_failure(creel_future *f, int code)
 			creel__error_recode(e, code);
 	} else {
 		char text[80];
-		creel__failure_text(text, sizeof text, code, creel__task_was_asked(f));
-		e = creel__error_make(CREEL_KIND_FAILED, code, creel__task_name(f), "%s", text);
+		bool asked = creel__task_was_asked(f);
+		/* Without memory it is the static one of the kind. */
+		int kind = code == -ECANCELED && asked ? CREEL_KIND_CANCELLED : CREEL_KIND_FAILED;
+		creel__failure_text(text, sizeof text, code, asked);
+		e = creel__error_make(kind, code, creel__task_name(f), "%s", text);
 	}
 	return creel__task_stopped(f, e);
 }

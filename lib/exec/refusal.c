@@ -7,6 +7,7 @@
 #include "exec/submission.h"
 #include "future/layers.h"
 #include "future/options.h"
+#include "future/token.h"
 #include "sync/local.h"
 #include <dlfcn.h>
 #include <errno.h>
@@ -214,6 +215,18 @@ static const creel_error *explain_code(const struct creel__submission *s, int co
 				 creel_code_name(code));
 }
 
+/* NULL: it is not for the token. */
+static const creel_error *explain_token(const creel_submit_options *o, int code)
+{
+	if (!o->token || creel__token_check(o->token) != code || code == 0)
+		return NULL;
+	if (code == -EPERM)
+		return creel__error_make(CREEL_KIND_REJECTED, code, o->name,
+					 "submit: the token is the parent's, and this is a forked "
+					 "child; make one here");
+	return creel__error_renamed(creel__token_reason(o->token), o->name);
+}
+
 static const creel_error *explain_any(const struct creel__submission *s, int code)
 {
 	const creel_error *e = s->ex && s->options ? creel__due_explain(s->ex, s->options, code)
@@ -222,6 +235,9 @@ static const creel_error *explain_any(const struct creel__submission *s, int cod
 		return e;
 	if (code == -EINVAL)
 		return explain_invalid(s);
+	e = s->options ? explain_token(s->options, code) : NULL;
+	if (e)
+		return e;
 	if (code == CREEL_EFAILED)
 		return explain_broken(s);
 	if (code == -ENOTSUP && !is_users_own(s, code))

@@ -23,6 +23,7 @@
 #include "future/release.h"
 #include "future/stage.h"
 #include "future/times.h"
+#include "future/token.h"
 #include "future/watch.h"
 #include "sync/fork.h"
 #include "sync/local.h"
@@ -73,6 +74,28 @@ static inline int give(creel_task *task, bool may_forward, bool here, const cree
 	const creel_executor *ex = task->future.executor;
 	bool watched = creel__load(&ex->watch, relaxed) || (may_forward && ex->beneath);
 	return watched ? give_watched(task, here, o) : give_now(task, here, o);
+}
+
+/* The same of a task with a token, which may cancel it at any time. */
+static CREEL__COLD int give_enlisted(creel_task *task, bool may_forward, bool here,
+				     const creel_submit_options *o)
+{
+	creel_future *f = &task->future;
+	struct creel__enlisted *enlisted = creel__enlisted_of(f);
+	uint16_t generation = f->generation;
+	int rc = creel__enlist(enlisted, o->token);
+	if (rc)
+		return rc;
+	creel_future_ref(f);
+	rc = give(task, may_forward, here, o);
+	if (creel__fork_foreign(generation))
+		return rc;
+	if (rc == 0)
+		creel__enlisted_given(enlisted, o->token);
+	if (creel__fork_foreign(generation))
+		return rc;
+	creel_future_unref(f);
+	return rc;
 }
 
 int creel__executor_submit(creel_executor *ex, creel_task *task)
@@ -139,8 +162,8 @@ static CREEL__COLD int attach_options(creel_future *f, const struct creel__submi
 	creel_executor *watched = creel__watch_wanted(s->ex);
 	bool timed = creel__submission_times(s), layered = s->ex->beneath;
 	const creel_submit_options *o = s->options ? s->options : &none;
-	if (!o->name && !o->arg_free && !o->limit_ns && !o->band && !watched && !timed &&
-	    !s->staging && !layered)
+	if (!o->name && !o->arg_free && !o->limit_ns && !o->band && !o->token && !watched &&
+	    !timed && !s->staging && !layered)
 		return 0;
 	struct creel__options *own = new_options(s, o, watched);
 	if (!own)
@@ -151,7 +174,10 @@ static CREEL__COLD int attach_options(creel_future *f, const struct creel__submi
 		add_stage(f, own, (void *)((char *)own + stage_offset(strlen(own->name))), s);
 	own->times = timed ? creel__times_new(f, o) : NULL;
 	own->layers = layered ? creel__layers_new(f) : NULL;
-	return (timed && !own->times) || (layered && !own->layers) ? -ENOMEM : 0;
+	own->enlisted = o->token ? creel__enlisted_new(f, o->token) : NULL;
+	bool lacks = (timed && !own->times) || (layered && !own->layers) ||
+		     (o->token && !own->enlisted);
+	return lacks ? -ENOMEM : 0;
 }
 
 static CREEL__COLD int check_options(const struct creel__submission *s)
@@ -167,7 +193,8 @@ static CREEL__COLD int check_options(const struct creel__submission *s)
 	if (o->overflow == CREEL_OVERFLOW_CALLER &&
 	    (s->ex->traits & (CREEL__BOUNDED | CREEL__ADOPTS)) == CREEL__BOUNDED)
 		return -ENOTSUP;
-	return creel__times_wanted(o) ? creel__due_check(s->ex, o) : 0;
+	int rc = creel__times_wanted(o) ? creel__due_check(s->ex, o) : 0;
+	return rc == 0 && o->token ? creel__token_check(o->token) : rc;
 }
 
 static inline int check(const struct creel__submission *s)
@@ -187,6 +214,9 @@ static inline int check(const struct creel__submission *s)
 /* A task that was not accepted, and that nobody else knows: it leaves without a trace. */
 static CREEL__COLD void discard(creel_future *f)
 {
+	struct creel__enlisted *enlisted = creel__enlisted_of(f);
+	if (enlisted)
+		creel__enlisted_leave(enlisted);
 	creel__argument_free(f);
 	creel__options_free(creel__options_of(f));
 	creel__block_free(f);
@@ -270,7 +300,8 @@ static inline int hand_over(const struct creel__submission *s, const struct way 
 	int rc = make(s, way->refs, slow, &task);
 	if (rc)
 		return rc;
-	rc = give(task, slow, here, s->options);
+	rc = s->options && s->options->token ? give_enlisted(task, slow, here, s->options)
+					     : give(task, slow, here, s->options);
 	if (rc)
 		discard(&task->future);
 	else if (ret_future)
@@ -321,7 +352,7 @@ creel_future *creel_submit_with(creel_executor *ex, creel_fn fn, const void *arg
 	if (rc == 0)
 		return f;
 	creel__submission_free_argument(&s);
-	return creel__future_failed(creel__refusal(&s, rc));
+	return creel__future_refused(creel__refusal(&s, rc));
 }
 
 creel_future *creel__submit_by(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
@@ -335,7 +366,7 @@ creel_future *creel__submit_by(creel_executor *ex, creel_fn fn, const void *arg,
 	if (rc == CREEL_BUSY && ex->traits & CREEL__BOUNDED)
 		return NULL;
 	creel__submission_free_argument(&s);
-	return creel__future_failed(creel__refusal(&s, rc));
+	return creel__future_refused(creel__refusal(&s, rc));
 }
 
 creel_future *creel_submit(creel_executor *ex, creel_fn fn, const void *arg, size_t size)
@@ -397,7 +428,7 @@ static int make_bulk(const struct creel__submission *s, unsigned refs, size_t n,
 static bool takes_bulk(const struct creel__submission *s)
 {
 	return s->ex->class->submit_list && !creel__load(&s->ex->watch, relaxed) &&
-	       !(s->options && creel__times_wanted(s->options));
+	       !(s->options && (creel__times_wanted(s->options) || s->options->token));
 }
 
 /* Submits as many of the next n as go at once; perhaps none, where the policy of a full pool

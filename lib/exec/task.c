@@ -21,6 +21,7 @@
 #include "future/times.h"
 #include "future/result.h"
 #include "future/stage.h"
+#include "future/token.h"
 #include "future/watch.h"
 #include "sync/block.h"
 #include "sync/fork.h"
@@ -440,6 +441,15 @@ void creel_task_reject(creel_task *task, int kind, int code, const char *format,
 				   code ? code : CREEL_EFAILED, creel__task_name(f),
 				   format ? format : "the executor rejected the task", args));
 	va_end(args);
+}
+
+creel_token *creel_task_token(const creel_task *task)
+{
+	creel_future *f = (creel_future *)(uintptr_t)&task->future;
+	if (!task || creel__future_foreign(f) || creel__future_is_strand(f))
+		return NULL;
+	struct creel__enlisted *enlisted = creel__enlisted_of(f);
+	return enlisted ? enlisted->reg.token : NULL;
 }
 
 /* Whether the task, which is this process's, can have a result: 0 or a code. */

@@ -193,6 +193,9 @@ static int end_pinned(creel_future *f, const creel_error *expired,
 		creel_future_ref(f);
 	if (expired)
 		creel__options_of(f)->cancelled = expired;
+	else if (how->why)
+		creel__options_of(f)->cancelled = creel__error_renamed(how->why,
+								       creel__task_name(f));
 	/* The executor's reference may go from here on. Where it only has to drop it, say so. A
 	 * process pool may go when class->ended() has told it that all cancellers are through. */
 	creel_future_ref(f);
@@ -337,8 +340,14 @@ int creel_future_kill(creel_future *f, int64_t grace_ns)
 
 int creel__future_kill(creel_future *f, int64_t grace_ns)
 {
-	int rc = cancel(f, &(struct creel__cancelling){.kill = true, .grace_ns = grace_ns});
-	if (rc != CREEL_CANCEL_REQUESTED)
+	return creel__future_stop(f,
+				  &(struct creel__cancelling){.kill = true, .grace_ns = grace_ns});
+}
+
+int creel__future_stop(creel_future *f, const struct creel__cancelling *how)
+{
+	int rc = cancel(f, how);
+	if (rc != CREEL_CANCEL_REQUESTED || !how->kill)
 		return rc;
 	uint64_t s = creel__load(&f->state, relaxed);
 	/* Its owner has been told, or it insists. */
@@ -360,7 +369,7 @@ int creel__future_kill(creel_future *f, int64_t grace_ns)
 		}
 	}
 	const struct creel__executor_class *class = f->executor->class;
-	rc = class->kill ? class->kill(f->executor, (creel_task *)f, grace_ns) : -ENOTSUP;
+	rc = class->kill ? class->kill(f->executor, (creel_task *)f, how->grace_ns) : -ENOTSUP;
 	creel__future_let_go(f, CREEL__HELD, 0);
 	return rc ? rc : CREEL_CANCEL_REQUESTED;
 }

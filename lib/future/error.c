@@ -270,6 +270,11 @@ void creel__error_set_kind(const creel_error *e, int kind)
 		box_of(e)->shown.kind = kind;
 }
 
+const creel_error *creel__error_renamed(const creel_error *e, const char *task)
+{
+	return creel__error_make(e->kind, e->code, task, "%s", e->message);
+}
+
 void creel__error_set_unhandled(const creel_error *e, struct creel__unhandled unhandled)
 {
 	if (!is_static(e))

@@ -67,6 +67,9 @@ const creel_error *creel__error_static(int kind);
 const creel_error *creel__error_recode(const creel_error *e, int code);
 void creel__error_set_kind(const creel_error *e, int kind);
 
+/* A copy without data, of a task with that name (or NULL). */
+const creel_error *creel__error_renamed(const creel_error *e, const char *task);
+
 /* Sets what is told when the error goes unread, and what lies beneath it (takes over the
  * reference). Both before it is published; static errors take neither. */
 void creel__error_set_unhandled(const creel_error *e, struct creel__unhandled unhandled);

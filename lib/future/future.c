@@ -103,9 +103,9 @@ bool creel__future_settle_unhooked(creel_future *f, unsigned final)
 	return settle(f, final, 1, false);
 }
 
-creel_future *creel__future_failed(const creel_error *error)
+static creel_future *ended(unsigned final, const creel_error *error)
 {
-	creel_future *f = creel__block_new(CREEL__REF | CREEL__FAILED);
+	creel_future *f = creel__block_new(CREEL__REF | final);
 	if (!f) {
 		creel__error_unref(error);
 		return (creel_future *)(uintptr_t)&out_of_memory;
@@ -115,6 +115,17 @@ creel_future *creel__future_failed(const creel_error *error)
 	f->generation = creel__fork_generation();
 	creel__result_error(f, error);
 	return f;
+}
+
+creel_future *creel__future_failed(const creel_error *error)
+{
+	return ended(CREEL__FAILED, error);
+}
+
+creel_future *creel__future_refused(const creel_error *error)
+{
+	bool cancelled = error->kind == CREEL_KIND_CANCELLED;
+	return ended(cancelled ? CREEL__CANCELLED : CREEL__FAILED, error);
 }
 
 bool creel__future_is_own(const creel_future *f)
@@ -180,7 +191,7 @@ static bool await_remote(creel_future *f, creel_deadline deadline)
 	struct creel__options *options = creel__options_of(f);
 	uint64_t s = creel__load(&f->state, relaxed);
 	if (options && (options->arg_free || options->watched || options->times || options->stage ||
-			options->layers))
+			options->layers || options->enlisted))
 		return false;
 	do {
 		unsigned state = s & CREEL__STATE;

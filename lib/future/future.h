@@ -49,6 +49,8 @@ void creel__future_release(creel_future *f);
 
 /* A future that is final from birth, with an error (takes over the reference). Never NULL. */
 creel_future *creel__future_failed(const creel_error *error);
+/* The same of a task that was refused: cancelled, if the error says so. */
+creel_future *creel__future_refused(const creel_error *error);
 
 /* The mark that the calling thread leaves in the state word of a task that it runs. Threads may
  * share one. */
@@ -74,7 +76,11 @@ struct creel__drive {
  * one that only this thread would run. */
 bool creel__future_needs_caller(const creel_future *f);
 
+struct creel__cancelling;
+
 /* future/cancel.c: creel_future_kill(), with CREEL__GRACE_OF_POOL as well. */
 int creel__future_kill(creel_future *f, int64_t grace_ns);
+/* Cancels or kills it, as how says, and returns what those calls do. */
+int creel__future_stop(creel_future *f, const struct creel__cancelling *how);
 
 #endif

@@ -207,6 +207,7 @@ void creel__options_free(struct creel__options *options)
 		creel__free(options->watched);
 		creel__times_unref(options->times);
 		creel__layers_unref(options->layers);
+		creel__free(options->enlisted);
 	}
 	creel__free(options);
 }
@@ -219,6 +220,7 @@ void creel__options_attach(creel_future *f, struct creel__options *options)
 	options->times = NULL;
 	options->stage = NULL;
 	options->layers = NULL;
+	options->enlisted = NULL;
 	options->owner = NULL;
 	creel__store(&f->hooks, (uintptr_t)&options->hook, relaxed);
 	creel__store(&f->state, creel__load(&f->state, relaxed) | CREEL__OPTIONS, relaxed);

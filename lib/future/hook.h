@@ -26,6 +26,7 @@ struct creel__hook {
 	void (*notify)(struct creel__hook *hook, creel_future *f);
 };
 
+struct creel__enlisted;
 struct creel__layers;
 struct creel__owner;
 struct creel__stage;
@@ -41,6 +42,7 @@ struct creel__options {
 	struct creel__times *times;       /* future/times.h: a reference; or NULL */
 	struct creel__stage *stage;       /* future/stage.h; or NULL */
 	struct creel__layers *layers;     /* future/layers.h: a reference; or NULL */
+	struct creel__enlisted *enlisted; /* future/token.h; or NULL */
 	const struct creel__owner *owner; /* of a task that is OWNED: future/owned.h */
 	int band;
 	const creel_error *cancelled; /* once it is: its error, which has the name; or NULL */

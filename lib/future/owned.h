@@ -21,9 +21,10 @@
 
 /* How somebody wants a future to end. */
 struct creel__cancelling {
-	bool kill;         /* as creel_future_kill() does, */
-	int64_t grace_ns;  /* with this grace, or CREEL__GRACE_OF_POOL */
-	bool pending_only; /* not if it has started: then it is not even asked */
+	bool kill;              /* as creel_future_kill() does, */
+	int64_t grace_ns;       /* with this grace, or CREEL__GRACE_OF_POOL */
+	bool pending_only;      /* not if it has started: then it is not even asked */
+	const creel_error *why; /* borrowed; of a task with a token; or NULL */
 };
 
 struct creel__owner {

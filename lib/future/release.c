@@ -10,6 +10,7 @@
  *        The count goes down by compare-and-swap, since a plain subtraction could find out too late
  *        that it took the last one.
  *
+ * CIRCLE  future/enlist.c: with a task its token may go, and with that its future ends
  * CIRCLE  future/future.c: the last reference to a promise that nobody has settled settles it
  *
  * DESTRUCTORS  run at once, but never inside one another: see future/nest.h. A dying future waits
@@ -28,6 +29,7 @@
 #include "future/result.h"
 #include "future/stage.h"
 #include "future/times.h"
+#include "future/token.h"
 #include "future/watch.h"
 #include "sync/fork.h"
 #include "sync/local.h"
@@ -196,6 +198,8 @@ bool creel__argument_drop(creel_future *f)
 		creel__times_stop(options->times);
 	if (options && options->layers)
 		creel__layers_leave(f, true);
+	if (options && options->enlisted)
+		creel__enlisted_leave(options->enlisted);
 	if (options && options->watched && !creel__watch_ended(f, options))
 		return true;
 	if (options && options->arg_free) {

@@ -5,9 +5,10 @@
 
 #include "future/block.h"
 
-/* The task is about to end. Stops its timers, tells who watches it, runs the argument's destructor,
- * if it has one, and frees a copied argument. False if the calling thread is in another destructor:
- * then the last two happen after that, and if LATE_END is set by then class->ended() is called. */
+/* The task is about to end. Stops its timers, leaves its token, tells who watches it, runs the
+ * argument's destructor, if it has one, and frees a copied argument. False if the calling thread is
+ * in another destructor: then the last two happen after that, and if LATE_END is set by then
+ * class->ended() is called. */
 bool creel__argument_drop(creel_future *f);
 
 /* Drops a reference of the library's and in the same step clears flags, all of

@@ -500,6 +500,54 @@ CORE_CASE(c23_a_child_is_refused_channels_of_the_parents)
 	creel_channel_unref(empty);
 }
 
+static void never_asked(creel_token *token, void *arg)
+{
+	(void)token;
+	(void)arg;
+	_exit(3);
+}
+
+static void refuses_token(creel_token *token, uint64_t id)
+{
+	uint64_t own = 77;
+	creel_executor *ex = creel_inline_new();
+	const creel_submit_options o = {.token = token};
+	REFUSED(creel_token_cancel, token, 0, NULL, 0);
+	REFUSED(creel_token_on_cancel, token, never_asked, NULL, NULL, &own);
+	REFUSED(creel_token_remove, token, id);
+	CHILD(own == 77);
+	GIVES(NULL, creel_token_reason, token);
+	failed_with_eperm(IGNORED(creel_token_future, token));
+	failed_with_eperm(creel_submit_with(ex, task_nothing, NULL, 0, &o));
+	CHILD(creel_spawn(ex, task_nothing, NULL, 0, &o) == -EPERM);
+	creel_token *child = IGNORED(creel_token_new, token, NULL, CREEL_FOREVER);
+	CHILD(creel_token_reason(child)->code == -EPERM);
+	creel_token_unref(child);
+	GIVES(NULL, creel_task_token, creel_task_current());
+	GIVES(token, creel_token_ref, token);
+	IGNORED(creel_token_unref, token);
+	IGNORED(creel_token_unref, token);
+	creel_executor_close(ex);
+}
+
+CORE_CASE(c23_a_child_is_refused_tokens_of_the_parents)
+{
+	creel_clock *clock = creel_clock_new(CREEL_CLOCK_MANUAL);
+	creel_token *token = creel_token_new(NULL, clock, creel_clock_in(clock, 1));
+	uint64_t id = 0;
+	ct_int(creel_token_on_cancel(token, never_asked, NULL, NULL, &id), 0);
+	pid_t child = fork_guarded();
+	if (child == 0) {
+		refuses_token(token, id);
+		_exit(0);
+	}
+	ct_int(status_of(child), 0);
+	ct_int(creel_token_remove(token, id), CREEL_CALLBACK_REMOVED);
+	ct_int(creel_token_cancel(token, 0, NULL, 0), 0);
+	creel_token_unref(token);
+	creel_clock_unref(clock);
+}
+
 /* Aggregates of the child's own with an input of the parent's. */
 static void refuses_as_input(creel_future *f)
 {

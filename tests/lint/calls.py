@@ -13,6 +13,8 @@ import lint
 
 # Functions of the library's own that it calls through pointers.
 OWN = {
+    'ask': 'future/token.h: registrations',
+    'hold': 'future/token.h: registrations',
     'notify': 'future/hook.h: listeners',
     'begin': 'sync/block.c: a worker that blocks',
     'park': 'sync/block.c: of sync/park.c',

@@ -277,6 +277,37 @@ BUGS = {
         'future/owned.c',
         'if ((s & CREEL__STATE) != CREEL__PENDING)',
         'if ((s & CREEL__STATE) >= CREEL__FINISHED)'),
+    # A function that is about to be called is freed by who removes it.
+    'calls what was removed': (
+        'future/token_call.c',
+        'if (call && !creel__list_is_empty(&call->reg.node)) {',
+        'if (call) {'),
+    # A task joins a token that nobody walks through any more.
+    'joins too late': (
+        'future/enlist.c',
+        '\tif (creel__load(&token->reason, relaxed))\n\t\trc = -ECANCELED;\n\telse if (!e->left)',
+        '\tif (!e->left)'),
+    # Whoever cancels goes on with a child that has no user any more.
+    'takes a child that goes': (
+        'future/token.c',
+        'return try_ref(child_of(reg));',
+        'return creel_token_ref(child_of(reg)) != NULL;'),
+    # A task ends and goes while it is being asked.
+    'asks what has ended': (
+        'future/enlist.c',
+        '\t\tcreel_future_ref(e->f);\n\t\treturn true;',
+        '\t\tcreel__add(&e->f->state, CREEL__REF, relaxed);\n'
+        '\t\tcreel__sub(&e->f->state, CREEL__REF, relaxed);\n\t\treturn true;'),
+    # Whoever finds it cancelled does not see why.
+    'shows the reason early': (
+        'future/token.c',
+        'creel__store(&token->reason, creel__error_ref(reason), release);',
+        'creel__store(&token->reason, creel__error_ref(reason), relaxed);'),
+    # A task that was asked to stop does not see why.
+    'reads the reason unordered': (
+        'exec/failure.c',
+        'creel__token_why(enlisted->reg.token)',
+        'creel__token_reason(enlisted->reg.token)'),
     # Two inputs that end at once both conclude.
     'concludes twice': (
         'compose/combine.c',
