@@ -119,8 +119,8 @@ enum {
 
 /*
  * Makes a pool of threads. Workers start on demand; no thread starts in this call, unless you ask
- * for it (CREEL_PRESTART). Idle workers are used before new ones start. Nothing spins unless you
- * ask for it (spin_ns), and an idle pool uses no CPU. Never returns NULL. End the pool with
+ * for it (CREEL_PRESTART). Idle workers are used before new ones start. They do not spin unless
+ * you ask for it (spin_ns), so an idle pool uses no CPU. Never returns NULL. End the pool with
  * creel_executor_close().
  *
  * BLOCKED    A worker that blocks in a call of creel's, or between creel_blocking_begin() and
