@@ -753,6 +753,36 @@ BUGS = {
         'bool gone = ch->dead && creel__list_is_empty(&ch->gets) && '
         'creel__list_is_empty(&ch->puts);',
         'bool gone = ch->dead;'),
+    # Whoever submits takes it for awake.
+    'sleeps in secret': (
+        'compose/ready.c',
+        'd->asleep = sleeps;',
+        'd->asleep = false;'),
+    # The runner that sleeps does not hear of a stop.
+    'stops in silence': (
+        'compose/driven_run.c',
+        'd->stop = true;\n\tcreel__driven_show_locked(d);',
+        'd->stop = true;'),
+    # A stop that comes when the run has decided to return is for the next one.
+    'forgets a stop': (
+        'compose/driven_run.c',
+        'd->until = NULL;',
+        'd->until = NULL;\n\td->stop = false;'),
+    # What the runner waits for has come, and it sleeps.
+    'comes in silence': (
+        'compose/driven_run.c',
+        'r->come = true;\n\tcreel__driven_show_locked(r->d);',
+        'r->come = true;'),
+    # Who drains waits for a runner that has left.
+    'leaves the drainers asleep': (
+        'compose/driven_run.c',
+        'creel__cond_broadcast_locked(&d->changed);',
+        ''),
+    # A canceller of a descriptor's future still uses the executor.
+    'goes beneath a canceller': (
+        'compose/driven_state.c',
+        'bool dead = d->held == 0 && d->released;',
+        'bool dead = d->held <= 1 && d->released;'),
 }
 
 
