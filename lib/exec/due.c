@@ -13,98 +13,62 @@
 #include "future/times.h"
 #include "future/watch.h"
 #include <errno.h>
+#include <string.h>
 
-int creel__due_check(const creel_executor *ex, const creel_submit_options *o)
+/* What there is to say of a task if its class refuses it. Taken while it is HELD: afterwards a
+ * canceller may end it, and what it has goes. */
+struct note {
+	char name[CREEL__NAME_MAX];
+	bool staged;
+	const creel_error *cause; /* a reference: why the input of a continuation failed; or NULL */
+	struct creel__times *times;
+};
+
+static struct note take_note(creel_future *f)
 {
-	if (o->delay_ns < 0 || o->expiry_ns < 0 || o->period_ns < 0 ||
-	    (o->expiry_ns && o->expiry_ns <= o->delay_ns))
-		return -EINVAL;
-	int rc = creel__clock_check(o->clock);
-	if (rc)
-		return rc;
-	if (!o->clock || !(creel__clock_flags(o->clock) & CREEL_CLOCK_MANUAL))
-		return 0;
-	if (o->flags & CREEL_STAY)
-		return -EINVAL;
-	return creel__executor_is_remote(ex) ? -ENOTSUP : 0;
+	const struct creel__options *options = creel__options_of(f);
+	struct note note = {.name = ""};
+	if (!options)
+		return note;
+	memcpy(note.name, options->name, strlen(options->name) + 1);
+	note.times = options->times;
+	note.staged = options->stage;
+	if (note.staged)
+		note.cause = creel__error_ref(creel__future_peek_error(options->stage->input));
+	return note;
 }
 
-static const creel_error *refuse_option(const creel_submit_options *o, const char *field,
-					int64_t value)
-{
-	return creel__error_make(CREEL_KIND_REJECTED, -EINVAL, o->name,
-				 "submit: %s is %lld; use 0 for none, or a duration", field,
-				 (long long)value);
-}
-
-static const creel_error *refuse_clock(const creel_submit_options *o, int code)
-{
-	static const char *const why[] = {
-		[EPERM] = "submit: the clock is the parent's, and this is a forked child; make one "
-			  "here, or use NULL",
-		[EINVAL] = "submit: creel_clock_new got unknown flags; use CREEL_CLOCK_MANUAL or 0",
-		[ENOMEM] = "submit: creel_clock_new had no memory",
-	};
-	const char *text = code == -EINVAL
-				   ? "submit: flags has CREEL_STAY and the clock is manual: a "
-				     "shutdown would wait for whoever advances it; use a real clock"
-				   : "submit: a process pool runs by the real clock; this one is "
-				     "manual";
-	if (creel__clock_check(o->clock) == code)
-		text = why[-code];
-	return creel__error_make(CREEL_KIND_REJECTED, code, o->name, "%s", text);
-}
-
-const creel_error *creel__due_explain(const creel_executor *ex, const creel_submit_options *o,
-				      int code)
-{
-	if (creel__due_check(ex, o) != code)
-		return NULL;
-	if (o->delay_ns < 0)
-		return refuse_option(o, "delay_ns", o->delay_ns);
-	if (o->expiry_ns < 0)
-		return refuse_option(o, "expiry_ns", o->expiry_ns);
-	if (o->period_ns < 0)
-		return refuse_option(o, "period_ns", o->period_ns);
-	if (o->expiry_ns && o->expiry_ns <= o->delay_ns)
-		return creel__error_make(
-			CREEL_KIND_REJECTED, code, o->name,
-			"submit: expiry_ns is %lld and delay_ns is %lld; both count from the "
-			"submission: the task would expire before it is due",
-			(long long)o->expiry_ns, (long long)o->delay_ns);
-	return refuse_clock(o, code);
-}
-
-/* Why the class does not take a task that was accepted before. */
-static const creel_error *refusal(creel_future *f, int code)
+/* Why the class does not take a task that was accepted before. Takes over the cause. */
+static const creel_error *refusal(creel_executor *ex, const struct note *note, int code)
 {
 	int kind = code == -ESHUTDOWN      ? CREEL_KIND_SHUT_DOWN
 		   : code == CREEL_EFAILED ? CREEL_KIND_BROKEN
 		   : code == -ENOEXEC      ? CREEL_KIND_NOT_TRANSFERABLE
 					   : CREEL_KIND_REJECTED;
-	const creel_error *broken = creel__executor_error(f->executor);
+	const creel_error *broken = creel__executor_error(ex), *cause = note->cause;
 	const creel_error *why = code == CREEL_EFAILED ? broken : NULL;
-	const struct creel__stage *stage = creel__stage_of(f);
-	const creel_error *e = creel__error_make(kind, why ? why->code : code, creel__task_name(f),
+	const creel_error *e = creel__error_make(kind, why ? why->code : code, note->name,
 						 "the executor did not take the task when %s: %s",
-						 stage ? "its input had ended" : "it was due",
+						 note->staged ? "its input had ended"
+							      : "it was due",
 						 why ? why->message : creel_code_name(code));
-	if (!why && stage && stage->input)
-		why = creel__future_peek_error(stage->input);
-	creel__error_set_cause(e, creel__error_ref(why));
-	creel__error_set_unhandled(e, f->executor->unhandled);
+	if (why) {
+		creel__error_unref(cause);
+		cause = creel__error_ref(why);
+	}
+	creel__error_set_cause(e, cause);
+	creel__error_set_unhandled(e, ex->unhandled);
 	return e;
 }
 
 /* The class does not take a task that was accepted before, and that others know. If a canceller in
  * a destructor has it, that one has it counted as ended. */
-static void refuse(creel_future *f, int code)
+static void refuse(creel_executor *ex, creel_future *f, const struct note *note, int code)
 {
-	creel_executor *ex = f->executor;
 	bool counted = ex->traits & CREEL__COUNTS;
 	if (ex->class->owe)
 		ex->class->owe(ex, 1);
-	unsigned state = creel__task_fail((creel_task *)f, refusal(f, code));
+	unsigned state = creel__task_fail((creel_task *)f, refusal(ex, note, code));
 	if (creel__executor_foreign(ex))
 		return;
 	/* A waiter that has run it meanwhile has counted its end. */
@@ -131,13 +95,14 @@ bool creel__due_give(creel_future *f)
 	f->next = NULL;
 	/* As before any submission, on the thread that makes it. */
 	int rc = ex->class->vet ? ex->class->vet(ex, f->fn, NULL, 0) : 0;
-	/* Its options may go as soon as somebody can cancel it. */
-	struct creel__times *times = creel__times_of(f);
+	const struct note note = take_note(f);
 	creel__future_let_go(f, CREEL__HELD | CREEL__OWNED, ex->task_flags);
 	if (rc == 0)
-		rc = give_due(f, times);
-	if (rc && !creel__executor_foreign(ex))
-		refuse(f, rc);
+		rc = give_due(f, note.times);
+	if (rc == 0)
+		creel__error_unref(note.cause);
+	else if (!creel__executor_foreign(ex))
+		refuse(ex, f, &note, rc);
 	return !creel__executor_foreign(ex);
 }
 
@@ -450,7 +415,8 @@ static void start_timed(creel_future *f, struct creel__times *times, int rc, boo
 			(void)hand_over(f, times);
 			return;
 		}
-		end_series(f, refusal(f, rc));
+		const struct note note = take_note(f);
+		end_series(f, refusal(ex, &note, rc));
 		if (!creel__executor_foreign(ex))
 			creel__undue_leave(ex, times);
 	}
