@@ -12,6 +12,7 @@
 #include <creel/executor.h>
 #include <creel/future.h>
 #include <creel/jobs.h>
+#include <creel/limit.h>
 #include <creel/loops.h>
 #include <creel/map.h>
 #include <creel/pools.h>

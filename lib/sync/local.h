@@ -19,6 +19,7 @@ struct creel_task;
 struct creel__deferred;
 struct creel__drive;
 struct creel__error;
+struct creel__pass;
 struct creel__result_space;
 struct creel__strand;
 struct creel__worker;
@@ -69,6 +70,8 @@ struct creel__local {
 	const struct creel__strand *strand;
 	/* future/future.h: the driven executors that it is inside of. */
 	const struct creel__drive *drive;
+	/* compose/gate.c: what it is handing over, the innermost first. */
+	struct creel__pass *passes;
 	/* exec/job.c: the jobs that it has forked and not joined. */
 	uintptr_t forked;
 	/* sync/block.h: of a worker that serves a pool, what it does when it blocks, or NULL; how

@@ -577,6 +577,41 @@ CORE_CASE(c23_a_child_is_refused_aggregates_of_the_parents)
 	creel_future_unref(done);
 }
 
+/* An adaptor of the child's own over an executor of the parent's. */
+static void is_broken(creel_executor *ex)
+{
+	CHILD(creel_executor_error(ex)->code == -EPERM);
+	CHILD(creel_executor_close(ex) == 0);
+}
+
+CORE_CASE(c23_a_child_is_refused_adaptors_of_the_parents)
+{
+	creel_executor *ex = creel_inline_new(), *sem = creel_semaphore_new(ex, 1);
+	const creel_rate_options o = {.n = 1, .per_ns = CREEL_S(3600)};
+	creel_executor *rate = creel_rate_limit_new(ex, &o);
+	creel_future *held = creel_semaphore_acquire(sem), *waits = creel_semaphore_acquire(sem);
+	pid_t child = fork_guarded();
+	if (child == 0) {
+		is_broken(IGNORED(creel_serial_new, ex));
+		is_broken(IGNORED(creel_semaphore_new, ex, 1));
+		is_broken(IGNORED(creel_rate_limit_new, ex, &o));
+		failed_with_eperm(IGNORED(creel_semaphore_acquire, sem));
+		failed_with_eperm(IGNORED(creel_rate_acquire, rate));
+		refuses_future(waits);
+		/* The permit stays the parent's. */
+		creel_future_unref(held);
+		_exit(0);
+	}
+	ct_int(status_of(child), 0);
+	ct_int(creel_future_state(waits), CREEL_FUTURE_PENDING);
+	creel_future_unref(held);
+	ct_int(creel_future_state(waits), CREEL_FUTURE_FINISHED);
+	creel_future_unref(waits);
+	ct_close(rate);
+	ct_close(sem);
+	ct_close(ex);
+}
+
 /* Every call on a clock. It shows its time still: that of the fork. */
 static void refuses_clock(creel_clock *clock, int64_t now)
 {

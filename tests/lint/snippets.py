@@ -33,6 +33,9 @@ FRAMES = {
         ('struct request { char host[64]; };\n'
          'int resolve(creel_task *task, const void *arg, size_t size);\n'
          'void answer(creel_future *f, void *request);\n', ''),
+    ('doc/howto/limit-and-pace.md', 'creel_future *permit = creel_semaphore_acquire(few);'):
+        ('void call_the_server(void);\nvoid piece(creel_executor *few);\n'
+         'void piece(creel_executor *few)\n{\n', '}\n'),
     ('doc/howto/event-loop.md', 'enum { BOUND = 64 };'):
         ('void request_done(void *tag, creel_future *f);\n', ''),
     ('doc/howto/kill-what-hangs.md',

@@ -358,6 +358,20 @@ BUGS = {
         'future/stage.c',
         'return creel__load(&stage->off, acquire) == CREEL__ON &&',
         'return'),
+    # A permit that was cancelled when its turn came keeps a slot that nobody has.
+    'keeps the room of a permit': (
+        'compose/gate.c',
+        'creel_future_unref(f);\n\t\tpass->stayed = true;\n\t} else if',
+        'creel_future_unref(f);\n\t} else if'),
+    'keeps the room of a task': (
+        'compose/gate.c',
+        '\tpass->stayed = true;\n\tif (rc != -ECANCELED)',
+        '\tif (rc != -ECANCELED)'),
+    # The line is taken apart where one is that has left it.
+    'unlinks what left the line': (
+        'compose/gate.c',
+        'bool waits = !is_handed_locked(gate, f);',
+        'bool waits = is_handed_locked(gate, f) || true;'),
     # Whoever removes a link finds the input gone.
     'leaves the remover nothing': (
         'future/link.c',

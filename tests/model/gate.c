@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* Semaphores whose permits and tasks are cancelled while others give theirs back. */
+#include "model.h"
+#include <errno.h>
+
+static creel_executor *ex, *sem;
+static creel_future *held, *waits;
+static int ran;
+
+static int task_run(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)arg;
+	(void)size;
+	ran++;
+	return 0;
+}
+
+static void begin(void)
+{
+	ran = 0;
+	ex = creel_inline_new();
+	sem = creel_semaphore_new(ex, 1);
+	held = creel_semaphore_acquire(sem);
+	model_check(creel_future_state(held) == CREEL_FUTURE_FINISHED);
+}
+
+/* No slot is lost, and none is there twice. */
+static void end(void)
+{
+	creel_future *one = creel_semaphore_acquire(sem), *two = creel_semaphore_acquire(sem);
+	model_check(creel_future_state(one) == CREEL_FUTURE_FINISHED);
+	model_check(creel_future_state(two) == CREEL_FUTURE_PENDING);
+	creel_future_unref(one);
+	model_check(creel_future_state(two) == CREEL_FUTURE_FINISHED);
+	creel_future_unref(two);
+	model_check(creel_executor_close(sem) == 0);
+	model_check(creel_executor_close(ex) == 0);
+}
+
+static void give_back(void *arg)
+{
+	(void)arg;
+	creel_future_unref(held);
+}
+
+static void cancel(void *arg)
+{
+	(void)arg;
+	(void)creel_future_cancel(waits);
+}
+
+static void a_permit(void)
+{
+	begin();
+	waits = creel_semaphore_acquire(sem);
+	creel_future *behind = creel_semaphore_acquire(sem);
+	int other = model_spawn(give_back, NULL);
+	cancel(NULL);
+	model_join(other);
+	bool had = creel_future_state(waits) == CREEL_FUTURE_FINISHED;
+	model_check(had || creel_future_state(waits) == CREEL_FUTURE_CANCELLED);
+	model_check(creel_future_state(behind) ==
+		    (had ? CREEL_FUTURE_PENDING : CREEL_FUTURE_FINISHED));
+	creel_future_unref(waits);
+	model_check(creel_future_state(behind) == CREEL_FUTURE_FINISHED);
+	creel_future_unref(behind);
+	end();
+}
+
+static void a_task(void)
+{
+	begin();
+	waits = creel_submit(sem, task_run, NULL, 0);
+	int other = model_spawn(give_back, NULL);
+	cancel(NULL);
+	model_join(other);
+	int state = creel_future_state(waits);
+	model_check(state == CREEL_FUTURE_FINISHED || state == CREEL_FUTURE_CANCELLED);
+	model_check(ran == (state == CREEL_FUTURE_FINISHED));
+	creel_future_unref(waits);
+	end();
+}
+
+/* The last holder of the executor goes while a permit does. */
+static void a_permit_that_outlives_it(void)
+{
+	begin();
+	waits = creel_semaphore_acquire(sem);
+	int other = model_spawn(give_back, NULL);
+	model_check(creel_executor_shutdown(sem, CREEL_SHUTDOWN_CANCEL, CREEL_FOREVER, NULL) == 0);
+	creel_executor_unref(sem);
+	creel_executor_unref(ex);
+	creel_future_unref(waits);
+	model_join(other);
+}
+
+const struct model_scenario model_scenarios[] = {
+	{"a permit", a_permit, .preemptions = 2},
+	{"a task", a_task, .preemptions = 2},
+	{"a permit that outlives it", a_permit_that_outlives_it, .preemptions = 2},
+	{0},
+};
