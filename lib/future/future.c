@@ -200,9 +200,9 @@ static bool await_remote(creel_future *f, creel_deadline deadline)
 			return false;
 		/* [PIN-1] acquire: as in refresh() of future/cancel.c */
 	} while (!creel__cas(&f->state, &s, s | CREEL__HELD, acquire, relaxed));
-	creel_executor *ex = f->executor;
-	if (ex->class->await)
-		ex->class->await(ex, (creel_task *)f, deadline);
+	const struct creel__executor_class *class = f->executor->class;
+	if (class->await)
+		class->await(f->executor, (creel_task *)f, deadline);
 	else
 		creel__future_release(f);
 	return creel__future_is_final(f);
