@@ -18,6 +18,7 @@
 #include <creel/pools.h>
 #include <creel/promise.h>
 #include <creel/queue.h>
+#include <creel/retry.h>
 #include <creel/scope.h>
 #include <creel/shared.h>
 #include <creel/submit.h>

@@ -316,9 +316,9 @@ static bool pull(creel_mapping *map)
 static creel_future *submit(creel_mapping *map, creel_deadline deadline)
 {
 	const void *item = map->source ? map->item : map->base + map->index * map->stride;
+	creel_deadline by = map->in_flight ? CREEL_NOW : deadline;
 	creel_future *f = creel__submit_by(map->ex, map->fn, map->item_size ? item : NULL,
-					   map->item_size, map->submit,
-					   map->in_flight ? CREEL_NOW : deadline);
+					   map->item_size, map->submit, &by);
 	return f ? with_stages(map, f) : NULL;
 }
 

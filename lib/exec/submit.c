@@ -230,12 +230,17 @@ enum {
 struct way {
 	unsigned refs;            /* 1: for the executor alone; 2: for the caller as well */
 	const creel_deadline *by; /* how long to wait for room; NULL: as the options say */
+	bool exceeds;             /* the bound: no room is needed */
 };
 
 /* Takes a place of an executor that may be bounded: see creel__admit(). */
 static int admit(const struct creel__submission *s, const struct way *way)
 {
 	const creel_submit_options *o = s->options;
+	if (way->exceeds) {
+		creel__admit_any(s->ex);
+		return 0;
+	}
 	if (way->by)
 		return creel__admit(s->ex, CREEL_OVERFLOW_BLOCK, *way->by);
 	bool limited = o && o->submit_by.ns;
@@ -343,30 +348,31 @@ CREEL__COLD void creel__submission_free_argument(const struct creel__submission 
 	creel__destructors_leave();
 }
 
+/* The future of a submission, or one that has failed; NULL: there was no room until way->by. */
+static creel_future *submit_for_future(const struct creel__submission *s, const struct way *way)
+{
+	creel_future *f;
+	int rc = submit(s, way, &f);
+	if (rc == 0)
+		return f;
+	if (rc == CREEL_BUSY && way->by && s->ex->traits & CREEL__BOUNDED)
+		return NULL;
+	creel__submission_free_argument(s);
+	return creel__future_refused(creel__refusal(s, rc));
+}
+
 creel_future *creel_submit_with(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
 				const creel_submit_options *options)
 {
-	struct creel__submission s = {ex, fn, arg, size, options, NULL};
-	creel_future *f;
-	int rc = submit(&s, &(struct way){.refs = 2}, &f);
-	if (rc == 0)
-		return f;
-	creel__submission_free_argument(&s);
-	return creel__future_refused(creel__refusal(&s, rc));
+	return submit_for_future(&(struct creel__submission){ex, fn, arg, size, options, NULL},
+				 &(struct way){.refs = 2});
 }
 
 creel_future *creel__submit_by(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
-			       const creel_submit_options *options, creel_deadline by)
+			       const creel_submit_options *options, const creel_deadline *by)
 {
-	struct creel__submission s = {ex, fn, arg, size, options, NULL};
-	creel_future *f;
-	int rc = submit(&s, &(struct way){.refs = 2, .by = &by}, &f);
-	if (rc == 0)
-		return f;
-	if (rc == CREEL_BUSY && ex->traits & CREEL__BOUNDED)
-		return NULL;
-	creel__submission_free_argument(&s);
-	return creel__future_refused(creel__refusal(&s, rc));
+	return submit_for_future(&(struct creel__submission){ex, fn, arg, size, options, NULL},
+				 &(struct way){.refs = 2, .by = by, .exceeds = !by});
 }
 
 creel_future *creel_submit(creel_executor *ex, creel_fn fn, const void *arg, size_t size)

@@ -11,9 +11,10 @@
 creel_task *creel__task_new(creel_executor *ex, creel_fn fn, const void *arg, size_t size);
 
 /* Like creel_submit_with(), but if the executor is bounded and full, waits for room until then,
- * whatever the options say. NULL: there was none, and nothing has happened. */
+ * whatever the options say. NULL: there was none, and nothing has happened. With by of NULL it
+ * exceeds the bound, and never waits. */
 creel_future *creel__submit_by(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
-			       const creel_submit_options *options, creel_deadline by);
+			       const creel_submit_options *options, const creel_deadline *by);
 
 /* Hands a task to an executor, whose bound it may exceed. 0, or a code: then the task is untouched
  * and still the caller's. */

@@ -134,15 +134,17 @@ static int found_started(creel_future *f, const creel_error *expired, bool take)
 	return CREEL_CANCEL_REQUESTED;
 }
 
+static const struct creel__cancelling pending_only = {.pending_only = true};
+
 /* Its owner cannot give it up now, but hears that it was asked. */
-static int only_asked(creel_future *f, const struct creel__owner *owner,
+static int only_asked(creel_future *f, const struct creel__owner *owner, bool take,
 		      const struct creel__cancelling *how)
 {
 	creel_future_ref(f);
-	creel__future_let_go(f, CREEL__STATE, CREEL__PENDING | CREEL__ASKED);
-	owner->cancelled(f, how);
+	creel__future_let_go(f, CREEL__STATE, CREEL__PENDING | (take ? 0 : (unsigned)CREEL__ASKED));
+	owner->cancelled(f, take ? &pending_only : how);
 	creel_future_unref(f);
-	return CREEL_CANCEL_REQUESTED;
+	return take ? CREEL_CANCEL_FINAL : CREEL_CANCEL_REQUESTED;
 }
 
 /* Its executor has it, and it is not to be cancelled there: it ends as cancelled when it has run.
@@ -183,8 +185,12 @@ static int end_pinned(creel_future *f, const creel_error *expired,
 	enum creel__withdrawn w = withdraw(f, owner, take);
 	if (creel__future_foreign(f))
 		return -EPERM;
-	if (w == CREEL__STARTED)
-		return owner ? only_asked(f, owner, how) : found_started(f, expired, take);
+	if (w == CREEL__STARTED && !owner)
+		return found_started(f, expired, take);
+	if (w == CREEL__STARTED) {
+		creel__error_unref(expired);
+		return only_asked(f, owner, take, how);
+	}
 	/* One that forwarded it is told of the end. */
 	creel_executor *origin = ex ? creel__task_origin(f) : NULL;
 	bool counted = ex && !owner && ex->traits & CREEL__COUNTS;
@@ -261,7 +267,6 @@ bool creel__future_pin(creel_future *f)
 
 int creel__future_cancel_pending(creel_future *f)
 {
-	static const struct creel__cancelling pending_only = {.pending_only = true};
 	return win(f, false, false) ? end_pinned(f, NULL, &pending_only) : CREEL_CANCEL_FINAL;
 }
 

@@ -592,6 +592,7 @@ CORE_CASE(c23_a_child_is_refused_adaptors_of_the_parents)
 	creel_future *held = creel_semaphore_acquire(sem), *waits = creel_semaphore_acquire(sem);
 	pid_t child = fork_guarded();
 	if (child == 0) {
+		is_broken(IGNORED(creel_retry_new, ex, &(creel_retry_options){.attempts = 2}));
 		is_broken(IGNORED(creel_serial_new, ex));
 		is_broken(IGNORED(creel_semaphore_new, ex, 1));
 		is_broken(IGNORED(creel_rate_limit_new, ex, &o));

@@ -30,6 +30,7 @@ OWN = {
     'end': 'time/clock.c: what a timer is for',
     'withdraw': 'future/cancel.c: an owner, off whose structure a future goes',
     'cancelled': 'future/cancel.c: an owner, which hears of it',
+    'take_in': 'compose/retry.c: the class of any custom executor',
     'ended': 'future/link.c: what hangs on a future',
     'alone': 'exec/loop_pool.c: the invitation of helpers',
     'end_dying': 'future/nest.c: what ends a future that had to wait',

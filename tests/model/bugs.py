@@ -358,6 +358,16 @@ BUGS = {
         'future/stage.c',
         'return creel__load(&stage->off, acquire) == CREEL__ON &&',
         'return'),
+    # A timer that was taken off too late begins the next attempt all the same.
+    'begins what was withdrawn': (
+        'compose/retry.c',
+        '\tbool mine = s->timer_set;\n\ts->timer_set = false;\n\ts->ending',
+        '\tbool mine = true;\n\ts->timer_set = false;\n\ts->ending'),
+    # An attempt that a canceller of the task has cancelled ends the task as well.
+    'ends what its canceller has': (
+        'compose/retry.c',
+        's->left |= s->withdrawing && is_cancelled(f);',
+        's->left |= s->withdrawing && is_cancelled(f) && s->left;'),
     # A permit that was cancelled when its turn came keeps a slot that nobody has.
     'keeps the room of a permit': (
         'compose/gate.c',

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT */
+/* Retries: the executor, and its series of attempts; see compose/retry.h. */
+#include "compose/retry.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "exec/custom.h"
+#include "exec/submit.h"
+#include "exec/task.h"
+#include "future/argument.h"
+#include "future/cancel.h"
+#include "future/future.h"
+#include "future/owned.h"
+#include "future/result.h"
+#include "future/times.h"
+#include "sync/fork.h"
+#include <creel/future.h>
+#include <errno.h>
+
+struct series {
+	struct creel__link link;
+	struct creel__timer timer;
+	struct creel__retry *retry; /* as long as the task has not ended; plain, as the next */
+	creel_task *task;
+	creel_fn fn;
+	int64_t until; /* no attempt begins later */
+	uint16_t generation;
+	struct creel__lock lock; /* the rest: */
+	uint32_t refs;
+	creel_future *attempt; /* a reference; or NULL */
+	bool timer_set, ending, withdrawn;
+	bool withdrawing, left; /* a canceller cancels the attempt; it has left the rest to him */
+	bool asked;
+	uint32_t askers; /* cancellers that have been told STARTED, and come yet */
+	int64_t longest; /* the last delay, at the most */
+	struct creel__failures failures;
+};
+
+/* In the second of the words: where the task ends as an attempt did, it refers to that in the
+ * first, and a canceller that has asked may still be looking. */
+static struct series **series_of(creel_future *f)
+{
+	return (struct series **)&creel__result_words(f)[1];
+}
+
+static struct series *series_new(struct creel__retry *r, creel_task *task)
+{
+	struct series *s = creel__zalloc(sizeof *s);
+	if (!s)
+		return NULL;
+	int64_t now = creel_clock_now(r->clock).ns;
+	s->retry = r;
+	s->task = task;
+	s->fn = task->future.fn;
+	s->until = r->total_ns ? creel__later(now, r->total_ns) : INT64_MAX;
+	s->generation = task->future.generation;
+	s->refs = 2;
+	return s;
+}
+
+/* Drops references, and releases the lock. */
+static void leave(struct series *s, uint32_t refs)
+{
+	s->refs -= refs;
+	bool last = s->refs == 0;
+	creel__lock_release(&s->lock);
+	if (!last)
+		return;
+	creel__failures_fini(&s->failures);
+	creel__free(s);
+}
+
+static void drop(struct series *s, uint32_t refs)
+{
+	creel__lock_acquire(&s->lock);
+	leave(s, refs);
+}
+
+/* With the lock: takes the timer off. */
+static void stop_timer_locked(struct series *s)
+{
+	s->timer_set = false;
+	/* Or on_time() has been called and waits for the lock. */
+	if (creel__timer_cancel(&s->timer))
+		s->refs--;
+}
+
+static bool is_cancelled(creel_future *f)
+{
+	return creel__future_peek(f) == CREEL__CANCELLED;
+}
+
+/* Whether an attempt that ended so is to be followed by another one, by when. */
+static bool wants_another_locked(struct series *s, const creel_error *e, int64_t *ret_when)
+{
+	struct creel__retry *r = s->retry;
+	if (!e || s->asked || !(r->retry_on >> e->kind & 1))
+		return false;
+	if (r->attempts && s->failures.n + 1 >= r->attempts)
+		return false;
+	s->longest = creel__backoff_longest(&r->backoff, s->longest);
+	*ret_when = creel__later(creel_clock_now(r->clock).ns,
+				 creel__backoff_delay(&r->backoff, s->longest));
+	return *ret_when <= s->until;
+}
+
+/* The error of the task, or NULL: it ends as the attempt did. */
+static const creel_error *own_error(struct series *s, creel_future *f, int code)
+{
+	const creel_error *e = creel__future_peek_error(f);
+	if (!e || e->kind == CREEL_KIND_CANCELLED || (s->failures.n == 0 && !code))
+		return NULL;
+	creel__failures_add(&s->failures, creel__error_ref(e));
+	return creel__failures_error(&s->failures, creel__task_name(&s->task->future), code);
+}
+
+/* Ends the task, as nobody else will. code: why there is no further attempt, or 0. */
+static void end(struct series *s, creel_future *f, int code)
+{
+	creel_future *outer = &s->task->future;
+	if (creel__task_claim(outer, CREEL__SETTLING) != CREEL__CLAIMED)
+		return;
+	const creel_error *error = own_error(s, f, code);
+	struct creel__options *options = creel__options_of(outer);
+	/* Of a periodic task, until its next run. */
+	options->owner = &creel__undue_owner;
+	creel__and(&outer->state, ~(uint64_t)CREEL__OWNED, relaxed);
+	if (error)
+		creel__task_end_remote(s->task, error);
+	else
+		creel__task_end(s->task, creel__outcome_pass(outer, f));
+	if (!creel__fork_foreign(s->generation))
+		drop(s, 1);
+}
+
+static bool on_time(struct creel__timer *timer, bool due);
+
+/* With the lock. CREEL__TIMER_DUE; 0: later; or why never. */
+static int wait_locked(struct series *s, int64_t when)
+{
+	s->timer.end = on_time;
+	int rc = creel__timer_set(s->retry->clock, &s->timer, (creel_deadline){when});
+	s->timer_set = rc == 0;
+	s->refs += rc == 0;
+	return rc;
+}
+
+/* An attempt has ended; takes over a reference to it. Returns whether the next one is to begin at
+ * once. */
+static bool attempt_ended(struct series *s, creel_future *f)
+{
+	const creel_error *e = creel__future_peek_error(f);
+	int64_t when = 0;
+	int rc = 0;
+	creel__lock_acquire(&s->lock);
+	creel_future *attempt = s->attempt;
+	s->attempt = NULL;
+	s->left |= s->withdrawing && is_cancelled(f);
+	bool over = s->withdrawn || s->left;
+	bool another = !over && wants_another_locked(s, e, &when);
+	if (another) {
+		rc = wait_locked(s, when);
+		another = rc >= 0;
+	}
+	if (another)
+		creel__failures_add(&s->failures, creel__error_ref(e));
+	s->ending = !over && !another;
+	bool ends = s->ending;
+	creel__lock_release(&s->lock);
+	/* Somebody has read it: who reads the task's. */
+	(void)creel_future_error(f);
+	if (ends)
+		end(s, f, rc < 0 ? rc : 0);
+	if (creel__fork_foreign(s->generation))
+		return false;
+	creel_future_unref(attempt);
+	creel_future_unref(f);
+	return another && rc == CREEL__TIMER_DUE;
+}
+
+static creel_future *submit_attempt(struct series *s)
+{
+	creel_future *outer = &s->task->future;
+	const struct creel__options *own = creel__options_of(outer);
+	void *data;
+	size_t size;
+	creel__argument(outer, &data, &size);
+	return creel__submit_by(s->retry->beneath, s->fn, data, size,
+				&(creel_submit_options){.name = *own->name ? own->name : NULL,
+							.limit_ns = own->limit_ns,
+							.band = own->band},
+				NULL);
+}
+
+static void link_ended(struct creel__link *link, creel_future *f);
+
+/* Begins an attempt. False: it has ended already, and *ret_again says whether the next one begins
+ * at once. */
+static bool launch_once(struct series *s, bool *ret_again)
+{
+	uint16_t generation = s->generation;
+	creel_future *f = submit_attempt(s);
+	if (creel__fork_foreign(generation))
+		return true;
+	creel__lock_acquire(&s->lock);
+	s->attempt = creel_future_ref(f);
+	bool asked = s->asked;
+	s->refs++;
+	creel__lock_release(&s->lock);
+	s->link.ended = link_ended;
+	bool linked = creel__link_add(f, &s->link);
+	if (linked) {
+		/* Who asked found no attempt. */
+		if (asked)
+			(void)creel_future_cancel(f);
+		creel_future_unref(f);
+		return true;
+	}
+	*ret_again = attempt_ended(s, f);
+	if (!creel__fork_foreign(generation))
+		drop(s, 1);
+	return false;
+}
+
+/* With a reference of the caller's to the series, as it has until this returns. */
+static void launch(struct series *s)
+{
+	bool again = true;
+	while (again && !launch_once(s, &again))
+		if (creel__fork_foreign(s->generation))
+			return;
+}
+
+/* Of the attempt, on the thread that ended it. */
+static void link_ended(struct creel__link *link, creel_future *f)
+{
+	struct series *s = creel__of(link, struct series, link);
+	uint16_t generation = s->generation;
+	if (attempt_ended(s, f) && !creel__fork_foreign(generation))
+		launch(s);
+	if (!creel__fork_foreign(generation))
+		drop(s, 1);
+}
+
+/* Nobody can move the clock any more: the task ends as its last attempt did. */
+static void end_without_clock(struct series *s)
+{
+	creel_future *f = creel__future_failed(
+		creel__error_ref(s->failures.last[(s->failures.n - 1) % CREEL__RETRY_CAUSES]));
+	(void)creel_future_error(f);
+	s->failures.n--;
+	end(s, f, CREEL_EFAILED);
+	creel_future_unref(f);
+}
+
+static bool on_time(struct creel__timer *timer, bool due)
+{
+	struct series *s = creel__of(timer, struct series, timer);
+	uint16_t generation = s->generation;
+	creel__lock_acquire(&s->lock);
+	bool mine = s->timer_set;
+	s->timer_set = false;
+	s->ending |= mine && !due;
+	creel__lock_release(&s->lock);
+	if (mine && due)
+		launch(s);
+	else if (mine)
+		end_without_clock(s);
+	if (!creel__fork_foreign(generation))
+		drop(s, 1);
+	return mine;
+}
+
+/* With the lock, which it gives up meanwhile: cancels the attempt if that has not started. */
+static bool cancel_attempt_locked(struct series *s)
+{
+	creel_future *f = creel_future_ref(s->attempt);
+	s->withdrawing = true;
+	creel__lock_release(&s->lock);
+	int rc = creel__future_cancel_pending(f);
+	creel_future_unref(f);
+	creel__lock_acquire(&s->lock);
+	s->withdrawing = false;
+	return (rc == CREEL_CANCEL_NOW || s->left) && !s->ending;
+}
+
+static enum creel__withdrawn withdraw(creel_future *f)
+{
+	struct series *s = *series_of(f);
+	creel__lock_acquire(&s->lock);
+	if (!s->ending && s->attempt)
+		s->withdrawn = cancel_attempt_locked(s);
+	/* Or the attempt has failed meanwhile. */
+	if (!s->ending && s->timer_set) {
+		stop_timer_locked(s);
+		s->withdrawn = true;
+	}
+	enum creel__withdrawn w = s->withdrawn ? CREEL__WITHDRAWN : CREEL__STARTED;
+	/* For cancelled(), before which the task may end. */
+	s->refs += !s->withdrawn;
+	s->askers += !s->withdrawn;
+	creel__lock_release(&s->lock);
+	return w;
+}
+
+/* It was asked. */
+static void ask(struct series *s, creel_future *f, const struct creel__cancelling *how)
+{
+	creel__lock_acquire(&s->lock);
+	s->asked |= !how->pending_only;
+	creel_future *attempt = how->pending_only ? NULL : creel_future_ref(s->attempt);
+	bool waits = s->timer_set && s->asked;
+	creel__lock_release(&s->lock);
+	if (waits)
+		(void)creel_future_cancel(f);
+	else if (attempt && how->kill)
+		(void)creel__future_kill(attempt, how->grace_ns);
+	else if (attempt)
+		(void)creel_future_cancel(attempt);
+	creel_future_unref(attempt);
+}
+
+static void cancelled(creel_future *f, const struct creel__cancelling *how)
+{
+	struct series *s = *series_of(f);
+	creel_executor *ex = f->executor;
+	creel__lock_acquire(&s->lock);
+	/* One of them may come for another, and for the one that has withdrawn the task. The last
+	 * to come counts its end. */
+	bool asks = s->askers > 0;
+	s->askers -= asks;
+	creel__lock_release(&s->lock);
+	if (asks)
+		ask(s, f, how);
+	else
+		ex->class->ended(ex);
+	if (!creel__fork_foreign(s->generation))
+		drop(s, 1);
+}
+
+static const struct creel__owner owner = {
+	.what = "the retried task", .withdraw = withdraw, .cancelled = cancelled};
+
+/* The executor has accepted the task. Whoever cancelled it so far has ended it. */
+static void start(struct series *s)
+{
+	creel_future *f = &s->task->future;
+	uint16_t generation = s->generation;
+	if (creel__future_hold(f)) {
+		creel__options_of(f)->owner = &owner;
+		creel__future_let_go(f, CREEL__HELD, CREEL__OWNED);
+		launch(s);
+	} else {
+		(void)creel__task_claim_custom(s->task, CREEL__SETTLING);
+		if (!creel__fork_foreign(generation))
+			drop(s, 1);
+	}
+	if (!creel__fork_foreign(generation))
+		drop(s, 1);
+}
+
+static int accept(void *self, creel_task *task)
+{
+	(void)self;
+	(void)task;
+	return 0;
+}
+
+static void destroy(void *self)
+{
+	struct creel__retry *r = self;
+	creel__clock_unkeep(r->clock);
+	creel__free(r);
+}
+
+static creel_executor *beneath(void *self)
+{
+	return ((struct creel__retry *)self)->beneath;
+}
+
+/* class->submit() */
+static int submit(creel_executor *ex, creel_task *task)
+{
+	struct creel__retry *r = ((struct custom *)ex)->self;
+	struct series *s = series_new(r, task);
+	if (!s)
+		return -ENOMEM;
+	creel_future_ref(&task->future);
+	*series_of(&task->future) = s;
+	int rc = r->take_in(ex, task);
+	if (creel__executor_foreign(ex))
+		return rc;
+	if (rc)
+		drop(s, 2);
+	else
+		start(s);
+	if (!creel__executor_foreign(ex))
+		creel_future_unref(&task->future);
+	return rc;
+}
+
+creel_executor *creel__retry_executor(struct creel__retry *r)
+{
+	static const creel_executor_ops ops = {
+		.size = sizeof ops, .submit = accept, .destroy = destroy, .beneath = beneath};
+	creel_executor *ex = creel_executor_new(&ops, r);
+	struct custom *c = (struct custom *)ex;
+	if (ex->traits & CREEL__COUNTS) {
+		r->take_in = c->class.submit;
+		c->class.submit = submit;
+	} else {
+		destroy(r);
+	}
+	return ex;
+}

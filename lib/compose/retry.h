@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Retries from inside: a task that is tried again and again is a series.
+ *
+ * OWNED    The task itself is never run. Once the executor has accepted it, it gets an owner
+ *          (future/owned.h), so that cancellers come here. Each attempt is a task of its own, and
+ *          tells of its end by a link.
+ * STATES of a series, under its lock:
+ *
+ *   LAUNCHING ---> TRYING (attempt) ---ended---> WAITING (timer_set) ---> LAUNCHING
+ *       |             |       '------ended---> ENDING: the task ends as the attempt did, or failed
+ *       '-- asked ----+-- a canceller ------.
+ *             (goes on to TRYING, and that  '--> WITHDRAWN, from TRYING if the attempt has not
+ *              is cancelled)                     started, and from WAITING
+ *
+ *          ENDING and WITHDRAWN exclude each other: that is decided under the lock. A canceller
+ *          who finds ENDING, or an attempt that runs, lets the task go, and asks the attempt.
+ *          A canceller cancels the attempt with WITHDRAWING set: one that ends as cancelled
+ *          meanwhile leaves the rest to him.
+ * LOCK     Rank 8; under it the clock's (15). Attempts are submitted and cancelled without it.
+ * REFS     One for the task, until it has ended; for the timer while it is set; for the link; for
+ *          whoever launches.
+ */
+#ifndef CREEL__COMPOSE_RETRY_H
+#define CREEL__COMPOSE_RETRY_H
+
+#include "compose/backoff.h"
+#include "future/error.h"
+#include "future/link.h"
+#include "sync/lock.h"
+#include "time/timer.h"
+#include <creel/retry.h>
+
+enum {
+	CREEL__RETRY_CAUSES = 8, /* of the last attempts */
+};
+
+struct creel__retry {
+	creel_executor *beneath;
+	creel_clock *clock; /* kept: time/timer.h */
+	int attempts;
+	int64_t total_ns;
+	uint32_t retry_on;
+	struct creel__backoff backoff;
+	int (*take_in)(creel_executor *ex,
+		       creel_task *task); /* class->submit() of any custom executor */
+};
+
+/* Takes over r. Never NULL. */
+creel_executor *creel__retry_executor(struct creel__retry *r);
+
+/* The errors of the attempts so far: the first, and the last. References. */
+struct creel__failures {
+	const creel_error *first, *last[CREEL__RETRY_CAUSES];
+	int64_t n;
+};
+
+/* Takes over the reference. */
+void creel__failures_add(struct creel__failures *failures, const creel_error *error);
+void creel__failures_fini(struct creel__failures *failures);
+
+/* The error of a series, of which an attempt has failed. code: 0, or why there is no other one. */
+const creel_error *creel__failures_error(const struct creel__failures *failures, const char *task,
+					 int code);
+
+#endif
