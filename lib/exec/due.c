@@ -12,6 +12,7 @@
 #include "future/stage.h"
 #include "future/times.h"
 #include "future/watch.h"
+#include <creel/future.h>
 #include <errno.h>
 #include <string.h>
 
@@ -96,6 +97,8 @@ bool creel__due_give(creel_future *f)
 	/* As before any submission, on the thread that makes it. */
 	int rc = ex->class->vet ? ex->class->vet(ex, f->fn, NULL, 0) : 0;
 	const struct note note = take_note(f);
+	/* The class looks at its options, too. */
+	creel_future_ref(f);
 	creel__future_let_go(f, CREEL__HELD | CREEL__OWNED, ex->task_flags);
 	if (rc == 0)
 		rc = give_due(f, note.times);
@@ -103,6 +106,9 @@ bool creel__due_give(creel_future *f)
 		creel__error_unref(note.cause);
 	else if (!creel__executor_foreign(ex))
 		refuse(ex, f, &note, rc);
+	if (creel__executor_foreign(ex))
+		return false;
+	creel_future_unref(f);
 	return !creel__executor_foreign(ex);
 }
 

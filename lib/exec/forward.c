@@ -40,6 +40,7 @@ static int hand_down(creel_future *f, creel_executor *ex)
 {
 	creel_executor *beneath = ex->beneath;
 	const struct creel__executor_class *class = beneath->class;
+	uint16_t generation = f->generation;
 	int rc = class->vet && !beneath->beneath ? class->vet(beneath, f->fn, NULL, 0) : 0;
 	if (rc) {
 		creel__future_release(f);
@@ -47,9 +48,16 @@ static int hand_down(creel_future *f, creel_executor *ex)
 	}
 	creel__admit_any(beneath);
 	creel__task_move(f, creel__layers_of(f), beneath);
+	/* Somebody may cancel it from here on and let go of it, while the class looks at its
+	 * options. */
+	creel_future_ref(f);
 	creel__future_let_go(f, CREEL__HELD, beneath->task_flags);
 	rc = class->submit(beneath, (creel_task *)f);
-	return rc && !creel__executor_foreign(ex) ? take_back(f, ex, rc) : rc;
+	if (rc && !creel__executor_foreign(ex))
+		rc = take_back(f, ex, rc);
+	if (!creel__fork_foreign(generation))
+		creel_future_unref(f);
+	return rc;
 }
 
 int creel_task_forward(creel_task *task, creel_executor *beneath)

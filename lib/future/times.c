@@ -84,9 +84,11 @@ bool creel__times_in_hand(struct creel__times *times)
 
 void creel__undue_leave(creel_executor *ex, struct creel__times *times)
 {
-	if (times->reserved)
+	/* Others may have a periodic task by now, which is never reserved. */
+	if (times->reserved) {
 		(void)ex->class->reserve(ex, -1);
-	times->reserved = false;
+		times->reserved = false;
+	}
 	creel__executor_unkeep(ex);
 }
 

@@ -12,6 +12,11 @@ import sys
 
 # name: (file, what stands there, what stands there instead)
 BUGS = {
+    # The last worker that serves goes, and a forked job is nobody's.
+    'retires on a job': (
+        'threads/pool.c',
+        'if (creel__pool_may_have_jobs(pool) && creel__pool_has_jobs_locked(pool))\n\t\treturn false;',
+        ''),
     # A shutdown does not wait for what is to stay.
     'stays for nobody': (
         'threads/reap.c',

@@ -268,6 +268,32 @@ static void sleep_against_ask_and_time(void)
 	creel_clock_unref(clock_);
 }
 
+static int waited_code;
+
+static void wait_for_it(void *arg)
+{
+	(void)arg;
+	waited_code = creel_future_result(f, CREEL_FOREVER, NULL, 0);
+}
+
+/* It is due, and the system has no thread; a waiter may run it before it is refused. */
+static void due_and_refused(void)
+{
+	setup(creel_thread_pool_new(
+		      &(creel_thread_pool_options){.max_workers = 1, .help = CREEL_HELP_ANY}),
+	      task, (creel_submit_options){.delay_ns = 10});
+	int other = model_spawn(wait_for_it, NULL);
+	advance(NULL);
+	model_join(other);
+	model_check(freed == 1 && (waited_code == 0) == (ran == 1));
+	model_check(waited_code == 0 ||
+		    (model_refused_threads() > 0 && creel_future_error(f)->code == -EAGAIN));
+	model_check(creel_executor_drain(ex, CREEL_FOREVER) == 0);
+	creel_future_unref(f);
+	model_check(creel_executor_close(ex) == 0);
+	creel_clock_unref(clock_);
+}
+
 const struct model_scenario model_scenarios[] = {
 	{"due against cancel", due_against_cancel, .preemptions = 3, .spurious = 1, .stale = 1},
 	{"due against the last unref", due_against_the_last_unref, .preemptions = 3, .spurious = 1,
@@ -283,6 +309,7 @@ const struct model_scenario model_scenarios[] = {
 	{"a huge delay", huge, .preemptions = 0},
 	{"a series against cancel", series_against_cancel, .preemptions = 2},
 	{"a series against the last unref", series_against_the_last_unref, .preemptions = 2},
+	{"due, and no thread", due_and_refused, .preemptions = 2, .thread_failures = 1},
 	{"a sleep, asked and over", sleep_against_ask_and_time, .preemptions = 2},
 	{0},
 };

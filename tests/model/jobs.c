@@ -269,6 +269,42 @@ static void a_job_ends_its_thread(void)
 	model_check(creel_executor_close(pool) == 0);
 }
 
+static creel_future *promise;
+
+static void settles(creel_job *job, creel_task *task)
+{
+	(void)job;
+	(void)task;
+	model_check(creel_promise_set_result(promise, NULL, 0) == 0);
+}
+
+/* Waits for what its job does, as often as there are bytes: only another worker can do it. */
+static int waits_for_jobs(creel_task *task, const void *arg, size_t size)
+{
+	(void)arg;
+	for (; size; size--) {
+		promise = creel_promise_new();
+		left = (creel_job)CREEL_JOB_INIT;
+		model_check(creel_job_fork(task, &left, settles) == 0);
+		model_check(creel_future_result(promise, CREEL_FOREVER, NULL, 0) == 0);
+		model_check(creel_job_join(task, &left) == 0);
+		creel_future_unref(promise);
+	}
+	return 0;
+}
+
+/* The worker that ran the first job is the last one that serves, and its idle time is up. */
+static void the_last_one_retires(void)
+{
+	pool = creel_thread_pool_new(
+		&(creel_thread_pool_options){.max_workers = 1, .idle_ns = 1000});
+	model_name(pool, "pool");
+	creel_future *f = creel_submit(pool, waits_for_jobs, "2", 2);
+	model_check(creel_future_result(f, CREEL_FOREVER, NULL, 0) == 0);
+	creel_future_unref(f);
+	model_check(creel_executor_close(pool) == 0);
+}
+
 static void cancels(void *arg)
 {
 	*(int *)arg = creel_job_cancel(&left);
@@ -299,6 +335,8 @@ const struct model_scenario model_scenarios[] = {
 	{"a fork wakes one", fork_wakes_one, .preemptions = 1, .stale = 1},
 	{"joined at the end", joined_at_the_end, .preemptions = 1, .stale = 1},
 	{"a job ends its thread", a_job_ends_its_thread, .preemptions = 1},
+	{"the last one retires", the_last_one_retires, .preemptions = 1, .early_timeouts = 1,
+	 .cpus = 1},
 	{"posted", posted, .preemptions = 2},
 	{0},
 };

@@ -140,9 +140,9 @@ static int settles(creel_task *self, const void *arg, size_t size)
 	return leaf(self, arg, size);
 }
 
-static void needs_another(void)
+static void needs_another_of(int workers)
 {
-	setup(1, CREEL_NEVER);
+	setup(workers, CREEL_NEVER);
 	promise = creel_promise_new();
 	creel_future *f = creel_submit(pool, waits_for_promise, NULL, 0);
 	creel_future *g = creel_submit(pool, settles, NULL, 0);
@@ -154,6 +154,17 @@ static void needs_another(void)
 	check_end(f);
 	creel_future_unref(promise);
 	teardown();
+}
+
+static void needs_another(void)
+{
+	needs_another_of(1);
+}
+
+/* The submission asks the system for a second thread while the first one blocks. */
+static void needs_one_being_made(void)
+{
+	needs_another_of(2);
 }
 
 /* Retiring: the last worker that serves goes while another one is blocked, and comes back. */
@@ -265,6 +276,8 @@ const struct model_scenario model_scenarios[] = {
 	{"needs another", needs_another, .preemptions = 1, .spurious = 1, .cpus = 1},
 	{"needs another, refused", needs_another, .preemptions = 1, .thread_failures = 1,
 	 .cpus = 1},
+	{"needs one that is being made, refused", needs_one_being_made, .preemptions = 1,
+	 .thread_failures = 1, .cpus = 1},
 	{"nests, refused", nests, .preemptions = 1, .thread_failures = 2, .cpus = 1},
 	{"against retire", against_retire, .preemptions = 1, .early_timeouts = 2, .cpus = 1},
 	{"against shutdown", against_shutdown, .preemptions = 1, .spurious = 1, .cpus = 1},
