@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program that is one thread's loop, and slow calls that run elsewhere: loop.run_in_executor(), on
- * a thread pool and on a process pool. The loop is a driven executor; what follows each call runs on
- * its thread.
+ * A program that is one thread's loop, and slow calls that run elsewhere: loop.run_in_executor(),
+ * on a thread pool and on a process pool. The loop is a driven executor; what follows each call
+ * runs on its thread.
  */
 #include <creel/typed.h>
 #include <pthread.h>

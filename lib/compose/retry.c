@@ -359,7 +359,7 @@ static void start(struct series *s)
 		drop(s, 1);
 }
 
-static int accept(void *self, creel_task *task)
+static int take(void *self, creel_task *task)
 {
 	(void)self;
 	(void)task;
@@ -402,7 +402,7 @@ static int submit(creel_executor *ex, creel_task *task)
 creel_executor *creel__retry_executor(struct creel__retry *r)
 {
 	static const creel_executor_ops ops = {
-		.size = sizeof ops, .submit = accept, .destroy = destroy, .beneath = beneath};
+		.size = sizeof ops, .submit = take, .destroy = destroy, .beneath = beneath};
 	creel_executor *ex = creel_executor_new(&ops, r);
 	struct custom *c = (struct custom *)ex;
 	if (ex->traits & CREEL__COUNTS) {

@@ -30,6 +30,7 @@ BRIEF = {
     'future/cancel.c': 'until the executor has been asked',
     'future/hook.c': 'for a lock',
     'threads/block.c': 'until it is known whether a thread is made',
+    'threads/reserve.c': 'somebody makes a thread, and says at once whether there is one',
     'threads/worker.c': 'an idle worker has no slot',
 }
 BRIEFLY = re.compile(r'\bcreel__\w+_briefly\s*\(')

@@ -260,8 +260,11 @@ static void op_destroy(void *self)
 
 static creel_executor *custom(void)
 {
-	static const creel_executor_ops table = {sizeof table, op_submit,  op_withdraw,
-						 op_shutdown,  op_destroy, NULL};
+	static const creel_executor_ops table = {.size = sizeof table,
+						 .submit = op_submit,
+						 .withdraw = op_withdraw,
+						 .shutdown = op_shutdown,
+						 .destroy = op_destroy};
 	return creel_executor_new(&table, NULL);
 }
 
