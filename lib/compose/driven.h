@@ -59,7 +59,8 @@ struct creel__driven {
 	struct creel__owner owner; /* of its watches: one of its own, so that they can be told */
 	struct creel__poller poller;
 	struct creel__lock lock;
-	struct creel__cond changed;  /* inflight became 0, or the runner left */
+	struct creel__cond changed;  /* inflight became 0, the runner left, or there is none and a
+				      * task came */
 	creel_future *first, *last;  /* the queue */
 	uintptr_t submitted, fence;  /* the numbers of the last one, and of the last of this turn */
 	struct creel__local *runner; /* of the thread inside, or NULL */
@@ -72,8 +73,8 @@ struct creel__driven {
 	uint64_t inflight; /* accepted tasks that have not ended */
 	uint64_t held;     /* these, watches, and who uses the executor for a moment */
 	uint64_t done;
-	struct creel__list fired;   /* watches that are to end inside run */
-	struct creel__list gone;    /* and those that fail because the executor is shut down */
+	struct creel__list fired;   /* watches that are to end inside run; none once it is closed */
+	struct creel__list gone;    /* and those that end where the executor is shut down */
 	size_t waiting;             /* watches in spots */
 	struct creel__spot **spots; /* by descriptor, in pieces of CREEL__SPOTS */
 	size_t pieces;

@@ -306,7 +306,10 @@ bool creel__ready_close(struct creel__driven *d)
 	struct creel__watch *w;
 	creel__lock_acquire(&d->lock);
 	d->held++;
+	/* Perhaps no run ends what has fired: one that finds no task left returns first. */
+	creel__list_splice(&d->gone, &d->fired);
 	fire_all_locked(d);
+	creel__driven_show_locked(d);
 	creel__lock_release(&d->lock);
 	while ((w = pop_gone(d)))
 		if (!creel__ready_end(d, w))

@@ -229,6 +229,38 @@ CORE_CASE_WITH(c52_what_waits_for_a_descriptor_fails_at_shutdown, CT_SYSTEM)
 	close_ends(e);
 }
 
+/* Two are ready, and a run has ended one of them. */
+static creel_future *left_by_a_run(creel_executor *ex, struct ends e, struct ends other)
+{
+	creel_future *first = creel_ready(ex, e.a, CREEL_READABLE),
+		     *second = creel_ready(ex, other.a, CREEL_READABLE);
+	ct_int(creel_driven_run_until(ex, first, CT_GUARD), 0);
+	ct_int(events_of(first), CREEL_READABLE);
+	ct_assert(pending(second));
+	return second;
+}
+
+/* Like a task that is left, it ends on the thread that shuts down. */
+CORE_CASE_WITH(c52_what_a_run_leaves_ends_at_shutdown, CT_SYSTEM)
+{
+	creel_executor *ex = driven();
+	struct ends e = ends(), other = ends();
+	say(e.b);
+	say(other.b);
+	creel_future *f = left_by_a_run(ex, e, other);
+	ct_int(creel_executor_shutdown(ex, 0, CT_GUARD, NULL), 0);
+	ct_int(events_of(f), CREEL_READABLE);
+	ct_assert(!readable(ex));
+	ct_close(ex);
+	/* The same for the last reference. */
+	ex = driven();
+	f = left_by_a_run(ex, e, other);
+	creel_executor_unref(ex);
+	ct_int(events_of(f), CREEL_READABLE);
+	close_ends(e);
+	close_ends(other);
+}
+
 static creel_future *awaited;
 
 static int task_wait(creel_task *task, const void *arg, size_t size)
