@@ -21,6 +21,9 @@ static int submit(creel_executor *ex, creel_task *task)
 		d->inflight++;
 		d->held++;
 		creel__driven_show_locked(d);
+		/* Who drains runs it, if nobody else does. */
+		if (!d->runner)
+			creel__cond_broadcast_locked(&d->changed);
 	}
 	creel__lock_release(&d->lock);
 	return open ? 0 : -ESHUTDOWN;

@@ -314,6 +314,54 @@ CORE_CASE_WITH(c52_a_shutdown_cancels_what_nobody_drives, CT_SYSTEM)
 	ct_close(ex);
 }
 
+static struct {
+	struct ct_count *began, *gate;
+} freeing;
+
+static void free_gated(void *arg, size_t size, void *ctx)
+{
+	(void)arg;
+	(void)size;
+	(void)ctx;
+	ct_count_add(freeing.began, 1);
+	ct_count_await(freeing.gate, 1);
+}
+
+static void *cancel_it(void *f)
+{
+	ct_int(creel_future_cancel(f), CREEL_CANCEL_NOW);
+	return NULL;
+}
+
+static void *drain(void *ex)
+{
+	ct_int(creel_executor_drain(ex, CT_GUARD), 0);
+	return NULL;
+}
+
+/* A canceller has the only task when it begins: there is nothing to run, and then there is. */
+CORE_CASE_WITH(c52_a_drain_runs_what_is_submitted_meanwhile, CT_SYSTEM)
+{
+	creel_executor *ex = driven();
+	int one = 1;
+	freeing.began = ct_count_new();
+	freeing.gate = ct_count_new();
+	creel_future *f = creel_submit_with(ex, task_note, &one, sizeof one,
+					    &(creel_submit_options){.arg_free = free_gated}),
+		     *later;
+	struct ct_thread *canceller = ct_thread_start(cancel_it, f), *drainer;
+	ct_count_await(freeing.began, 1);
+	drainer = ct_thread_start(drain, ex);
+	later = creel_submit(ex, task_nothing, NULL, 0);
+	ct_int(creel_future_result(later, CT_GUARD, NULL, 0), 0);
+	ct_open(freeing.gate);
+	ct_thread_join(canceller);
+	ct_thread_join(drainer);
+	creel_future_unref(f);
+	creel_future_unref(later);
+	ct_close(ex);
+}
+
 static int task_unref(creel_task *task, const void *arg, size_t size)
 {
 	(void)arg;

@@ -807,6 +807,11 @@ BUGS = {
         'compose/driven_run.c',
         'creel__cond_broadcast_locked(&d->changed);',
         ''),
+    # Who drains sleeps, since a canceller has the last task, and another comes.
+    'submits beside a drainer': (
+        'compose/driven.c',
+        'if (!d->runner)\n\t\t\tcreel__cond_broadcast_locked(&d->changed);',
+        ''),
     # A canceller of a descriptor's future still uses the executor.
     'goes beneath a canceller': (
         'compose/driven_state.c',

@@ -118,6 +118,25 @@ static void cancel(void *arg)
 	(void)creel_future_cancel(future);
 }
 
+static void submit_another(void *arg)
+{
+	(void)arg;
+	model_check(creel_spawn(ex, task_run, NULL, 0, NULL) == 0);
+}
+
+/* The canceller may have withdrawn the first, and not said that it has ended. */
+static void drain_against_cancel_and_submit(void)
+{
+	setup();
+	future = creel_submit(ex, task_run, NULL, 0);
+	int first = model_spawn(cancel, NULL), second = model_spawn(submit_another, NULL);
+	model_check(creel_executor_drain(ex, CREEL_FOREVER) == 0);
+	model_join(first);
+	model_join(second);
+	creel_executor_close(ex);
+	creel_future_unref(future);
+}
+
 static void cancel_against_run(void)
 {
 	setup();
@@ -167,6 +186,7 @@ const struct model_scenario model_scenarios[] = {
 	 .spurious = 1},
 	{"a future ends", a_future_ends, .preemptions = 3, .stale = 1},
 	{"drain against run", drain_against_run, .preemptions = 3},
+	{"drain against cancel and submit", drain_against_cancel_and_submit, .preemptions = 2},
 	{"cancel against run", cancel_against_run, .preemptions = 3, .stale = 1},
 	{"cancel against ready", cancel_against_ready, .preemptions = 3},
 	{"dropped against a cancelled descriptor", dropped_against_a_cancelled_descriptor,
