@@ -14,7 +14,10 @@
  *              dies fails the loop, whose other pieces go on to their end.
  * NESTING      A body may start loops of its own, on the same pool, too. In a worker process it
  *              cannot use the host's pool (-EPERM). If the outer loop ends early, those within
- *              end with -ECANCELED.
+ *              end with -ECANCELED. There is one exception: a loop on a process pool hears only of
+ *              the task that called it, on the thread that runs that task. Within a body or a job
+ *              that another thread runs it hears of no cancel, and it never hears of the end of an
+ *              outer loop.
  * ERRORS       Each index is run exactly once. After an error, a cancel or the deadline each is run
  *              at most once: no body starts any more, those that run are waited for. They see
  *              creel_task_cancelled().

@@ -1,10 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* Loops by plain submissions: on process pools, where the loop lies in shared memory, and on other
- * executors. The caller waits, unless its own task runs there: then it runs the loop alone. */
+ * executors. The caller waits, unless its own task runs there: then it runs the loop alone.
+ *
+ * ASKED  The tasks look whether the caller's task was asked to stop. Those in other processes
+ *        cannot: for them the caller does, which sleeps on the word of its own task and is roused
+ *        by the ends of the loop's (exec/sleep.c). */
 #include "base/alloc.h"
 #include "exec/executor.h"
 #include "exec/loop.h"
+#include "exec/sleep.h"
+#include "future/future.h"
+#include "future/hook.h"
 #include "future/layers.h"
+#include "future/waits.h"
 #include "sync/block.h"
 #include "sync/local.h"
 #include "sync/thread.h"
@@ -13,6 +21,20 @@
 #include <creel/submit.h>
 #include <creel/wait.h>
 #include <errno.h>
+
+/* The tasks of a loop. */
+struct tasks {
+	creel_future *asked; /* whom the caller has to ask for them; or NULL */
+	creel_future **futures;
+	struct ear *ears; /* as many, if there is an `asked` */
+	size_t n;
+};
+
+/* Hears that a task has ended. */
+struct ear {
+	struct creel__hook hook;
+	creel_future *asked;
+};
 
 /* One thread's share. */
 struct part {
@@ -77,17 +99,62 @@ static void cancel_pending(creel_future **futures, size_t n)
 			(void)creel_future_cancel(futures[i]);
 }
 
-/* Waits for all. The first that has ended found nothing left, or a process died. */
-static void await_tasks(struct creel__loop *l, creel_future **futures, size_t n)
+static void notify(struct creel__hook *hook, creel_future *f)
 {
+	(void)f;
+	creel__sleep_rouse(creel__of(hook, struct ear, hook)->asked);
+}
+
+/* Sleeps until one of the n tasks from the first on has ended (0), or the caller's was asked to
+ * stop (-ECANCELED), or until the deadline (-ETIMEDOUT). */
+static int sleep_until_first(const struct tasks *tasks, size_t first, size_t n,
+			     creel_deadline deadline)
+{
+	bool ended = false;
+	for (size_t i = first; i < first + n; i++) {
+		tasks->ears[i] = (struct ear){.hook.notify = notify, .asked = tasks->asked};
+		ended |= !creel__hooks_listen(tasks->futures[i], &tasks->ears[i].hook);
+	}
+	creel__waits_begin(CREEL__WAITS_FIRST, tasks->futures[first]);
+	int rc = creel__sleep_until_roused(tasks->asked, ended ? CREEL_NOW : deadline);
+	creel__waits_end();
+	for (size_t i = first; i < first + n; i++) {
+		(void)creel__hooks_leave(tasks->futures[i], &tasks->ears[i].hook);
+		ended |= creel__future_is_final(tasks->futures[i]);
+	}
+	creel__sleep_over(tasks->asked);
+	return rc ? rc : ended ? 0 : -ETIMEDOUT;
+}
+
+/* The first that has ended found nothing left, or a process died. */
+static void await_first(struct creel__loop *l, const struct tasks *tasks)
+{
+	creel_deadline until = l->deadline.ns ? l->deadline : CREEL_FOREVER;
+	int rc = tasks->asked
+			 ? sleep_until_first(tasks, 0, tasks->n, until)
+			 : creel_wait(tasks->futures, tasks->n, CREEL_FIRST_COMPLETED, until, NULL);
+	if (rc == -ETIMEDOUT || rc == -ECANCELED)
+		creel__loop_stop(l, rc);
+}
+
+static bool is_exhausted(struct creel__loop *l)
+{
+	return creel__load(&l->next, relaxed) >= l->n || creel__load(&l->stop, relaxed);
+}
+
+/* Waits for all. */
+static void await_tasks(struct creel__loop *l, const struct tasks *tasks)
+{
+	creel_future **futures = tasks->futures;
 	/* The tasks use the loop: this wait cannot be refused. */
 	(void)creel__blocking_begin(CREEL__BLOCKS_ANYHOW);
-	creel_deadline until = l->deadline.ns ? l->deadline : CREEL_FOREVER;
-	if (creel_wait(futures, n, CREEL_FIRST_COMPLETED, until, NULL) == -ETIMEDOUT)
-		creel__loop_stop(l, -ETIMEDOUT);
-	for (size_t i = 0; i < n; i++) {
-		if (creel__load(&l->next, relaxed) >= l->n || creel__load(&l->stop, relaxed))
-			cancel_pending(futures + i, n - i);
+	await_first(l, tasks);
+	for (size_t i = 0; i < tasks->n; i++) {
+		if (tasks->asked && !is_exhausted(l) &&
+		    sleep_until_first(tasks, i, 1, CREEL_FOREVER))
+			creel__loop_stop(l, -ECANCELED);
+		if (is_exhausted(l))
+			cancel_pending(futures + i, tasks->n - i);
 		int rc = creel_future_result(futures[i], CREEL_FOREVER, NULL, 0);
 		if (rc && rc != -ECANCELED)
 			creel__loop_stop(l, rc);
@@ -98,32 +165,35 @@ static void await_tasks(struct creel__loop *l, creel_future **futures, size_t n)
 		creel__loop_stop(l, -ECANCELED);
 }
 
-static int submit_all(struct creel__loop *l, creel_future **futures, size_t n)
+static int submit_all(struct creel__loop *l, struct tasks *tasks)
 {
-	size_t accepted = 0;
+	size_t wanted = tasks->n;
 	int rc = 0;
-	while (accepted < n && (rc = creel_try_submit(l->executor, run_pieces, l, CREEL_BY_REF,
-						      NULL, &futures[accepted])) == 0)
-		accepted++;
+	tasks->n = 0;
+	while (tasks->n < wanted && (rc = creel_try_submit(l->executor, run_pieces, l, CREEL_BY_REF,
+							   NULL, &tasks->futures[tasks->n])) == 0)
+		tasks->n++;
 	if (creel__executor_foreign(l->executor))
 		return -EPERM;
-	if (accepted == 0)
+	if (tasks->n == 0)
 		return rc;
-	await_tasks(l, futures, accepted);
-	for (size_t i = 0; i < accepted; i++)
-		creel_future_unref(futures[i]);
+	await_tasks(l, tasks);
+	for (size_t i = 0; i < tasks->n; i++)
+		creel_future_unref(tasks->futures[i]);
 	return creel__load(&l->stop, relaxed);
 }
 
-static int spread(struct creel__loop *l)
+static int spread(struct creel__loop *l, creel_future *asked)
 {
-	size_t n = count_tasks(l);
-	l->width = (unsigned)n;
-	creel_future **futures = creel__malloc(n * sizeof *futures);
-	if (!futures)
-		return -ENOMEM;
-	int rc = submit_all(l, futures, n);
-	creel__free(futures);
+	struct tasks tasks = {.asked = asked, .n = count_tasks(l)};
+	l->width = (unsigned)tasks.n;
+	tasks.futures = creel__malloc(tasks.n * sizeof(creel_future *));
+	tasks.ears = asked ? creel__malloc(tasks.n * sizeof *tasks.ears) : NULL;
+	int rc = -ENOMEM;
+	if (tasks.futures && (tasks.ears || !asked))
+		rc = submit_all(l, &tasks);
+	creel__free(tasks.ears);
+	creel__free(tasks.futures);
 	return rc;
 }
 
@@ -141,7 +211,7 @@ static int spread_to_processes(const struct creel__loop *l)
 	shared->root = NULL;
 	shared->outer = NULL;
 	shared->generation = 0;
-	rc = spread(shared);
+	rc = spread(shared, creel__sleep_can_be_roused(l->root) ? l->root : NULL);
 	creel_shared_free(ex, shared);
 	return rc;
 }
@@ -155,5 +225,5 @@ int creel__loop_run_tasks(struct creel__loop *l)
 {
 	if (is_remote(l->executor))
 		return creel__self()->callbacks ? -EDEADLK : spread_to_processes(l);
-	return creel__executor_is_own(l->executor) ? run_here(l) : spread(l);
+	return creel__executor_is_own(l->executor) ? run_here(l) : spread(l, NULL);
 }

@@ -8,6 +8,8 @@
  *          it has put itself there.
  * MANUAL   By a manual clock the sleeper is woken by a timer on its stack, which sets AWAKE in the
  *          word. It does not return before the timer has been taken off, or has set that.
+ * ROUSED   A caller of a loop waits in the same way for the loop's tasks, whose ends set AWAKE. So
+ *          it hears both. Only the thread that runs a task sleeps on its word, and in one place.
  * WORKERS  In a worker process the task's word is not the host's: there it parks on `asked` of its
  *          slot, in which it says that it sleeps, and which the host changes (procs/layout.h).
  */
@@ -82,30 +84,75 @@ static int sleep_by(struct sleeper *sleeper, creel_clock *clock, creel_deadline 
 	rc = sleep_here(f, CREEL_FOREVER);
 	if (!creel__timer_cancel(&sleeper->timer))
 		await_woken(f);
-	creel__and(&f->state, ~(uint64_t)CREEL__AWAKE, relaxed);
+	creel__sleep_over(f);
 	return rc == 0 && sleeper->dropped ? CREEL_EFAILED : rc;
+}
+
+static void list(struct sleeper *sleeper)
+{
+	creel_executor *ex = sleeper->f->executor;
+	creel__lock_acquire(&ex->undue_lock);
+	creel__list_append(&ex->sleepers, &sleeper->node);
+	creel__lock_release(&ex->undue_lock);
+}
+
+static void unlist(struct sleeper *sleeper)
+{
+	creel_executor *ex = sleeper->f->executor;
+	creel__lock_acquire(&ex->undue_lock);
+	creel__list_remove(&sleeper->node);
+	creel__lock_release(&ex->undue_lock);
 }
 
 static int sleep_listed(creel_future *f, creel_deadline deadline)
 {
-	creel_executor *ex = f->executor;
 	struct creel__times *times = creel__times_of(f);
 	creel_clock *clock = times ? times->clock : NULL;
 	bool manual = clock && creel__clock_flags(clock) & CREEL_CLOCK_MANUAL;
 	struct sleeper sleeper = {.f = f, .timer.end = end};
-	creel__lock_acquire(&ex->undue_lock);
-	creel__list_append(&ex->sleepers, &sleeper.node);
-	creel__lock_release(&ex->undue_lock);
+	list(&sleeper);
 	(void)creel__blocking_begin(CREEL__BLOCKS_THRIFTILY);
 	creel__waits_begin(CREEL__WAITS_SLEEP, NULL);
 	int rc = manual && !creel__is_forever(deadline) ? sleep_by(&sleeper, clock, deadline)
 							: sleep_here(f, deadline);
 	creel__waits_end();
 	creel__blocking_end();
-	creel__lock_acquire(&ex->undue_lock);
-	creel__list_remove(&sleeper.node);
-	creel__lock_release(&ex->undue_lock);
+	unlist(&sleeper);
 	return rc;
+}
+
+static bool is_own(const creel_future *f)
+{
+	const creel_task *i = creel__self()->task;
+	while (i && &i->future != f)
+		i = i->future.outer;
+	return i;
+}
+
+bool creel__sleep_can_be_roused(const creel_future *f)
+{
+	return !creel__self()->asked && is_own(f);
+}
+
+void creel__sleep_rouse(creel_future *f)
+{
+	/* Relaxed: the sleeper looks at what it waits for by other means. */
+	creel__or(&f->state, CREEL__AWAKE, relaxed);
+	creel__unpark_all(creel__low_half(&f->state));
+}
+
+int creel__sleep_until_roused(creel_future *f, creel_deadline deadline)
+{
+	struct sleeper sleeper = {.f = f};
+	list(&sleeper);
+	int rc = sleep_here(f, deadline);
+	unlist(&sleeper);
+	return rc;
+}
+
+void creel__sleep_over(creel_future *f)
+{
+	creel__and(&f->state, ~(uint64_t)CREEL__AWAKE, relaxed);
 }
 
 #ifdef __linux__
@@ -132,14 +179,6 @@ void creel__sleepers_kill(creel_executor *ex)
 	creel__lock_release(&ex->undue_lock);
 }
 
-static bool is_own(const creel_task *task)
-{
-	const creel_task *i = creel__self()->task;
-	while (i && i != task)
-		i = i->future.outer;
-	return i;
-}
-
 int creel_task_sleep(creel_task *task, creel_deadline deadline)
 {
 	struct creel__local *local = creel__self();
@@ -147,7 +186,7 @@ int creel_task_sleep(creel_task *task, creel_deadline deadline)
 		return -EINVAL;
 	if (creel__future_foreign(&task->future))
 		return -EPERM;
-	if (!is_own(task))
+	if (!is_own(&task->future))
 		return -EINVAL;
 	if (local->callbacks)
 		return -EDEADLK;

@@ -221,6 +221,38 @@ CASE(c44_cancelling_the_task_ends_its_loop, CT_POOL)
 	ct_close(ex);
 }
 
+/* A loop that was called by a task of another pool. */
+struct visit {
+	creel_executor *ex;
+	struct marks *m;
+};
+
+static int task_visit(creel_task *task, const void *arg, size_t size)
+{
+	const struct visit *v = arg;
+	(void)task;
+	(void)size;
+	return creel_parallel_for(v->ex, 0, 1000, wait_for_cancel, v->m,
+				  &(creel_loop_options){.grain = 1});
+}
+
+CASE(c44_cancelling_a_task_ends_its_loop_on_another_pool, CT_COUNTS)
+{
+	creel_executor *ex = ct_executor();
+	creel_executor *own = creel_thread_pool_new(&(creel_thread_pool_options){.max_workers = 1});
+	struct visit v = {ex, marks_in(ex, 1)};
+	v.m->started = ct_count_new();
+	creel_future *f = creel_submit(own, task_visit, &v, sizeof v);
+	ct_pass(v.m->started);
+	ct_int(creel_future_cancel(f), CREEL_CANCEL_REQUESTED);
+	ct_int(ct_outcome(f), -ECANCELED);
+	ct_assert(ct_count_get(v.m->started) < 100);
+	creel_future_unref(f);
+	creel_shared_free(ex, v.m);
+	ct_close(own);
+	ct_close(ex);
+}
+
 static int end_a_helper(creel_task *task, size_t begin, size_t end, void *context)
 {
 	struct marks *m = context;
