@@ -211,12 +211,14 @@ static inline int check(const struct creel__submission *s)
 	return s->ex->class->vet ? s->ex->class->vet(s->ex, s->fn, s->arg, s->size) : 0;
 }
 
-/* A task that was not accepted, and that nobody else knows: it leaves without a trace. */
+/* A task that nobody else knows leaves without a trace. In a child nothing of it is touched. */
 static CREEL__COLD void discard(creel_future *f)
 {
-	struct creel__enlisted *enlisted = creel__enlisted_of(f);
+	struct creel__enlisted *enlisted = creel__future_foreign(f) ? NULL : creel__enlisted_of(f);
 	if (enlisted)
 		creel__enlisted_leave(enlisted);
+	if (creel__future_foreign(f))
+		return;
 	creel__argument_free(f);
 	creel__options_free(creel__options_of(f));
 	creel__block_free(f);

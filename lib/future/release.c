@@ -200,6 +200,9 @@ bool creel__argument_drop(creel_future *f)
 		creel__layers_leave(f, true);
 	if (options && options->enlisted)
 		creel__enlisted_leave(options->enlisted);
+	/* With the token its functions may have gone. */
+	if (creel__fork_foreign(generation))
+		return true;
 	if (options && options->watched && !creel__watch_ended(f, options))
 		return true;
 	if (options && options->arg_free) {

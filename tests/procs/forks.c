@@ -115,6 +115,88 @@ CASE(forks, c23_a_child_that_returns_from_a_destructor_is_no_manager)
 	ct_int(ct_count_get(done), 1);
 }
 
+static pid_t home;
+
+/* The child of a thread of the user's goes on here: it has come through the library unharmed. */
+static void child_ends(void)
+{
+	if (getpid() != home)
+		_exit(0);
+	await_child(0);
+}
+
+static void never(creel_token *token, void *arg)
+{
+	(void)token;
+	(void)arg;
+}
+
+static void drop_fork(void *arg)
+{
+	(void)arg;
+	fork_once();
+}
+
+/* The argument is large: it lies in the pool's memory, which the child does not have. */
+CASE(forks, c23_a_child_of_what_goes_with_a_token_leaves_the_task_alone)
+{
+	char large[5000] = {1};
+	struct pt_gated held = pt_gated(7);
+	shared = shared_new();
+	home = getpid();
+	creel_executor *ex = pt_pool(1);
+	creel_future *busy = pt_submit_gated(ex, &held);
+	ct_count_await(held.started, 1);
+	creel_token *token = creel_token_new(NULL, NULL, CREEL_FOREVER);
+	ct_int(creel_token_on_cancel(token, never, NULL, drop_fork, NULL), 0);
+	creel_future *f = creel_submit_with(ex, task_nothing, large, sizeof large,
+					    &(creel_submit_options){.token = token});
+	creel_token_unref(token);
+	int rc = creel_future_cancel(f);
+	child_ends();
+	ct_int(rc, CREEL_CANCEL_NOW);
+	creel_future_unref(f);
+	ct_open(held.gate);
+	ct_int(ct_long_drop(busy), 7);
+	pt_works(ex);
+	ct_close(ex);
+}
+
+static void hook_fork(void *ctx, const creel_event *e)
+{
+	(void)ctx;
+	(void)e;
+	fork_once();
+}
+
+/* A submission, and a continuation. */
+CASE(forks, c23_a_child_of_a_hook_that_hears_of_a_submission_leaves_it_alone)
+{
+	char large[5000] = {1};
+	creel_token *token = creel_token_new(NULL, NULL, CREEL_FOREVER);
+	creel_future *input = creel_promise_new();
+	home = getpid();
+	for (int which = 0; which < 3; which++) {
+		const creel_submit_options o = {.token = which == 1 ? token : NULL};
+		const creel_hooks hooks = {.size = sizeof hooks, .submitted = hook_fork};
+		shared = shared_new();
+		creel_executor *ex = pt_pool(1);
+		ct_int(creel_executor_watch(ex, &hooks), 0);
+		creel_future *f =
+			which == 2
+				? creel_then_with(input, ex, task_nothing, large, sizeof large, &o)
+				: creel_submit_with(ex, task_nothing, large, sizeof large, &o);
+		child_ends();
+		if (which == 2)
+			ct_int(creel_promise_set_result(input, NULL, 0), 0);
+		ct_int(ct_outcome(f), 0);
+		creel_future_unref(f);
+		ct_close(ex);
+	}
+	creel_future_unref(input);
+	creel_token_unref(token);
+}
+
 static void unhandled_fork(void *ctx, const creel_error *error)
 {
 	(void)ctx;
