@@ -121,7 +121,8 @@ CREEL_API const creel_error *creel_map_error(creel_mapping *map);
  * -EINVAL, -EMSGSIZE, -ENOMEM, a code of the source
  *                An argument is invalid, the source misbehaved or failed, or there is no memory.
  *                creel_map_error() says why. The map ends: CREEL_EMPTY from then on.
- * -EDEADLK       The call would block in a callback.
+ * -EDEADLK       The call would block in a callback. Or the caller is a task of the driven executor
+ *                that alone can run the items (creel/driven.h).
  * -EAGAIN        On a worker, without a deadline: as creel_future_result(). Call again.
  * -EPERM         The map is the parent's, and this is a forked child.
  * -EINVAL        map or ret_future is NULL. Nothing has happened; creel_map_error() is NULL.

@@ -24,7 +24,9 @@ enum {
  *
  * -EINVAL   mode is unknown, a future is NULL, or futures is NULL and n is not 0.
  * -ENOMEM   There is no memory.
- * -EDEADLK  A future is the calling task's own, or the call would block in a callback.
+ * -EDEADLK  A future is the calling task's own, or one that only the caller's driven executor can
+ *           end (creel/driven.h); with CREEL_FIRST_COMPLETED all are. Or the call would block in a
+ *           callback.
  * -EAGAIN   On a worker, without a deadline: as creel_future_result().
  * -EPERM    A future is the parent's, and this is a forked child.
  */

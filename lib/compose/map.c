@@ -12,6 +12,7 @@
  *       says -EDEADLK, and creel_map_end() is put off until the outer call is through.
  */
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "exec/executor.h"
 #include "exec/submit.h"
 #include "future/future.h"
@@ -370,6 +371,26 @@ static int say_end(creel_mapping *map)
 	return rc;
 }
 
+static bool is_driven_by_caller(const creel_executor *ex)
+{
+	const creel_executor *lowest = ex->beneath ? ex->lowest : ex;
+	const struct creel__drive *i = creel__self()->drive;
+	while (i && i->executor != lowest)
+		i = i->outer;
+	return i;
+}
+
+/* Whether nothing that is in flight can go on before the calling thread returns. */
+static bool needs_caller(const creel_mapping *map)
+{
+	if (!creel__self()->drive || !is_driven_by_caller(map->ex))
+		return false;
+	for (const struct stage *s = map->stages; s; s = s->next)
+		if (!is_driven_by_caller(s->ex))
+			return false;
+	return true;
+}
+
 static int next(creel_mapping *map, creel_deadline deadline, creel_future **ret_future,
 		size_t *ret_index)
 {
@@ -380,7 +401,10 @@ static int next(creel_mapping *map, creel_deadline deadline, creel_future **ret_
 		return map->has_item ? -ETIMEDOUT : say_end(map);
 	creel_future *f;
 	void *tag;
-	int rc = creel_queue_take(map->queue, deadline, &f, &tag);
+	bool waits = !needs_caller(map);
+	int rc = creel_queue_take(map->queue, waits ? deadline : CREEL_NOW, &f, &tag);
+	if (rc == -ETIMEDOUT && !waits && !creel__deadline_passed(deadline))
+		return -EDEADLK;
 	if (rc)
 		return rc;
 	map->in_flight--;

@@ -148,14 +148,33 @@ static void listen(struct wait *w, struct wait_hook *hooks, creel_future *const 
 	}
 }
 
+/* Whether none can end before the calling thread returns; if the wait may last until all are final,
+ * whether one cannot. */
+static bool needs_caller(creel_future *const *futures, size_t n, int mode)
+{
+	size_t behind = 0;
+	for (size_t i = 0; i < n; i++)
+		behind += creel__future_needs_caller(futures[i]) &&
+			  !creel__future_is_final(futures[i]);
+	return mode == CREEL_FIRST_COMPLETED ? behind == n : behind;
+}
+
+static int may_wait_first(creel_future *const *futures, size_t n, int mode, creel_deadline deadline)
+{
+	const struct creel__local *local = creel__self();
+	if ((local->task || local->drive) && needs_caller(futures, n, mode))
+		return -EDEADLK;
+	if (creel__deadline_passed(deadline))
+		return -ETIMEDOUT;
+	return local->callbacks ? -EDEADLK : 0;
+}
+
 static int wait_first(struct wait_hook *hooks, creel_future *const *futures, size_t n, int mode,
 		      creel_deadline deadline)
 {
-	for (size_t i = 0; i < n; i++) {
-		int rc = creel__future_may_wait(futures[i], deadline);
-		if (rc)
-			return rc;
-	}
+	int refused = may_wait_first(futures, n, mode, deadline);
+	if (refused)
+		return refused;
 	struct wait w = {.mode = mode};
 	creel__store(&w.unfinished, n, relaxed);
 	listen(&w, hooks, futures, n);
