@@ -10,7 +10,12 @@
  * THREADS    Any thread may submit, cancel, stop and call creel_ready(). While the runner is awake
  *            a submission makes no system call; a runner that sleeps costs one.
  * WAITING    A task that waits for something that only its own driven executor can end (one of its
- *            tasks that has not started, a descriptor of creel_ready()) gets -EDEADLK.
+ *            tasks that has not started, a descriptor of creel_ready()) gets -EDEADLK from
+ *            creel_future_result() and the like, from creel_wait(), and from creel_map_next().
+ *            creel_queue_take() waits all the same: another thread may add to the queue. So does
+ *            any call for a task that waits in an adaptor (creel/limit.h, creel/retry.h) over the
+ *            driven executor, and for a future that hangs on such a one (creel_then(),
+ *            creel_all()).
  * ENDS       creel_executor_close(), _shutdown() and _drain() run what is left, on the thread that
  *            calls them, if no thread is inside run. Otherwise they wait for that one. If the
  *            last reference is dropped while a thread is inside, that run runs what is left and
@@ -46,8 +51,9 @@ CREEL_API creel_executor *creel_driven_new(const creel_driven_options *options);
  * called, and returns. While there is nothing to run it sleeps; on a worker of a thread pool it
  * gives up its place meanwhile.
  *
- * A turn ends the futures of all descriptors that are ready, then runs the tasks that are queued.
- * What these submit runs in the next turn. So neither keeps the other waiting.
+ * A turn looks once which descriptors are ready, takes at most 64 of them, ends their futures, then
+ * runs the tasks that are queued. What these submit runs in the next turn, and so do the other
+ * descriptors. So neither keeps the other waiting.
  *
  * 0           creel_driven_stop() was called.
  * -ETIMEDOUT  The deadline has passed; what was queued before the last turn has run.

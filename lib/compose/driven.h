@@ -19,7 +19,9 @@
  *          it looks before it sleeps or leaves, under the lock. So no wake-up is lost, and a
  *          submission costs a system call only if it is the first after the runner slept or left.
  *          A runner that leaves work behind rings again: a loop that watches edge-triggered has
- *          seen the last ring already.
+ *          seen the last ring already. So does one that may leave ready descriptors behind
+ *          (unseen): it has not looked, its last look was full, or somebody else was sent away
+ *          meanwhile.
  * READY    A watch is the payload of its future (future/owned.h), and stands in the list of its
  *          descriptor's spot, in fired, in gone, or is in hand. A descriptor is armed for one event
  *          at a time. Each arming has a number, which the event brings back: events of older ones
@@ -66,6 +68,7 @@ struct creel__driven {
 	struct creel__local *runner; /* of the thread inside, or NULL */
 	bool asleep;                 /* that it is */
 	bool rings;                  /* the bell does */
+	bool unseen; /* descriptors may have become ready that the runner has not seen */
 	bool stop;
 	bool closed, released;
 	bool running;      /* a task */
@@ -112,7 +115,7 @@ void creel__driven_drop(struct creel__driven *d);
 int creel__driven_drain(struct creel__driven *d, creel_deadline deadline);
 
 /* ready.c */
-/* Asks the poller what is ready; sleeps for it if so told. 0 or -errno. Gives up the lock
+/* Asks the poller once what is ready; sleeps for it if so told. 0 or -errno. Gives up the lock
  * meanwhile. */
 int creel__ready_collect_locked(struct creel__driven *d, bool sleeps, creel_deadline deadline);
 /* Ends one that was taken out of its list. False: a callback has forked, and this is the child. */

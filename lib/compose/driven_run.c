@@ -2,6 +2,7 @@
 /* Driven executors: the runner. How it goes together with the rest stands in compose/driven.h. */
 #include "base/clock.h"
 #include "compose/driven.h"
+#include "exec/executor.h"
 #include "future/future.h"
 #include "future/hook.h"
 #include "sync/block.h"
@@ -130,9 +131,13 @@ static bool leave(struct run *r)
 	d->runner = NULL;
 	d->running = false;
 	d->until = NULL;
-	/* Another edge, for those who have seen the last. */
-	if (creel__driven_has_work_locked(d) && d->rings)
+	/* Another edge, for those who have seen the last. If nothing is ready the bell is hushed
+	 * again. */
+	bool has_work = creel__driven_has_work_locked(d);
+	if ((has_work && d->rings) || (d->waiting && d->unseen)) {
 		creel__poller_ring(&d->poller);
+		d->rings = true;
+	}
 	creel__driven_show_locked(d);
 	creel__cond_broadcast_locked(&d->changed);
 	bool orphaned = d->released;
@@ -154,12 +159,17 @@ static void run_guarded(void *arg)
 /* A task has ended the thread. */
 static void exited(void *arg)
 {
-	(void)leave(arg);
+	struct run *r = arg;
+	/* Before leave(): the executor may go there. */
+	if (r->drains)
+		creel__executor_wait_ends(&r->d->base);
+	(void)leave(r);
 }
 
 /* The caller becomes the runner; false if there is one. */
 static bool enter_locked(struct run *r)
 {
+	r->d->unseen = true;
 	if (r->d->runner)
 		return false;
 	r->d->runner = creel__self();

@@ -176,11 +176,11 @@ static void fire_ready_locked(struct creel__driven *d, const struct creel__polle
 	rearm_locked(d, fd, spot);
 }
 
-/* One look; how many came. */
-static int look_locked(struct creel__driven *d, struct creel__polled *polled, bool sleeps,
-		       creel_deadline deadline)
+int creel__ready_collect_locked(struct creel__driven *d, bool sleeps, creel_deadline deadline)
 {
+	struct creel__polled polled[CREEL__POLLED_MOST];
 	d->asleep = sleeps;
+	d->unseen = false;
 	creel__driven_show_locked(d);
 	creel__lock_release(&d->lock);
 	if (sleeps)
@@ -193,18 +193,8 @@ static int look_locked(struct creel__driven *d, struct creel__polled *polled, bo
 	d->asleep = false;
 	for (int i = 0; i < n; i++)
 		fire_ready_locked(d, &polled[i]);
-	return n;
-}
-
-int creel__ready_collect_locked(struct creel__driven *d, bool sleeps, creel_deadline deadline)
-{
-	struct creel__polled polled[CREEL__POLLED_MOST];
-	/* Others may add what is ready as fast as we look. */
-	size_t most = d->waiting;
-	int n = look_locked(d, polled, sleeps, deadline);
 	/* The bell may have taken a place. */
-	for (size_t seen = 0; n >= CREEL__POLLED_MOST - 1 && seen < most; seen += (size_t)n)
-		n = look_locked(d, polled, false, CREEL_NOW);
+	d->unseen |= n >= CREEL__POLLED_MOST - 1;
 	return n < 0 ? n : 0;
 }
 

@@ -137,7 +137,7 @@ static void wait_here(creel_executor *ex, enum creel__waits_for kind)
 	creel__waits_begin(kind, ex);
 }
 
-static void wait_ends(creel_executor *ex)
+void creel__executor_wait_ends(creel_executor *ex)
 {
 	creel__waits_end();
 	if (!creel__executor_foreign(ex))
@@ -166,7 +166,7 @@ int creel_executor_shutdown(creel_executor *ex, unsigned flags, creel_deadline d
 		wait_here(ex, CREEL__WAITS_SHUTDOWN);
 	rc = ex->class->shutdown(ex, flags, deadline, may_wait, &left);
 	if (may_wait)
-		wait_ends(ex);
+		creel__executor_wait_ends(ex);
 	if (ret_left)
 		*ret_left = left;
 	return rc;
@@ -186,7 +186,7 @@ int creel_executor_close(creel_executor *ex)
 		(void)creel__blocking_begin(CREEL__BLOCKS_ANYHOW);
 		wait_here(ex, CREEL__WAITS_THREADS);
 		ex->class->join(ex);
-		wait_ends(ex);
+		creel__executor_wait_ends(ex);
 		creel__blocking_end();
 	}
 	creel_executor_unref(ex);
@@ -202,7 +202,7 @@ int creel_executor_drain(creel_executor *ex, creel_deadline deadline)
 		return -EDEADLK;
 	wait_here(ex, CREEL__WAITS_DRAIN);
 	rc = ex->class->drain(ex, deadline);
-	wait_ends(ex);
+	creel__executor_wait_ends(ex);
 	return rc;
 }
 

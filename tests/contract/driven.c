@@ -6,6 +6,9 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #ifdef __linux__
 #include <sys/epoll.h>
@@ -265,6 +268,75 @@ CORE_CASE_WITH(c52_a_task_that_waits_for_a_later_one_is_told, CT_SYSTEM)
 	ct_close(ex);
 }
 
+static int task_wait_for_another(creel_task *task, const void *arg, size_t size)
+{
+	creel_future *both[] = {seen.other, *(creel_future *const *)arg};
+	(void)task;
+	(void)size;
+	seen.rc = creel_wait(both, 2, CREEL_FIRST_COMPLETED, CT_GUARD, NULL);
+	/* Of this one all are waited for, unless the other fails. */
+	both[1] = creel_promise_new();
+	int rc = creel_wait(both, 2, CREEL_FIRST_ERROR, CT_GUARD, NULL);
+	creel_future_unref(both[1]);
+	return rc == -EDEADLK ? 0 : -EIO;
+}
+
+CORE_CASE_WITH(c52_a_task_may_wait_for_the_first_of_its_executors_and_another, CT_SYSTEM)
+{
+	creel_executor *ex = driven(), *pool = creel_thread_pool_new(NULL);
+	struct ct_count *started = ct_count_new(), *gate = ct_count_new();
+	creel_future *f = ct_submit_gated(pool, started, gate, 1),
+		     *waits = creel_submit(ex, task_wait_for_another, &f, sizeof f);
+	seen.other = creel_submit(ex, task_nothing, NULL, 0);
+	ct_count_await(started, 1);
+	struct ct_thread *t = ct_thread_start(run_forever, ex);
+	ct_open(gate);
+	ct_int(creel_future_result(waits, CT_GUARD, NULL, 0), 0);
+	ct_int(seen.rc, 0);
+	ct_int(ct_long_drop(f), 1);
+	creel_future_unref(waits);
+	creel_future_unref(seen.other);
+	ct_close(ex);
+	ct_int((intptr_t)ct_thread_join(t), -ESHUTDOWN);
+	ct_close(pool);
+}
+
+static int next_of(creel_executor *ex, creel_deadline deadline)
+{
+	creel_mapping *map = creel_map(ex, task_nothing, "abc", 1, 3, NULL);
+	creel_future *f;
+	int rc = creel_map_next(map, deadline, &f, NULL);
+	if (rc == 0)
+		creel_future_unref(f);
+	creel_map_end(map);
+	return rc;
+}
+
+static int task_map(creel_task *task, const void *arg, size_t size)
+{
+	creel_executor *ex = creel_task_executor(task), *pool = *(creel_executor *const *)arg;
+	(void)size;
+	creel_executor *serial = creel_serial_new(ex);
+	int told = next_of(ex, CT_GUARD), polled = next_of(ex, CREEL_NOW);
+	int beneath = next_of(serial, CT_GUARD);
+	creel_executor_unref(serial);
+	return told == -EDEADLK && polled == -ETIMEDOUT && beneath == -EDEADLK &&
+			       next_of(pool, CT_GUARD) == 0
+		       ? 0
+		       : -EIO;
+}
+
+CORE_CASE_WITH(c52_a_task_that_maps_over_its_executor_is_told, CT_SYSTEM)
+{
+	creel_executor *ex = driven(), *pool = creel_thread_pool_new(NULL);
+	creel_future *f = creel_submit(ex, task_map, &pool, sizeof pool);
+	ct_int(creel_driven_run_until(ex, f, CT_GUARD), 0);
+	ct_int(creel_future_result(f, CREEL_NOW, NULL, 0), 0);
+	creel_future_unref(f);
+	ct_close(pool);
+	ct_close(ex);
+}
+
 CORE_CASE_WITH(c52_run_until_waits_for_any_future, CT_SYSTEM)
 {
 	creel_executor *ex = driven(), *pool = creel_thread_pool_new(NULL);
@@ -409,6 +481,45 @@ CORE_CASE_WITH(c52_a_task_may_end_the_runners_thread, CT_SYSTEM)
 	ct_assert(readable(ex));
 	run_now(ex);
 	ct_int(seen.n, 1);
+	ct_close(ex);
+}
+
+static int report(char *text, size_t room)
+{
+	FILE *file = tmpfile();
+	ct_assert(file != NULL);
+	ct_int(creel_report(fileno(file)), 0);
+	ssize_t n = pread(fileno(file), text, room - 1, 0);
+	ct_assert(n > 0);
+	text[n] = 0;
+	fclose(file);
+	return strstr(text, "drain it") != NULL;
+}
+
+static int task_report(creel_task *task, const void *arg, size_t size)
+{
+	static char text[16 * 1024];
+	(void)task;
+	(void)arg;
+	(void)size;
+	seen.rc = report(text, sizeof text);
+	return 0;
+}
+
+CORE_CASE_WITH(c52_a_task_may_end_the_thread_that_drains, CT_SYSTEM)
+{
+	creel_executor *ex = driven();
+	creel_future *first = creel_submit(ex, task_report, NULL, 0),
+		     *f = creel_submit(ex, task_exit, NULL, 0);
+	ct_thread_join(ct_thread_start(drain, ex));
+	ct_int(seen.rc, 1);
+	ct_int(creel_future_result(f, CREEL_NOW, NULL, 0), CREEL_EFAILED);
+	creel_future_unref(f);
+	creel_future_unref(first);
+	f = creel_submit(ex, task_report, NULL, 0);
+	run_now(ex);
+	ct_int(seen.rc, 0);
+	creel_future_unref(f);
 	ct_close(ex);
 }
 
