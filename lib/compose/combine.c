@@ -13,6 +13,8 @@
  * INPUTS  A link holds no reference, so a promise with no other holder breaks. It gets one when its
  *         input ends, and puts it into its own place of `ended`. Whoever concludes, or the
  *         canceller, removes the links that were not told, and asks those inputs if a flag says so.
+ * READ    What failed before a success ends it counts as read. Of `ended` whoever concludes then
+ *         looks only at what is marked as failed: others may be writing the rest.
  * GROUP   lives as long as links may be told (one reference each) and the end is not over (one).
  *         Until it is over the payload leads to the group: from a canceller, who has the future
  *         PINNED. If the one who concludes finds that claiming fails, the canceller has the rest to
@@ -56,6 +58,7 @@ struct group;
 struct input {
 	struct creel__link link;
 	struct group *group;
+	_Atomic(bool) failed; /* it has its place in `ended` */
 };
 
 struct group {
@@ -121,12 +124,36 @@ static void finish_with_array(struct group *g)
 	creel__owned_finish(g->f);
 }
 
-/* The error of an input that has failed: a reference. It counts as read there. */
-static const creel_error *error_of(creel_future *input)
+/* The error of an input that has failed counts as read. */
+static void read_error(creel_future *input)
 {
 	if (!(creel__load(&input->state, relaxed) & CREEL__STATIC))
 		creel__or(&input->state, CREEL__READ, relaxed);
+}
+
+/* The same, and returns it: a reference. */
+static const creel_error *error_of(creel_future *input)
+{
+	read_error(input);
 	return creel__error_ref(creel__future_peek_error(input));
+}
+
+/* Those that came before a success. */
+static void read_failures(struct group *g)
+{
+	for (size_t i = 0; i < g->n; i++)
+		/* [GROUP-3] acquire: pairs with the release in arrived() */
+		if (creel__load(&g->inputs[i].failed, acquire))
+			read_error(g->ended[i]);
+}
+
+/* Who is told of the inputs' errors is told of the new one, if nobody reads that. */
+static void set_unhandled(const creel_error *e, const struct group *g)
+{
+	struct creel__unhandled unhandled = {NULL, NULL};
+	for (size_t i = 0; i < g->n && !unhandled.fn; i++)
+		unhandled = creel__error_unhandled(creel__future_peek_error(g->ended[i]));
+	creel__error_set_unhandled(e, unhandled);
 }
 
 /* None has succeeded. The causes go to the array's place, if there is memory for one. */
@@ -136,6 +163,7 @@ static const creel_error *errors_of(struct group *g)
 	e = creel__error_make(CREEL_KIND_FAILED, CREEL_EFAILED, NULL,
 			      "creel_any: none of the %zu inputs succeeded; the first one: %s",
 			      g->n, e->message);
+	set_unhandled(e, g);
 	const creel_error **causes = creel__malloc(g->n * sizeof *causes);
 	const creel_error *first = error_of(g->ended[0]);
 	if (!causes) {
@@ -161,6 +189,8 @@ static bool all_cancelled(struct group *g)
 /* The aggregate is the caller's to end, as the winner did, or since all have ended. */
 static void finish(struct group *g)
 {
+	if (g->winner != NONE && !g->rule->at_failure)
+		read_failures(g);
 	if (g->winner != NONE)
 		creel__owned_pass(g->f, creel_future_ref(g->ended[g->winner]));
 	else if (g->rule->array)
@@ -246,6 +276,8 @@ static void arrived(struct group *g, size_t i, creel_future *f)
 	bool success = creel__future_peek(f) == CREEL__FINISHED;
 	bool decides = success ? g->rule->at_success : g->rule->at_failure;
 	g->ended[i] = f;
+	/* [GROUP-3] release: publishes `ended`; pairs with the acquire in read_failures() */
+	creel__store(&g->inputs[i].failed, !success, release);
 	if (!decides && !is_last(g))
 		return;
 	decide(g, decides ? i : NONE);
@@ -305,6 +337,7 @@ static void link_all(struct group *g, creel_future *const *inputs)
 {
 	for (size_t i = 0, n = g->n; i < n; i++) {
 		g->inputs[i].group = g;
+		creel__store(&g->inputs[i].failed, false, relaxed);
 		g->inputs[i].link.ended = ended;
 		if (!creel__link_add(inputs[i], &g->inputs[i].link))
 			arrived(g, i, creel_future_ref(inputs[i]));

@@ -281,6 +281,11 @@ void creel__error_set_unhandled(const creel_error *e, struct creel__unhandled un
 		box_of(e)->unhandled = unhandled;
 }
 
+struct creel__unhandled creel__error_unhandled(const creel_error *e)
+{
+	return box_of(e)->unhandled;
+}
+
 void creel__error_set_cause(const creel_error *e, const creel_error *cause)
 {
 	if (is_static(e))

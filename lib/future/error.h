@@ -73,6 +73,7 @@ const creel_error *creel__error_renamed(const creel_error *e, const char *task);
 /* Sets what is told when the error goes unread, and what lies beneath it (takes over the
  * reference). Both before it is published; static errors take neither. */
 void creel__error_set_unhandled(const creel_error *e, struct creel__unhandled unhandled);
+struct creel__unhandled creel__error_unhandled(const creel_error *e); /* what was set */
 void creel__error_set_cause(const creel_error *e, const creel_error *cause);
 /* The same with several causes, in their order. */
 void creel__error_set_causes(const creel_error *e, const creel_error *const *causes, size_t n);

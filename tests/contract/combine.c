@@ -299,6 +299,35 @@ CASE(c36_a_cancelled_aggregate_leaves_its_inputs_or_cancels_them, CT_ASYNC)
 		}
 }
 
+static void told(void *ctx, const creel_error *e)
+{
+	(void)e;
+	ct_count_add(ctx, 1);
+}
+
+/* What fails before a success counts as read; if all fail, the aggregate is heard of instead. */
+CASE(c36_failures_before_a_success_are_not_told, CT_COUNTS)
+{
+	for (int last_fails = 0; last_fails < 2; last_fails++) {
+		struct ct_count *heard = ct_count_new();
+		creel_executor *ex = ct_initialized_told(NULL, told, heard);
+		creel_future *in[] = {creel_submit(ex, task_fail, &(int){-EIO}, sizeof(int)),
+				      creel_promise_new()};
+		creel_future *f = creel_any(in, 2, 0);
+		creel_future_unref(in[0]);
+		ct_int(creel_executor_drain(ex, CT_GUARD), 0);
+		if (last_fails)
+			ct_int(creel_promise_fail(in[1], CREEL_KIND_FAILED, -1, NULL, 0, "it"), 0);
+		else
+			ct_int(creel_promise_set_result(in[1], NULL, 0), 0);
+		creel_future_unref(in[1]);
+		ct_int(creel_future_state(f), CREEL_FUTURE_FINISHED);
+		creel_future_unref(f);
+		ct_close(ex);
+		ct_int(ct_count_get(heard), last_fails);
+	}
+}
+
 CORE_CASE(c36_losers_are_left_and_leave_nothing_behind)
 {
 	creel_future *inputs[] = {creel_promise_new(), NULL};
