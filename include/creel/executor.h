@@ -227,14 +227,18 @@ CREEL_API int creel_executor_stats(creel_executor *ex, creel_stats *ret_stats, s
  * Tasks that run elsewhere
  *
  * flags     0, or CREEL_EXECUTOR_REMOTE: tasks run in other processes, and may start before this
- *           one hears of it. Such an executor accepts limit_ns and sees to it
- * (creel_task_options()). vet       Optional. Whether the processes can have the function and the
- *           argument: 0, or a negative code that refuses the submission. Called by the submitter,
- * before the argument is copied. alloc     Optional, and then both: memory for arguments of more
- * than 32 bytes and for free      creel_shared_alloc(); size is not 0. NULL if there is no room.
- * Called by any thread. ask       Optional. Returns 1 if the task has started, else 0.
- * withdraw  May also return CREEL_WITHDRAW_STARTED: the task has started. It counts as running
- * then. stop      Optional. Somebody asks a started task to stop: tell it.
+ *           one hears of it. Such an executor accepts limit_ns and sees to it: see
+ *           creel_task_options(). Only such an executor may have ask, stop, kill and await.
+ * vet       Optional. Whether the processes can have the function and the argument: 0, or a
+ *           negative code that refuses the task. Called by the submitter, before the argument is
+ *           copied; and again, with the copy, when a task arrives that was delayed, is periodic,
+ *           or comes from an adaptor or another future.
+ * alloc     Optional, and then both: memory for arguments of more than 32 bytes and for
+ * free      creel_shared_alloc(); size is not 0. NULL if there is no room. Called by any thread.
+ * ask       Optional. Returns 1 if the task has started, else 0.
+ * withdraw  With the flag it may also return CREEL_WITHDRAW_STARTED: the task has started. It
+ *           counts as running then. Without the flag that counts as 0.
+ * stop      Optional. Somebody asks a started task to stop: tell it.
  * kill      Optional. Ends a started task by force, after a grace in which it may stop (grace_ns,
  *           or less than 0 for your own): it is settled with CREEL_KIND_KILLED then. Returns 0, or
  *           CREEL_CANCEL_FINAL if it has ended there.
@@ -279,6 +283,7 @@ enum { CREEL_WITHDRAW_STARTED = 2 };
  * -EINVAL  ops is NULL, its size is unknown to this library, or submit is NULL. flags or reserved
  *          has an unknown value, or there is one of alloc and free. An adaptor has operations of
  *          its own for tasks that run elsewhere (flags, vet, alloc, free, ask, stop, kill, await).
+ *          Or another one has ask, stop, kill or await, and not CREEL_EXECUTOR_REMOTE.
  * -ELOOP   More than 32 executors lie beneath.
  * -EPERM   The executor beneath is the parent's, and this is a forked child.
  */
@@ -322,7 +327,8 @@ CREEL_API void creel_task_reject(creel_task *task, int kind, int code, const cha
 
 /*
  * For custom executors whose tasks are executed elsewhere: what there is to execute. The function
- * is NULL if the task is none that was submitted to an executor of yours and has not ended. The
+ * is NULL if the task is none that was submitted to an executor of yours and has not ended, and for
+ * one that runs in this process, or has begun without CREEL_EXECUTOR_REMOTE. The
  * argument is valid until the task ends; *ret_size is as it was at the submission, CREEL_BY_REF for
  * a pointer. Of the options there are name, limit_ns and band: the others are the library's
  * business. The name is valid until the task ends. Both return 0, -EINVAL (NULL, or no such task),

@@ -41,7 +41,8 @@ enum {
 
 /* Makes a scope over ex, to which it takes a reference. Never returns NULL. It is broken if ex is
  * NULL or flags are unknown (-EINVAL), or as creel_executor_new(). All that executors do a scope
- * does, too. Dropping the last reference cancels nothing: what was submitted runs. */
+ * does, too. Dropping the last reference cancels nothing: what was submitted runs. Only what is not
+ * due ends, as shut down. */
 CREEL_API creel_executor *creel_scope_new(creel_executor *ex, unsigned flags);
 
 /*
@@ -66,7 +67,8 @@ CREEL_API int creel_scope_join(creel_executor *scope, creel_deadline deadline);
 CREEL_API int creel_scope_cancel(creel_executor *scope);
 
 /* Returns the error of the task that failed first, or NULL: then none has failed so far. Borrowed:
- * valid while you hold the scope. A task that was cancelled has not failed. */
+ * valid while you hold the scope. A task that was cancelled has not failed, nor has
+ * one that was not due when the scope was shut down. */
 CREEL_API const creel_error *creel_scope_error(creel_executor *scope);
 
 /* Cancels the scope, waits until its tasks have ended, and drops the reference: for what may be

@@ -68,6 +68,12 @@ static bool is_own_task(creel_future *f, const creel_executor *ex)
 	return i == ex;
 }
 
+/* Whether it was not due when the scope was shut down, which is no failure. */
+static bool was_shut_out(creel_future *f, const creel_error *e)
+{
+	return e->kind == CREEL_KIND_SHUT_DOWN && creel__load(&f->state, relaxed) & CREEL__OWNED;
+}
+
 /* Why a task that is about to be final has failed, or NULL. */
 static const creel_error *failure_of(creel_future *f)
 {
@@ -90,8 +96,10 @@ static void leaves(creel_executor *ex, struct creel__layer *layer, bool ends)
 {
 	struct scope *s = scope_of(ex);
 	creel_future *f = layer->task;
-	const creel_error *e = ends ? failure_of(f) : NULL, *none = NULL;
-	bool mine = e && is_own_task(f, ex) && !creel__load(&s->called_off, relaxed);
+	const creel_error *e = ends && creel__task_is_of(f, ex) ? failure_of(f) : NULL,
+			  *none = NULL;
+	bool mine = e && !was_shut_out(f, e) && is_own_task(f, ex) &&
+		    !creel__load(&s->called_off, relaxed);
 	creel__custom_leaves(ex, layer, ends);
 	if (e)
 		creel__or(&f->state, CREEL__READ, relaxed);

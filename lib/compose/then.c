@@ -128,7 +128,7 @@ static void cancelled(creel_future *f, const struct creel__cancelling *how)
 }
 
 static const struct creel__owner owner = {
-	.what = "the continuation", .withdraw = withdraw, .cancelled = cancelled};
+	.what = "the continuation", .undue = true, .withdraw = withdraw, .cancelled = cancelled};
 
 /* What is wrong with the input itself, or NULL. */
 static const creel_error *refuse_input(const struct creel__submission *s, creel_future *input)

@@ -5,12 +5,8 @@
  *
  * ADAPTORS  Those that say what lies beneath them: future/layers.h. They keep a reference to that.
  *
- * LIFE   inflight counts the accepted tasks that have not ended. The executor goes when it is 0 and
- *        nobody refers to it; whoever makes both true destroys it.
+ * LIFE   exec/custom_life.c
  * LOCKS  lock (rank 40): all fields below it. The user's operations are called without it.
- * NESTING  A destroy operation may drop the last reference to the next executor. That one is put on
- *        the thread's list and destroyed when the operation has returned: a chain of any length
- *        needs the stack of one.
  * FORK   An operation, or a task that it runs, may fork and return in the child. There the lock is
  *        left alone, and the call returns to the code that it came from (sync/fork.h).
  */
@@ -24,37 +20,6 @@
 #include <stddef.h>
 #include <string.h>
 
-static void destroy_now(struct custom *c)
-{
-	if (!creel__user_call(c->base.generation,
-			      c->ops.destroy ? c->ops.destroy(c->self) : (void)0, 0))
-		return;
-	creel_executor_unref(c->base.beneath);
-	creel__executor_fini(&c->base);
-	creel__free(c);
-}
-
-static void destroy(struct custom *c)
-{
-	struct creel__local *local = creel__self();
-	c->doomed_next = NULL;
-	if (local->destroying) {
-		if (local->doomed)
-			local->doomed_last->doomed_next = c;
-		else
-			local->doomed = c;
-		local->doomed_last = c;
-		return;
-	}
-	local->destroying = true;
-	destroy_now(c);
-	while ((c = local->doomed)) {
-		local->doomed = c->doomed_next;
-		destroy_now(c);
-	}
-	local->destroying = false;
-}
-
 static void leave(struct custom *c, bool done)
 {
 	if (creel__executor_foreign(&c->base))
@@ -63,12 +28,12 @@ static void leave(struct custom *c, bool done)
 	c->inflight--;
 	c->done += done;
 	bool last = c->inflight == 0;
-	bool dead = last && c->released;
+	bool dead = creel__custom_is_dead_locked(c);
 	if (last)
 		creel__cond_broadcast_locked(&c->quiet);
 	creel__lock_release(&c->lock);
 	if (dead)
-		destroy(c);
+		creel__custom_destroy(c);
 }
 
 /* False: it is closed. */
@@ -222,10 +187,10 @@ static void release(creel_executor *ex)
 		return;
 	creel__lock_acquire(&c->lock);
 	c->released = true;
-	bool dead = c->inflight == 0;
+	bool dead = creel__custom_is_dead_locked(c);
 	creel__lock_release(&c->lock);
 	if (dead)
-		destroy(c);
+		creel__custom_destroy(c);
 }
 
 static const struct creel__executor_class class = {
@@ -284,6 +249,16 @@ static const creel_error *check_more(const creel_executor_ops *ops)
 	return NULL;
 }
 
+static const creel_error *check_remote(const creel_executor_ops *ops)
+{
+	if (!(ops->flags & CREEL_EXECUTOR_REMOTE) &&
+	    (ops->ask || ops->stop || ops->kill || ops->await))
+		return refuse(-EINVAL,
+			      "the operations have ask, stop, kill or await, which only tasks in "
+			      "other processes need; set CREEL_EXECUTOR_REMOTE, or leave them 0");
+	return NULL;
+}
+
 static const creel_error *check_beneath(const creel_executor_ops *ops,
 					const creel_executor *beneath)
 {
@@ -333,7 +308,7 @@ static const creel_error *init(struct custom *c, const creel_executor_ops *ops, 
 	bool asks = c->ops.withdraw || c->ops.ask || c->ops.stop;
 	creel__executor_add_traits(&c->base, CREEL__COUNTS | (asks ? CREEL__WITHDRAWS : 0));
 	creel__list_init(&c->tasks);
-	wrong = beneath ? set_beneath(c, beneath) : NULL;
+	wrong = beneath ? set_beneath(c, beneath) : check_remote(&c->ops);
 	if (wrong)
 		creel__executor_fini(&c->base);
 	else

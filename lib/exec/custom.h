@@ -22,6 +22,7 @@ struct custom {
 	struct creel__lock lock;
 	struct creel__cond quiet; /* inflight became 0 */
 	uint64_t inflight, done;
+	unsigned uses; /* by the library's calls that outlast a task */
 	unsigned shut; /* CREEL__CUSTOM_CLOSED and the flags that ops.shutdown was told */
 	bool released; /* the last reference went */
 	struct custom *doomed_next; /* plain: in the list of the thread that destroys it */
@@ -31,6 +32,18 @@ struct custom {
 };
 
 #define CREEL__CUSTOM_CLOSED (1u << 31)
+
+/* custom_life.c. Whether the caller, who has made one of these true, destroys it. */
+static inline bool creel__custom_is_dead_locked(const struct custom *c)
+{
+	return c->released && c->inflight == 0 && c->uses == 0;
+}
+void creel__custom_destroy(struct custom *c);
+
+/* The caller has an accepted task HELD, and uses the executor beyond the end of that. Afterwards
+ * the executor may be gone. Not in a forked child. */
+void creel__custom_use(struct custom *c);
+void creel__custom_unuse(struct custom *c);
 
 /* Calls off the tasks of an adaptor: those that it has, and those that come. False: a function of
  * the user's has forked, and this is the child. */

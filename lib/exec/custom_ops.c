@@ -61,8 +61,8 @@ enum creel__withdrawn creel__custom_withdraw(creel_executor *ex, creel_task *tas
 	if (!c->ops.withdraw ||
 	    !creel__user_call(ex->generation, found = c->ops.withdraw(c->self, task), 0))
 		return CREEL__NOT_THERE;
-	if (remote && found == CREEL_WITHDRAW_STARTED)
-		return has_started(c, task, purpose);
+	if (found == CREEL_WITHDRAW_STARTED)
+		return remote ? has_started(c, task, purpose) : CREEL__NOT_THERE;
 	return found ? CREEL__WITHDRAWN : CREEL__NOT_THERE;
 }
 
@@ -115,10 +115,10 @@ static int kill_task(creel_executor *ex, creel_task *task, int64_t grace_ns)
 static void await(creel_executor *ex, creel_task *task, creel_deadline deadline)
 {
 	struct custom *c = custom_of(ex);
-	creel__executor_keep(ex);
+	creel__custom_use(c);
 	creel__future_release(&task->future);
 	if (creel__user_call(ex->generation, c->ops.await(c->self, task, deadline), 0))
-		creel__executor_unkeep(ex);
+		creel__custom_unuse(c);
 }
 
 static int resize(creel_executor *ex, int max_workers)

@@ -4,6 +4,7 @@
 #include "exec/due.h"
 #include "base/clock.h"
 #include "exec/task.h"
+#include "future/argument.h"
 #include "future/cancel.h"
 #include "future/future.h"
 #include "future/hook.h"
@@ -95,7 +96,7 @@ bool creel__due_give(creel_future *f)
 	creel_executor *ex = f->executor;
 	f->next = NULL;
 	/* As before any submission, on the thread that makes it. */
-	int rc = ex->class->vet ? ex->class->vet(ex, f->fn, NULL, 0) : 0;
+	int rc = creel__argument_vet(f, ex);
 	const struct note note = take_note(f);
 	/* The class looks at its options, too. */
 	creel_future_ref(f);

@@ -2,11 +2,14 @@
 /* An adaptor hands a task to the executor beneath it. What holds of such tasks stands in
  * future/layers.h. */
 #include "exec/bound.h"
-#include "exec/executor.h"
+#include "exec/custom.h"
 #include "exec/task.h"
+#include "future/argument.h"
 #include "future/future.h"
 #include "future/layers.h"
 #include "future/release.h"
+#include "sync/fork.h"
+#include "sync/thread.h"
 #include <creel/future.h>
 #include <errno.h>
 
@@ -34,30 +37,57 @@ static int take_back(creel_future *f, creel_executor *ex, int code)
 	return code;
 }
 
-/* Moves a task, which is HELD, to the one beneath. A pool looks at the function as before any
+/* A task on its way down. What is used of it beyond the end of HELD is kept: once it is PENDING
+ * somebody may cancel it and let go of it, and its end may take the adaptor. */
+struct hand {
+	creel_future *f;
+	struct creel__layers *layers; /* one reference more says that it is in hand */
+	creel_executor *ex;
+	uint16_t generation;
+	int rc;
+};
+
+static void give(void *arg)
+{
+	struct hand *h = arg;
+	creel_executor *beneath = h->ex->beneath;
+	creel__future_let_go(h->f, CREEL__HELD, beneath->task_flags);
+	h->rc = beneath->class->submit(beneath, (creel_task *)h->f);
+	if (h->rc && !creel__fork_foreign(h->generation))
+		h->rc = take_back(h->f, h->ex, h->rc);
+}
+
+/* It has been given, or has run within and ended its thread. */
+static void let_go(void *arg)
+{
+	struct hand *h = arg;
+	if (creel__fork_foreign(h->generation))
+		return;
+	creel__layers_unref(h->layers);
+	creel_future_unref(h->f);
+	creel__custom_unuse((struct custom *)h->ex);
+}
+
+/* Moves a task, which is HELD, to the one beneath. That looks at the function as before any
  * submission, on the thread that makes it. */
 static int hand_down(creel_future *f, creel_executor *ex)
 {
 	creel_executor *beneath = ex->beneath;
-	const struct creel__executor_class *class = beneath->class;
-	uint16_t generation = f->generation;
-	int rc = class->vet && !beneath->beneath ? class->vet(beneath, f->fn, NULL, 0) : 0;
+	struct hand h = {
+		.f = f, .layers = creel__layers_of(f), .ex = ex, .generation = f->generation};
+	int rc = beneath->beneath ? 0 : creel__argument_vet(f, beneath);
 	if (rc) {
 		creel__future_release(f);
 		return rc;
 	}
 	creel__admit_any(beneath);
-	creel__task_move(f, creel__layers_of(f), beneath);
-	/* Somebody may cancel it from here on and let go of it, while the class looks at its
-	 * options. */
+	creel__task_move(f, h.layers, beneath);
+	creel__custom_use((struct custom *)ex);
+	creel__layers_ref(h.layers);
 	creel_future_ref(f);
-	creel__future_let_go(f, CREEL__HELD, beneath->task_flags);
-	rc = class->submit(beneath, (creel_task *)f);
-	if (rc && !creel__executor_foreign(ex))
-		rc = take_back(f, ex, rc);
-	if (!creel__fork_foreign(generation))
-		creel_future_unref(f);
-	return rc;
+	creel__thread_guard(give, let_go, &h);
+	let_go(&h);
+	return h.rc;
 }
 
 int creel_task_forward(creel_task *task, creel_executor *beneath)

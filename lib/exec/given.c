@@ -22,11 +22,14 @@ static bool is_given(creel_task *task)
 
 creel_fn creel_task_function(creel_task *task)
 {
-	unsigned state = is_given(task) ? creel__future_peek(&task->future) : CREEL__CANCELLED;
+	if (!is_given(task))
+		return NULL;
+	uint64_t s = creel__load(&task->future.state, relaxed);
+	unsigned state = s & CREEL__STATE;
 	/* Where it runs here, what was its function is something else. */
-	return state == CREEL__PENDING || state == CREEL__PINNED || state == CREEL__RUNNING
-		       ? task->future.fn
-		       : NULL;
+	bool has = state == CREEL__PENDING || state == CREEL__PINNED ||
+		   (state == CREEL__RUNNING && s & CREEL__REMOTE);
+	return has ? task->future.fn : NULL;
 }
 
 int creel_task_argument(creel_task *task, const void **ret_data, size_t *ret_size)

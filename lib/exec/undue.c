@@ -17,8 +17,8 @@ const creel_error *creel__undue_error(creel_future *f)
 							: "the task was due");
 }
 
-/* The next task of the list, now SETTLING and off it; NULL if there is none. Waits for those that
- * others have won, and are about to take off. */
+/* The next task of the list, now SETTLING and off it, with its executor kept until it has ended;
+ * NULL if there is none. Waits for those that others have won, and are about to take off. */
 static struct creel__undue *next_undue_locked(creel_executor *ex, struct creel__list *list)
 {
 	while (!creel__list_is_empty(list)) {
@@ -31,6 +31,9 @@ static struct creel__undue *next_undue_locked(creel_executor *ex, struct creel__
 				continue;
 			creel__list_remove(&undue->node);
 			ex->undue_count--;
+			creel__cond_broadcast_locked(&ex->undue_changed);
+			if (!undue->stays)
+				creel__executor_keep(ex);
 			return undue;
 		}
 		creel__cond_wait_briefly(&ex->undue_changed, &ex->undue_lock);
@@ -54,6 +57,8 @@ static bool fail_one(creel_executor *ex, const struct creel__undue *undue)
 	if (staying) {
 		creel__undue_leave(ex, staying);
 		creel__times_unref(staying);
+	} else {
+		creel__executor_unkeep(ex);
 	}
 	return true;
 }

@@ -26,6 +26,16 @@ bool creel__argument_copy_out(creel_future *f, const void *arg, size_t size)
 	return true;
 }
 
+int creel__argument_vet(creel_future *f, creel_executor *ex)
+{
+	void *data;
+	size_t size;
+	if (!ex->class->vet)
+		return 0;
+	creel__argument(f, &data, &size);
+	return ex->class->vet(ex, f->fn, data, size);
+}
+
 void creel__argument_free_apart(creel_future *f)
 {
 	struct creel__heap_arg *heap = creel__heap_arg(f);

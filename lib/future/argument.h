@@ -51,6 +51,10 @@ static inline bool creel__argument_is_apart(const creel_future *f)
 
 void creel__argument_free_apart(creel_future *f);
 
+/* Whether ex can have the function and the argument of a task that was made before: as
+ * class->vet(). */
+int creel__argument_vet(creel_future *f, creel_executor *ex);
+
 /* Frees a copy, without the argument's destructor. */
 static inline void creel__argument_free(creel_future *f)
 {

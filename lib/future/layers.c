@@ -75,7 +75,8 @@ void creel__layers_leave(creel_future *f, bool ends)
 		return;
 	for (creel_executor *i = layers->origin; i->beneath; i = i->beneath) {
 		i->class->leaves(i, creel__layer_of(layers, i), ends);
-		if (i == f->executor)
+		/* Between two runs of a periodic task those beneath may list it, too. */
+		if (!ends && i == f->executor)
 			break;
 	}
 }

@@ -12,14 +12,16 @@
  *          with `at` (creel__task_is_at()).
  * LISTED   An adaptor lists the tasks that it has accepted and that have not ended, wherever they
  *          are now, to call them off (exec/custom.c). Whoever ends a task takes it off the lists of
- *          the chain before the task is final: so what is listed can be referred to.
+ *          the chain before the task is final, also off those beneath the one that has it, which
+ *          may list a periodic task between its runs: so what is listed can be referred to.
  * TOLD     When the task is final its executor is told as ever (class->ended()), and then each
  *          that has forwarded it, innermost first (class->passed()). Each keeps the one beneath it
  *          until it has been told.
  * IN HAND  While an executor is being given a task it has not seen all of it. Others may know the
  *          task by then: a canceller does not ask a custom executor for it, which finds it
- *          cancelled later. Each submission to a custom executor has a reference to the layers: so
- *          more than one reference says that the task is in hand.
+ *          cancelled later. Each submission to a custom executor has a reference to the layers, and
+ *          who forwards takes one while the task is HELD: so from its first moment there more than
+ *          one reference says that the task is in hand.
  */
 #ifndef CREEL__FUTURE_LAYERS_H
 #define CREEL__FUTURE_LAYERS_H

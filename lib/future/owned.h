@@ -29,6 +29,7 @@ struct creel__cancelling {
 
 struct creel__owner {
 	const char *what; /* what it is, in errors: "the timer" */
+	bool undue;       /* of a task of which its executor's class knows nothing yet */
 	/*
 	 * A canceller has the future PINNED. Takes it out of the owner's structure, with a lock and
 	 * not longer; calls no function of the user's.

@@ -123,15 +123,25 @@ static bool call_arg_free(creel_future *f, struct creel__options *options)
 	return !creel__fork_foreign(generation);
 }
 
+/* Whether a task that has LATE_ARG keeps its executor: the class of that knows nothing of it, and
+ * does not wait for it. One that the class knows does not: all users may have gone. */
+static bool is_kept(creel_future *f, const struct creel__options *options)
+{
+	return creel__load(&f->state, relaxed) & CREEL__OWNED && options->owner->undue;
+}
+
 static void drop_late(creel_future *f)
 {
 	creel_executor *ex = f->executor;
 	struct creel__options *options = creel__options_of(f);
 	creel_executor *origin = creel__task_origin(f);
-	bool kept = options->times || options->stage;
+	bool kept = is_kept(f, options);
 	if (!call_arg_free(f, options))
 		return;
 	creel__argument_free(f);
+	if (kept)
+		creel__executor_unkeep(ex);
+	/* The class may go once it sees this step. */
 	/* [LEFT-1] acquire: pairs with the release in claim_slowly() */
 	uint64_t old = creel__and(&f->state, ~(uint64_t)CREEL__LATE_ARG, acquire);
 	if (old & CREEL__LEFT)
@@ -139,8 +149,6 @@ static void drop_late(creel_future *f)
 	if (old & (CREEL__LEFT | CREEL__LATE_END))
 		ex->class->ended(ex);
 	creel__layers_tell(origin, ex);
-	if (kept)
-		creel__executor_unkeep(ex);
 }
 
 /* One of the list: it still has its argument, or it is to be released. */
@@ -164,11 +172,10 @@ void creel__future_finish(creel_future *f)
 		finish(f);
 }
 
-/* The argument goes when the outermost destructor has returned. What the executor's class may not
- * know of, it does not wait for. */
+/* The argument goes when the outermost destructor has returned. */
 static void put_off_argument(creel_future *f, const struct creel__options *options)
 {
-	if (options->times || options->stage)
+	if (is_kept(f, options))
 		creel__executor_keep(f->executor);
 	creel_future_ref(f);
 	creel__or(&f->state, CREEL__LATE_ARG, relaxed);

@@ -105,4 +105,4 @@ static void cancelled(creel_future *f, const struct creel__cancelling *how)
 }
 
 const struct creel__owner creel__undue_owner = {
-	.what = "the task", .withdraw = withdraw, .cancelled = cancelled};
+	.what = "the task", .undue = true, .withdraw = withdraw, .cancelled = cancelled};

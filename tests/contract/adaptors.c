@@ -7,6 +7,7 @@
 #include "adaptor.h"
 #include "contract.h"
 
+#include <pthread.h>
 #include <string.h>
 
 /* Over an executor of the sort under test: hands on whatever comes. */
@@ -327,3 +328,170 @@ CORE_CASE(c30_an_adaptor_vets_and_allocates_as_the_lowest_executor)
 	ct_close(ex);
 }
 #endif
+
+/* Runs what it gets at once, and looks whether it is still there. */
+struct host {
+	creel_executor *beneath;
+	creel_task *kept, *withdrawn;
+	_Atomic(creel_task *) given;
+	_Atomic unsigned early;
+	bool destroyed, gone;
+	int vetted;
+};
+
+static int host_submit(void *self, creel_task *task)
+{
+	struct host *h = self;
+	creel_task_run(task);
+	h->gone |= h->destroyed;
+	return 0;
+}
+
+static void host_destroy(void *self)
+{
+	((struct host *)self)->destroyed = true;
+}
+
+CORE_CASE(c15_an_adaptor_lasts_until_its_forward_has_returned)
+{
+	creel_executor_ops ops = {
+		.size = sizeof ops, .submit = host_submit, .destroy = host_destroy};
+	struct host host = {.destroyed = false};
+	struct ct_count *ran = ct_count_new();
+	creel_executor *in = creel_executor_new(&ops, &host), *ex = creel_semaphore_new(in, 1);
+	creel_future *permit = creel_semaphore_acquire(ex), *f = ct_submit_count(ex, ran);
+	creel_executor_unref(in);
+	creel_executor_unref(ex);
+	creel_future_unref(permit);
+	ct_int(ct_long_drop(f), 1);
+	ct_assert(!host.gone);
+	ct_assert(host.destroyed);
+}
+
+static int task_leave_thread(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)arg;
+	(void)size;
+	pthread_exit(NULL);
+}
+
+static void *submit_and_leave(void *ex)
+{
+	(void)creel_spawn(ex, task_leave_thread, NULL, 0, NULL);
+	return NULL;
+}
+
+CORE_CASE(c15_a_task_that_ends_its_thread_leaves_its_adaptors)
+{
+	struct spy s;
+	creel_executor *ex = spy_new(&s, creel_inline_new(), NULL);
+	(void)ct_thread_join(ct_thread_start(submit_and_leave, ex));
+	ct_int(s.ended, 1);
+	ct_close(ex);
+	ct_int(s.destroyed, 1);
+}
+
+static int host_keep(void *self, creel_task *task)
+{
+	((struct host *)self)->kept = task;
+	return 0;
+}
+
+static int host_note(void *self, creel_task *task)
+{
+	((struct host *)self)->given = task;
+	return 0;
+}
+
+static int host_withdraw(void *self, creel_task *task)
+{
+	struct host *h = self;
+	h->early += h->given != task;
+	return 0;
+}
+
+static creel_executor *host_beneath(void *self)
+{
+	return ((struct host *)self)->beneath;
+}
+
+struct canceller {
+	_Atomic(creel_future *) f;
+	_Atomic bool over;
+};
+
+static void *cancel_each(void *arg)
+{
+	struct canceller *c = arg;
+	while (!c->over) {
+		creel_future *f = c->f;
+		if (!f) {
+			ct_breathe();
+			continue;
+		}
+		(void)creel_future_cancel(f);
+		c->f = NULL;
+	}
+	return NULL;
+}
+
+CORE_CASE(c02_an_adaptor_is_not_asked_for_what_it_was_not_given)
+{
+	struct host upper = {.kept = NULL}, lower = {.kept = NULL};
+	struct ct_count *ran = ct_count_new();
+	struct canceller c = {.f = NULL};
+	lower.beneath = creel_inline_new();
+	creel_executor_ops low = {.size = sizeof low,
+				  .submit = host_note,
+				  .withdraw = host_withdraw,
+				  .beneath = host_beneath};
+	creel_executor_ops high = {
+		.size = sizeof high, .submit = host_keep, .beneath = host_beneath};
+	upper.beneath = creel_executor_new(&low, &lower);
+	creel_executor *ex = creel_executor_new(&high, &upper);
+	struct ct_thread *t = ct_thread_start(cancel_each, &c);
+	for (unsigned i = 0; i < ct_scaled(200); i++) {
+		creel_future *f = ct_submit_count(ex, ran);
+		lower.given = NULL;
+		c.f = f;
+		if (creel_task_forward(upper.kept, upper.beneath) == 0)
+			(void)creel_task_run(upper.kept);
+		ct_until(!c.f);
+		creel_future_unref(f);
+	}
+	c.over = true;
+	(void)ct_thread_join(t);
+	ct_int(lower.early, 0);
+	creel_executor_unref(upper.beneath);
+	creel_executor_unref(lower.beneath);
+	ct_close(ex);
+}
+
+static int host_vet(void *self, creel_fn fn, const void *arg, size_t size)
+{
+	long value;
+	if (fn != task_same || size != sizeof value)
+		return -EINVAL;
+	memcpy(&value, arg, size);
+	((struct host *)self)->vetted++;
+	return value == 7 ? 0 : -EINVAL;
+}
+
+CORE_CASE(c30_an_operation_vets_the_argument_each_time)
+{
+	creel_executor_ops ops = {.size = sizeof ops, .submit = host_submit, .vet = host_vet};
+	struct host host = {.vetted = 0};
+	creel_executor *in = creel_executor_new(&ops, &host), *ex = creel_scope_new(in, 0);
+	creel_submit_options later = {.clock = creel_clock_new(CREEL_CLOCK_MANUAL), .delay_ns = 1};
+	long seven = 7;
+	ct_int(ct_long_drop(creel_submit(ex, task_same, &seven, sizeof seven)), 7);
+	ct_int(host.vetted, 2);
+	creel_future *f = creel_submit_with(in, task_same, &seven, sizeof seven, &later);
+	ct_int(creel_clock_advance(later.clock, 1), 0);
+	ct_int(ct_long_drop(f), 7);
+	ct_int(host.vetted, 4);
+	creel_clock_unref(later.clock);
+	ct_close(ex);
+	ct_close(in);
+}

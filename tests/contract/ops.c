@@ -300,3 +300,137 @@ CORE_CASE(bad_operations_make_a_broken_executor_and_self_is_left_alone)
 	ct_int(s.destroys, 0);
 	ct_int(s.shutdowns, 0);
 }
+
+/* What becomes of an executor whose last user has gone. */
+struct orphan {
+	creel_task *task;
+	creel_future *f;
+	unsigned destroys, gone;
+	int withdraw_says;
+};
+
+static int orphan_submit(void *self, creel_task *task)
+{
+	((struct orphan *)self)->task = task;
+	return 0;
+}
+
+static int orphan_withdraw(void *self, creel_task *task)
+{
+	(void)task;
+	return ((struct orphan *)self)->withdraw_says;
+}
+
+static void orphan_await(void *self, creel_task *task, creel_deadline deadline)
+{
+	struct orphan *o = self;
+	(void)deadline;
+	(void)creel_task_settle(task, (creel_buffer){.data = NULL});
+	o->gone += o->destroys;
+}
+
+static void orphan_destroy(void *self)
+{
+	((struct orphan *)self)->destroys++;
+}
+
+static const creel_executor_ops orphan_ops = {.size = sizeof orphan_ops,
+					      .submit = orphan_submit,
+					      .withdraw = orphan_withdraw,
+					      .destroy = orphan_destroy};
+
+CORE_CASE(c15_an_executor_lasts_until_its_await_has_returned)
+{
+	struct orphan o = {.destroys = 0};
+	struct ct_count *ran = ct_count_new();
+	creel_executor_ops ops = orphan_ops;
+	ops.flags = CREEL_EXECUTOR_REMOTE;
+	ops.await = orphan_await;
+	creel_executor *ex = creel_executor_new(&ops, &o);
+	creel_future *f = ct_submit_count(ex, ran);
+	creel_executor_unref(ex);
+	ct_int(creel_future_result(f, CREEL_FOREVER, NULL, 0), 0);
+	creel_future_unref(f);
+	ct_int(o.gone, 0);
+	ct_int(o.destroys, 1);
+}
+
+static void cancel_in_destructor(void *arg, size_t size, void *ctx)
+{
+	(void)arg;
+	(void)size;
+	ct_int(creel_future_cancel(((struct orphan *)ctx)->f), CREEL_CANCEL_NOW);
+}
+
+CORE_CASE(c15_an_executor_goes_once_when_a_destructor_cancels_its_last_task)
+{
+	struct orphan o = {.withdraw_says = 1};
+	struct ct_count *ran = ct_count_new(), *freed = ct_count_new();
+	creel_clock *clock = creel_clock_new(CREEL_CLOCK_MANUAL);
+	creel_submit_options timed = {
+		.arg_free = arg_free_count, .arg_ctx = freed, .expiry_ns = 1, .clock = clock};
+	creel_submit_options outer = {.arg_free = cancel_in_destructor, .arg_ctx = &o};
+	creel_executor *ex = creel_executor_new(&orphan_ops, &o), *in = creel_inline_new();
+	o.f = creel_submit_with(ex, task_count, &ran, sizeof ran, &timed);
+	creel_executor_unref(ex);
+	creel_future_unref(creel_submit_with(in, task_count, &ran, sizeof ran, &outer));
+	creel_future_unref(o.f);
+	ct_int(ct_count_get(freed), 1);
+	ct_int(o.destroys, 1);
+	ct_close(in);
+	creel_clock_unref(clock);
+}
+
+CORE_CASE(c15_only_a_remote_executor_says_that_a_task_has_started)
+{
+	struct orphan o = {.withdraw_says = CREEL_WITHDRAW_STARTED};
+	struct ct_count *ran = ct_count_new();
+	creel_executor *ex = creel_executor_new(&orphan_ops, &o);
+	creel_future *f = ct_submit_count(ex, ran);
+	ct_int(creel_future_cancel(f), CREEL_CANCEL_NOW);
+	/* As after a 0: it still has the task. */
+	ct_int(creel_task_run(o.task), -ECANCELED);
+	creel_future_unref(f);
+	ct_close(ex);
+	ct_int(o.destroys, 1);
+}
+
+static int task_looks_at_itself(creel_task *task, const void *arg, size_t size)
+{
+	(void)size;
+	return creel_task_function(task) || creel_task_function(*(creel_task *const *)arg) ? -EIO
+											   : 0;
+}
+
+static int task_holds_another(creel_task *task, const void *arg, size_t size)
+{
+	creel_executor *in = creel_inline_new();
+	(void)arg;
+	(void)size;
+	creel_future *f = creel_submit(in, task_looks_at_itself, &task, sizeof task);
+	int rc = ct_outcome(f);
+	creel_future_unref(f);
+	creel_executor_unref(in);
+	return rc;
+}
+
+CORE_CASE(c15_a_task_that_runs_here_has_no_function)
+{
+	creel_executor *in = creel_inline_new();
+	creel_future *f = creel_submit(in, task_holds_another, NULL, 0);
+	ct_int(ct_outcome(f), 0);
+	creel_future_unref(f);
+	ct_close(in);
+}
+
+CORE_CASE(bad_operations_that_would_never_be_called)
+{
+	struct orphan o = {.destroys = 0};
+	creel_executor_ops ops = orphan_ops;
+	ops.await = orphan_await;
+	creel_executor *ex = creel_executor_new(&ops, &o);
+	ct_int(creel_executor_error(ex)->code, -EINVAL);
+	ct_has(creel_executor_error(ex)->message, "set CREEL_EXECUTOR_REMOTE");
+	ct_close(ex);
+	ct_int(o.destroys, 0);
+}

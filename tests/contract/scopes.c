@@ -281,3 +281,62 @@ CORE_CASE(bad_scopes)
 	creel_scope_leave(&ex);
 	ct_close(inline_one);
 }
+
+CORE_CASE(c38_dropping_a_scope_cancels_nothing_that_is_due)
+{
+	struct ct_count *ran = ct_count_new();
+	creel_submit_options later = {.clock = creel_clock_new(CREEL_CLOCK_MANUAL), .delay_ns = 1};
+	creel_executor *beneath = creel_semaphore_new(creel_inline_new(), 1);
+	creel_future *permit = creel_semaphore_acquire(beneath);
+	creel_executor *scope = creel_scope_new(beneath, 0);
+	creel_future *f = ct_submit_count(scope, ran);
+	creel_future *g = creel_submit_with(scope, task_count, &ran, sizeof ran, &later);
+	creel_executor_unref(scope);
+	ct_int(creel_future_error(g)->kind, CREEL_KIND_SHUT_DOWN);
+	ct_int(creel_future_state(f), CREEL_FUTURE_PENDING);
+	creel_future_unref(permit);
+	ct_int(ct_long_drop(f), 1);
+	creel_future_unref(g);
+	creel_clock_unref(later.clock);
+	ct_close(beneath);
+}
+
+CORE_CASE(c50_a_scope_forgets_a_periodic_task_that_was_cancelled_above_it)
+{
+	struct ct_count *ran = ct_count_new();
+	creel_submit_options o = {.clock = creel_clock_new(CREEL_CLOCK_MANUAL), .period_ns = 1};
+	creel_executor *in = scope_over(creel_inline_new(), 0), *out = creel_scope_new(in, 0);
+	creel_future *f = creel_submit_with(out, task_count, &ran, sizeof ran, &o);
+	ct_int(ct_count_get(ran), 1);
+	ct_int(creel_future_cancel(f), CREEL_CANCEL_NOW);
+	creel_future_unref(f);
+	ct_int(creel_scope_cancel(in), 0);
+	ct_int(creel_scope_join(out, CT_GUARD), 0);
+	ct_close(out);
+	ct_close(in);
+	creel_clock_unref(o.clock);
+}
+
+static void *join(void *scope)
+{
+	return (void *)(intptr_t)creel_scope_join(scope, CREEL_FOREVER);
+}
+
+CORE_CASE(c50_a_join_sees_that_what_was_not_due_is_cancelled)
+{
+	struct ct_count *ran = ct_count_new();
+	creel_submit_options later = {.clock = creel_clock_new(CREEL_CLOCK_MANUAL), .delay_ns = 1};
+	for (int i = 0; i < 5; i++) {
+		creel_executor *scope = scope_over(creel_inline_new(), 0);
+		ct_int(creel_spawn(scope, task_count, &ran, sizeof ran, &later), 0);
+		struct ct_thread *t = ct_thread_start(join, scope);
+		/* It is to sleep by then, most times. */
+		for (int j = 0; j < i; j++)
+			ct_breathe();
+		ct_int(creel_scope_cancel(scope), 0);
+		ct_int((intptr_t)ct_thread_join(t), -ECANCELED);
+		ct_close(scope);
+	}
+	ct_int(ct_count_get(ran), 0);
+	creel_clock_unref(later.clock);
+}
