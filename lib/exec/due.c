@@ -346,12 +346,14 @@ static void arm_again(creel_future *f, struct creel__times *times)
 	bool due = rc == CREEL__TIMER_DUE, giver = due && times->in_hand;
 	times->due_again = giver;
 	times->in_hand |= due;
+	/* Before the giver, who lets go of the executor, finds what it was left. */
+	if (rc)
+		creel__undue_take(ex, &times->undue);
 	creel__lock_release(&times->lock);
 	if (rc == 0) {
 		leave_listed(f);
 		return;
 	}
-	creel__undue_take(ex, &times->undue);
 	if (giver)
 		return;
 	if (due) {
