@@ -236,6 +236,16 @@ BUGS = {
         'exec/undue.c',
         '\t\tcreel__cond_wait_briefly(&ex->undue_changed, &ex->undue_lock);\n',
         '\t\tbreak;\n'),
+    # What is not due goes off the list, and who waits for that hears nothing of it.
+    'shuts down in silence': (
+        'exec/undue.c',
+        'creel__cond_broadcast_locked(&ex->undue_changed);',
+        ''),
+    # The executor beneath is asked for a task that it has not been given.
+    'hands down what nobody has in hand': (
+        'exec/forward.c',
+        '\tcreel__layers_ref(h.layers);\n',
+        '\th.layers = NULL;\n'),
     # A task that ends leaves its timers on their clock.
     'leaves its timers set': (
         'future/release.c',

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tasks that are not due: their time against cancelling, expiry, shutdown and the last reference to
- * their executor; and tasks that sleep. */
+/* Tasks that are not due: their time against cancelling, expiry, shutdown, the join of their scope
+ * and the last reference to their executor; and tasks that sleep. */
 #include "model.h"
 #include <errno.h>
 
@@ -237,6 +237,29 @@ static int task_sleep(creel_task *self, const void *arg, size_t size)
 	return 0;
 }
 
+static creel_executor *scope;
+
+static void cancel_scope(void *arg)
+{
+	(void)arg;
+	model_check(creel_scope_cancel(scope) == 0);
+}
+
+static void join_against_cancel(void)
+{
+	creel_executor *beneath = creel_inline_new();
+	scope = creel_scope_new(beneath, 0);
+	setup(scope, task, (creel_submit_options){.delay_ns = 10});
+	int other = model_spawn(cancel_scope, NULL);
+	model_check(creel_scope_join(scope, CREEL_FOREVER) == -ECANCELED);
+	model_check(creel_future_state(f) == CREEL_FUTURE_FINISHED);
+	model_join(other);
+	model_check(outcome() != 0 && ran == 0);
+	creel_executor_unref(scope);
+	creel_executor_unref(beneath);
+	creel_clock_unref(clock_);
+}
+
 static creel_future *sleeper;
 
 static void ask(void *arg)
@@ -310,6 +333,7 @@ const struct model_scenario model_scenarios[] = {
 	{"a series against cancel", series_against_cancel, .preemptions = 2},
 	{"a series against the last unref", series_against_the_last_unref, .preemptions = 2},
 	{"due, and no thread", due_and_refused, .preemptions = 2, .thread_failures = 1},
+	{"a join against the cancel of its scope", join_against_cancel, .preemptions = 2},
 	{"a sleep, asked and over", sleep_against_ask_and_time, .preemptions = 2},
 	{0},
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Semaphores whose permits and tasks are cancelled while others give theirs back. */
+/* Semaphores whose permits and tasks are cancelled while others give theirs back; and a task that
+ * is cancelled while an adaptor hands it down. */
 #include "model.h"
 #include <errno.h>
 
@@ -95,9 +96,70 @@ static void a_permit_that_outlives_it(void)
 	model_join(other);
 }
 
+static creel_executor *lower;
+static creel_task *kept, *given;
+
+static int keep(void *self, creel_task *task)
+{
+	(void)self;
+	kept = task;
+	return 0;
+}
+
+static int note(void *self, creel_task *task)
+{
+	(void)self;
+	given = task;
+	return 0;
+}
+
+static int withdraw(void *self, creel_task *task)
+{
+	(void)self;
+	model_check(given == task);
+	return 0;
+}
+
+static creel_executor *beneath(void *self)
+{
+	(void)self;
+	return lower;
+}
+
+static creel_executor *lowest(void *self)
+{
+	(void)self;
+	return ex;
+}
+
+/* The one beneath is not asked for a task that it was not given. */
+static void handed_down(void)
+{
+	const creel_executor_ops low = {
+		.size = sizeof low, .submit = note, .withdraw = withdraw, .beneath = lowest};
+	const creel_executor_ops high = {.size = sizeof high, .submit = keep, .beneath = beneath};
+	ran = 0;
+	given = NULL;
+	ex = creel_inline_new();
+	lower = creel_executor_new(&low, NULL);
+	creel_executor *upper = creel_executor_new(&high, NULL);
+	waits = creel_submit(upper, task_run, NULL, 0);
+	int other = model_spawn(cancel, NULL);
+	int rc = creel_task_forward(kept, lower);
+	if (rc == 0)
+		(void)creel_task_run(kept);
+	model_join(other);
+	model_check(ran == (creel_future_state(waits) == CREEL_FUTURE_FINISHED));
+	creel_future_unref(waits);
+	model_check(creel_executor_close(upper) == 0);
+	model_check(creel_executor_close(lower) == 0);
+	model_check(creel_executor_close(ex) == 0);
+}
+
 const struct model_scenario model_scenarios[] = {
 	{"a permit", a_permit, .preemptions = 2},
 	{"a task", a_task, .preemptions = 2},
+	{"a task that is handed down", handed_down, .preemptions = 2},
 	{"a permit that outlives it", a_permit_that_outlives_it, .preemptions = 2},
 	{0},
 };
