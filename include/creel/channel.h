@@ -14,7 +14,8 @@
  *            race a get against something else and drop the loser. Call creel_channel_get_by() with
  *            a deadline, or keep one get outstanding for each channel and add them to a completion
  *            queue (creel/queue.h): that is select. A get that is still waiting when everybody has
- *            dropped it, and that nobody listens to, takes no item.
+ *            dropped it, and that nobody listens to, takes no item. Its memory is freed by the next
+ *            put, or by a get that finds it first or last in line.
  * ENDS       The producer closes: readers still get what was put, and then CREEL_EMPTY. The reader
  *            cancels: what was put is freed, and producers get -EPIPE.
  * THREADS    All calls are thread-safe. What a producer did before a put happens-before what the

@@ -37,7 +37,7 @@ CREEL_BEGIN
  *
  * Functions that a call of the map runs (the source, an arg_free, a task of an inline executor) may
  * use that map: creel_map_next() returns -EDEADLK, and creel_map_end() takes effect when the outer
- * call is through; if that is creel_map_next(), it returns CREEL_EMPTY.
+ * call is through; if that is creel_map_next(), it returns CREEL_EMPTY and no future.
  */
 typedef int (*creel_source_fn)(void *ctx, void *item, size_t *size);
 
@@ -51,7 +51,8 @@ typedef struct creel_map_options {
 	unsigned flags;
 	/* Must be zero. */
 	uint32_t reserved32;
-	/* The options of every item's submission, or NULL. Borrowed until creel_map_end(). */
+	/* The options of every item's submission, or NULL. Borrowed until creel_map_end(), with the
+	 * name, the clock and the token in them. */
 	const creel_submit_options *submit;
 	/* Must be zero. */
 	uint64_t reserved[8];
@@ -80,7 +81,8 @@ CREEL_API creel_mapping *creel_map_from(creel_executor *ex, creel_fn fn, creel_s
  * runs on ex, with no argument; creel_task_input() gives it the result of that stage
  * (creel/then.h). The map's results are those of the last stage. Each stage may have an executor of
  * its own, and several items are in different stages at once. options, or NULL, are copied; the
- * name in them stays borrowed until creel_map_end(). The map holds a reference to ex.
+ * name in them stays borrowed until creel_map_end(). The map holds a reference to ex, and to the
+ * token and the clock in the options.
  *
  * in_flight counts items until you take them, over all stages: so a slow last stage stops the
  * source. A stage that fails, or that its executor refuses, is the item's result, and the later

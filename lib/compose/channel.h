@@ -118,6 +118,10 @@ int creel__channel_put_locked(creel_channel *ch, const struct creel__item *item,
 int creel__channel_get_locked(creel_channel *ch, size_t wanted, struct creel__item *ret_item,
 			      struct creel__passing *passing);
 
+/* With the lock held: takes out the gets at both ends of the list that nobody waits for. So a
+ * reader that drops its gets on a quiet channel does not fill it. */
+void creel__channel_sweep_locked(creel_channel *ch, struct creel__passing *passing);
+
 /* With the lock held: what gets are told that find nothing any more; a reference. */
 const creel_error *creel__channel_end_error_locked(const creel_channel *ch);
 

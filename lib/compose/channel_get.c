@@ -26,6 +26,7 @@ static unsigned get_locked(creel_channel *ch, creel_future *f, struct creel__pas
 		struct creel__waiter *waiter = creel__owned_state(f);
 		waiter->length = 0;
 		waiter->blocked = false;
+		creel__channel_sweep_locked(ch, passing);
 		creel__channel_wait_locked(ch, &ch->gets, waiter);
 		return CREEL__PENDING;
 	}
@@ -47,9 +48,8 @@ creel_future *creel_channel_get(creel_channel *ch)
 	unsigned state = get_locked(ch, f, &passing);
 	creel__lock_release(&ch->lock);
 	/* One that waits is shared already. */
-	if (state == CREEL__PENDING)
-		return f;
-	creel__channel_born(f, state);
+	if (state != CREEL__PENDING)
+		creel__channel_born(f, state);
 	(void)creel__channel_pass(generation, &passing, NULL);
 	return f;
 }

@@ -60,6 +60,24 @@ static bool claim_locked(struct creel__waiter *waiter)
 	return true;
 }
 
+/* Takes out a get that nobody waits for. False: it is none, or is being cancelled. */
+static bool drop_forsaken_locked(struct creel__waiter *waiter, struct creel__passing *passing)
+{
+	if (waiter->blocked || !is_forsaken(future_of(waiter)) || !claim_locked(waiter))
+		return false;
+	creel__list_append(&passing->ended, &waiter->node);
+	return true;
+}
+
+void creel__channel_sweep_locked(creel_channel *ch, struct creel__passing *passing)
+{
+	struct creel__list *gets = &ch->gets;
+	while (gets->next != gets && drop_forsaken_locked(waiter_at(gets->next), passing))
+		;
+	while (gets->prev != gets && drop_forsaken_locked(waiter_at(gets->prev), passing))
+		;
+}
+
 /* The first get that waits and takes an item of that size, claimed; or NULL. */
 static struct creel__waiter *next_get_locked(creel_channel *ch, size_t size,
 					     struct creel__passing *passing)

@@ -81,8 +81,13 @@ void creel__item_unmake(struct creel__item *item)
 void creel__buffer_drop(creel_buffer buffer)
 {
 	uint16_t generation = creel__fork_generation();
+	struct creel__item item;
 	if (!buffer.free)
 		return;
+	if (creel__callbacks_nest(creel__self()) && creel__item_move(&item, buffer) == 0) {
+		creel__item_drop(&item);
+		return;
+	}
 	creel__destructors_enter();
 	(void)creel__user_call(generation, buffer.free(buffer.data, buffer.size, buffer.ctx), 0);
 	creel__destructors_leave();

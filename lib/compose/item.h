@@ -51,7 +51,8 @@ void creel__item_drop(struct creel__item *item);
 /* Frees what creel__item_copy() or _move() has allocated: the buffer is still the caller's. */
 void creel__item_unmake(struct creel__item *item);
 
-/* Calls the free of a buffer that could not become an item. */
+/* Calls the free of a buffer that could not be put. Within another function of the user's that
+ * waits as creel__item_drop() does, unless there is no memory: then it is called at once. */
 void creel__buffer_drop(creel_buffer buffer);
 
 /* Each takes over the item. It becomes the result of f, which the caller has SETTLING; its bytes

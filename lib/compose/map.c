@@ -19,9 +19,11 @@
 #include "future/options.h"
 #include "future/queue_state.h"
 #include "sync/fork.h"
+#include <creel/clock.h>
 #include <creel/future.h>
 #include <creel/map.h>
 #include <creel/then.h>
+#include <creel/token.h>
 #include <errno.h>
 #include <stdarg.h>
 
@@ -261,6 +263,8 @@ int creel_map_then(creel_mapping *map, creel_executor *ex, creel_fn fn,
 	stage->fn = fn;
 	if (options)
 		stage->options = *options;
+	creel_token_ref(stage->options.token);
+	creel_clock_ref(stage->options.clock);
 	stage->options.flags |= CREEL_CANCEL_UPSTREAM;
 	if (map->last)
 		map->last->next = stage;
@@ -270,12 +274,15 @@ int creel_map_then(creel_mapping *map, creel_executor *ex, creel_fn fn,
 	return 0;
 }
 
-/* Takes over f, which may be the child's own by the end: a stage may run here, and fork. */
+/* Takes over f, which may be the child's own by the end: a stage may run here, and fork. What leads
+ * to a stage that was refused, and so is final before it, is of no use to anybody. */
 static creel_future *with_stages(creel_mapping *map, creel_future *f)
 {
 	for (struct stage *s = map->stages; s && !creel__fork_foreign(map->generation);
 	     s = s->next) {
 		creel_future *next = creel_then_with(f, s->ex, s->fn, NULL, 0, &s->options);
+		if (creel__future_is_final(next))
+			(void)creel_future_cancel(f);
 		creel_future_unref(f);
 		f = next;
 	}
@@ -391,30 +398,26 @@ static bool needs_caller(const creel_mapping *map)
 	return true;
 }
 
+/* *ret_future is NULL, and stays so without a result. */
 static int next(creel_mapping *map, creel_deadline deadline, creel_future **ret_future,
-		size_t *ret_index)
+		void **ret_index)
 {
 	fill(map, deadline);
 	if (map->dropped)
 		return CREEL_EMPTY;
 	if (map->in_flight == 0)
 		return map->has_item ? -ETIMEDOUT : say_end(map);
-	creel_future *f;
-	void *tag;
 	bool waits = !needs_caller(map);
-	int rc = creel_queue_take(map->queue, waits ? deadline : CREEL_NOW, &f, &tag);
+	int rc = creel_queue_take(map->queue, waits ? deadline : CREEL_NOW, ret_future, ret_index);
 	if (rc == -ETIMEDOUT && !waits && !creel__deadline_passed(deadline))
 		return -EDEADLK;
 	if (rc)
 		return rc;
 	map->in_flight--;
-	*ret_future = f;
-	map->of_item = creel__error_ref(creel__future_peek_error(f));
-	if (ret_index)
-		*ret_index = (size_t)(uintptr_t)tag;
+	map->of_item = creel__error_ref(creel__future_peek_error(*ret_future));
 	if (map->keep_going)
 		return 0;
-	rc = creel_future_view(f, CREEL_NOW, NULL, NULL);
+	rc = creel_future_view(*ret_future, CREEL_NOW, NULL, NULL);
 	if (rc)
 		end_early(map);
 	return rc;
@@ -434,13 +437,23 @@ int creel_map_next(creel_mapping *map, creel_deadline deadline, creel_future **r
 	map->busy = map->started = true;
 	creel__error_unref(map->of_item);
 	map->of_item = NULL;
-	int rc = next(map, deadline, ret_future, ret_index);
+	creel_future *f = NULL;
+	void *index;
+	int rc = next(map, deadline, &f, &index);
 	map->busy = false;
 	/* Something of the user's has forked, and this is the child. */
 	if (creel__fork_foreign(map->generation))
 		return -EPERM;
-	if (map->dropped)
+	if (map->dropped) {
 		creel_map_end(map);
+		creel_future_unref(f);
+		return CREEL_EMPTY;
+	}
+	if (f) {
+		*ret_future = f;
+		if (ret_index)
+			*ret_index = (size_t)(uintptr_t)index;
+	}
 	return rc;
 }
 
@@ -450,6 +463,8 @@ static void free_stages(creel_mapping *map)
 		struct stage *stage = map->stages;
 		map->stages = stage->next;
 		creel_executor_unref(stage->ex);
+		creel_token_unref(stage->options.token);
+		creel_clock_unref(stage->options.clock);
 		creel__free(stage);
 	}
 }

@@ -358,7 +358,7 @@ bool creel__jobs_join(struct creel__local *local, uintptr_t below)
 	return exited;
 }
 
-/* What a thief, or a worker that runs a posted job, keeps in front of the job's function. */
+/* What a thief, or whoever runs a posted job, keeps in front of the job's function. */
 struct run {
 	struct creel__strand strand;
 	struct creel__job *job;
@@ -421,8 +421,8 @@ void creel__job_run_posted(struct creel__worker *worker, struct creel__job *job)
 
 void creel__job_run_here(creel_executor *ex, struct creel__job *job)
 {
-	struct creel__strand s;
-	creel__strand_init(&s, ex, NULL);
-	s.deque = NULL;
-	(void)call(&s, job);
+	struct run run = {.job = job, .posted = true};
+	creel__strand_init(&run.strand, ex, NULL);
+	run.strand.deque = NULL;
+	creel__thread_guard(run_job, exited, &run);
 }

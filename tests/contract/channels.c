@@ -3,6 +3,7 @@
  * happens on one thread, and what bad input gets; channels_more.c has producers and consumers. */
 #include "contract.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -434,6 +435,71 @@ CORE_CASE(c51_destructors_of_items_do_not_nest)
 		next = ch;
 	}
 	creel_channel_unref(next);
+}
+
+struct nested_put {
+	creel_channel *broken;
+	struct ct_count *freed;
+	int depth, deepest;
+};
+
+static void put_again(void *data, size_t size, void *ctx)
+{
+	struct nested_put *n = ctx;
+	(void)size;
+	if (++n->depth > n->deepest)
+		n->deepest = n->depth;
+	if (data)
+		failed(creel_channel_put_move(n->broken, (creel_buffer){NULL, 0, put_again, n}),
+		       CREEL_KIND_REJECTED, -EINVAL);
+	n->depth--;
+	ct_count_add(n->freed, 1);
+}
+
+CORE_CASE(c51_destructors_of_refused_buffers_do_not_nest)
+{
+	char data;
+	struct nested_put n = {creel_channel_new(&(creel_channel_options){.reserved32 = 1}),
+			       ct_count_new(), 0, 0};
+	failed(creel_channel_put_move(n.broken, (creel_buffer){&data, 1, put_again, &n}),
+	       CREEL_KIND_REJECTED, -EINVAL);
+	ct_int(ct_count_get(n.freed), 2);
+	ct_int(n.deepest, 1);
+	creel_channel_unref(n.broken);
+}
+
+/* Gets n times and drops the get before, or at once. Returns how often it took memory. */
+static unsigned drop_gets(creel_channel *ch, int n, bool at_once)
+{
+	creel_future *kept = NULL;
+	ct_fault_arm(CT_FAULT_MEMORY, UINT_MAX, false);
+	for (int i = 0; i < n; i++) {
+		creel_future *next = creel_channel_get(ch);
+		creel_future_unref(at_once ? next : kept);
+		kept = next;
+	}
+	unsigned calls = ct_fault_calls();
+	ct_fault_off();
+	if (!at_once)
+		creel_future_unref(kept);
+	return calls;
+}
+
+CORE_CASE(c51_gets_that_everybody_dropped_do_not_pile_up)
+{
+	enum { N = 10000, FEW = 100 };
+	creel_channel *ch = channel(1);
+	ct_assert(drop_gets(ch, N, false) < FEW);
+	creel_future *first = creel_channel_get(ch);
+	ct_assert(drop_gets(ch, N, true) < FEW);
+	creel_future *last = creel_channel_get(ch);
+	/* The order of those that somebody holds is as ever. */
+	ct_int(try_put_long(ch, 1), 0);
+	ct_int(try_put_long(ch, 2), 0);
+	ct_int(ct_long_drop(first), 1);
+	ct_int(ct_long_drop(last), 2);
+	ct_int(try_long(ch), -ETIMEDOUT);
+	creel_channel_unref(ch);
 }
 
 CORE_CASE(c51_gets_of_several_channels_in_a_queue_are_a_select)

@@ -447,6 +447,51 @@ CASE(c11_the_options_of_a_submission_hold_for_every_item, 0)
 	ct_int(ct_count_get(freed), N);
 }
 
+struct ends_map {
+	creel_mapping *map;
+	struct ct_count *gate, *freed;
+};
+
+static void end_the_map(void *arg, size_t size, void *ctx)
+{
+	struct ends_map *e = ctx;
+	(void)size;
+	if (*(int *)arg == 2) {
+		creel_map_end(e->map);
+		ct_open(e->gate);
+	}
+	ct_count_add(e->freed, 1);
+}
+
+static struct ends_map ends_map;
+
+/* The first item fails, the second occupies the worker, the third is cancelled. */
+static int fail_then_wait(creel_task *task, const void *arg, size_t size)
+{
+	int item = *(const int *)arg;
+	(void)task;
+	(void)size;
+	if (item)
+		ct_pass(ends_map.gate);
+	return item ? 0 : -EDOM;
+}
+
+CASE(c11_a_destructor_that_ends_the_map_takes_the_result_with_it, CT_POOL | CT_STRICT)
+{
+	static const int items[] = {0, 1, 2};
+	creel_executor *ex = ct_executor();
+	ends_map = (struct ends_map){NULL, ct_count_new(), ct_count_new()};
+	creel_submit_options so = {.arg_free = end_the_map, .arg_ctx = &ends_map};
+	creel_future *f = NULL;
+	size_t index = 77;
+	ends_map.map = creel_map(ex, fail_then_wait, items, sizeof items[0], 3,
+				 &(creel_map_options){.submit = &so});
+	ct_int(creel_map_next(ends_map.map, CT_GUARD, &f, &index), CREEL_EMPTY);
+	ct_assert(f == NULL && index == 77);
+	ct_close(ex);
+	ct_int(ct_count_get(ends_map.freed), 3);
+}
+
 CASE(c11_a_map_holds_its_executor, 0)
 {
 	long items[3] = {1, 2, 3};

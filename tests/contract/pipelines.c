@@ -260,6 +260,50 @@ CASE(c53_kill_rest_reaches_the_stage_that_runs, CT_COUNTS)
 	ct_close(other);
 }
 
+CORE_CASE(c53_a_stage_keeps_its_token)
+{
+	creel_executor *ex = creel_inline_new();
+	creel_token *token = creel_token_new(NULL, NULL, CREEL_FOREVER);
+	creel_future *gone = creel_token_future(token);
+	creel_clock *clock = creel_clock_new(CREEL_CLOCK_MANUAL);
+	creel_mapping *map = creel_map(ex, task_same, items, sizeof items[0], ITEMS, NULL);
+	ct_int(creel_map_then(map, ex, task_add_one,
+			      &(creel_submit_options){.token = token, .clock = clock}),
+	       0);
+	creel_token_unref(token);
+	creel_clock_unref(clock);
+	ct_int(creel_future_state(gone), CREEL_FUTURE_RUNNING);
+	long value;
+	ct_int(next_of(map, CREEL_NOW, &value, NULL), 0);
+	ct_int(value, 2);
+	creel_map_end(map);
+	ct_int(ct_outcome(gone), CREEL_EFAILED);
+	creel_future_unref(gone);
+	ct_close(ex);
+}
+
+CASE(c53_nothing_runs_for_a_stage_that_is_refused, CT_POOL)
+{
+	creel_executor *ex = ct_executor();
+	struct ct_count *freed = ct_count_new();
+	creel_submit_options so = {.arg_free = arg_free_count, .arg_ctx = freed};
+	struct ct_hold hold;
+	creel_future *f = NULL;
+	ct_hold(&hold, ex);
+	creel_mapping *map = creel_map(
+		ex, task_same, items, sizeof items[0], 1,
+		&(creel_map_options){.submit = &so, .flags = CREEL_KEEP_GOING});
+	ct_int(creel_map_then(map, ex, task_add_one, &(creel_submit_options){.band = 99}), 0);
+	ct_int(creel_map_next(map, CREEL_NOW, &f, NULL), 0);
+	ct_int(ct_outcome(f), CREEL_EFAILED);
+	/* The item was cancelled. */
+	ct_int(ct_count_get(freed), 1);
+	creel_future_unref(f);
+	creel_map_end(map);
+	ct_release(&hold);
+	ct_close(ex);
+}
+
 CORE_CASE(bad_stages_are_refused)
 {
 	creel_executor *ex = creel_inline_new();
