@@ -4,14 +4,17 @@
  *
  * ATTEMPTS   A task that you submit to it is run on the executor beneath, as often as its options
  *            say. Each attempt is a task of its own there, with the same function, name, band and
- *            limit_ns, and a copy of the argument. Between two attempts nothing is occupied.
+ *            limit_ns, and a copy of the argument. Between two attempts nothing is occupied. In an
+ *            attempt creel_task_executor(), _future(), _token() and _input() give what your task
+ *            has, and a wait for your task or the retry's end is -EDEADLK, as in any task.
  * FUTURE     Yours is pending until the last attempt has ended, and then ends as that did. arg_free
- *            is called once, at the end.
+ *            is called once, at the end. Its expiry_ns may end it between two attempts, too.
  * ERRORS     If the last of several attempts failed, the error has its kind, code and data, says
  *            how many there were, and has the errors of the first and of the last 8 as causes.
  * CANCEL     Cancelling, or killing, reaches the attempt that is under way. Between two attempts,
  *            and while one is pending, it ends the future at once. A task that returns -ECANCELED
- *            after it was asked to stop is not tried again.
+ *            after it was asked to stop is not tried again. A finally (creel/then.h) runs once at
+ *            least.
  * STACKING   As creel/limit.h: a retry may lie over any adaptor, and under it. A rate limit beneath
  *            counts each attempt.
  */

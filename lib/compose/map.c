@@ -325,8 +325,12 @@ static creel_future *submit(creel_mapping *map, creel_deadline deadline)
 {
 	const void *item = map->source ? map->item : map->base + map->index * map->stride;
 	creel_deadline by = map->in_flight ? CREEL_NOW : deadline;
-	creel_future *f = creel__submit_by(map->ex, map->fn, map->item_size ? item : NULL,
-					   map->item_size, map->submit, &by);
+	const struct creel__submission s = {.ex = map->ex,
+					    .fn = map->fn,
+					    .arg = map->item_size ? item : NULL,
+					    .size = map->item_size,
+					    .options = map->submit};
+	creel_future *f = creel__submit_by(&s, &by);
 	return f ? with_stages(map, f) : NULL;
 }
 

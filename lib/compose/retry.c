@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "exec/custom.h"
+#include "exec/stage.h"
 #include "exec/submit.h"
 #include "exec/task.h"
 #include "future/argument.h"
@@ -25,6 +26,7 @@ struct series {
 	creel_fn fn;
 	int64_t until; /* no attempt begins later */
 	uint16_t generation;
+	bool insists;            /* it is a finally: future/stage.h */
 	struct creel__lock lock; /* the rest: */
 	uint32_t refs;
 	creel_future *attempt; /* a reference; or NULL */
@@ -32,6 +34,7 @@ struct series {
 	bool withdrawing, left; /* a canceller cancels the attempt; it has left the rest to him */
 	bool asked;
 	uint32_t askers; /* cancellers that have been told STARTED, and come yet */
+	struct creel__cond all_came;
 	int64_t longest; /* the last delay, at the most */
 	struct creel__failures failures;
 };
@@ -54,6 +57,8 @@ static struct series *series_new(struct creel__retry *r, creel_task *task)
 	s->fn = task->future.fn;
 	s->until = r->total_ns ? creel__later(now, r->total_ns) : INT64_MAX;
 	s->generation = task->future.generation;
+	const struct creel__stage *stage = creel__stage_of(&task->future);
+	s->insists = stage && stage->insists;
 	s->refs = 2;
 	return s;
 }
@@ -114,12 +119,23 @@ static const creel_error *own_error(struct series *s, creel_future *f, int code)
 	return creel__failures_error(&s->failures, creel__task_name(&s->task->future), code);
 }
 
+/* They find the series in the task's words, where the next run of a periodic task puts its own. The
+ * task is claimed: no more will be told, and those who were come without stopping. */
+static void await_askers(struct series *s)
+{
+	creel__lock_acquire(&s->lock);
+	while (s->askers)
+		creel__cond_wait_briefly(&s->all_came, &s->lock);
+	creel__lock_release(&s->lock);
+}
+
 /* Ends the task, as nobody else will. code: why there is no further attempt, or 0. */
 static void end(struct series *s, creel_future *f, int code)
 {
 	creel_future *outer = &s->task->future;
 	if (creel__task_claim(outer, CREEL__SETTLING) != CREEL__CLAIMED)
 		return;
+	await_askers(s);
 	const creel_error *error = own_error(s, f, code);
 	struct creel__options *options = creel__options_of(outer);
 	/* Of a periodic task, until its next run. */
@@ -178,18 +194,26 @@ static bool attempt_ended(struct series *s, creel_future *f)
 	return another && rc == CREEL__TIMER_DUE;
 }
 
+/* A continuation is tried by continuations of its input, which has ended. */
 static creel_future *submit_attempt(struct series *s)
 {
 	creel_future *outer = &s->task->future;
 	const struct creel__options *own = creel__options_of(outer);
+	const struct creel__stage *stage = own->stage;
+	const struct creel__staging staging = {.call = "retry", .insists = s->insists};
+	const creel_submit_options options = {.name = *own->name ? own->name : NULL,
+					      .limit_ns = own->limit_ns,
+					      .band = own->band};
+	struct creel__submission attempt = {.ex = s->retry->beneath,
+					    .fn = s->fn,
+					    .options = &options,
+					    .staging = stage ? &staging : NULL,
+					    .whole = outer};
 	void *data;
-	size_t size;
-	creel__argument(outer, &data, &size);
-	return creel__submit_by(s->retry->beneath, s->fn, data, size,
-				&(creel_submit_options){.name = *own->name ? own->name : NULL,
-							.limit_ns = own->limit_ns,
-							.band = own->band},
-				NULL);
+	creel__argument(outer, &data, &attempt.size);
+	attempt.arg = data;
+	return stage ? creel__stage_submit(&attempt, stage->input)
+		     : creel__submit_by(&attempt, NULL);
 }
 
 static void link_ended(struct creel__link *link, creel_future *f);
@@ -329,6 +353,8 @@ static void cancelled(creel_future *f, const struct creel__cancelling *how)
 	 * to come counts its end. */
 	bool asks = s->askers > 0;
 	s->askers -= asks;
+	if (s->askers == 0)
+		creel__cond_broadcast_locked(&s->all_came);
 	creel__lock_release(&s->lock);
 	if (asks)
 		ask(s, f, how);
@@ -346,8 +372,11 @@ static void start(struct series *s)
 {
 	creel_future *f = &s->task->future;
 	uint16_t generation = s->generation;
-	if (creel__future_hold(f)) {
-		creel__options_of(f)->owner = &owner;
+	if (s->insists ? creel__future_hold_insisting(f) : creel__future_hold(f)) {
+		struct creel__options *options = creel__options_of(f);
+		/* It may have been asked already. */
+		s->asked = s->insists && options->stage->asked;
+		options->owner = &owner;
 		creel__future_let_go(f, CREEL__HELD, CREEL__OWNED);
 		launch(s);
 	} else {

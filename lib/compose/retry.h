@@ -4,7 +4,9 @@
  *
  * OWNED    The task itself is never run. Once the executor has accepted it, it gets an owner
  *          (future/owned.h), so that cancellers come here. Each attempt is a task of its own, and
- *          tells of its end by a link.
+ *          tells of its end by a link. It knows the task (creel__options.whole), which does not end
+ *          while it runs: so what its function asks about itself is answered from there. That of
+ *          a continuation is a continuation of the same input; that of a finally insists, too.
  * STATES of a series, under its lock:
  *
  *   LAUNCHING ---> TRYING (attempt) ---ended---> WAITING (timer_set) ---> LAUNCHING
@@ -17,6 +19,8 @@
  *          who finds ENDING, or an attempt that runs, lets the task go, and asks the attempt.
  *          A canceller cancels the attempt with WITHDRAWING set: one that ends as cancelled
  *          meanwhile leaves the rest to him.
+ * ASKERS   Cancellers that were told STARTED. The task does not end before they have come: a
+ *          periodic one would have its next series by then.
  * LOCK     Rank 8; under it the clock's (15). Attempts are submitted and cancelled without it.
  * REFS     One for the task, until it has ended; for the timer while it is set; for the link; for
  *          whoever launches.

@@ -197,7 +197,8 @@ creel_future *creel_then_with(creel_future *f, creel_executor *ex, creel_fn fn, 
 {
 	static const struct creel__staging then = {.call = "creel_then",
 						   .flags = CREEL_CANCEL_UPSTREAM};
-	return continuation(f, &(struct creel__submission){ex, fn, arg, size, options, &then});
+	return continuation(f,
+			    &(struct creel__submission){ex, fn, arg, size, options, &then, NULL});
 }
 
 creel_future *creel_recover_with(creel_future *f, creel_executor *ex, creel_fn fn, const void *arg,
@@ -207,7 +208,8 @@ creel_future *creel_recover_with(creel_future *f, creel_executor *ex, creel_fn f
 						      .flags = CREEL_CANCEL_UPSTREAM |
 							       CREEL_RECOVER_CANCELLED,
 						      .recovers = true};
-	return continuation(f, &(struct creel__submission){ex, fn, arg, size, options, &recover});
+	return continuation(
+		f, &(struct creel__submission){ex, fn, arg, size, options, &recover, NULL});
 }
 
 creel_future *creel_finally_with(creel_future *f, creel_executor *ex, creel_fn fn, const void *arg,
@@ -215,7 +217,8 @@ creel_future *creel_finally_with(creel_future *f, creel_executor *ex, creel_fn f
 {
 	static const struct creel__staging finally = {
 		.call = "creel_finally", .flags = CREEL_CANCEL_UPSTREAM, .insists = true};
-	return continuation(f, &(struct creel__submission){ex, fn, arg, size, options, &finally});
+	return continuation(
+		f, &(struct creel__submission){ex, fn, arg, size, options, &finally, NULL});
 }
 
 creel_future *creel_then(creel_future *f, creel_executor *ex, creel_fn fn, const void *arg,

@@ -47,11 +47,13 @@ void creel__executor_fini(creel_executor *ex)
 	creel__live_add(CREEL__LIVE_EXECUTORS, -1);
 }
 
-/* Whether ex has forwarded the task. */
+/* Whether ex has forwarded the task, or tries it again by this one. */
 static bool is_through(const creel_task *task, const creel_executor *ex)
 {
-	creel_future *root = ex->beneath ? creel__strand_root((creel_task *)(uintptr_t)task) : NULL;
-	return root && creel__task_is_of(root, ex);
+	creel_future *f = ex->beneath ? creel__strand_root((creel_task *)(uintptr_t)task) : NULL;
+	while (f && !creel__task_is_of(f, ex))
+		f = creel__whole_of(f);
+	return f;
 }
 
 bool creel__executor_is_own(const creel_executor *ex)

@@ -9,6 +9,7 @@
 #include "future/owned.h"
 #include "sync/fork.h"
 #include <creel/error.h>
+#include <creel/future.h>
 #include <errno.h>
 
 bool creel__stage_list(creel_future *f)
@@ -93,6 +94,19 @@ void creel__stage_give(creel_future *f)
 	give(f);
 	if (!creel__fork_foreign(generation))
 		creel__executor_unkeep(ex);
+}
+
+creel_future *creel__stage_submit(const struct creel__submission *s, creel_future *input)
+{
+	creel_future *f;
+	int rc = creel__stage_make(s, &f);
+	if (rc) {
+		creel__submission_free_argument(s);
+		return creel__future_refused(creel__refusal(s, rc));
+	}
+	creel__stage_of(f)->input = creel_future_ref(input);
+	creel__stage_give(f);
+	return f;
 }
 
 void creel__stage_pass(creel_future *f)

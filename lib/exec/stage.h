@@ -21,6 +21,9 @@ bool creel__stage_list(creel_future *f);
  * Something may have forked when this returns, and the task may be gone. */
 void creel__stage_give(creel_future *f);
 
+/* A continuation of what is final, whatever that is, which exceeds the bound. Never NULL. */
+creel_future *creel__stage_submit(const struct creel__submission *s, creel_future *input);
+
 /* Ends a task that is HELD as its input, which is final, did. Takes it off the list. */
 void creel__stage_pass(creel_future *f);
 

@@ -24,6 +24,7 @@ struct creel__submission {
 	size_t size;
 	const creel_submit_options *options;
 	const struct creel__staging *staging; /* of a continuation; or NULL */
+	creel_future *whole;                  /* what it is an attempt of; or NULL */
 };
 
 static inline bool creel__submission_times(const struct creel__submission *s)

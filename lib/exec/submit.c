@@ -144,6 +144,7 @@ static struct creel__options *new_options(const struct creel__submission *s,
 	own->arg_ctx = o->arg_ctx;
 	own->limit_ns = o->limit_ns;
 	own->band = o->band;
+	own->whole = s->whole;
 	own->watched = watched ? creel__watched_new(watched, s->fn) : NULL;
 	if (watched && !own->watched) {
 		creel__free(own);
@@ -163,7 +164,7 @@ static CREEL__COLD int attach_options(creel_future *f, const struct creel__submi
 	bool timed = creel__submission_times(s), layered = s->ex->beneath;
 	const creel_submit_options *o = s->options ? s->options : &none;
 	if (!o->name && !o->arg_free && !o->limit_ns && !o->band && !o->token && !watched &&
-	    !timed && !s->staging && !layered)
+	    !timed && !s->staging && !s->whole && !layered)
 		return 0;
 	struct creel__options *own = new_options(s, o, watched);
 	if (!own)
@@ -261,7 +262,7 @@ static inline int make(const struct creel__submission *s, unsigned refs, bool ma
 			       : -ENOMEM;
 	creel_future *f = &task->future;
 	int rc = 0;
-	if (s->options || s->staging || creel__load(&s->ex->watch, relaxed) ||
+	if (s->options || s->staging || s->whole || creel__load(&s->ex->watch, relaxed) ||
 	    (may_forward && s->ex->beneath))
 		rc = attach_options(f, s);
 	if (rc)
@@ -366,15 +367,14 @@ static creel_future *submit_for_future(const struct creel__submission *s, const 
 creel_future *creel_submit_with(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
 				const creel_submit_options *options)
 {
-	return submit_for_future(&(struct creel__submission){ex, fn, arg, size, options, NULL},
-				 &(struct way){.refs = 2});
+	return submit_for_future(
+		&(struct creel__submission){ex, fn, arg, size, options, NULL, NULL},
+		&(struct way){.refs = 2});
 }
 
-creel_future *creel__submit_by(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
-			       const creel_submit_options *options, const creel_deadline *by)
+creel_future *creel__submit_by(const struct creel__submission *s, const creel_deadline *by)
 {
-	return submit_for_future(&(struct creel__submission){ex, fn, arg, size, options, NULL},
-				 &(struct way){.refs = 2, .by = by, .exceeds = !by});
+	return submit_for_future(s, &(struct way){.refs = 2, .by = by, .exceeds = !by});
 }
 
 creel_future *creel_submit(creel_executor *ex, creel_fn fn, const void *arg, size_t size)
@@ -388,14 +388,14 @@ int creel_try_submit(creel_executor *ex, creel_fn fn, const void *arg, size_t si
 	if (!ret_future)
 		return -EINVAL;
 	static const creel_deadline now = CREEL_NOW_INIT;
-	return submit(&(struct creel__submission){ex, fn, arg, size, options, NULL},
+	return submit(&(struct creel__submission){ex, fn, arg, size, options, NULL, NULL},
 		      &(struct way){.refs = 2, .by = &now}, ret_future);
 }
 
 int creel_spawn(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
 		const creel_submit_options *options)
 {
-	struct creel__submission s = {ex, fn, arg, size, options, NULL};
+	struct creel__submission s = {ex, fn, arg, size, options, NULL, NULL};
 	int rc = submit(&s, &(struct way){.refs = 1}, NULL);
 	if (rc == 0)
 		return 0;
@@ -477,8 +477,8 @@ int creel_submit_many(creel_executor *ex, creel_fn fn, const void *base, size_t 
 		      size_t *ret_accepted)
 {
 	bool bytes = n && stride;
-	struct creel__submission s = {ex,      fn,  bytes ? base : NULL, bytes ? stride : 0,
-				      options, NULL};
+	struct creel__submission s = {ex,   fn,  bytes ? base : NULL, bytes ? stride : 0, options,
+				      NULL, NULL};
 	const struct way way = {.refs = ret_futures ? 2 : 1};
 	size_t done = 0, k;
 	int rc = ret_accepted ? check_many(&s, n) : -EINVAL;

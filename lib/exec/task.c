@@ -448,7 +448,9 @@ creel_token *creel_task_token(const creel_task *task)
 	creel_future *f = (creel_future *)(uintptr_t)&task->future;
 	if (!task || creel__future_foreign(f) || creel__future_is_strand(f))
 		return NULL;
-	struct creel__enlisted *enlisted = creel__enlisted_of(f);
+	struct creel__enlisted *enlisted = NULL;
+	for (; f && !enlisted; f = creel__whole_of(f))
+		enlisted = creel__enlisted_of(f);
 	return enlisted ? enlisted->reg.token : NULL;
 }
 

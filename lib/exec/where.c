@@ -12,6 +12,14 @@
 #include <creel/task.h>
 #include <limits.h>
 
+/* What the task is an attempt of, if it is one. */
+static creel_future *outermost(creel_future *f)
+{
+	for (creel_future *whole = f; whole; whole = creel__whole_of(whole))
+		f = whole;
+	return f;
+}
+
 /* In a worker process the executor is the host's, and in a forked child its parent's. */
 static bool is_here(const creel_task *task)
 {
@@ -25,13 +33,13 @@ creel_executor *creel_task_executor(creel_task *task)
 	creel_executor *ex = task->future.executor;
 	/* A loop may run elsewhere than the task that waits for it. */
 	creel_future *root = creel__strand_root(task);
-	return root && root->executor == ex ? creel__task_origin(root) : ex;
+	return root && root->executor == ex ? creel__task_origin(outermost(root)) : ex;
 }
 
 creel_future *creel_task_future(creel_task *task)
 {
 	bool has_one = is_here(task) && !creel__future_is_strand(&task->future);
-	return has_one ? creel_future_ref(&task->future) : NULL;
+	return has_one ? creel_future_ref(outermost(&task->future)) : NULL;
 }
 
 /* They stand where the result will: nobody writes that before the task runs or is rejected. */

@@ -128,16 +128,25 @@ creel_future *creel__future_refused(const creel_error *error)
 	return ended(cancelled ? CREEL__CANCELLED : CREEL__FAILED, error);
 }
 
+static bool is_attempt_of(creel_future *attempt, const creel_future *f)
+{
+	while (attempt && attempt != f)
+		attempt = creel__whole_of(attempt);
+	return attempt;
+}
+
 bool creel__future_is_own(const creel_future *f)
 {
 	uint64_t s = creel__load(&f->state, relaxed);
 	unsigned state = s & CREEL__STATE;
-	if (state < CREEL__RUNNING || state >= CREEL__FINISHED)
+	/* While an attempt of it runs it is pending. */
+	bool whole = s & CREEL__OWNED && state < CREEL__RUNNING;
+	if ((state < CREEL__RUNNING && !whole) || state >= CREEL__FINISHED)
 		return false;
-	if ((uint32_t)s >> CREEL__RUNNER != creel__runner_mark() >> CREEL__RUNNER)
+	if (!whole && (uint32_t)s >> CREEL__RUNNER != creel__runner_mark() >> CREEL__RUNNER)
 		return false;
-	for (const creel_task *i = creel__self()->task; i; i = i->future.outer)
-		if (&i->future == f)
+	for (creel_task *i = creel__self()->task; i; i = i->future.outer)
+		if (&i->future == f || (whole && is_attempt_of(&i->future, f)))
 			return true;
 	return false;
 }

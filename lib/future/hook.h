@@ -44,6 +44,8 @@ struct creel__options {
 	struct creel__layers *layers;     /* future/layers.h: a reference; or NULL */
 	struct creel__enlisted *enlisted; /* future/token.h; or NULL */
 	const struct creel__owner *owner; /* of a task that is OWNED: future/owned.h */
+	/* What the task is an attempt of, which does not end while it runs; or NULL. */
+	creel_future *whole;
 	int band;
 	const creel_error *cancelled; /* once it is: its error, which has the name; or NULL */
 	char name[];                  /* what it is called in errors */
@@ -68,6 +70,13 @@ static inline const char *creel__task_name(creel_future *f)
 {
 	const struct creel__options *options = creel__options_of(f);
 	return options ? options->name : NULL;
+}
+
+/* What a task is an attempt of, or NULL. The caller runs it. */
+static inline creel_future *creel__whole_of(creel_future *f)
+{
+	const struct creel__options *options = creel__options_of(f);
+	return options ? options->whole : NULL;
 }
 
 /* Hangs options on a future that nobody else knows yet. */

@@ -19,7 +19,7 @@ unsigned creel__stage_outcome(creel_future *f, const struct creel__stage *stage,
 	if (final != CREEL__FINISHED)
 		return final;
 	if (!stage->asked)
-		return creel__outcome_pass(f, stage->input);
+		return creel__whole_of(f) ? final : creel__outcome_pass(f, stage->input);
 	creel__result_error(f,
 			    creel__error_make(CREEL_KIND_CANCELLED, -ECANCELED, creel__task_name(f),
 					      "cancelled; its function has run"));

@@ -62,7 +62,7 @@ static inline struct creel__stage *creel__stage_of(creel_future *f)
 }
 
 /* The end of a finally whose function has run: the state in which it ends, by the one in which a
- * task would. */
+ * task would. (An attempt of one ends as its function did: whoever tries it looks at that.) */
 unsigned creel__stage_outcome(creel_future *f, const struct creel__stage *stage, unsigned final);
 
 #endif

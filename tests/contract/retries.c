@@ -2,6 +2,7 @@
 /* Promise 39: retries, over every executor, and over and under the adaptors that limit. */
 #include "contract.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 
@@ -264,6 +265,127 @@ CASE(c39_a_clock_that_is_dropped_ends_a_retry, CT_INPROC)
 	ct_has(creel_future_error(f)->message, "the clock was dropped");
 	ct_has(creel_error_cause(creel_future_error(f), 0)->message, "call 1 failed");
 	creel_future_unref(f);
+	ct_close(retry);
+	ct_close(ex);
+}
+
+/* Gives its input on, at the second call. */
+static int task_pass_on(creel_task *task, const void *arg, size_t size)
+{
+	struct ct_count *calls;
+	const void *input;
+	size_t n;
+	(void)size;
+	memcpy(&calls, arg, sizeof calls);
+	int rc = creel_task_input(task, &input, &n);
+	if (rc)
+		return creel_fail(task, rc, "no input");
+	return ct_count_add(calls, 1) == 1 ? -EIO : creel_return(task, input, n);
+}
+
+CASE(c39_each_attempt_of_a_continuation_has_the_input, 0)
+{
+	creel_executor *ex = ct_executor();
+	creel_executor *retry = retry_over(ex, (creel_retry_options){.attempts = 3, .base_ns = 1});
+	struct ct_count *calls = ct_count_new(), *once = ct_count_new();
+	creel_future *input = submit_flaky(ex, once, 1, NULL);
+	creel_future *f = creel_then(input, retry, task_pass_on, &calls, sizeof calls);
+	ct_int(value_drop(f), 1);
+	ct_int(ct_count_get(calls), 2);
+	creel_future_unref(input);
+	ct_close(retry);
+	ct_close(ex);
+}
+
+static int task_counts(creel_task *task, const void *arg, size_t size)
+{
+	struct ct_count *calls;
+	(void)task;
+	(void)size;
+	memcpy(&calls, arg, sizeof calls);
+	(void)ct_count_add(calls, 1);
+	return 0;
+}
+
+CASE(c39_a_finally_whose_input_failed_is_not_tried_again, 0)
+{
+	creel_executor *ex = ct_executor();
+	creel_executor *retry = retry_over(ex, (creel_retry_options){.attempts = 3, .base_ns = 1});
+	struct ct_count *calls = ct_count_new(), *never = ct_count_new();
+	creel_future *input = submit_flaky(ex, never, 0, NULL);
+	creel_future *f = creel_finally(input, retry, task_counts, &calls, sizeof calls);
+	ct_int(ct_outcome(f), CREEL_EFAILED);
+	ct_text(creel_future_error(f)->message, "call 1 failed");
+	ct_int(ct_count_get(calls), 1);
+	creel_future_unref(input);
+	creel_future_unref(f);
+	ct_close(retry);
+	ct_close(ex);
+}
+
+CASE(c39_a_finally_runs_though_it_was_cancelled_while_its_attempt_was_pending, CT_ASYNC)
+{
+	struct ct_hold hold;
+	creel_executor *ex = ct_executor();
+	creel_executor *retry = retry_over(ex, (creel_retry_options){.attempts = 3, .base_ns = 1});
+	struct ct_count *calls = ct_count_new(), *once = ct_count_new();
+	creel_future *input = submit_flaky(ex, once, 1, NULL);
+	ct_int(ct_outcome(input), 0);
+	ct_hold(&hold, ex);
+	creel_future *f = creel_finally(input, retry, task_counts, &calls, sizeof calls);
+	ct_int(creel_future_cancel(f), CREEL_CANCEL_REQUESTED);
+	ct_release(&hold);
+	ct_int(creel_future_result(f, CT_GUARD, NULL, 0), -ECANCELED);
+	ct_int(ct_count_get(calls), 1);
+	creel_future_unref(input);
+	creel_future_unref(f);
+	ct_close(retry);
+	ct_close(ex);
+}
+
+struct inside {
+	creel_executor *retry, *scope;
+	creel_executor *seen;
+	creel_token *token;
+	creel_future *future; /* a reference */
+	int drain, close, join, wait;
+};
+
+static int task_inside(creel_task *task, const void *arg, size_t size)
+{
+	struct inside *in = *(struct inside *const *)arg;
+	(void)size;
+	in->seen = creel_task_executor(task);
+	in->token = creel_task_token(task);
+	in->future = creel_task_future(task);
+	in->drain = creel_executor_drain(in->retry, CREEL_FOREVER);
+	in->close = creel_executor_close(creel_executor_ref(in->retry));
+	in->join = creel_scope_join(in->scope, CREEL_FOREVER);
+	in->wait = creel_future_result(in->future, CREEL_FOREVER, NULL, 0);
+	return 0;
+}
+
+CASE(c39_an_attempt_is_in_its_task_and_does_not_wait_for_it, CT_INPROC)
+{
+	creel_executor *ex = ct_executor();
+	creel_executor *retry = retry_over(ex, (creel_retry_options){.attempts = 2});
+	creel_executor *scope = creel_scope_new(retry, 0);
+	creel_token *token = creel_token_new(NULL, NULL, CREEL_FOREVER);
+	struct inside in = {.retry = retry, .scope = scope}, *at = &in;
+	creel_future *f = creel_submit_with(scope, task_inside, &at, sizeof at,
+					    &(creel_submit_options){.token = token});
+	ct_int(ct_outcome(f), 0);
+	ct_assert(in.seen == scope);
+	ct_assert(in.token == token);
+	ct_assert(in.future == f);
+	ct_int(in.drain, -EDEADLK);
+	ct_int(in.close, -EDEADLK);
+	ct_int(in.join, -EDEADLK);
+	ct_int(in.wait, -EDEADLK);
+	creel_future_unref(in.future);
+	creel_future_unref(f);
+	creel_token_unref(token);
+	ct_close(scope);
 	ct_close(retry);
 	ct_close(ex);
 }

@@ -25,6 +25,7 @@ CALLS = [
 # A worker that waits gives up its slot, unless it waits in one of these (lib/sync/block.h).
 BRIEF = {
     'compose/channel_wait.c': 'until an item that somebody has in hand is copied',
+    'compose/retry.c': 'until cancellers that are on their way have come',
     'exec/claim.c': 'until a canceller is through with the executor',
     'exec/undue.c': 'until a task that somebody has won is off the list',
     'future/cancel.c': 'until the executor has been asked',
