@@ -94,6 +94,7 @@ static void ended(struct creel__link *link, creel_future *input)
 {
 	struct timeout *t = creel__of(link, struct timeout, link);
 	creel_future *f = t->f;
+	uint16_t here = t->ask.generation;
 	uint32_t refs = 1;
 	if (!win(t)) {
 		creel_future_unref(input);
@@ -105,7 +106,9 @@ static void ended(struct creel__link *link, creel_future *input)
 		creel_future_unref(input);
 		creel_future_unref(f);
 	}
-	drop(t, refs);
+	/* What they freed may have forked. */
+	if (!creel__fork_foreign(here))
+		drop(t, refs);
 }
 
 static const creel_error *why(bool due)

@@ -4,7 +4,8 @@
  *
  * ERRORS  An error is a record, its message, and at the next multiple of 16 its data; then come its
  *         causes, one after the other, each in the same way. Whoever opens a parcel believes
- *         nothing of it: tasks of other workers can write there.
+ *         nothing of it but its size and whether it is an error: tasks of other workers can write
+ *         there. One that spoils these has the worker crash or the task see other bytes.
  */
 #include "exec/parcel.h"
 #include "base/alloc.h"
@@ -17,7 +18,7 @@
 
 enum {
 	DEPTH = 4,
-	CAUSES = 64 * 1024, /* bytes beyond which no more causes are packed */
+	CAUSES = 64 * 1024, /* bytes that they may take: one that would go beyond is left out */
 };
 
 struct record {
@@ -65,17 +66,18 @@ static size_t put_rest(unsigned char *to, size_t at, size_t n)
 	return put_one(to, at, &e, 0);
 }
 
-static size_t put(unsigned char *to, size_t at, const creel_error *e, unsigned depth)
+/* limit: where causes must end. */
+static size_t put(unsigned char *to, size_t at, const creel_error *e, unsigned depth, size_t limit)
 {
 	size_t start = at, n = 0, left = 0;
 	uint32_t records = 0;
 	at = put_one(NULL, at, e, 0);
 	for (const creel_error *cause; (cause = creel_error_cause(e, n)); n++) {
-		if (depth == 0 || at > CAUSES) {
+		if (depth == 0 || put_one(NULL, at, cause, 0) > limit) {
 			left++;
 			continue;
 		}
-		at = put(to, at, cause, depth - 1);
+		at = put(to, at, cause, depth - 1, limit);
 		records++;
 	}
 	if (left)
@@ -85,13 +87,18 @@ static size_t put(unsigned char *to, size_t at, const creel_error *e, unsigned d
 	return at;
 }
 
+static size_t put_all(unsigned char *to, const creel_error *e)
+{
+	return put(to, 0, e, DEPTH, put_one(NULL, 0, e, 0) + CAUSES);
+}
+
 size_t creel__parcel_size(creel_future *f)
 {
 	const creel_error *e = creel__future_peek_error(f);
 	const void *data;
 	size_t size;
 	if (e)
-		size = put(NULL, 0, e, DEPTH);
+		size = put_all(NULL, e);
 	else
 		creel__result_look(f, &data, &size);
 	return sizeof(struct creel__parcel) + size;
@@ -104,7 +111,7 @@ void creel__parcel_pack(struct creel__parcel *p, size_t size, creel_future *f)
 	p->size = size - sizeof *p;
 	p->failed = e != NULL;
 	if (e) {
-		(void)put(p->data, 0, e, DEPTH);
+		(void)put_all(p->data, e);
 		return;
 	}
 	creel__result_look(f, &data, &size);

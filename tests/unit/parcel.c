@@ -108,6 +108,35 @@ CT_TEST(parcel, all_causes_arrive_as_far_as_there_is_room, 0)
 	free(p);
 }
 
+/* The error itself arrives, whatever its size, and so do small causes of it. */
+CT_TEST(parcel, a_cause_that_is_too_large_is_left_out, 0)
+{
+	static char big[100 * 1000];
+	const struct creel__error_parts parts = {.kind = CREEL_KIND_FAILED,
+						 .code = -EIO,
+						 .task = "",
+						 .data = big,
+						 .size = sizeof big};
+	const creel_error *causes[] = {
+		creel__error_make(CREEL_KIND_FAILED, -EIO, NULL, "small"),
+		creel__error_compose(&parts, "big"),
+		creel__error_make(CREEL_KIND_FAILED, -EIO, NULL, "small too"),
+	};
+	struct creel__parcel *p;
+	const creel_error *e = creel__error_compose(&parts, "all");
+	creel__error_set_causes(e, causes, 3);
+	creel_future *g = opened(e, &p);
+	e = creel_future_error(g);
+	ct_int(e->size, sizeof big);
+	ct_text(creel_error_cause(e, 0)->message, "small");
+	ct_text(creel_error_cause(e, 1)->message, "small too");
+	ct_text(creel_error_cause(e, 2)->message, "and 1 more");
+	ct_assert(!creel_error_cause(e, 3));
+	ct_assert(p->size < sizeof big + 10000);
+	creel__parcel_close(g);
+	free(p);
+}
+
 /* Whatever another task has written there: an error, and nothing outside is read. */
 CT_TEST(parcel, nonsense_is_an_error, 0)
 {
