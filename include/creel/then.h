@@ -51,7 +51,8 @@
  * continuation of finally is not cancelled: its input is. Its fn runs when the input has ended, and
  * the future ends as cancelled then; creel_future_cancel() returns CREEL_CANCEL_REQUESTED. The same
  * holds as long as its fn has not started. Only a shutdown with CREEL_SHUTDOWN_CANCEL keeps that
- * from running. Once a function runs it is asked to stop, like any task.
+ * from running. Once a function runs it is asked to stop, like any task. Killing one of finally
+ * that waits kills its input, unless somebody else is cancelling that at this moment.
  *
  * Shutting down
  *

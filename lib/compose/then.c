@@ -14,6 +14,7 @@
 #include <creel/then.h>
 #include "base/list.h"
 #include "exec/stage.h"
+#include "exec/task.h"
 #include "future/cancel.h"
 #include "future/error.h"
 #include "future/future.h"
@@ -112,8 +113,9 @@ static enum creel__withdrawn withdraw(creel_future *f)
 static void cancelled(creel_future *f, const struct creel__cancelling *how)
 {
 	struct creel__stage *stage = creel__stage_of(f);
-	creel_executor *ex = f->executor;
-	uint16_t generation = ex->generation;
+	/* Only of one that is cancelled the executor is kept for us. */
+	creel_executor *ex = stage->insists ? NULL : f->executor;
+	uint16_t generation = f->generation;
 	uint32_t off = CREEL__OFF;
 	/* [STAGE-2] acquire: of several that ask a finally, one has its input; pairs with the
 	 * release in withdraw() */
@@ -123,7 +125,7 @@ static void cancelled(creel_future *f, const struct creel__cancelling *how)
 		stage->link.deferred.run = cancel_input;
 		creel__callbacks_call(&stage->link.deferred);
 	}
-	if (!stage->insists && !creel__fork_foreign(generation))
+	if (ex && !creel__fork_foreign(generation))
 		creel__executor_unkeep(ex);
 }
 
@@ -179,8 +181,11 @@ static creel_future *make(creel_future *input, const struct creel__submission *s
 		creel__stage_discard(f, -ESHUTDOWN);
 		return refused(s, input, creel__refusal(s, -ESHUTDOWN));
 	}
-	/* Its input has ended meanwhile: ended() has the executor refuse it. */
-	creel__future_let_go(f, CREEL__HELD, 0);
+	/* Its input has ended meanwhile. We end it, since nothing keeps the executor for ended(),
+	 * which finds that it has lost, and drops a reference. */
+	creel_future_ref(f);
+	creel__future_let_go(f, CREEL__HELD, CREEL__SETTLING);
+	creel__task_fail_claimed((creel_task *)f, creel__refusal(s, -ESHUTDOWN));
 	return f;
 }
 

@@ -13,6 +13,7 @@
 #include "future/stage.h"
 #include "future/times.h"
 #include "future/watch.h"
+#include "sync/thread.h"
 #include <creel/future.h>
 #include <errno.h>
 #include <string.h>
@@ -91,22 +92,46 @@ static int give_due(creel_future *f, struct creel__times *times)
 	return rc;
 }
 
+/* A task that its class is being given, with references to it and to the cause. */
+struct handing {
+	creel_future *f;
+	creel_executor *ex;
+	struct note note;
+	int rc;
+};
+
+static void run_give(void *arg)
+{
+	struct handing *h = arg;
+	h->rc = give_due(h->f, h->note.times);
+}
+
+/* It has run here, and ended the thread. */
+static void give_exited(void *arg)
+{
+	const struct handing *h = arg;
+	if (creel__executor_foreign(h->ex))
+		return;
+	creel__error_unref(h->note.cause);
+	creel_future_unref(h->f);
+}
+
 bool creel__due_give(creel_future *f)
 {
 	creel_executor *ex = f->executor;
 	f->next = NULL;
 	/* As before any submission, on the thread that makes it. */
 	int rc = creel__argument_vet(f, ex);
-	const struct note note = take_note(f);
+	struct handing h = {.f = f, .ex = ex, .note = take_note(f), .rc = rc};
 	/* The class looks at its options, too. */
 	creel_future_ref(f);
 	creel__future_let_go(f, CREEL__HELD | CREEL__OWNED, ex->task_flags);
 	if (rc == 0)
-		rc = give_due(f, note.times);
-	if (rc == 0)
-		creel__error_unref(note.cause);
+		creel__thread_guard(run_give, give_exited, &h);
+	if (h.rc == 0)
+		creel__error_unref(h.note.cause);
 	else if (!creel__executor_foreign(ex))
-		refuse(ex, f, &note, rc);
+		refuse(ex, f, &h.note, h.rc);
 	if (creel__executor_foreign(ex))
 		return false;
 	creel_future_unref(f);
@@ -150,6 +175,13 @@ static void abandon(creel_future *f)
 		creel__executor_unkeep(ex);
 }
 
+/* A finally that is being asked to stop runs all the same. */
+static bool hold(creel_future *f)
+{
+	const struct creel__stage *stage = creel__stage_of(f);
+	return stage && stage->insists ? creel__future_hold_insisting(f) : creel__future_hold(f);
+}
+
 /* On the clock's thread, or that of who moves it. Where it comes late, what has expired is left to
  * its other timer. */
 static bool on_due(struct creel__timer *timer, bool due)
@@ -161,7 +193,7 @@ static bool on_due(struct creel__timer *timer, bool due)
 	bool late = due && times->expiry_set &&
 		    times->expires_at <= creel_clock_now(times->clock).ns;
 	times->due_set = false;
-	if (mine && !late && creel__future_hold(times->future)) {
+	if (mine && !late && hold(times->future)) {
 		f = times->future;
 		times->in_hand = due;
 	}
@@ -241,16 +273,6 @@ static int submit_due(creel_future *f, struct creel__times *times)
 	return expired ? expire_now(f) : give(f, times);
 }
 
-/* Lets go of a task that stays on the list. Who shuts the executor down may wait for that. */
-static void leave_listed(creel_future *f)
-{
-	creel_executor *ex = f->executor;
-	creel__lock_acquire(&ex->undue_lock);
-	creel__future_let_go(f, CREEL__HELD, 0);
-	creel__cond_broadcast_locked(&ex->undue_changed);
-	creel__lock_release(&ex->undue_lock);
-}
-
 /* 0; or why its executor does not wait for a task that is to stay. */
 static int reserve(creel_executor *ex, struct creel__times *times)
 {
@@ -287,7 +309,7 @@ static int submit_undue(creel_future *f, struct creel__times *times)
 	if (rc == 0) {
 		if (expired)
 			return expire_now(f);
-		leave_listed(f);
+		creel__future_let_go_listed(f, CREEL__HELD, 0);
 		return 0;
 	}
 	creel__undue_take(f->executor, &times->undue);
@@ -351,7 +373,7 @@ static void arm_again(creel_future *f, struct creel__times *times)
 		creel__undue_take(ex, &times->undue);
 	creel__lock_release(&times->lock);
 	if (rc == 0) {
-		leave_listed(f);
+		creel__future_let_go_listed(f, CREEL__HELD, 0);
 		return;
 	}
 	if (giver)
@@ -417,7 +439,7 @@ static void start_timed(creel_future *f, struct creel__times *times, int rc, boo
 	if (expired) {
 		(void)expire_now(f);
 	} else if (rc == 0 && times->delayed) {
-		leave_listed(f);
+		creel__future_let_go_listed(f, CREEL__HELD, 0);
 	} else {
 		creel__undue_take(ex, &times->undue);
 		if (rc >= 0) {

@@ -8,6 +8,7 @@
 #include "future/future.h"
 #include "future/owned.h"
 #include "sync/fork.h"
+#include "sync/thread.h"
 #include <creel/error.h>
 #include <creel/future.h>
 #include <errno.h>
@@ -27,17 +28,35 @@ bool creel__stage_list(creel_future *f)
 	return open;
 }
 
+/* A task that is being given, and what is to be done when its class has returned, or when the task
+ * has run here and ended the thread. */
+struct giving {
+	creel_future *f;
+	creel_executor *ex;
+	uint16_t generation;
+	struct creel__options *in_hand; /* a reference: its class withdraws; or NULL */
+};
+
 /* The class may be asked to withdraw a task before it has all of it. */
-static void give_in_hand(creel_future *f, struct creel__options *options)
+static void take_in_hand(struct giving *g)
 {
-	struct creel__stage *stage = options->stage;
-	creel__add(&stage->refs, 1, relaxed);
-	creel__store(&stage->in_hand, true, relaxed);
-	if (!creel__due_give(f))
+	struct creel__options *options = creel__options_of(g->f);
+	creel__add(&options->stage->refs, 1, relaxed);
+	creel__store(&options->stage->in_hand, true, relaxed);
+	g->in_hand = options;
+}
+
+static void given(void *arg)
+{
+	const struct giving *g = arg;
+	if (creel__fork_foreign(g->generation))
 		return;
-	/* [STAGE-3] release: pairs with the acquire in is_in_hand() of exec/custom_ops.c */
-	creel__store(&stage->in_hand, false, release);
-	creel__options_free(options);
+	if (g->in_hand) {
+		/* [STAGE-3] release: pairs with the acquire in is_in_hand() of exec/custom_ops.c */
+		creel__store(&g->in_hand->stage->in_hand, false, release);
+		creel__options_free(g->in_hand);
+	}
+	creel__executor_unkeep(g->ex);
 }
 
 /* Its worker is another process: the input goes to memory that both have. False: there is no
@@ -66,9 +85,11 @@ static void refuse_input(creel_future *f, const struct creel__stage *stage)
 }
 
 /* Of a task that is off the list. */
-static void give(creel_future *f)
+static void give(void *arg)
 {
-	creel_executor *ex = f->executor;
+	struct giving *g = arg;
+	creel_future *f = g->f;
+	creel_executor *ex = g->ex;
 	struct creel__options *options = creel__options_of(f);
 	if (!pack_input(ex, options->stage)) {
 		refuse_input(f, options->stage);
@@ -78,22 +99,22 @@ static void give(creel_future *f)
 	options->stage->placed = true;
 	/* That it was asked so far has been passed on. */
 	creel__and(&f->state, ~(uint64_t)CREEL__ASKED, relaxed);
-	if (options->times)
+	if (options->times) {
 		creel__due_start(f);
-	else if (ex->traits & CREEL__WITHDRAWS)
-		give_in_hand(f, options);
-	else
-		(void)creel__due_give(f);
+		return;
+	}
+	if (ex->traits & CREEL__WITHDRAWS)
+		take_in_hand(g);
+	(void)creel__due_give(f);
 }
 
 void creel__stage_give(creel_future *f)
 {
 	creel_executor *ex = f->executor;
-	uint16_t generation = ex->generation;
+	struct giving g = {.f = f, .ex = ex, .generation = ex->generation};
 	creel__undue_take(ex, &creel__stage_of(f)->undue);
-	give(f);
-	if (!creel__fork_foreign(generation))
-		creel__executor_unkeep(ex);
+	creel__thread_guard(give, given, &g);
+	given(&g);
 }
 
 creel_future *creel__stage_submit(const struct creel__submission *s, creel_future *input)

@@ -27,8 +27,8 @@
  * HELD      Somebody who holds a future of an executor uses that executor: one who asks where a
  *           remote task is, cancels or kills it, or one who is about to sleep for a pending task
  *           and wakes a worker for it. Meanwhile the task cannot start here and cannot end, so that
- *           the executor cannot go. It lasts as long as one or two of the executor's locks; or, where
- *           the input of a continuation is packed for another process, as a custom executor's
+ *           the executor cannot go. It lasts as long as one or two of the executor's locks; or,
+ *           where the input of a continuation is packed for another process, as a custom executor's
  *           alloc, which must not wait for that task. Whoever meets it looks a few times and then
  *           parks on the word.
  * REMOTE    The tasks of a process pool run where this word is not. A worker's slot says whether

@@ -136,30 +136,59 @@ static int found_started(creel_future *f, const creel_error *expired, bool take)
 
 static const struct creel__cancelling pending_only = {.pending_only = true};
 
+void creel__future_let_go_listed(creel_future *f, uint64_t mask, uint64_t set)
+{
+	creel_executor *ex = f->executor;
+	creel__lock_acquire(&ex->undue_lock);
+	creel__future_let_go(f, mask, set);
+	creel__cond_broadcast_locked(&ex->undue_changed);
+	creel__lock_release(&ex->undue_lock);
+}
+
+/* The future, which is PINNED, goes on as it was. Its owner (or NULL) or its executor has it. */
+static void let_go_pending(creel_future *f, const struct creel__owner *owner, uint64_t set)
+{
+	const uint64_t mask = CREEL__STATE | CREEL__HELD;
+	if (owner && owner->undue)
+		creel__future_let_go_listed(f, mask, CREEL__PENDING | set);
+	else
+		creel__future_let_go(f, mask, CREEL__PENDING | set);
+}
+
 /* Its owner cannot give it up now, but hears that it was asked. */
 static int only_asked(creel_future *f, const struct creel__owner *owner, bool take,
 		      const struct creel__cancelling *how)
 {
 	creel_future_ref(f);
-	creel__future_let_go(f, CREEL__STATE, CREEL__PENDING | (take ? 0 : (unsigned)CREEL__ASKED));
+	let_go_pending(f, owner, take ? 0 : CREEL__ASKED);
 	owner->cancelled(f, take ? &pending_only : how);
 	creel_future_unref(f);
 	return take ? CREEL_CANCEL_FINAL : CREEL_CANCEL_REQUESTED;
 }
 
-/* Its executor has it, and it is not to be cancelled there: it ends as cancelled when it has run.
- * False: it may be, or it runs in another process. */
-static bool insists(creel_future *f)
+/* Whether an executor that has the task, or has forwarded it, lets nothing start any more. */
+static bool is_called_off(creel_future *f)
+{
+	const creel_executor *i = creel__task_origin(f);
+	while (i != f->executor && !creel__load(&i->cancels, relaxed))
+		i = i->beneath;
+	return creel__load(&i->cancels, relaxed);
+}
+
+/* Its input has ended, and it is not to be cancelled: it ends as cancelled when it has run. Its
+ * executor has it, or it is not due. False: it may be, or it runs in another process. */
+static bool insists(creel_future *f, const struct creel__owner *owner)
 {
 	struct creel__stage *stage = creel__stage_of(f);
 	creel_executor *ex = f->executor;
-	if (!stage || !stage->insists || creel__load(&ex->cancels, relaxed))
+	if ((owner && owner != &creel__undue_owner) || !stage || !stage->insists ||
+	    is_called_off(f))
 		return false;
 	if (creel__load(&f->state, relaxed) & CREEL__REMOTE &&
 	    ex->class->withdraw(ex, (creel_task *)f, CREEL__LOOK) == CREEL__STARTED)
 		return false;
 	stage->asked = true;
-	creel__future_let_go(f, CREEL__STATE | CREEL__HELD, CREEL__PENDING);
+	let_go_pending(f, owner, 0);
 	return true;
 }
 
@@ -179,7 +208,7 @@ static int end_pinned(creel_future *f, const creel_error *expired,
 {
 	creel_executor *ex = f->executor;
 	const struct creel__owner *owner = owner_of(f);
-	if (!owner && !expired && insists(f))
+	if (!expired && insists(f, owner))
 		return CREEL_CANCEL_REQUESTED;
 	bool take = expired || how->pending_only;
 	enum creel__withdrawn w = withdraw(f, owner, take);

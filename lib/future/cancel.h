@@ -15,6 +15,11 @@ bool creel__future_hold(creel_future *f);
 /* The same for one that no canceller ends, but only asks: waits while one has it PINNED. */
 bool creel__future_hold_insisting(creel_future *f);
 
+/* Lets go of a task that stays on its list (future/undue.h): as creel__future_let_go(). Who shuts
+ * the executor down may wait for that. Who then takes the task off comes for the list's lock, so
+ * the executor stays until this is through. */
+void creel__future_let_go_listed(creel_future *f, uint64_t mask, uint64_t set);
+
 /* Ends it by the path of a cancelled one, with that error (takes over the reference), unless it has
  * started in another process. */
 void creel__future_end_pinned(creel_future *f, const creel_error *error);

@@ -24,9 +24,10 @@
  *          which a timer wins the state word. So a timer that has not won it never looks at the
  *          task again, and needs no reference to it.
  *
- * LOCKS    creel__times.lock (rank 5): what is below it. Under it a timer is set, and the expiry
- *          waits for the end of HELD. Who holds the task takes the lock only where no expiry is
- *          set, or while it is in hand: then the expiry does not look at the task.
+ * LOCKS    creel__times.lock (rank 5): what is below it. Under it a timer is set, the expiry
+ *          waits for the end of HELD, and the delay of a finally also for that of PINNED. Who holds
+ *          the task takes the lock only where no expiry is set, or while it is in hand: then the
+ *          expiry does not look at the task. Who has it PINNED does not take the lock.
  *          creel_executor.undue_lock (rank 16, a leaf): the list.
  */
 #ifndef CREEL__FUTURE_TIMES_H

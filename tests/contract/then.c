@@ -290,6 +290,48 @@ CASE(c37_a_finally_that_is_queued_is_not_cancelled_either, CT_ASYNC)
 	ct_close(ex);
 }
 
+CASE(c37_a_finally_that_is_not_due_is_not_cancelled_either, CT_INPROC)
+{
+	struct ct_count *ran = ct_count_new();
+	creel_clock *clock = creel_clock_new(CREEL_CLOCK_MANUAL);
+	creel_executor *ex = ct_executor();
+	creel_future *f = creel_promise_new();
+	creel_future *g = creel_finally_with(
+		f, ex, task_count, &ran, sizeof ran,
+		&(creel_submit_options){.clock = clock, .delay_ns = 10});
+	end(f, RESULT);
+	ct_int(creel_future_cancel(g), CREEL_CANCEL_REQUESTED);
+	ct_int(creel_future_state(g), CREEL_FUTURE_PENDING);
+	ct_int(ct_count_get(ran), 0);
+	ct_int(creel_clock_advance(clock, 10), 0);
+	ct_int(ct_outcome(g), -ECANCELED);
+	ct_int(ct_count_get(ran), 1);
+	creel_future_unref(f);
+	creel_future_unref(g);
+	ct_close(ex);
+	creel_clock_unref(clock);
+}
+
+/* Its adaptor is shut down, and the one beneath has it. */
+CASE(c37_a_finally_is_cancelled_with_its_adaptor, CT_ASYNC)
+{
+	struct ct_count *ran = ct_count_new();
+	struct ct_hold hold;
+	creel_executor *ex = ct_executor(), *adaptor = creel_serial_new(ex);
+	ct_hold(&hold, ex);
+	creel_future *f = creel_promise_new();
+	creel_future *g = creel_finally(f, adaptor, task_count, &ran, sizeof ran);
+	end(f, RESULT);
+	ct_int(creel_executor_shutdown(adaptor, CREEL_SHUTDOWN_CANCEL, CREEL_FOREVER, NULL), 0);
+	ct_int(creel_future_state(g), CREEL_FUTURE_CANCELLED);
+	ct_release(&hold);
+	creel_future_unref(f);
+	creel_future_unref(g);
+	ct_close(adaptor);
+	ct_close(ex);
+	ct_int(ct_count_get(ran), 0);
+}
+
 static void shut_down(creel_future *f)
 {
 	ct_int(ct_outcome(f), CREEL_EFAILED);

@@ -358,11 +358,22 @@ BUGS = {
         'compose/then.c',
         'if (stage->insists ? creel__future_hold_insisting(f) : creel__future_hold(f)) {',
         'if (creel__future_hold(f)) {'),
+    # Who makes a continuation on an executor that was shut down leaves it to the end of its input.
+    'leaves a refused one to its input': (
+        'compose/then.c',
+        '\tcreel_future_ref(f);\n\tcreel__future_let_go(f, CREEL__HELD, CREEL__SETTLING);\n'
+        '\tcreel__task_fail_claimed((creel_task *)f, creel__refusal(s, -ESHUTDOWN));\n',
+        '\tcreel__future_let_go(f, CREEL__HELD, 0);\n'),
+    # Who asks a finally that waits does not wake who shuts its executor down.
+    'asks behind a shutdown': (
+        'future/cancel.c',
+        '\t\tcreel__future_let_go_listed(f, mask, CREEL__PENDING | set);\n',
+        '\t\tcreel__future_let_go(f, mask, CREEL__PENDING | set);\n'),
     # A custom executor is asked to withdraw a task that it has not got yet.
     'withdraws what is in hand': (
         'exec/stage.c',
-        'creel__store(&stage->in_hand, true, relaxed);',
-        'creel__store(&stage->in_hand, false, relaxed);'),
+        'creel__store(&options->stage->in_hand, true, relaxed);',
+        'creel__store(&options->stage->in_hand, false, relaxed);'),
     # Who has won drops what a canceller still looks at.
     'lets a timeout go beneath a canceller': (
         'compose/timeout.c',

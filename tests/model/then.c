@@ -159,6 +159,20 @@ static void made_beside_shutdown(void)
 	creel_executor_unref(ex);
 }
 
+/* Its maker's reference is the last. */
+static void made_on_what_was_shut_down(void)
+{
+	prepare(creel_inline_new());
+	shut(NULL);
+	creel_future_ref(input);
+	int other = model_spawn(end, NULL);
+	make(creel_then_with, 0);
+	drop(NULL);
+	creel_future_unref(input);
+	model_join(other);
+	model_check(outcome() == CREEL_EFAILED && ran == 0);
+}
+
 static void finally_outcome(void)
 {
 	bool asked = false;
@@ -187,6 +201,19 @@ static void finally_asked_and_shut_down(void)
 	run(creel_finally_with, 0, shut, cancel);
 	int rc = outcome();
 	model_check((rc == CREEL_EFAILED) == (ran == 0));
+	creel_executor_unref(ex);
+}
+
+/* Its input goes on. */
+static void finally_waits_and_is_shut_down(void)
+{
+	setup(creel_finally_with, 0);
+	model_check(creel_promise_start(input) == 0);
+	int other = model_spawn(cancel, &cancel_code[0]);
+	shut(NULL);
+	model_join(other);
+	model_check(ran == 0 && outcome() == CREEL_EFAILED);
+	end(NULL);
 	creel_executor_unref(ex);
 }
 
@@ -251,9 +278,12 @@ const struct model_scenario model_scenarios[] = {
 	{"the end, cancel and shutdown", end_cancel_and_shutdown, .preemptions = 2},
 	{"made meanwhile", made_meanwhile, .preemptions = 2, .spurious = 1, .stale = 1},
 	{"made beside a shutdown", made_beside_shutdown, .preemptions = 2},
+	{"made on what was shut down", made_on_what_was_shut_down, .preemptions = 2},
 	{"a finally, asked and ended", finally_asked, .preemptions = 2, .spurious = 1},
 	{"a finally, asked twice", finally_asked_twice, .preemptions = 2},
 	{"a finally, asked and shut down", finally_asked_and_shut_down, .preemptions = 2},
+	{"a finally that waits, asked and shut down", finally_waits_and_is_shut_down,
+	 .preemptions = 2},
 	{"given and withdrawn", given_and_withdrawn, .preemptions = 3},
 	{"on a pool", on_a_pool, .preemptions = 1},
 	{0},

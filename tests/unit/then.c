@@ -316,6 +316,56 @@ CT_TEST(then, an_executor_refuses_a_continuation_when_its_input_has_ended, 0)
 	ct_int(creel_executor_close(ex), 0);
 }
 
+static int run_now(void *self, creel_task *task)
+{
+	(void)self;
+	(void)creel_task_run(task);
+	return 0;
+}
+
+static void count_destroy(void *self)
+{
+	++*(int *)self;
+}
+
+static int task_exit(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)arg;
+	(void)size;
+	pthread_exit(NULL);
+}
+
+static void *fail_first(void *arg)
+{
+	(void)arg;
+	creel_promise_fail(first, CREEL_KIND_FAILED, -EIO, NULL, 0, "no");
+	return NULL;
+}
+
+/* It runs on the thread that ends its input, and its executor goes with it. */
+CT_TEST(then, a_continuation_ends_its_thread, 0)
+{
+	const creel_submit_options options = {.arg_free = count_free};
+	int destroyed = 0;
+	pthread_t thread;
+	ex = creel_executor_new(&(creel_executor_ops){.size = sizeof(creel_executor_ops),
+						      .submit = run_now,
+						      .destroy = count_destroy},
+				&destroyed);
+	free_count_of = 0;
+	first = creel_promise_new();
+	last = creel_finally_with(first, ex, task_exit, NULL, CREEL_BY_REF, &options);
+	ct_int(pthread_create(&thread, NULL, fail_first, NULL), 0);
+	ct_int(pthread_join(thread, NULL), 0);
+	ct_int(creel_future_error(last)->kind, CREEL_KIND_EXITED);
+	ct_int(free_count_of, 1);
+	creel_future_unref(first);
+	creel_future_unref(last);
+	ct_int(creel_executor_close(ex), 0);
+	ct_int(destroyed, 1);
+}
+
 static void told(void *ctx, const creel_error *error)
 {
 	(void)error;
