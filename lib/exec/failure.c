@@ -19,6 +19,10 @@
 
 bool creel__task_was_asked(creel_future *f)
 {
+	/* In a worker process, also of what a task runs inside itself. */
+	const _Atomic(uint32_t) *asked = creel__self()->asked;
+	if (asked && creel__load(asked, relaxed) == CREEL__ASKED_STOP)
+		return true;
 	return creel__load(&f->state, relaxed) & CREEL__ASKED ||
 	       creel__load(&f->executor->kills, relaxed);
 }

@@ -403,7 +403,7 @@ int creel_spawn(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
 	/* As if its future were dropped: on_unhandled hears of it, and never within itself. */
 	const creel_error *e = creel__refusal(&s, rc);
 	creel_future *f = creel__future_failed(creel__error_ref(e));
-	if (creel__load(&f->state, relaxed) & CREEL__STATIC)
+	if (creel__load(&f->state, relaxed) & CREEL__STATIC && e->kind != CREEL_KIND_CANCELLED)
 		creel__error_tell(e);
 	creel_future_unref(f);
 	creel__error_unref(e);

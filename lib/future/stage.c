@@ -4,6 +4,7 @@
 #include "future/error.h"
 #include "future/owned.h"
 #include "future/result.h"
+#include "future/token.h"
 #include <errno.h>
 
 bool creel__stage_unlink(struct creel__stage *stage, creel_future **ret_input)
@@ -20,8 +21,16 @@ unsigned creel__stage_outcome(creel_future *f, const struct creel__stage *stage,
 		return final;
 	if (!stage->asked)
 		return creel__whole_of(f) ? final : creel__outcome_pass(f, stage->input);
-	creel__result_error(f,
-			    creel__error_make(CREEL_KIND_CANCELLED, -ECANCELED, creel__task_name(f),
-					      "cancelled; its function has run"));
+	const char *name = creel__task_name(f);
+	const creel_error *e = creel__error_make(CREEL_KIND_CANCELLED, -ECANCELED, name,
+						 "cancelled; its function has run");
+	struct creel__enlisted *enlisted = creel__enlisted_of(f);
+	const creel_error *why = enlisted ? creel__token_why(enlisted->reg.token) : NULL;
+	if (why) {
+		const creel_error *own = creel__error_renamed(why, name);
+		creel__error_set_cause(own, e);
+		e = own;
+	}
+	creel__result_error(f, e);
 	return CREEL__CANCELLED;
 }

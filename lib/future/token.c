@@ -270,7 +270,7 @@ static void adopt(creel_token *parent, creel_token *token)
 {
 	token->up.token = creel_token_ref(parent);
 	if (creel__token_join(parent, &token->up))
-		(void)mark(token, creel__token_reason(parent), false);
+		(void)mark(token, creel__token_reason(parent), parent->kills);
 }
 
 creel_token *creel_token_new(creel_token *parent, creel_clock *clock, creel_deadline deadline)

@@ -3,6 +3,9 @@
  * The user's functions that a token calls. Each has a place in its token's array, and its id names
  * the place and how often that was used: so an id is found in constant time, and an old one finds
  * nothing. A place is given back when the function has run, or was removed.
+ *
+ * FREE  may drop the last reference to another token, whose functions then go as well. Within a
+ *       destructor it is put off (future/nest.h): a chain of any length needs constant stack.
  */
 #include "base/alloc.h"
 #include "future/nest.h"
@@ -18,6 +21,7 @@ struct creel__token_call {
 	void (*free)(void *arg);
 	uint32_t place; /* from 1 */
 	uint16_t generation;
+	struct creel__deferred deferred; /* its end */
 };
 
 /* Removes it from its place. */
@@ -31,13 +35,24 @@ static void vacate_locked(creel_token *token, const struct creel__token_call *ca
 }
 
 /* Calls free, and frees the call. */
-static void drop(struct creel__token_call *call)
+static void drop_now(struct creel__deferred *d)
 {
+	struct creel__token_call *call = creel__of(d, struct creel__token_call, deferred);
 	creel__destructors_enter();
 	if (call->free)
 		(void)creel__user_call(call->generation, call->free(call->arg), 0);
 	creel__destructors_leave();
 	creel__free(call);
+}
+
+/* The same, or when the destructor has returned that this thread is in. */
+static void drop(struct creel__token_call *call)
+{
+	call->deferred = (struct creel__deferred){.run = drop_now, .generation = call->generation};
+	if (creel__self()->destructors)
+		creel__callbacks_defer(&call->deferred);
+	else
+		drop_now(&call->deferred);
 }
 
 /* Calls the function, gives its place back, and frees it. */

@@ -212,6 +212,23 @@ CASE(c49_continuations_have_tokens, 0)
 	ct_close(ex);
 }
 
+/* Its function runs, and it ends for the token's reason. */
+CASE(c49_a_finally_ends_for_the_reason_of_its_token, 0)
+{
+	creel_executor *ex = ct_executor();
+	creel_token *token = creel_token_new(NULL, NULL, CREEL_FOREVER);
+	creel_future *input = creel_promise_new();
+	creel_future *f = creel_finally_with(input, ex, task_nothing, NULL, 0,
+					     &(creel_submit_options){.token = token});
+	ct_int(creel_token_cancel(token, -EPIPE, GONE, 0), 0);
+	(void)ct_outcome(f);
+	ct_has(creel_error_cause(for_that_reason(f, -EPIPE, GONE), 0)->message, "has run");
+	creel_future_unref(f);
+	creel_future_unref(input);
+	creel_token_unref(token);
+	ct_close(ex);
+}
+
 /* A token that lives long keeps nothing of what has ended. */
 CASE(c38_what_has_ended_leaves_its_token, 0)
 {
@@ -399,6 +416,30 @@ CORE_CASE(c49_descendants_are_cancelled_for_the_same_reason)
 	creel_token_unref(leaf);
 	creel_token_unref(left);
 	creel_token_unref(root);
+}
+
+static void never(creel_token *token, void *arg)
+{
+	(void)token;
+	(void)arg;
+	ct_assert(false);
+}
+
+static void drop_token(void *token)
+{
+	creel_token_unref(token);
+}
+
+CORE_CASE(c38_functions_that_keep_tokens_go_in_constant_stack)
+{
+	enum { N = 200000 };
+	creel_token *last = creel_token_new(NULL, NULL, CREEL_FOREVER);
+	for (int i = 0; i < N; i++) {
+		creel_token *next = creel_token_new(NULL, NULL, CREEL_FOREVER);
+		ct_int(creel_token_on_cancel(next, never, last, drop_token, NULL), 0);
+		last = next;
+	}
+	creel_token_unref(last);
 }
 
 CORE_CASE(c49_a_tree_of_any_size_needs_constant_stack)
