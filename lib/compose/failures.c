@@ -5,8 +5,11 @@
 void creel__failures_add(struct creel__failures *failures, const creel_error *error)
 {
 	const creel_error **place = &failures->last[failures->n % CREEL__RETRY_CAUSES];
-	if (failures->n++ == 0)
+	if (failures->n++ == 0) {
+		/* The only one may be added again, when the clock has gone. */
+		creel__error_unref(failures->first);
 		failures->first = creel__error_ref(error);
+	}
 	creel__error_unref(*place);
 	*place = error;
 }

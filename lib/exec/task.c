@@ -445,8 +445,10 @@ void creel_task_reject(creel_task *task, int kind, int code, const char *format,
 
 creel_token *creel_task_token(const creel_task *task)
 {
+	if (!task)
+		return NULL;
 	creel_future *f = (creel_future *)(uintptr_t)&task->future;
-	if (!task || creel__future_foreign(f) || creel__future_is_strand(f))
+	if (creel__future_foreign(f) || creel__future_is_strand(f))
 		return NULL;
 	struct creel__enlisted *enlisted = NULL;
 	for (; f && !enlisted; f = creel__whole_of(f))
