@@ -135,9 +135,10 @@ static bool listen(creel_future *f, struct creel__hook *hook, uint64_t marks)
 	if (creel__future_is_final(f))
 		return false;
 	creel__hooks_lock(f);
-	uint64_t s = creel__load(&f->state, relaxed);
 	/* [FUT-2] acquire: if it is final already, its result is visible; pairs with the release in
 	 * settle(). If it is not, whoever settles it sees HOOKED and then waits for the lock. */
+	uint64_t s = creel__load(&f->state, acquire);
+	/* [FUT-2] acquire: as above */
 	while (!creel__is_final(s) && !creel__cas(&f->state, &s, s | marks, acquire, acquire))
 		;
 	bool listening = !creel__is_final(s);
