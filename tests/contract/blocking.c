@@ -368,8 +368,9 @@ CASE(c46_a_pool_shrinks_beside_blocked_workers, CT_POOL)
 	run(ex, task_two_pools);
 	ct_int(creel_promise_set_result(promise, NULL, 0), 0);
 	ct_until(stats_of(ex).workers <= 2);
-	creel_future_unref(promise);
 	ct_close(ex);
+	/* Not before: one of the waiters may still look at it. */
+	creel_future_unref(promise);
 }
 
 CASE(c46_what_waits_runs_although_the_pool_shuts_down, CT_POOL)

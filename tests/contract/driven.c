@@ -538,6 +538,8 @@ static void *submit_many(void *ex)
 CORE_CASE_WITH(c52_no_submission_is_overlooked, CT_SYSTEM)
 {
 	creel_executor *ex = driven();
+	/* It may come late. */
+	creel_executor_ref(ex);
 	struct ct_thread *t[2], *runner = ct_thread_start(run_forever, ex);
 	counted = ct_count_new();
 	for (int i = 0; i < MANY; i++) {
@@ -551,6 +553,7 @@ CORE_CASE_WITH(c52_no_submission_is_overlooked, CT_SYSTEM)
 		ct_thread_join(t[i]);
 	ct_close(ex);
 	ct_int((intptr_t)ct_thread_join(runner), -ESHUTDOWN);
+	creel_executor_unref(ex);
 	ct_int(ct_count_get(counted), 3 * MANY);
 }
 

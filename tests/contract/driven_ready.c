@@ -477,6 +477,8 @@ CORE_CASE_WITH(c52_cancels_race_with_a_ready_descriptor, CT_SYSTEM)
 	race.ex = ex;
 	race.fd = e.a;
 	say(e.b);
+	/* It may come late. */
+	creel_executor_ref(ex);
 	struct ct_thread *runner = ct_thread_start(run_forever, ex), *t[2];
 	for (int i = 0; i < 2; i++)
 		t[i] = ct_thread_start(cancel_some, NULL);
@@ -484,6 +486,7 @@ CORE_CASE_WITH(c52_cancels_race_with_a_ready_descriptor, CT_SYSTEM)
 		ct_thread_join(t[i]);
 	ct_close(ex);
 	ct_int((intptr_t)ct_thread_join(runner), -ESHUTDOWN);
+	creel_executor_unref(ex);
 	close_ends(e);
 }
 

@@ -61,7 +61,7 @@ static void *on_one_cpu(void *arg)
 	return arg;
 }
 
-Test(look, is_not_taken_on_one_cpu)
+CT_TEST(look, is_not_taken_on_one_cpu, 0)
 {
 	in_a_thread(on_one_cpu);
 }
@@ -77,7 +77,7 @@ static void *on_more_cpus_later(void *arg)
 	return arg;
 }
 
-Test(look, begins_when_there_are_more_cpus)
+CT_TEST(look, begins_when_there_are_more_cpus, 0)
 {
 	in_a_thread(on_more_cpus_later);
 }
@@ -97,7 +97,7 @@ static void *with_success(void *arg)
 	return arg;
 }
 
-Test(look, goes_on_while_it_helps)
+CT_TEST(look, goes_on_while_it_helps, 0)
 {
 	in_a_thread(with_success);
 }
@@ -121,7 +121,7 @@ static void *in_vain(void *arg)
 	return arg;
 }
 
-Test(look, rests_longer_and_longer_while_it_is_in_vain)
+CT_TEST(look, rests_longer_and_longer_while_it_is_in_vain, 0)
 {
 	in_a_thread(in_vain);
 }
