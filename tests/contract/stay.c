@@ -142,8 +142,9 @@ CASE(c40_what_stays_is_refused_if_no_worker_can_be_started, CT_POOL)
 	creel_future *first = creel_after(clock, creel_in_ns(1));
 	ct_int(ct_outcome(first), 0);
 	creel_future_unref(first);
-	creel_future *f = submit_for(ex, clock, ran, CREEL_MS(5));
+	/* Before, since it may be due at any moment. */
 	ct_fault_arm(CT_FAULT_THREAD, 1, true);
+	creel_future *f = submit_for(ex, clock, ran, CREEL_MS(5));
 	ct_int(creel_executor_shutdown(ex, 0, CT_GUARD, NULL), 0);
 	ct_fault_off();
 	ct_int(ct_outcome(f), CREEL_EFAILED);
