@@ -20,8 +20,10 @@ static void destroy_now(struct custom *c)
 	if (!creel__user_call(c->base.generation,
 			      c->ops.destroy ? c->ops.destroy(c->self) : (void)0, 0))
 		return;
-	creel_executor_unref(c->base.beneath);
+	creel_executor *beneath = c->base.beneath;
+	/* First: what can be found by a report has what lies beneath it. */
 	creel__executor_fini(&c->base);
+	creel_executor_unref(beneath);
 	creel__free(c);
 }
 

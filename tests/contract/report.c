@@ -201,8 +201,6 @@ static void *report_often(void *arg)
 /* Beside executors that come, grow, shrink, run and go. */
 CASE(c48_reports_beside_everything, 0)
 {
-	if (ct_is(CT_OVER))
-		ct_skip("a report beside tasks that are handed down has crashed once");
 	struct ct_count *over = ct_count_new();
 	struct ct_thread *reporter = ct_thread_start(report_often, over);
 	for (int i = 0; i < (int)ct_scaled(3); i++) {
