@@ -15,7 +15,9 @@
 #include "exec/custom.h"
 #include "exec/look.h"
 #include "future/options.h"
+#include "sync/fork.h"
 #include "sync/local.h"
+#include "sync/thread.h"
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
@@ -46,25 +48,53 @@ static bool enter(struct custom *c)
 	return open;
 }
 
+/* A task on its way to the user's executor. */
+struct entry {
+	struct custom *c;
+	creel_task *task;
+	struct creel__layers *layers; /* a reference; or NULL */
+	uint16_t generation;
+	int rc;
+};
+
+static void give(void *arg)
+{
+	struct entry *e = arg;
+	struct custom *c = e->c;
+	e->rc = -EPERM;
+	if (!creel__user_call(e->generation, e->rc = c->ops.submit(c->self, e->task), 0))
+		e->rc = e->rc ? -EPERM : 0;
+	else if (e->rc)
+		leave(c, false);
+	else if (e->layers && c->base.beneath)
+		creel__custom_list(c, creel__layer_of(e->layers, &c->base));
+}
+
+/* It has been given, or has run within and ended its thread: then the executor may be gone. */
+static void given(void *arg)
+{
+	const struct entry *e = arg;
+	if (!creel__fork_foreign(e->generation))
+		creel__layers_unref(e->layers);
+}
+
 /* Counted before the user's executor has it: it may end within its submit. */
 static int submit(creel_executor *ex, creel_task *task)
 {
-	struct custom *c = (struct custom *)ex;
-	struct creel__layers *layers = creel__layers_of(&task->future);
-	int rc = -EPERM;
-	if (!enter(c))
+	struct entry e = {.c = (struct custom *)ex,
+			  .task = task,
+			  .layers = creel__layers_of(&task->future),
+			  .generation = ex->generation};
+	if (!enter(e.c))
 		return -ESHUTDOWN;
-	if (layers)
-		creel__layers_ref(layers);
-	if (!creel__user_call(ex->generation, rc = c->ops.submit(c->self, task), 0))
-		return rc ? -EPERM : 0;
-	if (rc)
-		leave(c, false);
-	else if (ex->beneath)
-		creel__custom_list(c, creel__layer_of(layers, ex));
-	if (!creel__executor_foreign(ex))
-		creel__layers_unref(layers);
-	return rc < 0 ? rc : rc ? -EINVAL : 0;
+	if (e.layers) {
+		creel__layers_ref(e.layers);
+		creel__thread_guard(give, given, &e);
+	} else {
+		give(&e);
+	}
+	given(&e);
+	return e.rc < 0 ? e.rc : e.rc ? -EINVAL : 0;
 }
 
 static void owe(creel_executor *ex, int n)

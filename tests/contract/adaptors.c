@@ -382,10 +382,7 @@ static void *submit_and_leave(void *ex)
 	return NULL;
 }
 
-/* What the thread held within the submission is not freed. */
-enum { LEAVES_MEMORY = CT_ASAN || CT_MEMCHECK ? CT_CORE : 0 };
-
-CORE_CASE_WITH(c15_a_task_that_ends_its_thread_leaves_its_adaptors, LEAVES_MEMORY)
+CORE_CASE(c15_a_task_that_ends_its_thread_leaves_its_adaptors)
 {
 	struct spy s;
 	creel_executor *ex = spy_new(&s, creel_inline_new(), NULL);
