@@ -17,7 +17,8 @@
 struct creel__pass {
 	struct creel__list at_gate; /* guarded by the gate's lock */
 	struct creel__gate *gate;
-	creel_future *handed; /* NULL: none, or it has come back */
+	creel_future *handed; /* NULL: none; it stays until the next one, whatever ends meanwhile */
+	bool came_back;       /* room that was given back within the step is looked at after it */
 	int code;             /* 0, or why it can never go */
 	bool going;           /* pace.h has not been told that it has gone */
 	uint32_t taken;
@@ -91,10 +92,11 @@ static void rest_locked(struct creel__gate *gate)
 {
 	if (!gate->closed || gate->line.first || !gate->timer_set)
 		return;
+	/* Or on_time() has been called and waits for the lock: until then nobody sets it again. */
+	if (!creel__timer_cancel(&gate->timer))
+		return;
 	gate->timer_set = false;
-	/* Or end() has been called, waits for the lock, and goes itself. */
-	if (creel__timer_cancel(&gate->timer))
-		gate->users--;
+	gate->users--;
 }
 
 static bool on_time(struct creel__timer *timer, bool due);
@@ -138,6 +140,7 @@ static bool take_next_locked(struct creel__pass *pass)
 {
 	struct creel__gate *gate = pass->gate;
 	pass->handed = NULL;
+	pass->came_back = false;
 	if (!gate->line.first || !gate->room)
 		return false;
 	int rc = is_time_locked(pass);
@@ -367,9 +370,9 @@ static bool ends_in_pass(const struct creel__gate *gate)
 	struct creel__pass *p = creel__self()->passes;
 	while (p && p->gate != gate)
 		p = p->outer;
-	if (!p || !p->handed)
+	if (!p || !p->handed || p->came_back)
 		return false;
-	p->handed = NULL;
+	p->came_back = true;
 	return true;
 }
 
