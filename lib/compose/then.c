@@ -158,15 +158,10 @@ static creel_future *refused(const struct creel__submission *s, creel_future *in
 	return creel__future_refused(error);
 }
 
-static creel_future *make(creel_future *input, const struct creel__submission *s)
+/* Hangs the continuation, which is HELD and which nobody else knows, on its input, or has it go on.
+ * Returns it; or a failed future, if it was discarded. */
+static creel_future *begin(creel_future *f, creel_future *input, const struct creel__submission *s)
 {
-	creel_future *f;
-	const creel_error *wrong = refuse_input(s, input);
-	if (wrong)
-		return refused(s, input, wrong);
-	int rc = creel__stage_make(s, &f);
-	if (rc)
-		return refused(s, input, creel__refusal(s, rc));
 	struct creel__options *options = creel__options_of(f);
 	struct creel__stage *stage = options->stage;
 	options->owner = &owner;
@@ -189,12 +184,38 @@ static creel_future *make(creel_future *input, const struct creel__submission *s
 	return f;
 }
 
+/* The same of one with a token, which may cancel it from here on. */
+static creel_future *begin_enlisted(creel_future *f, creel_future *input,
+				    const struct creel__submission *s)
+{
+	creel_token *token = s->options->token;
+	struct creel__enlisted *enlisted = creel__enlisted_of(f);
+	uint16_t generation = f->generation;
+	int rc = creel__enlist(enlisted, token);
+	if (rc) {
+		creel__stage_discard(f, rc);
+		return refused(s, input, creel__refusal(s, rc));
+	}
+	creel_future_ref(f);
+	creel_future *begun = begin(f, input, s);
+	if (begun != f || creel__fork_foreign(generation))
+		return begun;
+	creel__enlisted_given(enlisted, token);
+	if (!creel__fork_foreign(generation))
+		creel_future_unref(f);
+	return f;
+}
+
 static creel_future *continuation(creel_future *input, const struct creel__submission *s)
 {
-	creel_future *f = make(input, s);
-	if (s->options && s->options->token)
-		creel__enlist_late(f, s->options->token);
-	return f;
+	creel_future *f;
+	const creel_error *wrong = refuse_input(s, input);
+	if (wrong)
+		return refused(s, input, wrong);
+	int rc = creel__stage_make(s, &f);
+	if (rc)
+		return refused(s, input, creel__refusal(s, rc));
+	return s->options && s->options->token ? begin_enlisted(f, input, s) : begin(f, input, s);
 }
 
 creel_future *creel_then_with(creel_future *f, creel_executor *ex, creel_fn fn, const void *arg,

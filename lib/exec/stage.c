@@ -97,8 +97,9 @@ static void give(void *arg)
 	}
 	creel__admit_any(ex);
 	options->stage->placed = true;
-	/* That it was asked so far has been passed on. */
-	creel__and(&f->state, ~(uint64_t)CREEL__ASKED, relaxed);
+	/* That a finally was asked so far has been passed on. */
+	if (options->stage->insists)
+		creel__and(&f->state, ~(uint64_t)CREEL__ASKED, relaxed);
 	if (options->times) {
 		creel__due_start(f);
 		return;

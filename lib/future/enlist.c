@@ -6,7 +6,7 @@
  * IN HAND, on the way to its executor, whoever cancels the token only leaves a note, with which the
  * giver cancels it afterwards, since no executor is to be asked for what it has not seen. Where an
  * executor runs the task within its submit, the task learns of it all the same: the note also sets
- * ASKED, which wakes it if it sleeps. A continuation joins late, when it waits for its input.
+ * ASKED, which wakes it if it sleeps. A continuation is in hand until it hangs on its input.
  */
 #include "base/alloc.h"
 #include "future/future.h"
@@ -70,40 +70,25 @@ void creel__enlisted_leave(struct creel__enlisted *e)
 	if (!creel__token_foreign(token)) {
 		creel__lock_acquire(&token->lock);
 		creel__list_remove(&e->reg.node);
-		e->left = true;
 		creel__lock_release(&token->lock);
 	}
 	e->reg.token = NULL;
 	creel_token_unref(token);
 }
 
-static int join(struct creel__enlisted *e, creel_token *token, bool in_hand)
+int creel__enlist(struct creel__enlisted *e, creel_token *token)
 {
 	int rc = creel__token_check(token);
 	if (rc)
 		return rc;
 	creel__lock_acquire(&token->lock);
-	e->in_hand = in_hand;
+	e->in_hand = true;
 	if (creel__load(&token->reason, relaxed))
 		rc = -ECANCELED;
-	else if (!e->left)
+	else
 		creel__list_append(&token->regs, &e->reg.node);
 	creel__lock_release(&token->lock);
 	return rc;
-}
-
-int creel__enlist(struct creel__enlisted *e, creel_token *token)
-{
-	return join(e, token, true);
-}
-
-void creel__enlist_late(creel_future *f, creel_token *token)
-{
-	struct creel__enlisted *e = creel__future_foreign(f) ? NULL : creel__enlisted_of(f);
-	if (!e || join(e, token, false) != -ECANCELED)
-		return;
-	struct creel__cancelling how = creel__token_how(token);
-	(void)creel__future_stop(f, &how);
 }
 
 void creel__enlisted_given(struct creel__enlisted *e, creel_token *token)

@@ -105,7 +105,7 @@ void creel__token_drop_calls(creel_token *token);
 struct creel__enlisted {
 	struct creel__reg reg;
 	creel_future *f;
-	bool in_hand, missed, left; /* guarded by the token's lock */
+	bool in_hand, missed; /* guarded by the token's lock */
 };
 
 /* NULL without memory. It has a reference to the token until it leaves; then it is plain memory. */
@@ -116,9 +116,6 @@ struct creel__enlisted *creel__enlisted_new(creel_future *f, creel_token *token)
 int creel__enlist(struct creel__enlisted *enlisted, creel_token *token);
 /* The executor has it. The caller has a reference to the task, and one to its token. */
 void creel__enlisted_given(struct creel__enlisted *enlisted, creel_token *token);
-/* The same of a task that others know already, or that was refused. The caller has a reference to
- * it, and one to the token. If that is cancelled, so is the task. */
-void creel__enlist_late(creel_future *f, creel_token *token);
 /* The task is about to end, or was refused. Once only it does something. */
 void creel__enlisted_leave(struct creel__enlisted *enlisted);
 

@@ -212,6 +212,32 @@ CASE(c49_continuations_have_tokens, 0)
 	ct_close(ex);
 }
 
+/* Cancels its own token, and sees that it is asked. */
+static int task_cancels_its_token(creel_task *task, const void *arg, size_t size)
+{
+	(void)arg;
+	(void)size;
+	if (creel_task_cancelled(task) || creel_token_cancel(creel_task_token(task), 0, GONE, 0))
+		return -EIO;
+	return creel_task_cancelled(task) ? -ECANCELED : 0;
+}
+
+/* Also within the call that makes it. */
+CASE(c49_a_continuation_that_runs_at_once_hears_of_its_token, CT_INPROC)
+{
+	creel_executor *ex = ct_executor();
+	creel_token *token = creel_token_new(NULL, NULL, CREEL_FOREVER);
+	creel_future *input = creel_future_of(NULL, 0);
+	creel_future *f = creel_then_with(input, ex, task_cancels_its_token, NULL, 0,
+					  &(creel_submit_options){.token = token});
+	ct_int(ct_outcome(f), -ECANCELED);
+	for_that_reason(f, -ECANCELED, GONE);
+	creel_future_unref(f);
+	creel_future_unref(input);
+	creel_token_unref(token);
+	ct_close(ex);
+}
+
 /* Its function runs, and it ends for the token's reason. */
 CASE(c49_a_finally_ends_for_the_reason_of_its_token, 0)
 {

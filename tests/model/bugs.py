@@ -301,8 +301,8 @@ BUGS = {
     # A task joins a token that nobody walks through any more.
     'joins too late': (
         'future/enlist.c',
-        '\tif (creel__load(&token->reason, relaxed))\n\t\trc = -ECANCELED;\n\telse if (!e->left)',
-        '\tif (!e->left)'),
+        '\tif (creel__load(&token->reason, relaxed))\n\t\trc = -ECANCELED;\n\telse\n\t\tcreel__list',
+        '\tcreel__list'),
     # Whoever cancels goes on with a child that has no user any more.
     'takes a child that goes': (
         'future/token.c',
