@@ -9,7 +9,7 @@
 /* Fails until it has been called often enough. */
 struct flaky {
 	struct ct_count *calls;
-	uint32_t good; /* the call that succeeds; 0: none */
+	uint32_t good; /* the first call that succeeds; 0: none */
 	int code;
 };
 
@@ -19,7 +19,7 @@ static int task_flaky(creel_task *task, const void *arg, size_t size)
 	(void)size;
 	memcpy(&flaky, arg, sizeof flaky);
 	uint32_t n = ct_count_add(flaky.calls, 1);
-	if (n == flaky.good)
+	if (flaky.good && n >= flaky.good)
 		return creel_return(task, &n, sizeof n);
 	return creel_fail(task, flaky.code, "call %u failed", (unsigned)n);
 }
@@ -408,7 +408,7 @@ CASE(c39_a_retry_lies_over_and_under_adaptors, 0)
 		creel_future *f = submit_flaky(layer[3], calls, 3, NULL);
 		creel_future *g = submit_flaky(layer[3], calls, 4, NULL);
 		ct_int(ct_outcome(f), 0);
-		(void)ct_outcome(g);
+		ct_int(ct_outcome(g), 0);
 		creel_future_unref(f);
 		creel_future_unref(g);
 		for (int i = 3; i >= 0; i--)
