@@ -67,7 +67,8 @@ CREEL_API CREEL_MUST_USE creel_future *creel_race(creel_future *const *inputs, s
 
 /* Returns which input ended the aggregate: its index in the array. Does not block. If there is
  * none: -EAGAIN (it has not ended), -ENOENT (it was cancelled, or ended because all inputs had),
- * -EINVAL (f is NULL, or no aggregate), or -EPERM (it is the parent's, and this is a forked child).
+ * -EINVAL (f is NULL, or no aggregate; what the calls return for n = 0 is none), or -EPERM (it is
+ * the parent's, and this is a forked child).
  */
 CREEL_API int64_t creel_race_index(creel_future *f);
 

@@ -40,8 +40,9 @@
  *            error says why: as creel_submit_with(), and rejected (-EINVAL: f is NULL), or (-EPERM:
  *            f is the parent's, and this is a forked child). An executor that refuses the
  *            continuation later, when the input has ended, fails its future as well: then fn does
- *            not run, that of finally included. The input's error is the cause of such an error,
- *            and of one that fn fails with. arg_free runs once in any case.
+ *            not run, that of finally included. The same holds for a token that is cancelled
+ *            before the call. The input's error is the cause of such an error, and of one that
+ *            fn fails with. arg_free runs once in any case.
  * THREADS    All calls are thread-safe, also in tasks and callbacks. None blocks.
  *
  * Cancelling

@@ -91,8 +91,10 @@ typedef void (*creel_cancel_fn)(creel_token *token, void *arg);
 /*
  * Registers a function, to abort what creel does not know: a transfer, a socket. When the token is
  * cancelled, creel calls fn(token, arg) once, on the thread that cancels, and then free(arg) unless
- * free is NULL. If the token is cancelled already, both happen inside this call. fn must not block
- * (waits return -EDEADLK) and must not end its thread. *ret_id (unless ret_id is NULL) gets the id
+ * free is NULL. If the token is cancelled already, both happen inside this call. If fn cancels
+ * another token, that one's functions run inside fn: a long chain of those needs stack. A free that
+ * is due inside another destructor is called when that has returned. fn must not block (waits
+ * return -EDEADLK) and must not end its thread. *ret_id (unless ret_id is NULL) gets the id
  * for creel_token_remove(), or 0 if fn has run.
  *
  * Returns 0. Otherwise fn will not be called, and arg is still the caller's: -EINVAL (fn is NULL),
