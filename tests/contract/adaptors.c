@@ -181,13 +181,6 @@ CASE(c17_a_shutdown_cancels_an_adaptors_tasks_and_not_those_beside_them, CT_ASYN
 	ct_close(pool);
 }
 
-static int task_until_asked(creel_task *task, const void *arg, size_t size)
-{
-	(void)size;
-	ct_count_add(*(struct ct_count *const *)arg, 1);
-	return creel_task_sleep(task, CREEL_FOREVER);
-}
-
 CASE(c17_a_shutdown_that_kills_ends_what_an_adaptor_has_running, CT_ASYNC)
 {
 	struct ct_count *started = ct_count_new();

@@ -227,30 +227,13 @@ CASE(c36_all_has_the_results_in_the_order_of_the_inputs, 0)
 	ct_close(ex);
 }
 
-/* Sleeps until it is asked to stop; or until it is killed. */
-struct sleeper {
-	struct ct_count *started;
-	bool deaf;
-};
-
-static int task_until_asked(creel_task *task, const void *arg, size_t size)
-{
-	struct sleeper s;
-	(void)size;
-	memcpy(&s, arg, sizeof s);
-	ct_count_add(s.started, 1);
-	while (s.deaf)
-		pause();
-	return creel_task_sleep(task, CREEL_FOREVER);
-}
-
 CASE(c36_the_rest_is_cancelled_or_killed_if_a_flag_says_so, CT_ASYNC)
 {
 	static const unsigned flags[] = {0, CREEL_CANCEL_REST, CREEL_KILL_REST};
 	for (int i = 0; i < 3; i++) {
 		creel_executor *ex = ct_executor();
 		bool killed = flags[i] == CREEL_KILL_REST && !ct_is(CT_INPROC);
-		struct sleeper s = {ct_count_new(), killed};
+		struct ct_sleeper s = {ct_count_new(), killed};
 		creel_future *running = creel_submit(ex, task_until_asked, &s, sizeof s);
 		creel_future *winner = creel_promise_new();
 		creel_future *inputs[] = {running, winner, creel_after(NULL, CREEL_FOREVER)};

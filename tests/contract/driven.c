@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Promise 52: a driven executor's tasks run only on a thread inside creel_driven_run(), in order;
  * its descriptor is readable exactly while something can run. driven_ready.c has descriptors. */
-#include "contract.h"
+#include "driven.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -14,25 +14,6 @@
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #endif
-
-static creel_executor *driven(void)
-{
-	creel_executor *ex = creel_driven_new(NULL);
-	ct_assert(creel_executor_error(ex) == NULL);
-	return ex;
-}
-
-static bool readable(creel_executor *ex)
-{
-	struct pollfd p = {.fd = creel_driven_fd(ex), .events = POLLIN};
-	return poll(&p, 1, 0) == 1;
-}
-
-/* What was queued at entry. */
-static void run_now(creel_executor *ex)
-{
-	ct_int(creel_driven_run(ex, CREEL_NOW), -ETIMEDOUT);
-}
 
 static struct {
 	creel_executor *ex;
@@ -173,12 +154,6 @@ CORE_CASE_WITH(c52_a_stop_is_for_one_run, CT_SYSTEM)
 	run_now(ex);
 	ct_int(seen.n, 2);
 	ct_close(ex);
-}
-
-static void *run_forever(void *ex)
-{
-	int rc = creel_driven_run(ex, CREEL_FOREVER);
-	return (void *)(intptr_t)rc;
 }
 
 CORE_CASE_WITH(c52_a_stop_wakes_a_runner_that_sleeps, CT_SYSTEM)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Promise 52: creel_ready() ends inside run when a descriptor is ready. */
-#include "contract.h"
+#include "driven.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -12,24 +12,6 @@
 #ifdef __linux__
 #include <sys/epoll.h>
 #endif
-
-static creel_executor *driven(void)
-{
-	creel_executor *ex = creel_driven_new(NULL);
-	ct_assert(creel_executor_error(ex) == NULL);
-	return ex;
-}
-
-static bool readable(creel_executor *ex)
-{
-	struct pollfd p = {.fd = creel_driven_fd(ex), .events = POLLIN};
-	return poll(&p, 1, 0) == 1;
-}
-
-static void run_now(creel_executor *ex)
-{
-	ct_int(creel_driven_run(ex, CREEL_NOW), -ETIMEDOUT);
-}
 
 /* Two sockets. */
 struct ends {
@@ -106,12 +88,6 @@ CORE_CASE_WITH(c52_a_ready_descriptor_ends_its_future_inside_run, CT_SYSTEM)
 	ct_int(events_of(f), CREEL_WRITABLE);
 	ct_close(ex);
 	close_ends(e);
-}
-
-static void *run_forever(void *ex)
-{
-	int rc = creel_driven_run(ex, CREEL_FOREVER);
-	return (void *)(intptr_t)rc;
 }
 
 CORE_CASE_WITH(c52_a_runner_that_sleeps_hears_of_new_descriptors, CT_SYSTEM)

@@ -10,7 +10,7 @@ struct until {
 };
 
 /* Runs until it is asked to stop. */
-static int task_until_asked(creel_task *task, const void *arg, size_t size)
+static int task_until_cancelled(creel_task *task, const void *arg, size_t size)
 {
 	const struct until *u = arg;
 	(void)size;
@@ -29,7 +29,7 @@ struct call {
 static void *submit_until_asked(void *arg)
 {
 	struct call *c = arg;
-	return creel_submit(c->ex, task_until_asked, &c->arg, sizeof c->arg);
+	return creel_submit(c->ex, task_until_cancelled, &c->arg, sizeof c->arg);
 }
 
 /* A task that KILL has ended: killed with its process, or by its own will. */
@@ -66,7 +66,7 @@ CASE(c17_kill_includes_cancel, CT_ASYNC)
 	unsigned cancelled = 0, width = ct_width();
 	creel_executor *ex = ct_executor();
 	for (int i = 0; i < 20; i++)
-		futures[i] = creel_submit(ex, task_until_asked, &u, sizeof u);
+		futures[i] = creel_submit(ex, task_until_cancelled, &u, sizeof u);
 	ct_count_await(u.started, 1);
 	ct_int(creel_executor_shutdown(ex, CREEL_SHUTDOWN_KILL, CT_GUARD, NULL), 0);
 	for (int i = 0; i < 20; i++) {
@@ -85,7 +85,7 @@ CASE(c17_a_second_shutdown_may_add_killing, CT_ASYNC)
 {
 	struct until u = {ct_count_new(), !ct_is(CT_INPROC)};
 	creel_executor *ex = ct_executor();
-	creel_future *f = creel_submit(ex, task_until_asked, &u, sizeof u);
+	creel_future *f = creel_submit(ex, task_until_cancelled, &u, sizeof u);
 	ct_count_await(u.started, 1);
 	ct_int(creel_executor_shutdown(ex, CREEL_SHUTDOWN_CANCEL, CREEL_NOW, NULL), -ETIMEDOUT);
 	ct_int(creel_future_state(f), CREEL_FUTURE_RUNNING);
@@ -135,7 +135,7 @@ CASE(c17_operations_of_a_custom_executor_get_both_flags, CT_ASYNC)
 	struct until u = {ct_count_new(), !ct_is(CT_INPROC)};
 	creel_executor *beneath = ct_executor();
 	creel_executor *ex = creel_executor_new(&ops, creel_executor_ref(beneath));
-	creel_future *f = creel_submit(beneath, task_until_asked, &u, sizeof u);
+	creel_future *f = creel_submit(beneath, task_until_cancelled, &u, sizeof u);
 	ct_count_await(u.started, 1);
 	ct_int(creel_executor_shutdown(ex, CREEL_SHUTDOWN_KILL, CT_GUARD, NULL), 0);
 	ct_int(told, CREEL_SHUTDOWN_KILL | CREEL_SHUTDOWN_CANCEL);
@@ -153,7 +153,7 @@ static int task_item(creel_task *task, const void *arg, size_t size)
 {
 	const struct item *i = arg;
 	if (!i->fails)
-		return task_until_asked(task, &i->until, size);
+		return task_until_cancelled(task, &i->until, size);
 	ct_count_await(i->until.started, 1);
 	return -EIO;
 }

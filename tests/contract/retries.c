@@ -204,16 +204,6 @@ CASE(c39_a_pending_attempt_is_cancelled_at_once, CT_ASYNC)
 	ct_int(ct_count_get(calls), 0);
 }
 
-static int task_until_asked(creel_task *task, const void *arg, size_t size)
-{
-	struct ct_count *started;
-	(void)size;
-	memcpy(&started, arg, sizeof started);
-	ct_count_add(started, 1);
-	ct_until(creel_task_cancelled(task));
-	return -ECANCELED;
-}
-
 CASE(c39_a_running_attempt_is_asked_to_stop_and_not_tried_again, CT_ASYNC)
 {
 	creel_executor *ex = ct_executor();

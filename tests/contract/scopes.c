@@ -42,13 +42,6 @@ CASE(c50_a_join_that_times_out_leaves_the_scope_open, CT_ASYNC)
 	ct_close(scope);
 }
 
-static int task_until_asked(creel_task *task, const void *arg, size_t size)
-{
-	(void)size;
-	ct_count_add(*(struct ct_count *const *)arg, 1);
-	return creel_task_sleep(task, CREEL_FOREVER);
-}
-
 /* Whose on_unhandled nobody may call. */
 static void told(void *ctx, const creel_error *error)
 {

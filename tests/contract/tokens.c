@@ -6,23 +6,6 @@
 
 #define GONE "the client has gone"
 
-/* Sleeps until it is asked to stop; or until it is killed. */
-struct sleeper {
-	struct ct_count *started;
-	bool deaf;
-};
-
-static int task_until_asked(creel_task *task, const void *arg, size_t size)
-{
-	struct sleeper s;
-	(void)size;
-	memcpy(&s, arg, sizeof s);
-	ct_count_add(s.started, 1);
-	while (s.deaf)
-		pause();
-	return creel_task_sleep(task, CREEL_FOREVER);
-}
-
 /* Keeps its worker, which a sleeper would not. */
 static int task_busy_until_asked(creel_task *task, const void *arg, size_t size)
 {
@@ -105,7 +88,7 @@ static void *cancel_when_started(void *arg)
 CASE(c49_a_token_wakes_what_sleeps, 0)
 {
 	creel_executor *ex = ct_executor();
-	struct sleeper s = {ct_count_new(), false};
+	struct ct_sleeper s = {ct_count_new(), false};
 	creel_token *token = creel_token_new(NULL, NULL, CREEL_FOREVER);
 	creel_token *arg[] = {token, (creel_token *)s.started};
 	struct ct_thread *canceller = ct_thread_start(cancel_when_started, arg);
@@ -149,7 +132,7 @@ CASE(c49_what_runs_in_processes_is_killed_if_a_flag_says_so, CT_ASYNC)
 {
 	creel_executor *ex = ct_executor();
 	creel_token *token = creel_token_new(NULL, NULL, CREEL_FOREVER);
-	struct sleeper s = {ct_count_new(), !ct_is(CT_INPROC)};
+	struct ct_sleeper s = {ct_count_new(), !ct_is(CT_INPROC)};
 	creel_future *f = submit(ex, task_until_asked, &s, sizeof s, token);
 	ct_count_await(s.started, 1);
 	ct_int(creel_token_cancel(token, 0, GONE, CREEL_KILL_REST), 0);
@@ -335,7 +318,7 @@ CASE(c54_what_stops_when_asked_counts_as_cancelled, CT_ASYNC | CT_COUNTS)
 {
 	struct ct_count *heard = ct_count_new();
 	creel_executor *ex = ct_initialized_told(NULL, told, heard);
-	struct sleeper s = {ct_count_new(), false};
+	struct ct_sleeper s = {ct_count_new(), false};
 	creel_future *f = creel_submit(ex, task_until_asked, &s, sizeof s);
 	creel_future *all = creel_all(&f, 1, 0), *any = creel_any(&f, 1, 0);
 	ct_count_await(s.started, 1);

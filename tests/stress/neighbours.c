@@ -18,7 +18,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,32 +60,6 @@ struct neighbour {
 	struct note notes[STEPS];
 	unsigned count;
 };
-
-static uint64_t seed = 1;
-static unsigned long round_number;
-
-void broken(const char *file, int line, const char *format, ...)
-{
-	va_list list;
-	va_start(list, format);
-	fprintf(stderr, "%s:%d: round %lu, seed %llu: ", file, line, round_number,
-		(unsigned long long)seed);
-	vfprintf(stderr, format, list);
-	fputc('\n', stderr);
-	va_end(list);
-	abort();
-}
-
-/* xorshift64* (Vigna 2016). */
-uint64_t random_next(uint64_t *state)
-{
-	uint64_t x = *state ? *state : 1;
-	x ^= x >> 12;
-	x ^= x << 25;
-	x ^= x >> 27;
-	*state = x;
-	return x * UINT64_C(0x2545f4914f6cdd1d) >> 16;
-}
 
 /* Fibonacci numbers by jobs. */
 struct fib {
@@ -376,11 +349,11 @@ int main(int argc, char **argv)
 	const char *scale = getenv("CREEL_TEST_SCALE");
 	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 0)
 					: 20 * (scale ? strtoul(scale, NULL, 0) : 1);
-	seed = argc > 2 ? strtoull(argv[2], NULL, 0) : seed;
-	uint64_t random = seed;
+	stress_seed = argc > 2 ? strtoull(argv[2], NULL, 0) : stress_seed;
+	uint64_t random = stress_seed;
 	int nowhere = open("/dev/null", O_WRONLY);
 	must(nowhere >= 0);
-	for (round_number = 1; round_number <= rounds; round_number++) {
+	for (stress_round = 1; stress_round <= rounds; stress_round++) {
 		struct game game = {.nowhere = nowhere};
 		play(&game, &random);
 	}

@@ -17,7 +17,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,32 +30,6 @@ enum ending { END_DRAINED, END_CLOSED, END_UNREFERENCED, ENDINGS };
 struct totals {
 	unsigned long submitted, ok, failed, cancelled, rejected, spawned, callbacks, rounds;
 };
-
-static uint64_t seed = 1;
-static unsigned long round_number;
-
-void broken(const char *file, int line, const char *format, ...)
-{
-	va_list list;
-	va_start(list, format);
-	fprintf(stderr, "%s:%d: round %lu, seed %llu: ", file, line, round_number,
-		(unsigned long long)seed);
-	vfprintf(stderr, format, list);
-	fputc('\n', stderr);
-	va_end(list);
-	abort();
-}
-
-/* xorshift64* (Vigna 2016). */
-uint64_t random_next(uint64_t *state)
-{
-	uint64_t x = *state ? *state : 1;
-	x ^= x >> 12;
-	x ^= x << 25;
-	x ^= x >> 27;
-	*state = x;
-	return x * UINT64_C(0x2545f4914f6cdd1d) >> 16;
-}
 
 static unsigned count_entries(const char *folder)
 {
@@ -298,12 +271,12 @@ static unsigned long default_tasks(void)
 int main(int argc, char **argv)
 {
 	unsigned long tasks = argc > 1 ? strtoul(argv[1], NULL, 10) : default_tasks();
-	seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-	uint64_t random = seed;
+	stress_seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+	uint64_t random = stress_seed;
 	struct totals sum = {0};
 	make_first_thread();
 	while (sum.submitted < tasks) {
-		round_number++;
+		stress_round++;
 		play_round(&random, &sum);
 	}
 	printf("%lu tasks in %lu pools: %lu finished, %lu failed, %lu cancelled, %lu rejected "

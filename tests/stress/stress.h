@@ -62,6 +62,10 @@ struct round {
 	_Atomic unsigned callback_tasks; /* callbacks that asked for an executor and were called */
 };
 
+/* common.c: where the test is. */
+extern uint64_t stress_seed;
+extern unsigned long stress_round;
+
 /* Says what does not hold and ends the program. */
 _Noreturn void broken(const char *file, int line, const char *format, ...) CREEL_PRINTF(3, 4);
 #define must(condition)                                                                            \

@@ -3,6 +3,8 @@
 #include "tasks.h"
 
 #include <errno.h>
+#include <string.h>
+#include <unistd.h>
 
 void ct_close(creel_executor *ex)
 {
@@ -65,6 +67,16 @@ int task_count(creel_task *task, const void *arg, size_t size)
 	struct ct_count *const *counter = arg;
 	long value = (long)ct_count_add(*counter, 1);
 	return creel_return(task, &value, sizeof value);
+}
+
+int task_until_asked(creel_task *task, const void *arg, size_t size)
+{
+	struct ct_sleeper s = {NULL, false};
+	memcpy(&s, arg, size);
+	ct_count_add(s.started, 1);
+	while (s.deaf)
+		pause();
+	return creel_task_sleep(task, CREEL_FOREVER);
 }
 
 creel_future *ct_submit_count(creel_executor *ex, struct ct_count *counter)

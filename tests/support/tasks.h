@@ -34,6 +34,14 @@ int task_echo(creel_task *task, const void *arg, size_t size);
 int task_count(creel_task *task, const void *arg, size_t size);
 creel_future *ct_submit_count(creel_executor *ex, struct ct_count *counter);
 
+/* Of a task that ends when it is asked to stop; or when it is killed, if it is deaf. */
+struct ct_sleeper {
+	struct ct_count *started;
+	bool deaf;
+};
+/* struct ct_sleeper, or only its first member -> counts `started` up and sleeps. */
+int task_until_asked(creel_task *task, const void *arg, size_t size);
+
 /* Callbacks and destructors: count a struct ct_count up. */
 void done_count(creel_future *f, void *counter);
 void free_count(void *counter);
