@@ -485,10 +485,7 @@ static unsigned drop_gets(creel_channel *ch, int n, bool at_once)
 	return calls;
 }
 
-/* It counts allocations, and there each block is one. */
-enum { HEAP_BLOCKS = CT_ASAN || CT_MEMCHECK ? CT_CORE : 0 };
-
-CORE_CASE_WITH(c51_gets_that_everybody_dropped_do_not_pile_up, HEAP_BLOCKS)
+CORE_CASE_WITH(c51_gets_that_everybody_dropped_do_not_pile_up, CT_KEEPS_BLOCKS)
 {
 	enum { N = 10000, FEW = 100 };
 	creel_channel *ch = channel(1);

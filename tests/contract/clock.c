@@ -14,12 +14,7 @@
 
 enum {
 	MANY = 600,
-	/* What a case needs, beside what its CASE() line says: flags that the core has not. */
-	NEEDS_BLOCKS = CT_NO_BLOCKS ? CT_EX : 0,       /* to count them */
-	MAY_LEAK = CT_ASAN || CT_MEMCHECK ? CT_EX : 0, /* what a callback's thread held */
-	CHILD_THREADS = CT_TSAN ? CT_EX : 0,           /* gcc's run-time system has not */
-	/* Nor is AddressSanitizer's malloc sound in a child forked beside a busy thread. */
-	BUSY_FORK = CT_ASAN || CT_TSAN ? CT_EX : 0,
+	NEEDS_BLOCKS = CT_NO_BLOCKS ? CT_NOWHERE : 0 /* to count them */
 };
 
 static creel_clock *manual(void)
@@ -488,7 +483,7 @@ static void end_this_thread(struct there *t)
 }
 
 /* It must not do so; but the other timers are not its own. */
-CORE_CASE_WITH(c05_a_callback_that_ends_the_clocks_thread_ends_no_other_timer, MAY_LEAK)
+CORE_CASE_WITH(c05_a_callback_that_ends_the_clocks_thread_ends_no_other_timer, CT_MAY_LEAK)
 {
 	struct there t = {.act = end_this_thread};
 	creel_clock *clock = creel_clock_new(0);
@@ -712,7 +707,8 @@ static void in_child(creel_clock *clock, creel_future *theirs)
 	creel_clock_unref(own);
 }
 
-CORE_CASE_WITH(c23_a_child_has_a_real_clock_of_its_own_and_no_timer_of_its_parents, CHILD_THREADS)
+CORE_CASE_WITH(c23_a_child_has_a_real_clock_of_its_own_and_no_timer_of_its_parents,
+	       CT_CHILD_THREADS)
 {
 	pid_t parent = getpid();
 	creel_clock *clock = manual();
@@ -754,7 +750,7 @@ static void *set_and_cancel(void *stop)
 	return NULL;
 }
 
-CORE_CASE_WITH(c23_a_child_forked_beside_busy_clocks_can_use_its_own, BUSY_FORK)
+CORE_CASE_WITH(c23_a_child_forked_beside_busy_clocks_can_use_its_own, CT_BUSY_FORK)
 {
 	struct ct_count *stop = ct_count_new();
 	struct ct_thread *thread = ct_thread_start(set_and_cancel, stop);

@@ -45,7 +45,20 @@ enum {
 	CT_SYNC = 128,    /* tasks run within submit */
 	CT_COUNTS = 256,  /* creel_stats counts workers, creel_executor_resize() works */
 	CT_OVER = 1024,   /* an adaptor over a pool: it has that one's workers and bands */
-	CT_SYSTEM = 512   /* not the executor but the system has it: see CT_LINUX */
+	CT_SYSTEM = 512,  /* not the executor but the system has it: see CT_LINUX */
+	CT_NOWHERE = 2048 /* nothing has it */
+};
+
+/* More needs: of the build. */
+enum {
+	/* Blocks are used again: an allocation of one is not a malloc(). */
+	CT_KEEPS_BLOCKS = CT_ASAN || CT_MEMCHECK ? CT_NOWHERE : 0,
+	/* What a thread held that a callback ended is lost. */
+	CT_MAY_LEAK = CT_ASAN || CT_MEMCHECK ? CT_NOWHERE : 0,
+	/* A forked child makes threads: gcc's run-time system of ThreadSanitizer cannot. */
+	CT_CHILD_THREADS = CT_TSAN ? CT_NOWHERE : 0,
+	/* Nor is AddressSanitizer's malloc() sound in a child forked beside a busy thread. */
+	CT_BUSY_FORK = CT_ASAN || CT_TSAN ? CT_NOWHERE : 0
 };
 
 enum {

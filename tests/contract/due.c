@@ -8,10 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum {
-	MANY = 60,
-	BUSY_FORK = CT_ASAN || CT_TSAN ? CT_CORE : 0, /* as in clock.c: none beside busy threads */
-};
+enum { MANY = 60 };
 
 #define HOUR CREEL_S(3600)
 
@@ -423,7 +420,7 @@ CASE(c40_a_worker_that_waits_for_a_task_does_not_run_it_before_it_is_due,
 	creel_clock_unref(ran.clock);
 }
 
-CORE_CASE_WITH(c40_a_forked_child_has_nothing_of_a_delayed_task, BUSY_FORK ? CT_EX : 0)
+CORE_CASE_WITH(c40_a_forked_child_has_nothing_of_a_delayed_task, CT_BUSY_FORK)
 {
 	creel_clock *clock = manual();
 	creel_executor *ex = creel_inline_new();

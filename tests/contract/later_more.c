@@ -8,10 +8,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum {
-	BUSY_FORK = CT_ASAN || CT_TSAN ? CT_CORE : 0, /* as in clock.c: none beside busy threads */
-};
-
 #define HOUR CREEL_S(3600)
 
 static creel_executor *pool_of_one(int capacity)
@@ -149,7 +145,7 @@ static void fork_in_callback(creel_future *f, void *arg)
 }
 
 /* In the child the callback returns, and so does the call that moved the clock. */
-CORE_CASE_WITH(c40_the_callback_of_a_delayed_task_may_fork, BUSY_FORK ? CT_EX : 0)
+CORE_CASE_WITH(c40_the_callback_of_a_delayed_task_may_fork, CT_BUSY_FORK)
 {
 	struct forks forks = {creel_clock_new(CREEL_CLOCK_MANUAL), getpid(), 0};
 	struct ct_count *ran = ct_count_new();

@@ -9,7 +9,6 @@
 enum {
 	MANY = 40,
 	LINE = CT_MEMCHECK || CT_TSAN ? 2000 : 20000,
-	BUSY_FORK = CT_ASAN || CT_TSAN ? CT_CORE : 0, /* as in clock.c: none beside busy threads */
 };
 
 static int state(creel_future *f)
