@@ -8,6 +8,7 @@
  *          ends within creel_task_forward() does not nest.
  */
 #include "adaptor.h"
+#include "task_list.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -15,35 +16,10 @@
 struct adaptor {
 	creel_executor *beneath;
 	pthread_mutex_t lock;
-	creel_task *first, *last;
+	struct ct_task_list queue;
 	unsigned free;
 	bool busy;
 };
-
-static void **next_of(creel_task *task)
-{
-	return &creel_task_words(task)[0];
-}
-
-static void **before_of(creel_task *task)
-{
-	return &creel_task_words(task)[1];
-}
-
-/* One that is in no list is its own next. */
-static void unlink_locked(struct adaptor *self, creel_task *task)
-{
-	creel_task *next = *next_of(task), *before = *before_of(task);
-	if (before)
-		*next_of(before) = next;
-	else
-		self->first = next;
-	if (next)
-		*before_of(next) = before;
-	else
-		self->last = before;
-	*next_of(task) = task;
-}
 
 /* Forwards what may be. mine: a task that is just being submitted, and its code. */
 static int pump(struct adaptor *self, creel_task *mine)
@@ -52,9 +28,9 @@ static int pump(struct adaptor *self, creel_task *mine)
 	pthread_mutex_lock(&self->lock);
 	bool busy = self->busy;
 	self->busy = true;
-	while (!busy && self->free && self->first) {
-		creel_task *task = self->first;
-		unlink_locked(self, task);
+	while (!busy && self->free && self->queue.first) {
+		creel_task *task = self->queue.first;
+		ct_task_take(&self->queue, task);
 		self->free--;
 		pthread_mutex_unlock(&self->lock);
 		int rc = creel_task_forward(task, self->beneath);
@@ -75,13 +51,7 @@ static int submit(void *arg, creel_task *task)
 {
 	struct adaptor *self = arg;
 	pthread_mutex_lock(&self->lock);
-	*next_of(task) = NULL;
-	*before_of(task) = self->last;
-	if (self->last)
-		*next_of(self->last) = task;
-	else
-		self->first = task;
-	self->last = task;
+	ct_task_append(&self->queue, task);
 	pthread_mutex_unlock(&self->lock);
 	return pump(self, task);
 }
@@ -90,9 +60,7 @@ static int withdraw(void *arg, creel_task *task)
 {
 	struct adaptor *self = arg;
 	pthread_mutex_lock(&self->lock);
-	bool queued = *next_of(task) != task;
-	if (queued)
-		unlink_locked(self, task);
+	bool queued = ct_task_take(&self->queue, task);
 	pthread_mutex_unlock(&self->lock);
 	return queued;
 }

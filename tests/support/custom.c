@@ -9,6 +9,7 @@
  *           and the thread hold a reference each, the second to go frees.
  */
 #include "custom.h"
+#include "task_list.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -17,7 +18,7 @@
 struct custom {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	creel_task *first, *last;
+	struct ct_task_list queue;
 	bool quit;
 	_Atomic int refs;
 };
@@ -31,39 +32,14 @@ static void drop(struct custom *self)
 	free(self);
 }
 
-static void **next_of(creel_task *task)
-{
-	return &creel_task_words(task)[0];
-}
-
-static void **before_of(creel_task *task)
-{
-	return &creel_task_words(task)[1];
-}
-
-/* One that is in no list is its own next. */
-static void unlink_locked(struct custom *self, creel_task *task)
-{
-	creel_task *next = *next_of(task), *before = *before_of(task);
-	if (before)
-		*next_of(before) = next;
-	else
-		self->first = next;
-	if (next)
-		*before_of(next) = before;
-	else
-		self->last = before;
-	*next_of(task) = task;
-}
-
 static creel_task *next_task(struct custom *self)
 {
 	pthread_mutex_lock(&self->lock);
-	while (!self->first && !self->quit)
+	while (!self->queue.first && !self->quit)
 		pthread_cond_wait(&self->changed, &self->lock);
-	creel_task *task = self->first;
+	creel_task *task = self->queue.first;
 	if (task)
-		unlink_locked(self, task);
+		ct_task_take(&self->queue, task);
 	pthread_mutex_unlock(&self->lock);
 	return task;
 }
@@ -81,13 +57,7 @@ static int submit(void *arg, creel_task *task)
 {
 	struct custom *self = arg;
 	pthread_mutex_lock(&self->lock);
-	*next_of(task) = NULL;
-	*before_of(task) = self->last;
-	if (self->last)
-		*next_of(self->last) = task;
-	else
-		self->first = task;
-	self->last = task;
+	ct_task_append(&self->queue, task);
 	pthread_cond_signal(&self->changed);
 	pthread_mutex_unlock(&self->lock);
 	return 0;
@@ -97,9 +67,7 @@ static int withdraw(void *arg, creel_task *task)
 {
 	struct custom *self = arg;
 	pthread_mutex_lock(&self->lock);
-	bool queued = *next_of(task) != task;
-	if (queued)
-		unlink_locked(self, task);
+	bool queued = ct_task_take(&self->queue, task);
 	pthread_mutex_unlock(&self->lock);
 	return queued;
 }
