@@ -20,10 +20,12 @@
  * it has a continuation: that has the error.
  *
  * INPUT      fn reads it with creel_task_input(), and creel_task_input_error(). It is lent: nothing
- *            is copied. Only for a process pool the input is copied, once, to where its workers can
- *            read it, when it has ended. A continuation whose input does not fit in the pool's
- *            shared_budget then fails as rejected (-ENOSPC). An error arrives there with all that
- *            it says, and its causes to a depth of four and 64 KiB.
+ *            is copied. On a process pool, too, a result of more than 16 KiB that a task of the
+ *            same pool returned is read where it is, and so is memory of creel_shared_alloc().
+ *            Every other input is copied, once, to where the pool's workers can read it, when it
+ *            has ended. If there is no room for that in the pool's shared_budget at this moment,
+ *            the continuation does not wait for room: it fails as rejected (-ENOSPC). An error
+ *            arrives there with all that it says, and its causes to a depth of four and 64 KiB.
  * TASKS      A continuation is a task of its executor, with the options of creel/submit.h. Until
  *            its input ends it is pending, and counts as delayed in creel_stats. Then its executor
  *            gets it, on the thread that ended the input, as if it were submitted there; the inline

@@ -4,8 +4,7 @@
  *
  * ERRORS  An error is a record, its message, and at the next multiple of 16 its data; then come its
  *         causes, one after the other, each in the same way. Whoever opens a parcel believes
- *         nothing of it but its size and whether it is an error: tasks of other workers can write
- *         there. One that spoils these has the worker crash or the task see other bytes.
+ *         nothing of that: tasks of other workers can write there.
  */
 #include "exec/parcel.h"
 #include "base/alloc.h"
@@ -92,31 +91,25 @@ static size_t put_all(unsigned char *to, const creel_error *e)
 	return put(to, 0, e, DEPTH, put_one(NULL, 0, e, 0) + CAUSES);
 }
 
-size_t creel__parcel_size(creel_future *f)
+struct creel__parcel creel__parcel_of(creel_future *f)
 {
 	const creel_error *e = creel__future_peek_error(f);
-	const void *data;
-	size_t size;
-	if (e)
-		size = put_all(NULL, e);
+	struct creel__parcel parcel = {.what = CREEL__PARCEL_RESULT};
+	if (!e)
+		creel__result_look(f, &parcel.data, &parcel.size);
 	else
-		creel__result_look(f, &data, &size);
-	return sizeof(struct creel__parcel) + size;
+		parcel = (struct creel__parcel){.what = CREEL__PARCEL_ERROR,
+						.size = put_all(NULL, e)};
+	return parcel;
 }
 
-void creel__parcel_pack(struct creel__parcel *p, size_t size, creel_future *f)
+void creel__parcel_pack(struct creel__parcel *parcel, void *to, creel_future *f)
 {
-	const creel_error *e = creel__future_peek_error(f);
-	const void *data;
-	p->size = size - sizeof *p;
-	p->failed = e != NULL;
-	if (e) {
-		(void)put_all(p->data, e);
-		return;
-	}
-	creel__result_look(f, &data, &size);
-	if (size)
-		memcpy(p->data, data, size);
+	if (parcel->what == CREEL__PARCEL_ERROR)
+		(void)put_all(to, creel__future_peek_error(f));
+	else if (parcel->size)
+		memcpy(to, parcel->data, parcel->size);
+	parcel->data = to;
 }
 
 /* The error at *at, which moves behind it and its causes. NULL: there is none. */
@@ -156,7 +149,7 @@ static const creel_error *get(const unsigned char *from, size_t size, size_t *at
 static const creel_error *error_of(const struct creel__parcel *p)
 {
 	size_t at = 0;
-	const creel_error *e = get(p->data, (size_t)p->size, &at, DEPTH + 1);
+	const creel_error *e = get(p->data, p->size, &at, DEPTH + 1);
 	return e ? e
 		 : creel__error_make(CREEL_KIND_FAILED, CREEL_EFAILED, NULL,
 				     "another task has overwritten why the input failed");
@@ -164,20 +157,19 @@ static const creel_error *error_of(const struct creel__parcel *p)
 
 creel_future *creel__parcel_open(const struct creel__parcel *p)
 {
-	creel_future *f = creel__block_new(CREEL__REF |
-					   (p->failed ? CREEL__FAILED : CREEL__FINISHED));
+	bool failed = p->what == CREEL__PARCEL_ERROR;
+	creel_future *f = creel__block_new(CREEL__REF | (failed ? CREEL__FAILED : CREEL__FINISHED));
 	if (!f)
 		return NULL;
 	f->fn = NULL;
 	f->executor = NULL;
 	f->generation = creel__fork_generation();
-	if (p->failed) {
+	if (failed) {
 		creel__result_error(f, error_of(p));
 		return f;
 	}
-	void *data = (void *)(uintptr_t)p->data;
-	size_t size = (size_t)p->size;
-	if (creel__result_move(f, (creel_buffer){.data = size ? data : NULL, .size = size}) == 0)
+	void *data = (void *)(uintptr_t)(p->size ? p->data : NULL);
+	if (creel__result_move(f, (creel_buffer){.data = data, .size = p->size}) == 0)
 		return f;
 	creel__block_free(f);
 	return NULL;

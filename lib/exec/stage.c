@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Continuations on the way to their executors, and their ends; see future/stage.h. */
 #include "exec/stage.h"
+#include "base/alloc.h"
 #include "exec/bound.h"
 #include "exec/due.h"
 #include "exec/parcel.h"
@@ -59,26 +60,41 @@ static void given(void *arg)
 	creel__executor_unkeep(g->ex);
 }
 
-/* Its worker is another process: the input goes to memory that both have. False: there is no
- * room. */
-static bool pack_input(creel_executor *ex, struct creel__stage *stage)
+/* Its worker is another process, which reads the input where it is, if it can; otherwise that is
+ * copied to memory that both have. 0, or why not. */
+static int pack_input(creel_executor *ex, struct creel__stage *stage)
 {
 	if (!creel__executor_is_remote(ex) || !ex->class->shared_alloc)
-		return true;
-	size_t size = creel__parcel_size(stage->input);
-	stage->parcel = ex->class->shared_alloc(ex, size);
-	if (stage->parcel)
-		creel__parcel_pack(stage->parcel, size, stage->input);
-	return stage->parcel;
+		return 0;
+	creel_executor *lowest = creel__executor_lowest(ex);
+	struct creel__packed *packed = creel__malloc(sizeof *packed);
+	if (!packed)
+		return -ENOMEM;
+	*packed = (struct creel__packed){.parcel = creel__parcel_of(stage->input)};
+	stage->packed = packed;
+	struct creel__parcel *parcel = &packed->parcel;
+	if (parcel->size == 0 || (parcel->data && lowest->class->shares &&
+				  lowest->class->shares(lowest, parcel->data, parcel->size)))
+		return 0;
+	packed->copy = ex->class->shared_alloc(ex, parcel->size);
+	if (!packed->copy)
+		return -ENOSPC;
+	creel__parcel_pack(parcel, packed->copy, stage->input);
+	return 0;
 }
 
-static void refuse_input(creel_future *f, const struct creel__stage *stage)
+static void refuse_input(creel_future *f, const struct creel__stage *stage, int code)
 {
 	const creel_error *cause = creel__future_peek_error(stage->input);
-	const creel_error *e = creel__error_make(
-		CREEL_KIND_REJECTED, -ENOSPC, creel__task_name(f),
-		"an input of %zu bytes does not fit in the pool's shared_budget",
-		creel__parcel_size(stage->input) - sizeof(struct creel__parcel));
+	const char *name = creel__task_name(f);
+	const creel_error *e =
+		code == -ENOMEM
+			? creel__error_make(CREEL_KIND_NO_MEMORY, code, name,
+					    "there is no memory to send the input to a worker")
+			: creel__error_make(
+				  CREEL_KIND_REJECTED, code, name,
+				  "an input of %zu bytes does not fit in the pool's shared_budget",
+				  stage->packed->parcel.size);
 	creel__error_set_cause(e, creel__error_ref(cause));
 	creel__future_let_go(f, CREEL__HELD, CREEL__SETTLING);
 	creel__task_fail_claimed((creel_task *)f, e);
@@ -91,8 +107,9 @@ static void give(void *arg)
 	creel_future *f = g->f;
 	creel_executor *ex = g->ex;
 	struct creel__options *options = creel__options_of(f);
-	if (!pack_input(ex, options->stage)) {
-		refuse_input(f, options->stage);
+	int rc = pack_input(ex, options->stage);
+	if (rc) {
+		refuse_input(f, options->stage, rc);
 		return;
 	}
 	creel__admit_any(ex);

@@ -118,6 +118,9 @@ struct creel__executor_class {
 	 * the heap. */
 	void *(*shared_alloc)(creel_executor *ex, size_t size);
 	void (*shared_free)(creel_executor *ex, void *p);
+	/* Or NULL. Whether its workers can read size bytes at p where they are, as long as somebody
+	 * keeps them. Asked of the lowest executor. */
+	bool (*shares)(creel_executor *ex, const void *p, size_t size);
 	int (*shutdown)(creel_executor *ex, unsigned flags, creel_deadline deadline, bool may_wait,
 			size_t *ret_left);
 	int (*drain)(creel_executor *ex, creel_deadline deadline);
@@ -236,6 +239,12 @@ static inline void creel__executor_unkeep(creel_executor *ex)
 	 * itself */
 	if (creel__sub(&ex->keeps, 1, acq_rel) == 1)
 		ex->class->release(ex);
+}
+
+/* The one that its tasks come to in the end. */
+static inline creel_executor *creel__executor_lowest(creel_executor *ex)
+{
+	return ex->beneath ? ex->lowest : ex;
 }
 
 /* Whether its tasks run in other processes, be it that it forwards them. */

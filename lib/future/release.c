@@ -186,9 +186,10 @@ static void put_off_argument(creel_future *f, const struct creel__options *optio
 static void drop_input(creel_future *f, struct creel__stage *stage)
 {
 	creel_future *input = stage->input;
-	if (stage->parcel)
-		f->executor->class->shared_free(f->executor, stage->parcel);
-	stage->parcel = NULL;
+	if (stage->packed && stage->packed->copy)
+		f->executor->class->shared_free(f->executor, stage->packed->copy);
+	creel__free(stage->packed);
+	stage->packed = NULL;
 	stage->input = NULL;
 	creel_future_unref(input);
 }

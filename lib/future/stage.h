@@ -26,19 +26,32 @@
 #include "future/owned.h"
 #include "future/undue.h"
 
+/* Where the outcome of an input is, for a worker process; all zero without an input. */
+struct creel__parcel {
+	enum { CREEL__NO_PARCEL, CREEL__PARCEL_RESULT, CREEL__PARCEL_ERROR } what;
+	const void *data; /* an error as exec/parcel.c lays it out */
+	size_t size;
+};
+
+/* Of a stage whose worker is another process. */
+struct creel__packed {
+	struct creel__parcel parcel;
+	void *copy; /* what it was copied to, memory of the executor's; NULL: it is read in place */
+};
+
 struct creel__stage {
 	struct creel__undue undue;
 	struct creel__link link;
 	_Atomic(uint32_t) refs;
 	bool insists, upstream, cancelled_too; /* set at birth: finally; the flags */
 	bool recovers;                         /* it runs after errors; else after results */
-	bool asked;            /* written by who has it PINNED or HELD, as the next */
-	bool placed;           /* it holds a place of a bounded executor */
-	_Atomic(bool) in_hand; /* its class is being given it */
-	creel_future *input;   /* a reference, once it is final; or NULL */
-	void *parcel;          /* that, packed for a worker process; or NULL */
-	_Atomic(uint32_t) off; /* CREEL__OFF; written by who took the link off: */
-	creel_future *target;  /* a reference to the input */
+	bool asked;                   /* written by who has it PINNED or HELD, as the next */
+	bool placed;                  /* it holds a place of a bounded executor */
+	_Atomic(bool) in_hand;        /* its class is being given it */
+	creel_future *input;          /* a reference, once it is final; or NULL */
+	struct creel__packed *packed; /* that, for a worker process; or NULL */
+	_Atomic(uint32_t) off;        /* CREEL__OFF; written by who took the link off: */
+	creel_future *target;         /* a reference to the input */
 	struct creel__cancelling how;
 };
 

@@ -31,6 +31,7 @@
 #include "procs/child.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "procs/area.h"
 #include "procs/bell.h"
 #include "procs/work.h"
 #include "sync/fork.h"
@@ -103,14 +104,15 @@ static void close_others(const struct creel__child *c)
 }
 
 /* The other workers' memory is none of its business, and arguments are for reading: but
- * shared_alloc is in the same place, and for writing. */
+ * shared_alloc is in the same place, and for writing. Results stay mapped, to be inputs, and are
+ * left out of core files, which would have all of them, and grow them to their full size. */
 static void drop_mappings(struct creel__space *s, unsigned worker)
 {
 	unsigned after = worker + 1, rest = s->workers - after;
 	munmap(s->controls, worker * s->control_size);
 	munmap(s->controls + after * s->control_size, rest * s->control_size);
-	munmap(s->results, worker * s->budget);
-	munmap(s->results + after * s->budget, rest * s->budget);
+	creel__area_close(s->results, worker * s->budget);
+	creel__area_close(s->results + after * s->budget, rest * s->budget);
 }
 
 /* Otherwise a program that a worker starts in the background would be the terminal's to stop. */

@@ -133,7 +133,7 @@ static void place_locked(struct creel__procs *p, struct creel__proc *w, creel_fu
 	creel__store(&slot->began, 0, relaxed);
 	slot->fn = f->fn;
 	const struct creel__stage *stage = creel__stage_of(f);
-	slot->input = stage ? stage->parcel : NULL;
+	slot->input = stage && stage->packed ? stage->packed->parcel : (struct creel__parcel){0};
 	slot->arg_len = f->arg_len;
 	slot->stamped = place->limit_ns != 0 || creel__is_watched(f);
 	if (f->arg_len <= CREEL__ARG_INLINE)

@@ -8,9 +8,11 @@
  *   control of worker 0, 1, ... | arguments, shared_alloc | results of worker 0, 1, ... | holes,
  *   the server's last word
  *
- * A worker drops the controls and results that are not its own, and the last part once it has read
- * its holes. Nothing is shared between workers, there is no lock, and everything that a worker can
- * write is untrusted input to the parent: it is read once, checked, and only then believed.
+ * A worker drops the controls that are not its own, and the last part once it has read its holes.
+ * Results that are not its own it cannot touch, but for the input of the task that it runs, which
+ * it can read (procs/area.c). Nothing that is written is shared between workers, there is no lock,
+ * and everything that a worker can write is untrusted input to the parent: it is read once,
+ * checked, and only then believed.
  *
  * A SLOT is one task on its way. Its state word commits everything:
  *
@@ -94,7 +96,7 @@ struct creel__slot {
 	bool stamped;    /* the parent wants to know when it starts */
 	creel_fn fn;
 	struct creel__heap_arg arg;
-	struct creel__parcel *input; /* of a continuation, or NULL: exec/parcel.h */
+	struct creel__parcel input; /* of a continuation: exec/parcel.h */
 	unsigned char in[CREEL__ARG_INLINE];
 	alignas(64) _Atomic(int64_t) started; /* from here on the worker's: when it started */
 	_Atomic(uint64_t) began; /* the number of the last task that it was about to start */

@@ -86,6 +86,11 @@ static int vet(creel_executor *ex, creel_fn fn, const void *arg, size_t size)
 	return size > p->space->budget ? -ENOSPC : 0;
 }
 
+static bool shares(creel_executor *ex, const void *p, size_t size)
+{
+	return creel__space_covers(procs_of(ex)->space, p, size);
+}
+
 static void *shared_alloc(creel_executor *ex, size_t size)
 {
 	return creel__buddy_alloc(&procs_of(ex)->arguments, size);
@@ -466,6 +471,7 @@ static const struct creel__executor_class process_pool_class = {
 	.vet = vet,
 	.shared_alloc = shared_alloc,
 	.shared_free = shared_free,
+	.shares = shares,
 	.shutdown = shutdown,
 	.drain = drain,
 	.resize = resize,

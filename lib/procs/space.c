@@ -130,6 +130,19 @@ bool creel__space_has(const struct creel__space *s, const void *p)
 	return at >= s->arguments && at < s->arguments + s->arguments_size;
 }
 
+static bool is_within(uintptr_t offset, size_t size, size_t whole)
+{
+	return offset < whole && size <= whole - offset;
+}
+
+bool creel__space_covers(const struct creel__space *s, const void *p, size_t size)
+{
+	uintptr_t at = (uintptr_t)p, results = at - (uintptr_t)s->results;
+	return is_within(at - (uintptr_t)s->arguments, size, s->arguments_size) ||
+	       (results < s->workers * s->budget &&
+		is_within(results % s->budget, size, s->budget));
+}
+
 void creel__space_release(void *data, size_t size, void *ctx)
 {
 	struct creel__view *v = ctx;

@@ -65,6 +65,9 @@ static inline unsigned char *creel__space_results(struct creel__space *s, unsign
 
 /* Whether size bytes at p are in the part that workers and parent use by reference. */
 bool creel__space_has(const struct creel__space *s, const void *p);
+/* Whether size bytes at p are there, or in the results of one worker: where a worker can be let
+ * read them. */
+bool creel__space_covers(const struct creel__space *s, const void *p, size_t size);
 
 static inline struct creel__hole *creel__space_holes(struct creel__space *s, unsigned worker)
 {

@@ -176,28 +176,48 @@ static void drop_block(creel_future *f)
 	creel__block_free(f);
 }
 
-/* False without memory. */
-static bool open_input(const struct creel__slot *slot)
-{
-	space.input = slot->input ? creel__parcel_open(slot->input) : NULL;
-	return space.input || !slot->input;
-}
-
 static void close_input(void)
 {
 	if (space.input)
 		creel__parcel_close(space.input);
 	space.input = NULL;
+	creel__area_unlend();
+}
+
+/* 0 or a code. */
+static int open_input(const struct creel__slot *slot)
+{
+	/* Where it is the parent has said, here, where no other worker writes. */
+	const struct creel__parcel parcel = slot->input;
+	if (parcel.what == CREEL__NO_PARCEL)
+		return 0;
+	int rc = creel__area_lend(parcel.data, parcel.size);
+	if (rc == 0 && !(space.input = creel__parcel_open(&parcel)))
+		rc = -ENOMEM;
+	if (rc)
+		close_input();
+	return rc;
+}
+
+static void refuse(struct creel__slot *slot, int code)
+{
+	if (code == -EFAULT)
+		write_error(slot, code,
+			    "an earlier task of this worker has overwritten where the input is",
+			    NULL, 0);
+	else
+		write_no_memory(slot, code, "the worker has no memory to run the task");
 }
 
 static void run(struct creel__slot *slot)
 {
 	struct creel__local *local = creel__self();
 	creel_future *f = creel__block_new(CREEL__REF | CREEL__RUNNING);
-	if (!f || !open_input(slot)) {
+	int rc = f ? open_input(slot) : -ENOMEM;
+	if (rc) {
 		if (f)
 			creel__block_free(f);
-		write_no_memory(slot, -ENOMEM, "the worker has no memory to run the task");
+		refuse(slot, rc);
 		return;
 	}
 	f->fn = slot->fn;
