@@ -9,6 +9,7 @@
  * ASKED, which wakes it if it sleeps. A continuation is in hand until it hangs on its input.
  */
 #include "base/alloc.h"
+#include "future/class.h"
 #include "future/future.h"
 #include "future/hook.h"
 #include "future/release.h"
@@ -33,9 +34,9 @@ static bool hold(struct creel__reg *reg)
 		return true;
 	}
 	e->missed = true;
-	/* Of a remote one the word is not what its worker looks at. */
-	if (!(creel__load(&e->f->state, relaxed) & CREEL__REMOTE) &&
-	    creel__or(&e->f->state, CREEL__ASKED, relaxed) & CREEL__WAITED)
+	/* Of a remote one the word is not what its worker looks at: who asks it later tells that,
+	 * unless the word says that it has been asked. */
+	if (!e->remote && creel__or(&e->f->state, CREEL__ASKED, relaxed) & CREEL__WAITED)
 		creel__unpark_all(creel__low_half(&e->f->state));
 	return false;
 }
@@ -54,7 +55,7 @@ struct creel__enlisted *creel__enlisted_new(creel_future *f, creel_token *token)
 	struct creel__enlisted *e = creel__malloc(sizeof *e);
 	if (!e)
 		return NULL;
-	*e = (struct creel__enlisted){.f = f};
+	*e = (struct creel__enlisted){.f = f, .remote = creel__executor_is_remote(f->executor)};
 	e->reg.token = creel_token_ref(token);
 	e->reg.hold = hold;
 	e->reg.ask = ask;

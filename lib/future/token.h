@@ -105,6 +105,7 @@ void creel__token_drop_calls(creel_token *token);
 struct creel__enlisted {
 	struct creel__reg reg;
 	creel_future *f;
+	bool remote;          /* set at birth: it runs in another process in the end */
 	bool in_hand, missed; /* guarded by the token's lock */
 };
 
