@@ -21,7 +21,9 @@
  * THE ARRAY  The value of creel_all() and creel_all_settled() is a creel_future *[n]: the inputs,
  *            in their order, all of them final. Read it with creel_future_view(). The futures are
  *            borrowed, and valid while you hold the aggregate. creel_future_take() hands them over
- *            with the buffer: its free drops them. The array is for code of this process.
+ *            with the buffer: its free drops them. The array is for code of this process: as the
+ *            input of a continuation on a process pool it is refused (not transferable, -EFAULT),
+ *            when that is made, or, where other futures passed it on, when it has ended.
  * LOSERS     Once the aggregate has ended it has left the other inputs, each in constant time: any
  *            number of races against one future that does not end leaves no memory behind. A
  *            loser's failure that nobody reads is told as unhandled.

@@ -312,6 +312,8 @@ static void cancelled(creel_future *f, const struct creel__cancelling *how)
 
 static const struct creel__owner owner = {
 	.what = "the aggregate", .withdraw = withdraw, .cancelled = cancelled};
+static const struct creel__owner array_owner = {
+	.what = "the aggregate", .host_only = true, .withdraw = withdraw, .cancelled = cancelled};
 
 static struct group *group_new(const struct rule *rule, size_t n)
 {
@@ -389,7 +391,7 @@ static creel_future *combine(const struct rule *rule, creel_future *const *input
 	if (n == 0)
 		return creel_future_of(NULL, 0);
 	struct group *g = group_new(rule, n);
-	creel_future *f = g ? creel__owned_new(&owner, 2) : NULL;
+	creel_future *f = g ? creel__owned_new(rule->array ? &array_owner : &owner, 2) : NULL;
 	if (!f) {
 		if (g)
 			drop(g, n + 1);
@@ -430,7 +432,8 @@ int64_t creel_race_index(creel_future *f)
 	if (creel__future_foreign(f))
 		return -EPERM;
 	/* The executor is NULL of what has an owner from birth to the end. */
-	if (!(creel__load(&f->state, relaxed) & CREEL__OWNED) || f->executor || f->owner != &owner)
+	if (!(creel__load(&f->state, relaxed) & CREEL__OWNED) || f->executor ||
+	    (f->owner != &owner && f->owner != &array_owner))
 		return -EINVAL;
 	if (!creel__future_is_final(f))
 		return -EAGAIN;

@@ -143,7 +143,9 @@ static const creel_error *refuse_input(const struct creel__submission *s, creel_
 		return creel__error_make(CREEL_KIND_REJECTED, -EPERM, name,
 					 "%s: this is a forked child, and f is its parent's",
 					 s->staging->call);
-	return NULL;
+	/* After errors it would run all the same. */
+	return s->staging->recovers ? NULL
+				    : creel__stage_vet_input(s->ex, input, s->staging->call, name);
 }
 
 /* Takes over the error. */

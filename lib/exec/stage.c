@@ -67,6 +67,9 @@ static int pack_input(creel_executor *ex, struct creel__stage *stage)
 	if (!creel__executor_is_remote(ex) || !ex->class->shared_alloc)
 		return 0;
 	creel_executor *lowest = creel__executor_lowest(ex);
+	bool failed = creel__future_peek_error(stage->input);
+	if (!failed && creel__owned_host_only(stage->input))
+		return -EFAULT;
 	struct creel__packed *packed = creel__malloc(sizeof *packed);
 	if (!packed)
 		return -ENOMEM;
@@ -83,18 +86,33 @@ static int pack_input(creel_executor *ex, struct creel__stage *stage)
 	return 0;
 }
 
+const creel_error *creel__stage_vet_input(creel_executor *ex, creel_future *input, const char *call,
+					  const char *name)
+{
+	if (!ex || creel__executor_foreign(ex) || !creel__executor_is_remote(ex) ||
+	    !creel__owned_host_only(input))
+		return NULL;
+	return creel__error_make(CREEL_KIND_NOT_TRANSFERABLE, -EFAULT, name,
+				 "%s: the value of the input is an array of futures of this "
+				 "process (creel_all(), creel_all_settled()), of no use in a "
+				 "worker process; continue it on a thread pool",
+				 call);
+}
+
 static void refuse_input(creel_future *f, const struct creel__stage *stage, int code)
 {
-	const creel_error *cause = creel__future_peek_error(stage->input);
+	const creel_error *cause = creel__future_peek_error(stage->input), *e;
 	const char *name = creel__task_name(f);
-	const creel_error *e =
-		code == -ENOMEM
-			? creel__error_make(CREEL_KIND_NO_MEMORY, code, name,
-					    "there is no memory to send the input to a worker")
-			: creel__error_make(
-				  CREEL_KIND_REJECTED, code, name,
-				  "an input of %zu bytes does not fit in the pool's shared_budget",
-				  stage->packed->parcel.size);
+	if (code == -EFAULT)
+		e = creel__stage_vet_input(f->executor, stage->input, "continuation", name);
+	else if (code == -ENOMEM)
+		e = creel__error_make(CREEL_KIND_NO_MEMORY, code, name,
+				      "there is no memory to send the input to a worker");
+	else
+		e = creel__error_make(
+			CREEL_KIND_REJECTED, code, name,
+			"an input of %zu bytes does not fit in the pool's shared_budget",
+			stage->packed->parcel.size);
 	creel__error_set_cause(e, creel__error_ref(cause));
 	creel__future_let_go(f, CREEL__HELD, CREEL__SETTLING);
 	creel__task_fail_claimed((creel_task *)f, e);

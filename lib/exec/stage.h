@@ -24,6 +24,11 @@ void creel__stage_give(creel_future *f);
 /* A continuation of what is final, whatever that is, which exceeds the bound. Never NULL. */
 creel_future *creel__stage_submit(const struct creel__submission *s, creel_future *input);
 
+/* Why an executor whose workers are other processes does not take that input, for a call; or NULL.
+ * What is passed on through others shows only when it has ended. */
+const creel_error *creel__stage_vet_input(creel_executor *ex, creel_future *input, const char *call,
+					  const char *name);
+
 /* Ends a task that is HELD as its input, which is final, did. Takes it off the list. */
 void creel__stage_pass(creel_future *f);
 

@@ -28,6 +28,14 @@ bool creel__owned_claim(creel_future *f)
 	return true;
 }
 
+bool creel__owned_host_only(creel_future *f)
+{
+	f = creel__result_source(f);
+	/* Of what has an owner from birth, that stays until the last user has dropped it. */
+	return creel__load(&f->state, relaxed) & CREEL__OWNED && !f->executor &&
+	       f->owner->host_only;
+}
+
 void creel__owned_finish(creel_future *f)
 {
 	creel__future_settle(f, CREEL__FINISHED, 1);

@@ -30,6 +30,7 @@ struct creel__cancelling {
 struct creel__owner {
 	const char *what; /* what it is, in errors: "the timer" */
 	bool undue;       /* of a task of which its executor's class knows nothing yet */
+	bool host_only;   /* its result, if it has one, refers to futures of this process */
 	/*
 	 * A canceller has the future PINNED. Takes it out of the owner's structure, with a lock and
 	 * not longer; calls no function of the user's.
@@ -59,6 +60,10 @@ static inline void *creel__owned_state(creel_future *f)
 /* True: the caller ends it now, by one of the next three, and the payload is the result's. False: a
  * canceller has it. Never waits. */
 bool creel__owned_claim(creel_future *f);
+
+/* Whether its result, once it has one, is of no use in another process: it is that of an owner with
+ * host_only, perhaps passed on. */
+bool creel__owned_host_only(creel_future *f);
 
 /* Each drops the owner's reference. */
 void creel__owned_finish(creel_future *f); /* with the result that creel__result_...() has set */

@@ -70,10 +70,14 @@ void creel__box_free(struct creel__box *box, uint16_t generation)
 	creel__free(box);
 }
 
-/* The future that the result is of: its own, or another one. */
 static creel_future *source_of(creel_future *f)
 {
 	return f->result_len == CREEL__RESULT_OF ? *(creel_future **)result_place(f) : f;
+}
+
+creel_future *creel__result_source(creel_future *f)
+{
+	return creel__future_is_final(f) ? source_of(f) : f;
 }
 
 void creel__result_clear(creel_future *f)
