@@ -6,7 +6,8 @@
  * RUNNING    Tasks run only while a thread is inside creel_driven_run() or
  *            creel_driven_run_until(), on that thread, one at a time, in the order in which they
  *            were submitted. Callbacks with a driven executor (creel_future_on_done()) are tasks
- *            of it, so that what only they touch needs no lock.
+ *            of it, so that what only they touch needs no lock. They are never called elsewhere: if
+ *            it has been shut down, they are dropped (CREEL_NEVER_INLINE).
  * THREADS    Any thread may submit, cancel, stop and call creel_ready(). While the runner is awake
  *            a submission makes no system call; a runner that sleeps costs one.
  * WAITING    A task that waits for something that only its own driven executor can end (one of its

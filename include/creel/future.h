@@ -41,6 +41,11 @@ enum {
 	CREEL_CANCEL_FINAL      /* the task had finished; nothing happened */
 };
 
+/* For creel_future_on_done_with(). */
+enum {
+	CREEL_NEVER_INLINE = 1 /* the callback runs on its executor or not at all */
+};
+
 /* What creel_future_remove() found. */
 enum {
 	CREEL_CALLBACK_REMOVED = 1, /* the callback will never run; its free has run */
@@ -151,9 +156,10 @@ typedef void (*creel_done_fn)(creel_future *f, void *arg);
  * block (blocking calls return -EDEADLK) and must not end its thread.
  *
  * With ex, the callback runs as a task of ex, and may block. creel submits the task when it is the
- * callback's turn, and holds a reference to ex until then. If ex rejects the task, the callback
- * runs on the completing thread after all. If ex runs tasks inside the submission, as the inline
- * executor does, the callback must not block either.
+ * callback's turn, and holds a reference to ex until then. If ex rejects the task, or ends it
+ * without running it, the callback runs on the completing thread after all; unless ex is a driven
+ * executor: see CREEL_NEVER_INLINE. If ex runs tasks inside the submission, as the inline executor
+ * does, the callback must not block either.
  *
  * Order in detail
  *
@@ -165,6 +171,31 @@ typedef void (*creel_done_fn)(creel_future *f, void *arg);
  */
 CREEL_API int creel_future_on_done(creel_future *f, creel_executor *ex, creel_done_fn fn, void *arg,
 				   void (*free)(void *arg), uint64_t *ret_id);
+
+/* Options of a callback. Initialise it with {0} or designated initializers. */
+typedef struct creel_done_options {
+	/* CREEL_NEVER_INLINE or 0. */
+	unsigned flags;
+	/* Must be zero. */
+	uint32_t reserved32;
+	/* Called once with arg, after fn or in its place. Default: no call. */
+	void (*free)(void *arg);
+	/* Must be zero. */
+	uint64_t reserved[4];
+} creel_done_options;
+
+/*
+ * Like creel_future_on_done(), with options; NULL means the defaults. Also -EINVAL: a flag is
+ * unknown, a reserved field is not 0, or CREEL_NEVER_INLINE is set and ex is NULL.
+ *
+ * CREEL_NEVER_INLINE is for a callback that must run on the threads of ex, because it uses what
+ * only they may touch. If ex rejects its task (it has been shut down, say), or ends the task
+ * without running it, fn does not run. free does, on the thread where that shows: so free must not
+ * need those threads. For a driven executor, and an adaptor over one, the flag is always set.
+ */
+CREEL_API int creel_future_on_done_with(creel_future *f, creel_executor *ex, creel_done_fn fn,
+					void *arg, const creel_done_options *options,
+					uint64_t *ret_id);
 
 /* Removes a callback. Returns CREEL_CALLBACK_REMOVED, _RUNNING or _DONE (also for an unknown id),
  * or -EPERM in a forked child. Does not wait for a running callback. */

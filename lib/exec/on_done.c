@@ -4,13 +4,14 @@
  *
  * One with an executor is a task of that executor, made when the callback is added, so that nothing
  * can fail at the end. If the executor refuses the task, or ends it without running it, the
- * callback is called there and then.
+ * callback is called there and then; or is dropped, if that must not be (CREEL_NEVER_INLINE).
  */
 #include "base/alloc.h"
 #include "exec/submit.h"
 #include "future/callback.h"
 #include "future/class.h"
 #include "future/layers.h"
+#include "future/options.h"
 #include "future/watch.h"
 #include "sync/fork.h"
 #include "sync/thread.h"
@@ -43,7 +44,7 @@ static int call_task(creel_task *task, const void *arg, size_t size)
 }
 
 /* The destructor of the task's argument: a callback whose task was cancelled, or failed, is called
- * here after all. */
+ * here after all, if it may be. */
 static void task_ended(void *arg, size_t size, void *ctx)
 {
 	(void)arg;
@@ -51,7 +52,7 @@ static void task_ended(void *arg, size_t size, void *ctx)
 	struct away *a = ctx;
 	bool stayed = true;
 	if (!a->called)
-		stayed = creel__callback_call(&a->base);
+		stayed = creel__callback_call_after_all(&a->base);
 	else if (!a->freed) /* the callback ended its thread */
 		stayed = creel__callback_free_argument(&a->base);
 	if (stayed)
@@ -116,10 +117,18 @@ static struct creel__callback *new_away(creel_executor *ex)
 	return &a->base;
 }
 
-int creel_future_on_done(creel_future *f, creel_executor *ex, creel_done_fn fn, void *arg,
-			 void (*free)(void *arg), uint64_t *ret_id)
+static bool options_make_sense(const creel_done_options *o, const creel_executor *ex)
 {
-	if (!f || !fn)
+	return !(o->flags & ~(unsigned)CREEL_NEVER_INLINE) && (ex || !o->flags) && !o->reserved32 &&
+	       !creel__reserved(o->reserved, sizeof o->reserved / sizeof o->reserved[0]);
+}
+
+int creel_future_on_done_with(creel_future *f, creel_executor *ex, creel_done_fn fn, void *arg,
+			      const creel_done_options *options, uint64_t *ret_id)
+{
+	static const creel_done_options none;
+	const creel_done_options *o = options ? options : &none;
+	if (!f || !fn || !options_make_sense(o, ex))
 		return -EINVAL;
 	if (creel__future_foreign(f) || (ex && creel__executor_foreign(ex)))
 		return -EPERM;
@@ -130,7 +139,16 @@ int creel_future_on_done(creel_future *f, creel_executor *ex, creel_done_fn fn, 
 		return -ENOMEM;
 	c->fn = fn;
 	c->arg = arg;
-	c->free = free;
+	c->free = o->free;
+	c->never_inline = o->flags & CREEL_NEVER_INLINE ||
+			  (ex && creel__executor_lowest(ex)->traits & CREEL__CONFINES);
 	creel__callback_add(f, c, ret_id);
 	return 0;
+}
+
+int creel_future_on_done(creel_future *f, creel_executor *ex, creel_done_fn fn, void *arg,
+			 void (*free)(void *arg), uint64_t *ret_id)
+{
+	return creel_future_on_done_with(f, ex, fn, arg, &(creel_done_options){.free = free},
+					 ret_id);
 }

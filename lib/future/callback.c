@@ -64,6 +64,16 @@ bool creel__callback_call(struct creel__callback *c)
 	return stayed;
 }
 
+bool creel__callback_call_after_all(struct creel__callback *c)
+{
+	if (!c->never_inline)
+		return creel__callback_call(c);
+	creel__destructors_enter();
+	bool stayed = creel__callback_free_argument(c);
+	creel__destructors_leave();
+	return stayed;
+}
+
 /* What is left of a callback that was called, or that will not be. */
 static void dispose(struct creel__callback *c)
 {
@@ -161,7 +171,7 @@ static struct creel__callback *call_there(creel_future *f, struct creel__callbac
 	bool sent = c->send(c);
 	if (creel__fork_foreign(generation))
 		return NULL;
-	if (!sent && creel__callback_call(c))
+	if (!sent && creel__callback_call_after_all(c))
 		creel__callback_finish(c);
 	return next || !listed ? next : mark_next(f, NULL, true);
 }

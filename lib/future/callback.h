@@ -17,6 +17,7 @@ struct creel__callback {
 	/* NULL: it is called where the future ends. Otherwise sends it elsewhere, and from then on
 	 * it is whoever has it there who calls and finishes it. False: it was not sent. */
 	bool (*send)(struct creel__callback *c);
+	bool never_inline; /* what was not sent, or not called there, is not called at all */
 	/* Frees it, called or not. NULL: creel__free(). */
 	void (*dispose)(struct creel__callback *c);
 	creel_future *future;            /* once running: a reference */
@@ -38,6 +39,10 @@ void creel__hooks_run(creel_future *f);
 /* Calls it on this thread, where it must not block, and then its argument's destructor, which is a
  * part of the callback. False: this is a child. */
 bool creel__callback_call(struct creel__callback *c);
+
+/* Of one that is not called where it was sent: the same; or, if it is never called here, the
+ * argument's destructor alone. */
+bool creel__callback_call_after_all(struct creel__callback *c);
 
 /* The argument's destructor alone. False: this is a child. */
 bool creel__callback_free_argument(struct creel__callback *c);

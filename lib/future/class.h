@@ -187,6 +187,7 @@ enum {
 	CREEL__BOUNDED = 2,   /* each task holds one of the places: exec/bound.h */
 	CREEL__WITHDRAWS = 8, /* its class must not be asked for a task before it has all of it */
 	CREEL__ADOPTS = 4,    /* a thread that submits may run its task itself: class->adopt() */
+	CREEL__CONFINES = 16, /* callbacks with it run on its threads or not at all */
 };
 
 struct creel_executor {

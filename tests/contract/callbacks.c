@@ -511,7 +511,9 @@ CASE(c05_a_callback_that_its_executor_refuses_runs_on_the_completing_thread, CT_
 	ct_int(creel_future_on_done(f, ex, note_task, log, NULL, NULL), 0);
 	ct_int(creel_executor_shutdown(ex, 0, CT_GUARD, NULL), 0);
 	ct_int(creel_promise_set_result(f, NULL, 0), 0);
-	ct_int(log->n, 2);
+	/* Those of a driven executor run on its thread or not at all. */
+	bool confined = creel_driven_fd(ex) >= 0;
+	ct_int(log->n, confined ? 0 : 2);
 	ct_int(log->entry[0], 0);
 	creel_future_unref(f);
 	ct_close(ex);

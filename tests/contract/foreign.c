@@ -171,6 +171,7 @@ static void refuses_executor(creel_executor *ex, void *p)
 	GIVES(NULL, creel_shared_alloc, ex, 8);
 	IGNORED(creel_shared_free, ex, p);
 	REFUSED(creel_future_on_done, promise, ex, never, NULL, NULL, NULL);
+	REFUSED(creel_future_on_done_with, promise, ex, never, NULL, NULL, NULL);
 	GIVES(ex, creel_executor_ref, ex);
 	REFUSED(creel_executor_close, ex);
 	IGNORED(creel_executor_unref, ex);
@@ -199,6 +200,7 @@ static void refuses_future(creel_future *f)
 	failed_with_eperm(IGNORED(creel_timeout, f, NULL, CREEL_FOREVER, 0));
 	creel_executor_unref(here);
 	REFUSED(creel_future_on_done, f, NULL, never, NULL, NULL, &id);
+	REFUSED(creel_future_on_done_with, f, NULL, never, NULL, NULL, &id);
 	REFUSED(creel_future_remove, f, 1);
 	for (int mode = CREEL_ALL_COMPLETED; mode <= CREEL_FIRST_ERROR; mode++) {
 		REFUSED(creel_wait, &f, 1, mode, CREEL_FOREVER, &size);
