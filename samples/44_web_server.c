@@ -33,6 +33,7 @@ static creel_deadline end;
 static int listener;
 static unsigned answers, errors, talking;
 static unsigned served, accepted, gone; /* of the server's thread */
+static bool serving, closing;           /* for others; no more connections are taken */
 
 /* Calls done(f, arg) on the loop's thread when fd is readable. */
 static void await(creel_executor *loop, int fd, creel_done_fn done, void *arg)
@@ -97,6 +98,12 @@ static void on_page(creel_future *f, void *arg)
 	await(server, p->fd, on_request, p);
 }
 
+static void stop_if_done(void)
+{
+	if (closing && gone == accepted)
+		creel_driven_stop(server);
+}
+
 static void on_request(creel_future *f, void *arg)
 {
 	struct peer *p = arg;
@@ -106,8 +113,8 @@ static void on_request(creel_future *f, void *arg)
 	if (whole < 0 || (whole && sscanf(p->text, "GET /%u ", &number) != 1)) {
 		close(p->fd);
 		free(p);
-		if (++gone == CLIENTS)
-			creel_driven_stop(server);
+		gone++;
+		stop_if_done();
 		return;
 	}
 	if (!whole) {
@@ -124,13 +131,29 @@ static void on_connection(creel_future *f, void *arg)
 {
 	(void)f;
 	(void)arg;
+	if (closing)
+		return;
 	struct peer *p = calloc(1, sizeof *p);
 	if (!p)
 		abort();
 	p->fd = accept(listener, NULL, NULL);
-	if (++accepted < CLIENTS)
-		await(server, listener, on_connection, NULL);
+	accepted++;
+	closing = !serving && accepted == CLIENTS;
 	await(server, p->fd, on_request, p);
+	if (!closing)
+		await(server, listener, on_connection, NULL);
+}
+
+static void on_input_ends(creel_future *f, void *arg)
+{
+	char byte;
+	(void)arg;
+	(void)f;
+	closing = read(STDIN_FILENO, &byte, 1) <= 0;
+	if (closing)
+		stop_if_done();
+	else
+		await(server, STDIN_FILENO, on_input_ends, NULL);
 }
 
 static void ask(struct peer *p);
@@ -171,18 +194,22 @@ static void ask(struct peer *p)
 	await(client, p->fd, on_answer, p);
 }
 
-static bool open_all(void)
+static bool listen_at(struct sockaddr_in *at)
 {
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t size = sizeof at;
+	socklen_t size = sizeof *at;
+	*at = (struct sockaddr_in){.sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (bind(listener, (struct sockaddr *)&at, size) < 0 || listen(listener, CLIENTS) < 0 ||
-	    getsockname(listener, (struct sockaddr *)&at, &size) < 0)
-		return false;
+	return bind(listener, (struct sockaddr *)at, size) == 0 && listen(listener, CLIENTS) == 0 &&
+	       getsockname(listener, (struct sockaddr *)at, &size) == 0;
+}
+
+static bool connect_clients(const struct sockaddr_in *at)
+{
 	for (unsigned i = 0; i < CLIENTS; i++) {
 		clients[i] = (struct peer){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
 					   .number = i};
-		if (connect(clients[i].fd, (struct sockaddr *)&at, size) < 0)
+		if (connect(clients[i].fd, (const struct sockaddr *)at, sizeof *at) < 0)
 			return false;
 	}
 	return true;
@@ -198,30 +225,53 @@ static void *run_clients(void *arg)
 	return NULL;
 }
 
-int main(int argc, char **argv)
+/* Until the input ends. */
+static int serve(const struct sockaddr_in *at)
 {
-	bool processes = argc > 1 && strcmp(argv[1], "--processes") == 0;
-	double seconds = argc > 1 + processes ? atof(argv[1 + processes]) : 0.3;
+	printf("http://127.0.0.1:%d/1\n", ntohs(at->sin_port));
+	fflush(stdout);
+	await(server, STDIN_FILENO, on_input_ends, NULL);
+	creel_driven_run(server, CREEL_FOREVER);
+	printf("%u connections, %u pages\n", accepted, served);
+	return 0;
+}
+
+static int serve_own_clients(const struct sockaddr_in *at, double seconds)
+{
 	pthread_t thread;
-	pool = processes ? creel_process_pool_new(NULL) : creel_thread_pool_new(NULL);
-	server = creel_driven_new(NULL);
 	client = creel_driven_new(NULL);
-	if (!open_all()) {
-		perror("web server");
+	if (!connect_clients(at)) {
+		perror("clients");
 		return 1;
 	}
 	end = creel_in_ns((int64_t)(seconds * 1e9));
-	await(server, listener, on_connection, NULL);
 	if (pthread_create(&thread, NULL, run_clients, NULL))
 		return 1;
 	creel_driven_run(server, CREEL_FOREVER);
 	pthread_join(thread, NULL);
-	close(listener);
 	creel_executor_close(client);
-	creel_executor_close(server);
-	creel_executor_close(pool);
 	printf("%d connections, %u pages in %.1f s: %.0f pages/s\n", CLIENTS, answers, seconds,
 	       answers / seconds);
 	printf("%u errors\n", errors + (served - answers));
 	return errors || served != answers || !answers;
+}
+
+int main(int argc, char **argv)
+{
+	bool processes = argc > 1 && strcmp(argv[1], "--processes") == 0;
+	const char *last = argc > 1 + processes ? argv[1 + processes] : "0.3";
+	struct sockaddr_in at;
+	serving = strcmp(last, "--serve") == 0;
+	pool = processes ? creel_process_pool_new(NULL) : creel_thread_pool_new(NULL);
+	server = creel_driven_new(NULL);
+	if (!listen_at(&at)) {
+		perror("web server");
+		return 1;
+	}
+	await(server, listener, on_connection, NULL);
+	int rc = serving ? serve(&at) : serve_own_clients(&at, atof(last));
+	close(listener);
+	creel_executor_close(server);
+	creel_executor_close(pool);
+	return rc;
 }

@@ -25,6 +25,7 @@ int main(void)
 		pages[i] = creel_submit_with(pool, fetch, url, strlen(url) + 1,
 					     &(creel_submit_options){.token = token});
 
+	pages_await_asked(server, N); /* both are under way */
 	creel_token_cancel(token, -ECANCELED, "the user closed the window", 0);
 	for (int i = 0; i < N; i++) {
 		int rc = creel_future_result(pages[i], CREEL_FOREVER, NULL, 0);
@@ -32,6 +33,8 @@ int main(void)
 		       creel_future_error(pages[i])->message);
 		creel_future_unref(pages[i]);
 	}
+	pages_await_left(server, N);
+	puts("the server saw both clients go");
 	creel_token_unref(token);
 	int rc = creel_executor_close(pool);
 	pages_stop(server);

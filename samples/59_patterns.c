@@ -46,6 +46,17 @@ static void create_task(creel_executor *pool)
 	creel_future_unref(f);
 }
 
+static void task_error(creel_executor *pool)
+{
+	creel_future *f = root_submit(pool, -1);
+	long r;
+	if (root_result(f, CREEL_FOREVER, &r)) {
+		const creel_error *e = creel_future_error(f);
+		printf("task error: %s (%s)\n", e->message, creel_code_name(e->code));
+	}
+	creel_future_unref(f);
+}
+
 static void submit_three(creel_executor *pool, creel_future **f, const long *numbers)
 {
 	for (int i = 0; i < 3; i++)
@@ -296,6 +307,7 @@ int main(int argc, char **argv)
 		processes ? creel_process_pool_new(&(creel_process_pool_options){.max_workers = 4})
 			  : creel_thread_pool_new(&(creel_thread_pool_options){.max_workers = 4});
 	create_task(pool);
+	task_error(pool);
 	gather(pool);
 	gather_with_errors(pool);
 	gather_fails_fast(pool);

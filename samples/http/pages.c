@@ -14,7 +14,8 @@ struct pages {
 	struct http_server *server;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	int left; /* clients that went away */
+	int asked; /* requests that have come */
+	int left;  /* clients that went away */
 };
 
 static long now_ms(void)
@@ -42,22 +43,35 @@ static void answer(FILE *client, int status, const char *text)
 		status == 200 ? "OK" : "Not Found", strlen(text), text);
 }
 
+static void count(struct pages *pages, int *counter)
+{
+	pthread_mutex_lock(&pages->lock);
+	++*counter;
+	pthread_cond_broadcast(&pages->changed);
+	pthread_mutex_unlock(&pages->lock);
+}
+
+static void await(struct pages *pages, const int *counter, int n)
+{
+	pthread_mutex_lock(&pages->lock);
+	while (*counter < n)
+		pthread_cond_wait(&pages->changed, &pages->lock);
+	pthread_mutex_unlock(&pages->lock);
+}
+
 static void answer_page(FILE *client, const char *path, void *ctx)
 {
 	struct pages *pages = ctx;
 	long ms = strcmp(path, "/never") == 0 ? -1 : 0;
 	int start = 0;
 	int known = ms < 0 || sscanf(path, "/after/%ld/%n", &ms, &start) == 1;
-	if (!known) {
+	count(pages, &pages->asked);
+	if (!known)
 		answer(client, 404, "there is no such page");
-	} else if (client_goes(client, ms)) {
-		pthread_mutex_lock(&pages->lock);
-		pages->left++;
-		pthread_cond_broadcast(&pages->changed);
-		pthread_mutex_unlock(&pages->lock);
-	} else {
+	else if (client_goes(client, ms))
+		count(pages, &pages->left);
+	else
 		answer(client, 200, path + start);
-	}
 }
 
 struct pages *pages_serve(void)
@@ -80,12 +94,14 @@ const char *pages_url(const struct pages *pages, const char *path, char *url, in
 	return url;
 }
 
+void pages_await_asked(struct pages *pages, int n)
+{
+	await(pages, &pages->asked, n);
+}
+
 void pages_await_left(struct pages *pages, int n)
 {
-	pthread_mutex_lock(&pages->lock);
-	while (pages->left < n)
-		pthread_cond_wait(&pages->changed, &pages->lock);
-	pthread_mutex_unlock(&pages->lock);
+	await(pages, &pages->left, n);
 }
 
 void pages_stop(struct pages *pages)

@@ -15,6 +15,9 @@ struct pages *pages_serve(void); /* NULL if it cannot */
 /* The URL of a path, in a buffer of the caller's. */
 const char *pages_url(const struct pages *pages, const char *path, char *url, int size);
 
+/* Waits until n requests have come. */
+void pages_await_asked(struct pages *pages, int n);
+
 /* Waits until n clients have gone away before their answer. */
 void pages_await_left(struct pages *pages, int n);
 
