@@ -289,6 +289,13 @@ enum { CREEL_WITHDRAW_STARTED = 2 };
  */
 CREEL_API creel_executor *creel_executor_new(const creel_executor_ops *ops, void *self);
 
+/* For constructors of custom executors that fail. Makes a broken executor: creel_executor_error()
+ * has this kind, code and message, and submissions fail with that. Never returns NULL. The caller
+ * owns one reference. Defaults: CREEL_KIND_BROKEN for an unknown kind, CREEL_EFAILED for a code of
+ * 0, "the executor could not be made" for a NULL format. Thread-safe; does not block. */
+CREEL_API creel_executor *creel_executor_failed(int kind, int code, const char *format, ...)
+	CREEL_PRINTF(3, 4);
+
 /* For custom executors. Runs a task that submit took, on the calling thread, and gives it back to
  * the library. Returns 0 if the task ran, -ECANCELED if it was cancelled and did not, or -EPERM if
  * the task is the parent's and this is a forked child. */

@@ -2,6 +2,8 @@
 /* Broken executors: what a constructor returns when it cannot return what was asked for. */
 #include "base/alloc.h"
 #include "exec/executor.h"
+#include "future/error.h"
+#include <stdarg.h>
 
 static int submit(creel_executor *ex, creel_task *task)
 {
@@ -72,4 +74,15 @@ creel_executor *creel__executor_broken(const creel_error *error)
 	creel__executor_set_error(ex, error);
 	creel__executor_made(ex);
 	return ex;
+}
+
+creel_executor *creel_executor_failed(int kind, int code, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	const creel_error *e = creel__error_vmake(
+		creel__kind_is_known(kind) ? kind : CREEL_KIND_BROKEN, code ? code : CREEL_EFAILED,
+		NULL, format ? format : "the executor could not be made", args);
+	va_end(args);
+	return creel__executor_broken(e);
 }

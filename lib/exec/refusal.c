@@ -149,9 +149,11 @@ static bool is_users_own(const struct creel__submission *s, int code)
 {
 	/* An adaptor says what the one beneath said. */
 	bool custom = s->ex->traits & CREEL__COUNTS && !s->ex->beneath;
+	/* So one that vets says what the library vets, too. */
+	bool vetted = s->ex->class->vet && (code == -ENOEXEC || code == -EFAULT);
 	bool ours = code == -ENOTSUP &&
 		    (creel__cannot_limit(s) || creel__cannot_rank(s) || creel__cannot_stay(s));
-	return custom && code != -ENOMEM && code != -ESHUTDOWN && !ours;
+	return custom && code != -ENOMEM && code != -ESHUTDOWN && !ours && !vetted;
 }
 
 /* The codes that say all. What %s stands for is the size of the argument, of -EFAULT its address,

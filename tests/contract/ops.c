@@ -434,3 +434,50 @@ CORE_CASE(bad_operations_that_would_never_be_called)
 	ct_close(ex);
 	ct_int(o.destroys, 0);
 }
+
+CORE_CASE(c15_a_constructor_of_ones_own_says_why_it_fails)
+{
+	creel_executor *ex = creel_executor_failed(CREEL_KIND_NO_MEMORY, -ENOMEM, "no %s for %d",
+						   "room", 3);
+	ct_int(creel_executor_error(ex)->kind, CREEL_KIND_NO_MEMORY);
+	ct_int(creel_executor_error(ex)->code, -ENOMEM);
+	ct_text(creel_executor_error(ex)->message, "no room for 3");
+	creel_future *f = creel_submit(ex, task_same, NULL, 0);
+	ct_int(creel_future_result(f, CREEL_FOREVER, NULL, 0), CREEL_EFAILED);
+	ct_has(creel_future_error(f)->message, "no room for 3");
+	creel_future_unref(f);
+	ct_close(ex);
+	ex = creel_executor_failed(-7, 0, NULL);
+	ct_int(creel_executor_error(ex)->kind, CREEL_KIND_BROKEN);
+	ct_int(creel_executor_error(ex)->code, CREEL_EFAILED);
+	ct_text(creel_executor_error(ex)->message, "the executor could not be made");
+	ct_close(ex);
+}
+
+static int vet_pointers(void *self, creel_fn fn, const void *arg, size_t size)
+{
+	(void)self;
+	if (fn == task_fail)
+		return -ENOEXEC;
+	return size == CREEL_BY_REF && arg ? -EFAULT : 0;
+}
+
+CORE_CASE(bad_what_vet_refuses_is_said_as_a_pool_says_it)
+{
+	struct orphan o = {.destroys = 0};
+	creel_executor_ops ops = orphan_ops;
+	ops.vet = vet_pointers;
+	creel_executor *ex = creel_executor_new(&ops, &o);
+	creel_future *f = creel_submit(ex, task_same, &o, CREEL_BY_REF);
+	ct_int(creel_future_result(f, CREEL_FOREVER, NULL, 0), CREEL_EFAILED);
+	ct_int(creel_future_error(f)->kind, CREEL_KIND_NOT_TRANSFERABLE);
+	ct_has(creel_future_error(f)->message, "is not in the pool's shared memory");
+	creel_future_unref(f);
+	f = creel_submit(ex, task_fail, NULL, 0);
+	ct_int(creel_future_result(f, CREEL_FOREVER, NULL, 0), CREEL_EFAILED);
+	ct_int(creel_future_error(f)->code, -ENOEXEC);
+	ct_has(creel_future_error(f)->message, "the workers do not have task_fail");
+	creel_future_unref(f);
+	ct_close(ex);
+	ct_int(o.destroys, 1);
+}
