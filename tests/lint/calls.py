@@ -33,6 +33,7 @@ OWN = {
     'take_in': 'compose/retry.c: the class of any custom executor',
     'ended': 'future/link.c: what hangs on a future',
     'alone': 'exec/loop_pool.c: the invitation of helpers',
+    'landed': 'mpi/port.c: of a large payload, all of which has been sent or received',
     'end_dying': 'future/nest.c: what ends a future that had to wait',
 }
 CLASS = re.compile(r'\bclass\s*$')

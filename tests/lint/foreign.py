@@ -17,10 +17,12 @@ ROW = re.compile(r'\b(?:(?:REFUSED|IGNORED)\(|GIVES\([^,]*,)\s*(creel_\w+)')
 NO_OBJECT = 'takes no object that a parent could have made'
 EXEMPT = {
     **dict.fromkeys('''creel_blocking_begin creel_blocking_end creel_code_name creel_in_ms creel_in_ns creel_kind_name creel_now
-        creel_version creel_channel_new creel_clock_new creel_driven_new creel_executor_new creel_future_failed creel_future_of creel_inline_new
+        creel_version creel_channel_new creel_clock_new creel_driven_new creel_executor_failed creel_executor_new creel_future_failed creel_future_of creel_inline_new
         creel_histogram_bound creel_histogram_quantile
         creel_process_pool_new creel_promise_new creel_queue_new creel_task_current
         creel_thread_pool_new'''.split(), NO_OBJECT),
+    **dict.fromkeys('creel_mpi_end creel_mpi_error creel_mpi_init creel_mpi_pool_new '
+                    'creel_mpi_register'.split(), 'of a library of its own: tests/mpi'),
     'creel_report': 'tells of the child\'s own executors: tests/contract/report.c',
 }
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Who includes whom: base <- sync <- time <- future <- exec <- {compose, threads, procs}, and no circles.
+mpi stands alone: it is a library of its own, which is built on the public headers.
 
 A file of the library includes its own layer, lower layers and public headers, never upwards;
 compose/, threads/ and procs/ never meet. Public headers include public headers only, and no <stdatomic.h>,
@@ -11,7 +12,8 @@ import os
 import lint
 
 RANK = {'base': 0, 'sync': 1, 'time': 2, 'future': 3, 'exec': 4, 'compose': 5, 'threads': 5,
-        'procs': 5}
+        'procs': 5, 'mpi': 6}
+ALONE = ('mpi',)
 
 
 def resolve(root, path, name):
@@ -34,6 +36,9 @@ def check_edge(where, path, target):
         return ['%s: %s is in no layer (%s)' % (where, path, ', '.join(RANK))]
     if theirs not in RANK:
         return ['%s: %s is in no layer (%s)' % (where, target, ', '.join(RANK))]
+    if mine != theirs and (mine in ALONE or theirs in ALONE):
+        return ['%s: %s is a library of its own: it knows the public headers alone, and nobody '
+                'knows it' % (where, mine if mine in ALONE else theirs)]
     if mine != theirs and RANK[mine] == RANK[theirs]:
         return ['%s: %s and %s must not know each other' % (where, mine, theirs)]
     if RANK[mine] < RANK[theirs]:
@@ -121,6 +126,8 @@ GOOD = {
     'lib/exec/task.h': '#include "future/future.h"\n',
     'lib/threads/pool.h': '#include "exec/task.h"\n',
     'lib/procs/pool.h': '#include "future/future.h"\n',
+    'lib/mpi/world.h': '#include "port.h"\n#include <creel/task.h>\n#include <mpi.h>\n',
+    'lib/mpi/port.h': '#include <mpi.h>\n',
 }
 BAD = [
     ('upwards', {'lib/sync/lock.h': '#include "future/future.h"\n'}, r'lock.h:1: sync includes up'),
@@ -133,6 +140,10 @@ BAD = [
     ('threads and procs', {'lib/threads/pool.h': '\n#include "procs/pool.h"\n'},
      r'pool.h:2: .* must not know'),
     ('procs and threads', {'lib/procs/pool.h': '#include "threads/pool.h"\n'}, r'must not know'),
+    ('a library of its own that looks inside', {'lib/mpi/port.h': '#include "exec/task.h"\n'},
+     r'port.h:1: mpi is a library of its own'),
+    ('a library of its own, known', {'lib/exec/task.h': '#include "mpi/port.h"\n'},
+     r'task.h:1: mpi is a library of its own'),
     ('a circle in a layer', {'lib/future/a.h': '#include "future/b.h"\n',
                              'lib/future/b.h': '#include "a.h"\n'}, r'circle: lib/future/a.h'),
     ('a circle of public headers', {'include/creel/base.h': '#include <creel/task.h>\n'},

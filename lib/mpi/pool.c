@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The executor on rank 0, by the public table of operations. Its operations only note what is
+ * wanted, and wake the progress thread, which does the rest: mpi/root.c.
+ *
+ * STATES  A task is pending while it is in the queue, and running once a rank has it. The library
+ *         is told of that when it asks, not before. A task that came back from a rank is in the
+ *         queue again, but whoever was told that it runs goes on believing that.
+ * FOUND   While a task is pending its words lead to its item. Once the library has been told that
+ *         it runs, they do not, and the table of known items does.
+ */
+#include "world.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct creel__mpi_world *const world = &creel__mpi_world;
+
+static struct creel__mpi_item *item_of(creel_task *task)
+{
+	void **words = creel_task_words(task);
+	return words ? words[0] : NULL;
+}
+
+/* Takes a task and fails it: with more to say than a code. */
+static int refuse(creel_task *task, struct creel__mpi_item *item, int code, const char *format,
+		  size_t value, size_t bound)
+{
+	free(item);
+	creel_task_reject(task, CREEL_KIND_REJECTED, code, format, value, bound);
+	return 0;
+}
+
+static int look_at(creel_task *task, struct creel__mpi_item *item)
+{
+	creel_submit_options options;
+	creel_fn fn = creel_task_function(task);
+	int rc = creel_task_argument(task, &item->arg, &item->size);
+	if (rc == 0)
+		rc = creel_task_options(task, &options);
+	if (rc == 0)
+		rc = creel__mpi_number(world, fn, false, &item->fn);
+	item->limit_ns = options.limit_ns;
+	/* A NULL pointer: vet() has refused all others. */
+	if (item->size == CREEL_BY_REF)
+		item->arg = NULL;
+	return rc;
+}
+
+static int enqueue(struct creel__mpi_item *item)
+{
+	pthread_mutex_lock(&world->lock);
+	bool open = world->running && !world->ending;
+	if (open) {
+		creel_task_words(item->task)[0] = item;
+		creel__mpi_append(&world->queue, item);
+		world->items++;
+		creel__mpi_wake_locked(world);
+	}
+	pthread_mutex_unlock(&world->lock);
+	if (open)
+		return 0;
+	free(item);
+	return -ESHUTDOWN;
+}
+
+static int submit(void *self, creel_task *task)
+{
+	struct creel__mpi_item *item = calloc(1, sizeof *item);
+	if (!item)
+		return -ENOMEM;
+	item->task = task;
+	item->pool = self;
+	int rc = look_at(task, item);
+	if (rc) {
+		free(item);
+		return rc;
+	}
+	if (item->limit_ns && world->options.flags & CREEL_MPI_THREADS)
+		return refuse(task, item, -ENOTSUP,
+			      "submit: limit_ns needs serving ranks with process pools; this job "
+			      "has CREEL_MPI_THREADS",
+			      0, 0);
+	if (item->size != CREEL_BY_REF && item->size > CREEL__MPI_INLINE &&
+	    item->size > world->options.budget)
+		return refuse(task, item, -ENOSPC,
+			      "submit: an argument of %zu bytes is larger than the budget of a "
+			      "serving rank, %zu bytes; raise budget of creel_mpi_options",
+			      item->size, world->options.budget);
+	return enqueue(item);
+}
+
+static int vet(void *self, creel_fn fn, const void *arg, size_t size)
+{
+	uint32_t number;
+	(void)self;
+	if (size == CREEL_BY_REF && arg)
+		return -EFAULT;
+	return creel__mpi_number(world, fn, true, &number);
+}
+
+static bool is_started(const struct creel__mpi_item *item)
+{
+	return item->place == CREEL__MPI_SENT || item->place == CREEL__MPI_ENDING;
+}
+
+static int withdraw(void *self, creel_task *task)
+{
+	(void)self;
+	pthread_mutex_lock(&world->lock);
+	struct creel__mpi_item *item = item_of(task);
+	bool queued = item && item->place == CREEL__MPI_QUEUED, started = false;
+	if (queued) {
+		creel__mpi_remove(&world->queue, item);
+		world->items--;
+		if (world->ending)
+			creel__mpi_wake_locked(world);
+	} else if (item && is_started(item)) {
+		creel__mpi_know_locked(world, item);
+		started = true;
+	}
+	pthread_mutex_unlock(&world->lock);
+	if (queued)
+		free(item);
+	return queued ? 1 : started ? CREEL_WITHDRAW_STARTED : 0;
+}
+
+static int ask(void *self, creel_task *task)
+{
+	(void)self;
+	pthread_mutex_lock(&world->lock);
+	struct creel__mpi_item *item = item_of(task);
+	bool started = item && is_started(item);
+	if (started)
+		creel__mpi_know_locked(world, item);
+	pthread_mutex_unlock(&world->lock);
+	return started;
+}
+
+/* Notes that the rank has to be told. False: it is ending, or has. */
+static bool note(creel_task *task, bool kill, int64_t grace_ns)
+{
+	pthread_mutex_lock(&world->lock);
+	struct creel__mpi_item *item = creel__mpi_known_locked(world, task);
+	if (item) {
+		item->stop = true;
+		item->kill |= kill;
+		item->grace_ns = grace_ns;
+		if (!item->asked) {
+			item->asked = true;
+			item->asked_next = world->asked;
+			world->asked = item;
+		}
+		creel__mpi_wake_locked(world);
+	}
+	pthread_mutex_unlock(&world->lock);
+	return item;
+}
+
+static void stop(void *self, creel_task *task)
+{
+	(void)self;
+	(void)note(task, false, 0);
+}
+
+static int kill_task(void *self, creel_task *task, int64_t grace_ns)
+{
+	(void)self;
+	return note(task, true, grace_ns) ? 0 : CREEL_CANCEL_FINAL;
+}
+
+static void shut_down(void *self, unsigned flags)
+{
+	struct creel__mpi_pool *pool = self;
+	pthread_mutex_lock(&world->lock);
+	pool->flags |= flags;
+	pool->swept = false;
+	world->sweeps = true;
+	if (flags)
+		creel__mpi_wake_locked(world);
+	pthread_mutex_unlock(&world->lock);
+}
+
+static void add_stats(void *self, creel_stats *stats)
+{
+	const struct creel__mpi_pool *pool = self;
+	pthread_mutex_lock(&world->lock);
+	uint64_t sent = pool->sent < stats->pending ? pool->sent : stats->pending;
+	stats->pending -= sent;
+	stats->running += sent;
+	for (int i = 1; i < world->size; i++)
+		stats->workers += world->peers[i].out ? 0 : world->peers[i].workers;
+	pthread_mutex_unlock(&world->lock);
+}
+
+static const creel_executor_ops ops = {
+	.size = sizeof ops,
+	.submit = submit,
+	.withdraw = withdraw,
+	.shutdown = shut_down,
+	.destroy = free,
+	.stats = add_stats,
+	.flags = CREEL_EXECUTOR_REMOTE,
+	.vet = vet,
+	.ask = ask,
+	.stop = stop,
+	.kill = kill_task,
+};
+
+static creel_executor *refuse_pool(const void *options)
+{
+	if (!world->initialized)
+		return creel_executor_failed(CREEL_KIND_BROKEN, -ENXIO,
+					     "creel_mpi_pool_new: call creel_mpi_init() first");
+	if (world->rank != 0 || world->pid != getpid())
+		return creel_executor_failed(CREEL_KIND_BROKEN, -EPERM,
+					     "creel_mpi_pool_new: only rank 0 has this executor; "
+					     "this is %s of rank %d",
+					     world->pid != getpid() ? "a child" : "a thread",
+					     world->rank);
+	if (options)
+		return creel_executor_failed(CREEL_KIND_BROKEN, -EINVAL,
+					     "creel_mpi_pool_new: options is %p; there are none "
+					     "yet, use NULL",
+					     options);
+	if (!world->running || world->ending)
+		return creel_executor_failed(CREEL_KIND_BROKEN, -ESHUTDOWN,
+					     "creel_mpi_pool_new: the job is over: creel_mpi_end() "
+					     "or MPI_Finalize() was called");
+	if (world->size == 1)
+		return creel_executor_failed(CREEL_KIND_BROKEN, -ENXIO,
+					     "creel_mpi_pool_new: no rank serves; start the "
+					     "program with mpirun -n 2 or more");
+	if (world->live_peers == 0)
+		return creel_executor_failed(CREEL_KIND_BROKEN, -ENXIO,
+					     "creel_mpi_pool_new: no rank serves any more: %s",
+					     world->out);
+	return NULL;
+}
+
+creel_executor *creel_mpi_pool_new(const void *options)
+{
+	pthread_mutex_lock(&world->lock);
+	creel_executor *broken = refuse_pool(options);
+	pthread_mutex_unlock(&world->lock);
+	if (broken)
+		return broken;
+	struct creel__mpi_pool *pool = calloc(1, sizeof *pool);
+	if (!pool)
+		return creel_executor_failed(CREEL_KIND_NO_MEMORY, -ENOMEM,
+					     "creel_mpi_pool_new: no memory");
+	creel_executor_ops mine = ops;
+	if (world->options.flags & CREEL_MPI_THREADS)
+		mine.kill = NULL;
+	creel_executor *ex = creel_executor_new(&mine, pool);
+	if (creel_executor_error(ex))
+		free(pool);
+	return ex;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the shutdowns of pools ask for: rank 0's progress thread cancels what is in the queue, asks
+ * the ranks to return what they have not started, and has killed what runs.
+ */
+#include "root.h"
+
+static struct creel__mpi_world *const world = &creel__mpi_world;
+
+/* A shutdown that cancels: of the queue the first item that it is about. */
+static struct creel__mpi_item *cancelled_locked(void)
+{
+	struct creel__mpi_item *item = world->queue.first;
+	while (item && !(item->pool->flags & CREEL_SHUTDOWN_CANCEL))
+		item = item->next;
+	return item;
+}
+
+/* Of one rank: whether any of its items are of a pool that cancels and has not been swept. Those
+ * of one that kills are killed. */
+static bool sweep_peer_locked(int rank)
+{
+	bool any = false;
+	for (struct creel__mpi_item *i = world->peers[rank].list.first; i; i = i->next) {
+		if (i->pool->swept || !(i->pool->flags & CREEL_SHUTDOWN_CANCEL))
+			continue;
+		any = true;
+		if (!(i->pool->flags & CREEL_SHUTDOWN_KILL) || i->kill)
+			continue;
+		i->kill = true;
+		i->grace_ns = -1;
+		if (!i->asked) {
+			i->asked = true;
+			i->asked_next = world->asked;
+			world->asked = i;
+		}
+	}
+	return any;
+}
+
+static void sweep_peers(void)
+{
+	for (int rank = 1; rank < world->size; rank++) {
+		pthread_mutex_lock(&world->lock);
+		bool any = sweep_peer_locked(rank);
+		pthread_mutex_unlock(&world->lock);
+		if (any)
+			creel__mpi_recall(rank, UINT32_MAX);
+	}
+	pthread_mutex_lock(&world->lock);
+	for (int rank = 1; rank < world->size; rank++)
+		for (struct creel__mpi_item *i = world->peers[rank].list.first; i; i = i->next)
+			i->pool->swept = true;
+	pthread_mutex_unlock(&world->lock);
+}
+
+/* What shutdowns ask for. */
+void creel__mpi_sweep(void)
+{
+	pthread_mutex_lock(&world->lock);
+	bool wanted = world->sweeps;
+	world->sweeps = false;
+	struct creel__mpi_item *item = wanted ? cancelled_locked() : NULL;
+	pthread_mutex_unlock(&world->lock);
+	if (!wanted)
+		return;
+	while (item) {
+		creel__mpi_end_cancelled(item);
+		pthread_mutex_lock(&world->lock);
+		item = cancelled_locked();
+		pthread_mutex_unlock(&world->lock);
+	}
+	sweep_peers();
+}
