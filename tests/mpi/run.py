@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""Runs programs of creel-mpi as jobs of some ranks, and looks at what they say and return.
+
+usage: run.py MPIRUN MPI PROGRAM OTHER JOB
+       run.py MPIRUN MPI --job RANKS PROGRAM [ARGUMENT...]
+
+MPI is ompi-c or mpich. The first form makes the jobs of tests/mpi/starts.c, of which OTHER is
+another build, and the one of tests/mpi/job.c. Skips, with the reason, if two ranks cannot say hello.
+"""
+
+import os
+import subprocess
+import sys
+import time
+
+SKIPPED = 77
+PATIENCE = 120  # seconds; above what any job needs
+
+ENVIRONMENT = {
+    # In a container everybody is root.
+    'OMPI_ALLOW_RUN_AS_ROOT': '1', 'OMPI_ALLOW_RUN_AS_ROOT_CONFIRM': '1',
+    # Needs ptrace between the ranks.
+    'OMPI_MCA_btl_vader_single_copy_mechanism': 'none',
+    # Three ranks and their workers share two processors.
+    'OMPI_MCA_mpi_yield_when_idle': '1',
+    'OMPI_MCA_rmaps_base_oversubscribe': '1',
+}
+
+
+class Job:
+    def __init__(self, mpirun, mpi):
+        self.mpirun = [mpirun] + (['--oversubscribe', '--bind-to', 'none'] if mpi == 'ompi-c' else [])
+
+    def run(self, *parts):
+        """parts: (ranks, program, argument...) each. The status, what it wrote, and the seconds."""
+        command = list(self.mpirun)
+        for i, part in enumerate(parts):
+            command += ([':'] if i else []) + ['-n', str(part[0])] + [str(p) for p in part[1:]]
+        start = time.monotonic()
+        try:
+            done = subprocess.run(command, env={**os.environ, **ENVIRONMENT}, stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                  errors='replace', timeout=PATIENCE)
+            status, text = done.returncode, done.stdout
+        except subprocess.TimeoutExpired as e:
+            status, text = None, (e.stdout or b'').decode(errors='replace') + '\nit never ended\n'
+        return status, text, time.monotonic() - start
+
+
+def starts(program, other):
+    """name: (parts of the job, whether it succeeds, what it says)"""
+    both = [(1, program), (1, other)]
+    return {
+        'before': ([(1, program, 'before')], True, ''),
+        'bad options': ([(1, program, 'bad-options')], True, ''),
+        'no serving rank': ([(1, program, 'alone')], True, ''),
+        'the job is over': ([(2, program, 'plain')], True, ''),
+        'two programs': ([p + ('plain',) for p in both], False, 'runs another program than rank 0'),
+        'names, and two programs': ([p + ('named',) for p in both], True, ''),
+        'flags that differ': ([(2, program, 'other-flags')], False,
+                              'its flags are 0x2, those of rank 0 are 0x0'),
+        'a pool that cannot be made': ([(2, program, 'bad-pool')], False, 'idle_ns'),
+        'MPI came first': ([(2, program, 'too-late')], False, 'EALREADY: creel_mpi_init: MPI has been'),
+        'MPI came first, threads': ([(2, program, 'in-time')], True, ''),
+        'too low a thread level': ([(2, program, 'level')], False, 'not MPI_THREAD_MULTIPLE'),
+        'threads': ([(2, program, 'threads')], True, ''),
+        'ranks that come late': ([(3, program, 'late')], True, ''),
+        'a rank that dies': ([(3, program, 'dead-rank')], False, ''),
+        'spinning': ([(2, program, 'spinning')], True, ''),
+    }
+
+
+def hello(job, program):
+    status, text, _ = job.run((2, program, 'plain'))
+    if status != 0:
+        print('skipped: two ranks cannot say hello here (status %s): %s' % (
+            status, ' '.join(text.split())[-300:]))
+        sys.exit(SKIPPED)
+
+
+def main():
+    mpirun, mpi = sys.argv[1:3]
+    job = Job(mpirun, mpi)
+    if sys.argv[3] == '--job':
+        status, text, _ = job.run((sys.argv[4], *sys.argv[5:]))
+        print(text)
+        sys.exit(1 if status is None or status else 0)
+    program, other, whole = sys.argv[3:6]
+    hello(job, program)
+    passed = failed = 0
+    jobs = dict(starts(program, other), **{'the job': ([(3, whole)], True, ' passed, 0 failed')})
+    for name, (parts, good, says) in jobs.items():
+        status, text, seconds = job.run(*parts)
+        if status is not None and (status == 0) == good and says in text:
+            passed += 1
+            print('ok: %s (%.1f s)' % (name, seconds))
+        else:
+            failed += 1
+            print('FAILED: %s (status %s, %.1f s)\n%s' % (name, status, seconds, text))
+        sys.stdout.flush()
+    print('%d passed, %d failed, 0 skipped' % (passed, failed))
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == '__main__':
+    main()

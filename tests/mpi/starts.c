@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How jobs begin and end, well or not: starts WHAT. tests/mpi/run.py has the list, and what each is
+ * to say. Built twice, so that there are two programs.
+ */
+#include "check.h"
+#include <errno.h>
+#include <mpi.h>
+#include <signal.h>
+#include <unistd.h>
+
+#ifdef OTHER
+/* Another program has other code. */
+int other_code(int n);
+int other_code(int n)
+{
+	return 7 * n;
+}
+#endif
+
+/* As mpirun says it, before MPI is there. */
+static int rank_to_be(void)
+{
+	const char *rank = getenv("OMPI_COMM_WORLD_RANK");
+	rank = rank ? rank : getenv("PMI_RANK");
+	return rank ? (int)strtol(rank, NULL, 10) : 0;
+}
+
+static int task_square(creel_task *task, const void *arg, size_t size)
+{
+	long n = *(const long *)arg;
+	(void)size;
+	n *= n;
+	return creel_return(task, &n, sizeof n);
+}
+
+static int task_unnamed(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)arg;
+	(void)size;
+	return 0;
+}
+
+/* What a task gets that wants an executor of its own. */
+static int task_pool(creel_task *task, const void *arg, size_t size)
+{
+	(void)arg;
+	(void)size;
+	creel_executor *ex = creel_mpi_pool_new(NULL);
+	long code = creel_executor_error(ex) ? creel_executor_error(ex)->code : 0;
+	creel_executor_unref(ex);
+	return creel_return(task, &code, sizeof code);
+}
+
+static int task_kill_rank(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)arg;
+	(void)size;
+	return kill(getpid(), SIGKILL);
+}
+
+static void must_square(creel_executor *ex)
+{
+	long n = 12, square = 0;
+	creel_future *f = creel_submit(ex, task_square, &n, sizeof n);
+	CHECK_INT(creel_future_result(f, GUARD, &square, sizeof square), 0);
+	CHECK_INT(square, 144);
+	creel_future_unref(f);
+}
+
+static void must_be_broken(creel_executor *ex, int code, const char *part)
+{
+	const creel_error *e = creel_executor_error(ex);
+	CHECK(e != NULL);
+	CHECK_INT(e->code, code);
+	CHECK_HAS(e->message, part);
+	long n = 1;
+	creel_future *f = creel_submit(ex, task_square, &n, sizeof n);
+	CHECK_INT(creel_future_result(f, GUARD, NULL, 0), CREEL_EFAILED);
+	CHECK_HAS(creel_future_error(f)->message, part);
+	creel_future_unref(f);
+	CHECK_INT(creel_executor_close(ex), 0);
+}
+
+/* Returns on rank 0 alone. */
+static void begin(const creel_mpi_options *options)
+{
+	int rc = creel_mpi_init(NULL, NULL, options);
+	if (rc < 0) {
+		fprintf(stderr, "%s: %s\n", creel_code_name(rc), creel_mpi_error()->message);
+		exit(3);
+	}
+	if (rc)
+		exit(0);
+}
+
+static void squares_and_end(void)
+{
+	creel_executor *ex = creel_mpi_pool_new(NULL);
+	for (int i = 0; i < 10; i++)
+		must_square(ex);
+	CHECK_INT(creel_executor_close(ex), 0);
+	CHECK_INT(creel_mpi_end(), 0);
+	CHECK_INT(creel_mpi_end(), -EINVAL);
+	must_be_broken(creel_mpi_pool_new(NULL), -ESHUTDOWN, "the job is over");
+}
+
+static void before(void)
+{
+	must_be_broken(creel_mpi_pool_new(NULL), -ENXIO, "call creel_mpi_init() first");
+	CHECK_INT(creel_mpi_end(), -EINVAL);
+	CHECK(creel_mpi_error() == NULL);
+	CHECK_INT(creel_mpi_register("", task_square), -EINVAL);
+	CHECK_INT(creel_mpi_register(NULL, task_square), -EINVAL);
+	CHECK_INT(creel_mpi_register("a", NULL), -EINVAL);
+	CHECK_INT(creel_mpi_register("a", task_square), 0);
+	CHECK_INT(creel_mpi_register("a", task_square), 0);
+	CHECK_INT(creel_mpi_register("a", task_unnamed), -EEXIST);
+	CHECK_INT(creel_mpi_register("b", task_square), -EEXIST);
+}
+
+static void must_not_begin(creel_mpi_options options, const char *part)
+{
+	CHECK_INT(creel_mpi_init(NULL, NULL, &options), -EINVAL);
+	CHECK_HAS(creel_mpi_error()->message, part);
+}
+
+static void bad_options(void)
+{
+	creel_process_pool_options processes = {.max_workers = 2};
+	creel_thread_pool_options threads = {.max_workers = 3};
+	must_not_begin((creel_mpi_options){.flags = 64}, "flags of the options is 64");
+	must_not_begin((creel_mpi_options){.workers = -1}, "workers of the options is -1");
+	must_not_begin((creel_mpi_options){.nap_ns = -5}, "nap_ns of the options is -5");
+	must_not_begin((creel_mpi_options){.message_size = 100},
+		       "message_size of the options is 100");
+	must_not_begin((creel_mpi_options){.reserved = {[3] = 9}}, "reserved of the options is 9");
+	must_not_begin((creel_mpi_options){.processes = &processes}, "max_workers of the pool");
+	must_not_begin((creel_mpi_options){.flags = CREEL_MPI_THREADS, .threads = &threads},
+		       "max_workers of the pool of the options is 3");
+}
+
+static void alone(void)
+{
+	begin(NULL);
+	must_be_broken(creel_mpi_pool_new(NULL), -ENXIO, "no rank serves; start the program with");
+	CHECK_INT(creel_mpi_end(), 0);
+}
+
+static void plain(void)
+{
+	begin(&(creel_mpi_options){.workers = 1});
+	squares_and_end();
+}
+
+static void named(void)
+{
+	CHECK_INT(creel_mpi_register("square", task_square), 0);
+	if (rank_to_be() == 0)
+		CHECK_INT(creel_mpi_register("of rank 0", task_pool), 0);
+	begin(&(creel_mpi_options){.workers = 1, .flags = CREEL_MPI_NAMED});
+	creel_executor *ex = creel_mpi_pool_new(NULL);
+	must_square(ex);
+	creel_future *f = NULL;
+	CHECK_INT(creel_try_submit(ex, task_unnamed, NULL, 0, NULL, &f), -ENOEXEC);
+	f = creel_submit(ex, task_pool, NULL, 0);
+	CHECK_INT(creel_future_result(f, GUARD, NULL, 0), CREEL_EFAILED);
+	CHECK_INT(creel_future_error(f)->kind, CREEL_KIND_NOT_TRANSFERABLE);
+	CHECK_HAS(creel_future_error(f)->message, "does not have the function registered as 'of");
+	creel_future_unref(f);
+	CHECK_INT(creel_executor_close(ex), 0);
+	squares_and_end();
+}
+
+static void other_flags(void)
+{
+	begin(&(creel_mpi_options){.workers = 1, .flags = rank_to_be() == 1 ? CREEL_MPI_SPIN : 0});
+}
+
+static void bad_pool(void)
+{
+	begin(&(creel_mpi_options){.processes = &(creel_process_pool_options){.idle_ns = -3}});
+}
+
+/* MPI was there first. */
+static void initialized(int level, unsigned flags)
+{
+	int got;
+	MPI_Init_thread(NULL, NULL, level, &got);
+	int rc = creel_mpi_init(NULL, NULL, &(creel_mpi_options){.workers = 1, .flags = flags});
+	if (rc < 0)
+		fprintf(stderr, "%s: %s\n", creel_code_name(rc), creel_mpi_error()->message);
+	if (rc == 0) {
+		creel_executor *ex = creel_mpi_pool_new(NULL);
+		must_square(ex);
+		CHECK_INT(creel_executor_close(ex), 0);
+	}
+	/* Which ends the job. */
+	MPI_Finalize();
+	if (rc == 0)
+		must_be_broken(creel_mpi_pool_new(NULL), -ESHUTDOWN, "the job is over");
+	exit(rc < 0 ? 3 : 0);
+}
+
+static void threads(void)
+{
+	begin(&(creel_mpi_options){.workers = 2, .flags = CREEL_MPI_THREADS});
+	creel_executor *ex = creel_mpi_pool_new(NULL);
+	long code = 0, n = 3;
+	creel_future *f = creel_submit(ex, task_pool, NULL, 0);
+	CHECK_INT(creel_future_result(f, GUARD, &code, sizeof code), 0);
+	CHECK_INT(code, -EPERM);
+	creel_future_unref(f);
+	f = creel_submit_with(ex, task_square, &n, sizeof n,
+			      &(creel_submit_options){.limit_ns = CREEL_S(1)});
+	CHECK_INT(creel_future_result(f, GUARD, NULL, 0), CREEL_EFAILED);
+	CHECK_INT(creel_future_error(f)->code, -ENOTSUP);
+	CHECK_HAS(creel_future_error(f)->message, "CREEL_MPI_THREADS");
+	creel_future_unref(f);
+	CHECK_INT(creel_executor_close(ex), 0);
+	squares_and_end();
+}
+
+/* mpirun ends the job, and says so. */
+static void dead_rank(void)
+{
+	begin(&(creel_mpi_options){.workers = 1, .flags = CREEL_MPI_THREADS});
+	creel_executor *ex = creel_mpi_pool_new(NULL);
+	creel_future *f = creel_submit(ex, task_kill_rank, NULL, 0);
+	(void)creel_future_result(f, GUARD, NULL, 0);
+	CHECK(!"the job goes on without a rank");
+}
+
+static void late(void)
+{
+	if (rank_to_be() != 0)
+		usleep(300000);
+	plain();
+}
+
+static void spinning(void)
+{
+	begin(&(creel_mpi_options){.workers = 1, .flags = CREEL_MPI_SPIN});
+	squares_and_end();
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "";
+	static const struct {
+		const char *name;
+		void (*run)(void);
+	} all[] = {
+		{"before", before},     {"bad-options", bad_options},
+		{"alone", alone},       {"plain", plain},
+		{"named", named},       {"other-flags", other_flags},
+		{"threads", threads},   {"bad-pool", bad_pool},
+		{"late", late},         {"dead-rank", dead_rank},
+		{"spinning", spinning},
+	};
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+		if (strcmp(what, all[i].name) == 0) {
+			all[i].run();
+			return 0;
+		}
+	}
+	if (strcmp(what, "too-late") == 0)
+		initialized(MPI_THREAD_MULTIPLE, 0);
+	if (strcmp(what, "in-time") == 0)
+		initialized(MPI_THREAD_MULTIPLE, CREEL_MPI_THREADS);
+	if (strcmp(what, "level") == 0)
+		initialized(MPI_THREAD_SINGLE, CREEL_MPI_THREADS);
+	fprintf(stderr, "unknown: %s\n", what);
+	return 2;
+}
