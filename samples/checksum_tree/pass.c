@@ -7,6 +7,7 @@
  *	walk -> next_file() -> [ map: at most IN_FLIGHT, hashed by the workers ] -> take() -> out
  */
 #include "pass.h"
+#include "line.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,34 +61,6 @@ static void drop_first_file(struct pass *p)
 	if (!p->first)
 		p->last = &p->first;
 	creel_shared_free(p->pool, file);
-}
-
-/* The line of sha256sum, which marks the names in which it had to escape something. */
-static int print_checksum(FILE *out, const struct digest *digest, const char *path)
-{
-	static const char digits[] = "0123456789abcdef";
-	char hex[2 * SHA256_SIZE + 1] = "";
-	for (size_t i = 0; i < SHA256_SIZE; i++) {
-		hex[2 * i] = digits[digest->sha256[i] >> 4];
-		hex[2 * i + 1] = digits[digest->sha256[i] & 15];
-	}
-	errno = 0;
-	bool plain = !path[strcspn(path, "\\\n\r")];
-	fprintf(out, "%s%s  ", plain ? "" : "\\", hex);
-	if (plain)
-		fputs(path, out);
-	for (; !plain && *path; path++) {
-		if (*path == '\\')
-			fputs("\\\\", out);
-		else if (*path == '\n')
-			fputs("\\n", out);
-		else if (*path == '\r')
-			fputs("\\r", out);
-		else
-			putc(*path, out);
-	}
-	putc('\n', out);
-	return !ferror(out) ? 0 : errno ? -errno : -EIO;
 }
 
 static int add_to_share(struct pass *p, const struct digest *digest)
