@@ -2,7 +2,7 @@
 /*
  * checksum_tree over the ranks of an MPI job: what `sha256sum` prints for every regular file under
  * a directory that all machines see at the same place, such as one of NFS. Rank 0 walks the tree
- * and sends paths; each rank reads the files that it gets itself, so that the data never pass rank 0.
+ * and sends paths; each rank reads the files that it gets itself, so that data never pass rank 0.
  * The lines come in byte order of the paths, whoever was first.
  *
  *	mpirun -n 3 ./70_cluster_checksum /usr/include

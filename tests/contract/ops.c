@@ -476,7 +476,7 @@ CORE_CASE(bad_what_vet_refuses_is_said_as_a_pool_says_it)
 	f = creel_submit(ex, task_fail, NULL, 0);
 	ct_int(creel_future_result(f, CREEL_FOREVER, NULL, 0), CREEL_EFAILED);
 	ct_int(creel_future_error(f)->code, -ENOEXEC);
-	ct_has(creel_future_error(f)->message, "the workers do not have task_fail");
+	ct_has(creel_future_error(f)->message, "submit: the workers do not have");
 	creel_future_unref(f);
 	ct_close(ex);
 	ct_int(o.destroys, 1);
