@@ -50,7 +50,7 @@ static void begin_end(struct creel__mpi_item *item)
 
 static void ended(struct creel__mpi_item *item)
 {
-	free(item);
+	creel__mpi_item_free(item);
 	pthread_mutex_lock(&world->lock);
 	world->items--;
 	pthread_mutex_unlock(&world->lock);

@@ -77,6 +77,12 @@ static struct opened open_packed(const unsigned char *p)
 	return o;
 }
 
+creel_future *creel__mpi_failure_future(const void *p)
+{
+	struct opened o = open_packed(p);
+	return creel_future_failed(o.head.kind, o.head.code, "%s", o.message);
+}
+
 /* What happened to a process says where: pids of different machines may be the same. */
 static const char *where_format(int kind)
 {
@@ -97,10 +103,8 @@ int creel__mpi_failure_settle(creel_task *task, const void *p, size_t size, int 
 	(void)size;
 	struct opened o = open_packed(p);
 	creel_future *cause = NULL;
-	if (o.head.causes) {
-		struct opened c = open_packed(o.rest);
-		cause = creel_future_failed(c.head.kind, c.head.code, "%s", c.message);
-	}
+	if (o.head.causes)
+		cause = creel__mpi_failure_future(o.rest);
 	creel_failure failure = {.kind = o.head.kind,
 				 .code = o.head.code,
 				 .pid = o.head.pid,

@@ -10,6 +10,9 @@ size_t creel__mpi_failure_size(const creel_error *e);
 /* Packs it into so many bytes. */
 void creel__mpi_failure_pack(const creel_error *e, void *p);
 
+/* A future that has failed with what was packed: its kind, code and message. */
+creel_future *creel__mpi_failure_future(const void *p);
+
 /* Ends a task with an error that was packed. rank is where the task was. */
 int creel__mpi_failure_settle(creel_task *task, const void *p, size_t size, int rank);
 

@@ -5,6 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+void creel__mpi_item_free(struct creel__mpi_item *item)
+{
+	free(item->stage);
+	free(item);
+}
+
 void creel__mpi_wake_locked(struct creel__mpi_world *w)
 {
 	w->news = true;

@@ -9,9 +9,11 @@
  * FOUND   While a task is pending its words lead to its item. Once the library has been told that
  *         it runs, they do not, and the table of known items does.
  */
+#include "failure.h"
 #include "world.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static struct creel__mpi_world *const world = &creel__mpi_world;
@@ -26,8 +28,35 @@ static struct creel__mpi_item *item_of(creel_task *task)
 static int refuse(creel_task *task, struct creel__mpi_item *item, int code, const char *format,
 		  size_t value, size_t bound)
 {
-	free(item);
+	creel__mpi_item_free(item);
 	creel_task_reject(task, CREEL_KIND_REJECTED, code, format, value, bound);
+	return 0;
+}
+
+/* Of a continuation: puts the outcome of its input in front of its argument. */
+static int add_input(creel_task *task, struct creel__mpi_item *item)
+{
+	const void *data = NULL;
+	size_t size = 0;
+	if (creel_task_input(task, &data, &size) == -EINVAL)
+		return 0;
+	const creel_error *e = creel_task_input_error(task);
+	struct creel__mpi_stage head = {e != NULL, e ? creel__mpi_failure_size(e) : size};
+	size_t front = creel__mpi_stage_size((size_t)head.input);
+	size_t arg = item->size == CREEL_BY_REF ? 0 : item->size;
+	char *p = malloc(front + arg);
+	if (!p)
+		return -ENOMEM;
+	memcpy(p, &head, sizeof head);
+	if (e)
+		creel__mpi_failure_pack(e, p + sizeof head);
+	else if (size)
+		memcpy(p + sizeof head, data, size);
+	if (arg)
+		memcpy(p + front, item->arg, arg);
+	item->stage = p;
+	item->arg = p;
+	item->size = front + arg;
 	return 0;
 }
 
@@ -44,7 +73,7 @@ static int look_at(creel_task *task, struct creel__mpi_item *item)
 	/* A NULL pointer: vet() has refused all others. */
 	if (item->size == CREEL_BY_REF)
 		item->arg = NULL;
-	return rc;
+	return rc ? rc : add_input(task, item);
 }
 
 static int enqueue(struct creel__mpi_item *item)
@@ -60,7 +89,7 @@ static int enqueue(struct creel__mpi_item *item)
 	pthread_mutex_unlock(&world->lock);
 	if (open)
 		return 0;
-	free(item);
+	creel__mpi_item_free(item);
 	return -ESHUTDOWN;
 }
 
@@ -73,7 +102,7 @@ static int submit(void *self, creel_task *task)
 	item->pool = self;
 	int rc = look_at(task, item);
 	if (rc) {
-		free(item);
+		creel__mpi_item_free(item);
 		return rc;
 	}
 	if (item->limit_ns && world->options.flags & CREEL_MPI_THREADS)
@@ -121,7 +150,7 @@ static int withdraw(void *self, creel_task *task)
 	}
 	pthread_mutex_unlock(&world->lock);
 	if (queued)
-		free(item);
+		creel__mpi_item_free(item);
 	return queued ? 1 : started ? CREEL_WITHDRAW_STARTED : 0;
 }
 

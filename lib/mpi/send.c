@@ -45,7 +45,7 @@ static void define(int rank, uint32_t fn)
 
 static void send_task(const struct creel__mpi_item *item)
 {
-	struct creel__mpi_record r = {.kind = CREEL__MPI_TASK,
+	struct creel__mpi_record r = {.kind = item->stage ? CREEL__MPI_STAGE : CREEL__MPI_TASK,
 				      .fn = item->fn,
 				      .id = (uint64_t)(uintptr_t)item,
 				      .number = item->limit_ns,

@@ -19,6 +19,7 @@
  * The thread sleeps on the completion queue, so a result leaves at once; it looks for messages in
  * between, the more seldom the longer nothing has happened.
  */
+#include "failure.h"
 #include "server.h"
 #include <errno.h>
 #include <sched.h>
@@ -38,6 +39,29 @@ static unsigned room(void)
 	return creel__server.workers + (unsigned)(more > IN_POOL_MAX ? IN_POOL_MAX : more);
 }
 
+/* As a continuation of what its input has become here. */
+static creel_future *submit_stage(const struct creel__job *job, creel_fn fn,
+				  creel_submit_options *options)
+{
+	struct creel__mpi_stage head;
+	const char *p = job->arg;
+	memcpy(&head, p, sizeof head);
+	size_t front = creel__mpi_stage_size((size_t)head.input);
+	const void *arg = job->size > front ? p + front : NULL;
+	creel_future *input = head.failed ? creel__mpi_failure_future(p + sizeof head)
+					  : creel_future_of(p + sizeof head, (size_t)head.input);
+	creel_future *f;
+	if (head.failed) {
+		options->flags = CREEL_RECOVER_CANCELLED;
+		f = creel_recover_with(input, creel__server.pool, fn, arg, job->size - front,
+				       options);
+	} else {
+		f = creel_then_with(input, creel__server.pool, fn, arg, job->size - front, options);
+	}
+	creel_future_unref(input);
+	return f;
+}
+
 static void submit(struct creel__job *job)
 {
 	const struct creel__server_fn *known = &creel__server.fns[job->fn];
@@ -53,8 +77,9 @@ static void submit(struct creel__job *job)
 	}
 	creel_submit_options options = {.limit_ns = job->limit_ns};
 	job->place = CREEL__IN_POOL;
-	job->future = creel_submit_with(creel__server.pool, known->fn, job->arg, job->size,
-					&options);
+	job->future = job->stage ? submit_stage(job, known->fn, &options)
+				 : creel_submit_with(creel__server.pool, known->fn, job->arg,
+						     job->size, &options);
 	/* A pool that is broken, or an argument that it has no room for: that has failed. */
 	creel__job_drop_argument(job);
 	if (creel__server.in_pool++ == 0)
@@ -129,6 +154,7 @@ static void add_task(const struct creel__mpi_record *r, const void *data)
 	*job = (struct creel__job){.id = r->id,
 				   .fn = r->fn,
 				   .limit_ns = r->number,
+				   .stage = r->kind == CREEL__MPI_STAGE,
 				   .size = (size_t)r->size,
 				   .same = *creel__job_place_of(r->id)};
 	*creel__job_place_of(r->id) = job;
@@ -247,6 +273,7 @@ static void read_record(const struct creel__mpi_record *r, const void *data)
 		define(r, data);
 		return;
 	case CREEL__MPI_TASK:
+	case CREEL__MPI_STAGE:
 		add_task(r, data);
 		return;
 	case CREEL__MPI_CANCEL:

@@ -22,6 +22,7 @@ struct creel__job {
 	uint64_t id;
 	enum creel__job_place place;
 	bool dropped; /* cancelled while it arrived */
+	bool stage;   /* a continuation: its input stands before its argument */
 	uint32_t fn;
 	int64_t limit_ns;
 	void *arg;

@@ -35,16 +35,17 @@ enum {
 enum creel__mpi_kind {
 	CREEL__MPI_DEFINE = 1, /* fn; the payload is a struct creel__mpi_identity */
 	CREEL__MPI_TASK,       /* id, fn, number: limit_ns; the payload is the argument */
-	CREEL__MPI_CANCEL,     /* id */
-	CREEL__MPI_KILL,       /* id, number: grace_ns, or less than 0 */
-	CREEL__MPI_RECALL,     /* number: how many at most */
-	CREEL__MPI_FETCH,      /* id */
-	CREEL__MPI_DROP,       /* id */
-	CREEL__MPI_RESULT,     /* id; the payload is the result */
-	CREEL__MPI_FAILURE,    /* id; the payload is a packed error: mpi/failure.h */
-	CREEL__MPI_RETURNED,   /* id */
-	CREEL__MPI_RECALLED,   /* number: how many were returned */
-	CREEL__MPI_OUT,        /* the payload is the reason, in words */
+	CREEL__MPI_STAGE, /* as TASK, of a continuation: the payload is a struct creel__mpi_stage */
+	CREEL__MPI_CANCEL,   /* id */
+	CREEL__MPI_KILL,     /* id, number: grace_ns, or less than 0 */
+	CREEL__MPI_RECALL,   /* number: how many at most */
+	CREEL__MPI_FETCH,    /* id */
+	CREEL__MPI_DROP,     /* id */
+	CREEL__MPI_RESULT,   /* id; the payload is the result */
+	CREEL__MPI_FAILURE,  /* id; the payload is a packed error: mpi/failure.h */
+	CREEL__MPI_RETURNED, /* id */
+	CREEL__MPI_RECALLED, /* number: how many were returned */
+	CREEL__MPI_OUT,      /* the payload is the reason, in words */
 	CREEL__MPI_BYE,
 };
 
@@ -55,6 +56,17 @@ struct creel__mpi_record {
 	int64_t number;
 	uint64_t size; /* of the payload */
 };
+
+/* What a continuation gets: then its input, or the packed error of that, and then its argument. */
+struct creel__mpi_stage {
+	uint64_t failed;
+	uint64_t input; /* bytes, which are padded to a multiple of 16 */
+};
+
+static inline size_t creel__mpi_stage_size(size_t input)
+{
+	return sizeof(struct creel__mpi_stage) + ((input + 15) & ~(size_t)15);
+}
 
 /* How much of a message a record takes. */
 static inline size_t creel__mpi_record_size(const struct creel__mpi_record *r)

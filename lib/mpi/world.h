@@ -37,6 +37,7 @@ struct creel__mpi_item {
 	struct creel__mpi_pool *pool;
 	const void *arg;
 	size_t size;
+	void *stage; /* of a continuation: arg is this, and it is the item's */
 	int64_t limit_ns;
 	uint32_t fn;
 	int rank; /* that has it */
@@ -122,6 +123,8 @@ void creel__mpi_wake_locked(struct creel__mpi_world *w);
 void creel__mpi_know_locked(struct creel__mpi_world *w, struct creel__mpi_item *item);
 void creel__mpi_forget_locked(struct creel__mpi_world *w, struct creel__mpi_item *item);
 struct creel__mpi_item *creel__mpi_known_locked(struct creel__mpi_world *w, creel_task *task);
+
+void creel__mpi_item_free(struct creel__mpi_item *item);
 
 void creel__mpi_append(struct creel__mpi_list *list, struct creel__mpi_item *item);
 void creel__mpi_remove(struct creel__mpi_list *list, struct creel__mpi_item *item);

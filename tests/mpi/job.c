@@ -324,6 +324,93 @@ static void a_rank_that_idles_gets_what_waits_elsewhere(void)
 	CHECK_INT(long_of(fa) + long_of(fb), 31);
 }
 
+/* The input and the argument: long each. */
+static int task_add(creel_task *task, const void *arg, size_t size)
+{
+	const void *input = NULL;
+	size_t input_size = 0;
+	long sum = size == sizeof(long) ? *(const long *)arg : 0;
+	int rc = creel_task_input(task, &input, &input_size);
+	if (rc)
+		return rc;
+	sum += *(const long *)input;
+	return creel_return(task, &sum, sizeof sum);
+}
+
+static int task_code(creel_task *task, const void *arg, size_t size)
+{
+	const creel_error *e = creel_task_input_error(task);
+	long code = e ? e->code : 0;
+	(void)arg;
+	(void)size;
+	if (e && !strstr(e->message, "on purpose"))
+		return -EBADMSG;
+	return creel_return(task, &code, sizeof code);
+}
+
+static int task_length(creel_task *task, const void *arg, size_t size)
+{
+	const void *input = NULL;
+	size_t n = 0;
+	(void)arg;
+	(void)size;
+	int rc = creel_task_input(task, &input, &n);
+	long length = (long)n;
+	return rc ? rc : creel_return(task, &length, sizeof length);
+}
+
+static void continuations(void)
+{
+	long n = 5, more = 100;
+	creel_future *a = creel_submit(ex, task_square, &n, sizeof n);
+	creel_future *b = creel_then(a, ex, task_add, &more, sizeof more);
+	creel_future *c = creel_then(b, ex, task_add, NULL, 0);
+	creel_future_unref(a);
+	creel_future_unref(b);
+	CHECK_INT(long_of(c), 125);
+	a = creel_submit(ex, task_fail, NULL, 0);
+	b = creel_recover(a, ex, task_code, NULL, 0);
+	creel_future_unref(a);
+	CHECK_INT(long_of(b), -EIO);
+	/* A large input. */
+	char *p = calloc(1, 300000);
+	a = creel_future_of(p, 300000);
+	b = creel_then(a, ex, task_length, NULL, 0);
+	creel_future_unref(a);
+	free(p);
+	CHECK_INT(long_of(b), 300000);
+}
+
+static void compositions(void)
+{
+	long n[4] = {1, 2, 3, 4}, sum = 0;
+	creel_future *f[4], *all;
+	for (int i = 0; i < 4; i++)
+		f[i] = creel_submit(ex, task_square, &n[i], sizeof n[i]);
+	all = creel_all(f, 4, 0);
+	CHECK_INT(creel_future_result(all, GUARD, NULL, 0), 0);
+	creel_future_unref(all);
+	for (int i = 0; i < 4; i++)
+		CHECK_INT(long_of(f[i]), n[i] * n[i]);
+	creel_mapping *map = creel_map(ex, task_square, n, sizeof n[0], 4, NULL);
+	creel_future *next;
+	while (creel_map_next(map, GUARD, &next, NULL) == 0)
+		sum += long_of(next);
+	creel_map_end(map);
+	CHECK_INT(sum, 30);
+	creel_executor *scope = creel_scope_new(ex, 0);
+	CHECK_INT(creel_spawn(scope, task_square, &n[0], sizeof n[0], NULL), 0);
+	CHECK_INT(creel_scope_join(scope, GUARD), 0);
+	creel_scope_leave(&scope);
+	creel_executor *sem = creel_semaphore_new(ex, 1);
+	CHECK_INT(long_of(creel_submit(sem, task_square, &n[3], sizeof n[3])), 16);
+	CHECK_INT(creel_executor_close(sem), 0);
+	creel_executor *retry = creel_retry_new(
+		ex, &(creel_retry_options){.attempts = 2, .base_ns = CREEL_MS(1)});
+	must_fail(creel_submit(retry, task_fail, "data", 4), CREEL_KIND_FAILED, "");
+	CHECK_INT(creel_executor_close(retry), 0);
+}
+
 static void what_is_refused(void)
 {
 	static long value = 1;
@@ -455,6 +542,8 @@ static const struct test {
 	TEST(a_running_task_is_asked_to_stop),
 	TEST(what_has_not_started_is_cancelled),
 	TEST(a_rank_that_idles_gets_what_waits_elsewhere),
+	TEST(continuations),
+	TEST(compositions),
 	TEST(what_is_refused),
 	TEST(a_shutdown_cancels),
 	TEST(a_shutdown_kills),
