@@ -12,11 +12,12 @@
  *            a submission makes no system call; a runner that sleeps costs one.
  * WAITING    A task that waits for something that only its own driven executor can end (one of its
  *            tasks that has not started, a descriptor of creel_ready()) gets -EDEADLK from
- *            creel_future_result() and the like, from creel_wait(), and from creel_map_next().
- *            creel_queue_take() waits all the same: another thread may add to the queue. So does
- *            any call for a task that waits in an adaptor (creel/limit.h, creel/retry.h) over the
- *            driven executor, and for a future that hangs on such a one (creel_then(),
- *            creel_all()).
+ *            creel_future_result() and the like, from creel_wait(), and from creel_map_next(). The
+ *            same holds for tasks of adaptors and scopes over it (creel/limit.h, creel/retry.h,
+ *            creel/scope.h), and for creel_scope_join(), creel_executor_drain(), _shutdown() and
+ *            _close() of those. creel_queue_take() and channels wait all the same: another thread
+ *            may add to them. So does any call for a future of another executor that hangs on such
+ *            a task (creel_then(), creel_all()).
  * ENDS       creel_executor_close(), _shutdown() and _drain() run what is left, on the thread that
  *            calls them, if no thread is inside run. Otherwise they wait for that one. If the
  *            last reference is dropped while a thread is inside, that run runs what is left and

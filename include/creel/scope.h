@@ -55,7 +55,8 @@ CREEL_API creel_executor *creel_scope_new(creel_executor *ex, unsigned flags);
  *                broken.
  * -ECANCELED     All tasks have ended, and the scope was cancelled before one failed.
  * -ETIMEDOUT     The deadline has passed. The scope stays open.
- * -EDEADLK       It would wait for itself: the caller is in a task of the scope, or in a callback.
+ * -EDEADLK       It would wait for itself: the caller is in a task of the scope, in a callback, or
+ *                the one that runs the driven executor beneath (creel/driven.h).
  * -EAGAIN        As creel_executor_shutdown().
  */
 CREEL_API int creel_scope_join(creel_executor *scope, creel_deadline deadline);

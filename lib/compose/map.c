@@ -382,22 +382,13 @@ static int say_end(creel_mapping *map)
 	return rc;
 }
 
-static bool is_driven_by_caller(const creel_executor *ex)
-{
-	const creel_executor *lowest = ex->beneath ? ex->lowest : ex;
-	const struct creel__drive *i = creel__self()->drive;
-	while (i && i->executor != lowest)
-		i = i->outer;
-	return i;
-}
-
 /* Whether nothing that is in flight can go on before the calling thread returns. */
 static bool needs_caller(const creel_mapping *map)
 {
-	if (!creel__self()->drive || !is_driven_by_caller(map->ex))
+	if (!creel__executor_needs_caller(map->ex))
 		return false;
 	for (const struct stage *s = map->stages; s; s = s->next)
-		if (!is_driven_by_caller(s->ex))
+		if (!creel__executor_needs_caller(s->ex))
 			return false;
 	return true;
 }

@@ -14,8 +14,10 @@
  */
 #include <creel/scope.h>
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "exec/custom.h"
 #include "exec/due.h"
+#include "future/future.h"
 #include "future/options.h"
 #include "future/result.h"
 #include "future/waits.h"
@@ -185,9 +187,12 @@ int creel_scope_join(creel_executor *scope, creel_deadline deadline)
 		return rc;
 	if (creel__executor_is_own(scope))
 		return -EDEADLK;
+	bool may_wait = !creel__executor_needs_caller(scope);
 	creel__waits_begin(CREEL__WAITS_DRAIN, scope);
-	rc = creel__custom_join((struct custom *)scope, deadline);
+	rc = creel__custom_join((struct custom *)scope, may_wait ? deadline : CREEL_NOW);
 	creel__waits_end();
+	if (rc == -ETIMEDOUT && !may_wait && !creel__deadline_passed(deadline))
+		return -EDEADLK;
 	if (rc)
 		return rc;
 	if (creel_scope_error(scope))

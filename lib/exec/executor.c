@@ -3,12 +3,14 @@
  * answers in its way. */
 #include "exec/executor.h"
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/cpus.h"
 #include "exec/due.h"
 #include "exec/job.h"
 #include "exec/registry.h"
 #include "exec/sleep.h"
 #include "exec/task.h"
+#include "future/future.h"
 #include "future/layers.h"
 #include "future/waits.h"
 #include "future/watch.h"
@@ -163,7 +165,7 @@ int creel_executor_shutdown(creel_executor *ex, unsigned flags, creel_deadline d
 	size_t left = 0;
 	if (!creel__undue_close(ex, flags & CREEL_SHUTDOWN_CANCEL))
 		return -EPERM;
-	bool may_wait = !creel__executor_is_own(ex);
+	bool may_wait = !creel__executor_is_own(ex) && !creel__executor_needs_caller(ex);
 	if (may_wait)
 		wait_here(ex, CREEL__WAITS_SHUTDOWN);
 	rc = ex->class->shutdown(ex, flags, deadline, may_wait, &left);
@@ -202,10 +204,11 @@ int creel_executor_drain(creel_executor *ex, creel_deadline deadline)
 		return rc;
 	if (creel__executor_is_own(ex))
 		return -EDEADLK;
+	bool may_wait = !creel__executor_needs_caller(ex);
 	wait_here(ex, CREEL__WAITS_DRAIN);
-	rc = ex->class->drain(ex, deadline);
+	rc = ex->class->drain(ex, may_wait ? deadline : CREEL_NOW);
 	creel__executor_wait_ends(ex);
-	return rc;
+	return rc == -ETIMEDOUT && !may_wait && !creel__deadline_passed(deadline) ? -EDEADLK : rc;
 }
 
 int creel_executor_resize(creel_executor *ex, int max_workers)

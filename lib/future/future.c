@@ -151,17 +151,39 @@ bool creel__future_is_own(const creel_future *f)
 	return false;
 }
 
-/* Whether only the calling thread can end it, once it is back from what it runs. */
-static bool is_behind(const creel_future *f)
+/* The last of the chain that its task goes through. Another thread may be ending it, and its
+ * executor with it. */
+static const creel_executor *lowest_of(creel_future *f)
 {
-	bool owned = creel__load(&f->state, relaxed) & CREEL__OWNED && !f->executor;
-	for (const struct creel__drive *i = creel__self()->drive; i; i = i->outer)
-		if (owned ? f->owner == i->owner : f->executor == i->executor)
-			return true;
-	return false;
+	const struct creel__layers *layers = creel__layers_of(f);
+	return layers ? layers->lowest : f->executor;
 }
 
-bool creel__future_needs_caller(const creel_future *f)
+static bool is_inside(const creel_executor *lowest)
+{
+	const struct creel__drive *i = creel__self()->drive;
+	while (i && i->executor != lowest)
+		i = i->outer;
+	return i;
+}
+
+/* Whether only the calling thread can end it, once it is back from what it runs. */
+static bool is_behind(creel_future *f)
+{
+	if (f->executor || !(creel__load(&f->state, relaxed) & CREEL__OWNED))
+		return is_inside(lowest_of(f));
+	const struct creel__drive *i = creel__self()->drive;
+	while (i && i->owner != f->owner)
+		i = i->outer;
+	return i;
+}
+
+bool creel__executor_needs_caller(const creel_executor *ex)
+{
+	return creel__self()->drive && is_inside(ex->beneath ? ex->lowest : ex);
+}
+
+bool creel__future_needs_caller(creel_future *f)
 {
 	const struct creel__local *local = creel__self();
 	return (local->task && creel__future_is_own(f)) || (local->drive && is_behind(f));

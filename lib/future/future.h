@@ -74,7 +74,10 @@ struct creel__drive {
 
 /* Whether a future that is not final cannot end before the calling thread returns: its own task, or
  * one that only this thread would run. */
-bool creel__future_needs_caller(const creel_future *f);
+bool creel__future_needs_caller(creel_future *f);
+/* Whether no task of the executor, or of those beneath it, can go on before the calling thread
+ * returns: it is inside the lowest one, which is driven. */
+bool creel__executor_needs_caller(const creel_executor *ex);
 
 struct creel__cancelling;
 

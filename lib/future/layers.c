@@ -23,6 +23,7 @@ struct creel__layers *creel__layers_new(creel_future *f)
 	creel__store(&layers->refs, 1, relaxed);
 	creel__store(&layers->at, ex, relaxed);
 	layers->origin = ex;
+	layers->lowest = ex->lowest;
 	for (unsigned i = 0; i < ex->depth; i++) {
 		layers->layer[i] = (struct creel__layer){.task = f};
 		creel__list_init(&layers->layer[i].node);

@@ -43,6 +43,7 @@ struct creel__layer {
 struct creel__layers {
 	_Atomic(uint32_t) refs; /* the task's options; each submission that has the task in hand */
 	creel_executor *origin;
+	const creel_executor *lowest; /* only compared: it may have gone */
 	_Atomic(creel_executor *) at; /* as creel_future.executor */
 	struct creel__layer layer[];  /* of the origin first */
 };
