@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <mpi.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #ifdef OTHER
@@ -240,6 +241,64 @@ static void late(void)
 	plain();
 }
 
+/* More than an int counts, and than a message of MPI has. Of memory that is zero all over but at
+ * its ends, most is never there. */
+enum { MARK = 0x5a };
+static const size_t huge = ((size_t)2 << 30) + (200 << 20) + 5;
+
+static unsigned char *map_huge(void)
+{
+	unsigned char *p = mmap(NULL, huge, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return NULL;
+	p[0] = p[huge - 1] = MARK;
+	return p;
+}
+
+static void unmap_huge(void *data, size_t size, void *ctx)
+{
+	(void)ctx;
+	munmap(data, size);
+}
+
+static int task_huge(creel_task *task, const void *arg, size_t size)
+{
+	(void)arg;
+	(void)size;
+	unsigned char *p = map_huge();
+	return p ? creel_return_move(task, (creel_buffer){p, huge, unmap_huge, NULL}) : -ENOMEM;
+}
+
+static int task_measure(creel_task *task, const void *arg, size_t size)
+{
+	const unsigned char *p = arg;
+	bool whole = size == huge && p[0] == MARK && p[huge - 1] == MARK && p[huge / 2] == 0;
+	return whole ? creel_return(task, &size, sizeof size) : -EBADMSG;
+}
+
+static void huge_payloads(void)
+{
+	begin(&(creel_mpi_options){.workers = 1, .flags = CREEL_MPI_THREADS});
+	creel_executor *ex = creel_mpi_pool_new(NULL);
+	const unsigned char *data = NULL;
+	size_t size = 0;
+	creel_future *f = creel_submit(ex, task_huge, NULL, 0);
+	CHECK_INT(creel_future_view(f, GUARD, (const void **)&data, &size), 0);
+	CHECK_INT(size, huge);
+	CHECK(data[0] == MARK && data[huge - 1] == MARK && data[huge / 2] == 0);
+	creel_future_unref(f);
+	unsigned char *p = map_huge();
+	CHECK(p != NULL);
+	f = creel_submit(ex, task_measure, p, huge);
+	CHECK_INT(creel_future_result(f, GUARD, &size, sizeof size), 0);
+	CHECK_INT(size, huge);
+	creel_future_unref(f);
+	unmap_huge(p, huge, NULL);
+	CHECK_INT(creel_executor_close(ex), 0);
+	squares_and_end();
+}
+
 static void spinning(void)
 {
 	begin(&(creel_mpi_options){.workers = 1, .flags = CREEL_MPI_SPIN});
@@ -258,7 +317,7 @@ int main(int argc, char **argv)
 		{"named", named},       {"other-flags", other_flags},
 		{"threads", threads},   {"bad-pool", bad_pool},
 		{"late", late},         {"dead-rank", dead_rank},
-		{"spinning", spinning},
+		{"spinning", spinning}, {"huge", huge_payloads},
 	};
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
 		if (strcmp(what, all[i].name) == 0) {
