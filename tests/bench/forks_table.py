@@ -16,7 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROWS = {
     'fib': (30, 'ns', 'fib(30) by fork and join, a spawn'),
     'tiny': (10000000, 'us', 'a loop over 10^7 elements that cost almost nothing'),
-    'skewed': (2000000, 'us', 'a loop over 2 * 10^6 elements, the last of which cost most'),
+    'skewed': (10000000, 'us', 'a loop over 10^7 elements, the last of which cost most'),
     'small': (1000, 'us', 'a loop over 1,000 elements that cost almost nothing'),
 }
 WORKLOADS = ['forks-' + row for row in ROWS]

@@ -21,9 +21,11 @@
 
 enum { HANDMADE_PENDING, HANDMADE_AWAITED, HANDMADE_DONE };
 
+typedef void *handmade_fn(void *arg);
+
 struct handmade {
 	struct handmade *next;
-	void *(*run)(void *arg);
+	handmade_fn *run;
 	void *arg, *result;
 	_Atomic uint32_t state;
 };
@@ -51,16 +53,21 @@ static inline void *handmade_gate(void *arg)
 	return arg;
 }
 
+static inline handmade_fn *handmade_work(enum work work)
+{
+	static handmade_fn *const works[] = {[WORK_EMPTY] = handmade_nothing,
+					     [WORK_BUSY] = handmade_busy,
+					     [WORK_SLEEP] = handmade_sleep,
+					     [WORK_GATE] = handmade_gate};
+	return works[work];
+}
+
 static inline struct handmade *handmade_new(enum work work)
 {
 	struct handmade *h = malloc(sizeof *h);
 	if (!h)
 		give_up("no memory");
-	static void *(*const works[])(void *) = {[WORK_EMPTY] = handmade_nothing,
-						 [WORK_BUSY] = handmade_busy,
-						 [WORK_SLEEP] = handmade_sleep,
-						 [WORK_GATE] = handmade_gate};
-	h->run = works[work];
+	h->run = handmade_work(work);
 	h->arg = NULL;
 	atomic_store_explicit(&h->state, HANDMADE_PENDING, memory_order_relaxed);
 	return h;

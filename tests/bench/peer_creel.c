@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* creel: the waiter is no worker, so it runs a task itself only with help = any. */
+/* creel: the waiter is no worker, so it runs a task itself only with help = any. Without BENCH_HELP
+ * the library is an older one, which has no such option. */
 #include "measure.h"
 #include "peers.h"
 
@@ -47,10 +48,13 @@ static const creel_fn works[] = {
 
 static void open_pool(unsigned workers, bool help)
 {
-	pool = creel_thread_pool_new(
-		&(creel_thread_pool_options){.max_workers = (int)workers,
-					     .idle_ns = CREEL_NEVER,
-					     .help = help ? CREEL_HELP_ANY : CREEL_HELP_WORKERS});
+	creel_thread_pool_options options = {.max_workers = (int)workers, .idle_ns = CREEL_NEVER};
+#ifdef BENCH_HELP
+	options.help = help ? CREEL_HELP_ANY : CREEL_HELP_WORKERS;
+#else
+	(void)help;
+#endif
+	pool = creel_thread_pool_new(&options);
 	if (creel_executor_error(pool))
 		give_up(creel_executor_error(pool)->message);
 }

@@ -13,7 +13,7 @@ enum work {
 	WORK_EMPTY, /* returns at once */
 	WORK_BUSY,  /* works for 2 us */
 	WORK_SLEEP, /* sleeps for a millisecond */
-	WORK_GATE,  /* says that it started, and waits for the gate: peers.c */
+	WORK_GATE,  /* says that it started, and waits for the gate: bench.c */
 };
 
 struct peer {
@@ -28,10 +28,8 @@ struct peer {
 	void (*close)(void);
 };
 
-extern const struct peer peer_creel, peer_queue;
-#ifdef BENCH_GLIB
-extern const struct peer peer_glib;
-#endif
+/* Those behind peer_queue are there where they are installed. */
+extern const struct peer peer_creel, peer_queue, peer_glib, peer_moodycamel, peer_libuv;
 
 /* What the others do. */
 void work_busy(void);

@@ -35,6 +35,44 @@ static void creel_await(double due)
 
 const struct peer timers_creel = {"creel", nothing, creel_set, creel_cancel, creel_await, nothing};
 
+static creel_executor *pool;
+
+static void submit_open(void)
+{
+	pool = creel_thread_pool_new(&(creel_thread_pool_options){.max_workers = 1});
+}
+
+static int empty_task(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)arg;
+	(void)size;
+	return 0;
+}
+
+static void *submit_set(double ns)
+{
+	return creel_submit_with(pool, empty_task, NULL, 0,
+				 &(creel_submit_options){.delay_ns = (int64_t)ns});
+}
+
+static void submit_await(double due)
+{
+	creel_future *f = submit_set(due - now_ns());
+	if (creel_future_result(f, CREEL_FOREVER, NULL, 0))
+		give_up(creel_future_error(f)->message);
+	creel_future_unref(f);
+}
+
+static void submit_close(void)
+{
+	if (creel_executor_close(pool))
+		give_up("the pool does not close");
+}
+
+const struct peer timers_submit = {"creel-submit", submit_open,  submit_set,
+				   creel_cancel,   submit_await, submit_close};
+
 static int poller;
 
 /* As many descriptors as the system lets one have. */

@@ -14,7 +14,7 @@ struct peer {
 	void (*close)(void);
 };
 
-extern const struct peer timers_creel, timers_fd;
+extern const struct peer timers_creel, timers_submit, timers_fd;
 #ifdef BENCH_GLIB
 extern const struct peer timers_glib;
 #endif

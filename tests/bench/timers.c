@@ -9,7 +9,8 @@
  *
  * Times are in nanoseconds from now. All peers keep one object a timer, which they allocate when it
  * is set and free when it is cancelled. creel's are futures, thread-safe, and end on the clock's
- * thread; the others belong to a loop and its thread.
+ * thread; creel-submit is a task of a pool, with a delay. The others belong to a loop and its
+ * thread.
  */
 #include "measure.h"
 #include "timer_peers.h"
@@ -20,7 +21,7 @@
 #include <string.h>
 
 static const struct peer *const peers[] = {
-	&timers_creel, &timers_fd,
+	&timers_creel, &timers_submit, &timers_fd,
 #ifdef BENCH_GLIB
 	&timers_glib,
 #endif

@@ -16,6 +16,7 @@ ROWS = [
 WORKLOADS = ['timers-' + row[0] for row in ROWS]
 PEERS = {
     'creel': 'creel_after(NULL, ...); thread-safe; a thread of its own ends the timers',
+    'creel-submit': 'creel_submit_with(), delay_ns; a thread pool',
     'timerfd': 'a descriptor of the kernel a timer, and epoll; only 10,000 of them',
     'glib': 'g_timeout_source_new(), one main context',
     'libev': 'ev_timer; no thread but the loop\'s',
@@ -55,7 +56,7 @@ def text(program, options):
     peers = subprocess.run([program, '--peers'], check=True, stdout=subprocess.PIPE,
                            text=True).stdout.split()
     table = measure(program, options, peers)
-    others = [peer for peer in peers if peer != 'creel']
+    others = [peer for peer in peers if not peer.startswith('creel')]
     lines = ['Timers: nanoseconds an operation, on one thread.', '']
     lines += [f'- {peer}: {PEERS[peer]}' for peer in peers]
     head = ['timers', 'unit'] + peers + [f'creel / {peer}' for peer in others]
