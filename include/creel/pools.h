@@ -54,10 +54,11 @@ typedef struct creel_thread_pool_options {
 	void (*on_unhandled)(void *ctx, const creel_error *error);
 	/* The first argument of the three functions above. */
 	void *ctx;
-	/* How long an idle worker looks for work before it sleeps, in nanoseconds. Waking one that
-	 * looks takes no system call; the CPU is busy meanwhile, and every idle worker looks. Try
+	/* How long an idle worker waits for work before it sleeps, in nanoseconds. Waking one that
+	 * does takes no system call; the CPU is busy meanwhile, and every idle worker waits so. Try
 	 * CREEL_US(50) where tasks follow each other at short intervals. Without effect if the
-	 * process may use only one CPU when it makes the pool. Default: 0, it sleeps at once. */
+	 * process may use only one CPU when it makes the pool. Default: 0, it only looks for some
+	 * microseconds if that has helped it lately. */
 	int64_t spin_ns;
 	/* How many tasks may wait, beside those that run: at most max_workers + capacity tasks are
 	 * accepted, have not ended and are not blocked. Default: no bound. For none to wait see
@@ -119,9 +120,10 @@ enum {
 
 /*
  * Makes a pool of threads. Workers start on demand; no thread starts in this call, unless you ask
- * for it (CREEL_PRESTART). Idle workers are used before new ones start. They do not spin unless
- * you ask for it (spin_ns), so an idle pool uses no CPU. Never returns NULL. End the pool with
- * creel_executor_close().
+ * for it (CREEL_PRESTART). Idle workers are used before new ones start. A worker that becomes idle
+ * looks for work for some microseconds, if that has helped it lately and there are several CPUs,
+ * and then sleeps (but see spin_ns): an idle pool uses no CPU. Never returns NULL. End the pool
+ * with creel_executor_close().
  *
  * BLOCKED    A worker that blocks in a call of creel's, or between creel_blocking_begin() and
  *            creel_blocking_end(), does not count for max_workers meanwhile. If tasks wait, another

@@ -45,6 +45,9 @@
  *          and before a function of the user's is called. If it was RELIED on, it then passes
  *          on. Looking costs a read-modify-write a task, and only while `need` is not 0:
  *          where no thread could be started or woken, nobody says it.
+ *          It does so for some microseconds if that has helped lately (sync/look.h): to sleep and
+ *          to be woken takes longer than many tasks. Nothing follows from these looks but the task
+ *          that one finds: a look in vain is as if the worker had been slow.
  *          Whoever would wake a worker first asks whether the one that was put in flight last
  *          looks: that one is awake. So a thread that submits and waits in turn meets the same
  *          worker each time, without a system call.

@@ -3,11 +3,12 @@
  * What workers do from task to task: look for one, run it, sleep, retire. Their beginning and end
  * stand in threads/life.c, blocking in threads/block.c.
  *
- *   ( take a task -> run it )* -> sleep -> ( take a task -> run it )* -> sleep -> ...
+ *   ( take a task -> run it )* -> look -> sleep -> ( take a task -> run it )* -> look -> ...
  *
  * How sleeping and waking keep from losing a wake-up stands in threads/pool.h.
  */
 #include "base/clock.h"
+#include "sync/look.h"
 #include "threads/pool.h"
 #include <errno.h>
 
@@ -259,6 +260,26 @@ static enum verdict check_in(struct creel__pool_worker *w)
 	return verdict;
 }
 
+struct search {
+	struct creel__pool_worker *worker;
+	creel_task *found;
+};
+
+static bool finds(void *search)
+{
+	struct search *s = search;
+	s->found = creel__pool_find(s->worker, CREEL__GLANCE);
+	return s->found;
+}
+
+/* A task that comes before the worker has gone to sleep: LOOKING in threads/pool.h. */
+static creel_task *look_for_task(struct creel__pool_worker *w)
+{
+	struct search search = {.worker = w};
+	(void)creel__look(creel__looks(), finds, &search);
+	return search.found;
+}
+
 /* NULL: the worker leaves. */
 static creel_task *next_task(struct creel__pool_worker *w)
 {
@@ -270,6 +291,8 @@ static creel_task *next_task(struct creel__pool_worker *w)
 	creel_task *task = creel__batch_take(&w->batch);
 	if (!task)
 		task = creel__pool_find(w, CREEL__GLANCE);
+	if (!task)
+		task = look_for_task(w);
 	if (!task)
 		return idle(w);
 	stop_looking(w);

@@ -483,6 +483,17 @@ BUGS = {
         'threads/worker.c',
         'creel_task *task = look ? creel__pool_find(w, CREEL__SURE) : NULL;',
         'creel_task *task = look ? creel__pool_find(w, CREEL__GLANCE) : NULL;'),
+    # What a look finds before the worker sleeps is off its queue, and nobody's.
+    'drops what a look finds': (
+        'threads/worker.c',
+        'return search.found;',
+        'return NULL;'),
+    # A look in vain counts as the last one.
+    'sleeps after a look': (
+        'threads/worker.c',
+        'task = look_for_task(w);\n\tif (!task)\n\t\treturn idle(w);',
+        'task = look_for_task(w);\n\tif (!task && settle_down(w) == SLEEP && sleep_until_woken(w))'
+        '\n\t\ttask = (creel__worker_arrive(w, true), find_and_pass_on(w));\n\tif (!task)\n\t\treturn idle(w);'),
     # It was in flight, found nothing at a glance, and leaves the rest where it is.
     'stays awake in silence': (
         'threads/worker.c',

@@ -171,16 +171,20 @@ static void resized_down(void)
 const struct model_scenario model_scenarios[] = {
 	{"one sleeps between two tasks", one_sleeps_between, .preemptions = 2, .spurious = 1},
 	{"one watches between two tasks", one_watches, .preemptions = 2, .spurious = 1, .cpus = 2},
+	{"one looks between two tasks", one_sleeps_between, .preemptions = 2, .spurious = 1,
+	 .looks = 1},
 	{"one worker, two tasks", one_worker, .preemptions = 2, .spurious = 1},
 	{"resized down", resized_down, .preemptions = 2, .spurious = 1, .cpus = 1},
 	/* Two preemptions take half a minute each. */
 	{"the second must start", second_must_start, .preemptions = 1, .spurious = 1, .cpus = 1},
 	{"two workers", two_workers, .preemptions = 1, .spurious = 1, .cpus = 1},
+	{"two workers look", two_workers, .preemptions = 1, .cpus = 2, .looks = 1},
 	{"two workers, two shards", two_workers, .preemptions = 1, .spurious = 1, .cpus = 2},
 	{"two submit to one worker", two_submit_to_one, .preemptions = 1, .spurious = 1},
 	{"a batch is stolen", batch_is_stolen, .preemptions = 1, .spurious = 1, .cpus = 1},
 	/* Why no fence is needed: threads/queues.c. */
 	{"one sleeps, old values", one_sleeps_between, .preemptions = 1, .spurious = 1, .stale = 1},
+	{"one looks, old values", one_sleeps_between, .preemptions = 1, .stale = 1, .looks = 1},
 	{"two workers, old values", two_workers, .preemptions = 1, .stale = 1, .cpus = 2},
 	{"the second must start, old values", second_must_start, .preemptions = 1, .stale = 1,
 	 .cpus = 1},
