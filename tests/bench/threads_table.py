@@ -79,7 +79,8 @@ def commands(program):
     other = moodycamel(program)
     if other:
         found['moodycamel'] = [other]
-    if shutil.which('javac'):
+    # Its threads spin: with real-time priority they starve those that they spin for.
+    if shutil.which('javac') and os.sched_getscheduler(0) == os.SCHED_OTHER:
         classes = os.path.join(os.path.dirname(program), 'classes')
         subprocess.run(['javac', '-d', classes, os.path.join(HERE, 'Pool.java')], check=True)
         found['java'] = ['java', '-cp', classes, 'Pool']
@@ -157,7 +158,7 @@ def markdown(table, peers, options):
              'quartiles; below 1: creel is ahead.', '']
     lines += [f'- {peer}: {PEERS[peer]}' for peer in peers] + ['', HANDMADE, '']
     missing = [] if options.against else [p for p in PEERS if p not in peers and p != 'before']
-    lines += [f'Not installed: {", ".join(missing)}.', ''] if missing else []
+    lines += [f'Left out, or not installed: {", ".join(missing)}.', ''] if missing else []
     head = ['workload', 'workers', 'unit'] + peers + [f'creel / {peer}' for peer in others]
     lines += ['| ' + ' | '.join(head) + ' |', '|' + '---|' * len(head)]
     for (figure, workers), (unit, rows) in sorted(
