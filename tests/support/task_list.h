@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A list of tasks, through the words that each has for its executor. The lock of the caller guards
  * it. */
- * it. */
 #pragma once
 
 #include <creel/creel.h>
