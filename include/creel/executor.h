@@ -188,21 +188,25 @@ CREEL_API int creel_executor_stats(creel_executor *ex, creel_stats *ret_stats, s
  *           creel_task_forward(), or, if the task is executed elsewhere, by creel_task_settle() or
  *           creel_task_settle_error(). Several threads may call submit at once. A call that had
  *           begun may still arrive after shutdown.
- * withdraw  Optional. A queued task was cancelled. If it is still queued, unlink it and return 1;
- *           the library drops it. Otherwise return 0; creel_task_run() and the like then find it
- *           cancelled and return -ECANCELED at once. They wait for this task while withdraw runs:
- *           so do not call them with a lock held that withdraw takes. Not called for a task whose
- *           submit, or whose creel_task_forward() to this executor, has not returned.
+ * withdraw  Optional. A queued task was cancelled, or has expired. If it is still queued, unlink it
+ *           and return 1; the library drops it. Otherwise return 0; creel_task_run() and the like
+ *           then find it cancelled and return -ECANCELED at once. All calls that begin or end a
+ *           task wait while an operation about that task runs (withdraw, ask, stop, kill): so do
+ *           not make them with a lock held that those take. Not called for a task whose submit, or
+ *           whose creel_task_forward() to this executor, has not returned.
  * shutdown  Optional. No submission will follow. flags are those of creel_executor_shutdown();
  *           CREEL_SHUTDOWN_KILL comes with CREEL_SHUTDOWN_CANCEL. With CREEL_SHUTDOWN_CANCEL,
- *           creel_task_run() cancels tasks in place of running them. Called once for each new set
- *           of flags; must not wait.
+ *           creel_task_run() and creel_task_begin() cancel tasks in place of starting them: call
+ *           one of them soon for all that is queued. With CREEL_SHUTDOWN_KILL an executor that can
+ *           kill also ends what runs; stop and kill are not called for that. Called once for each
+ *           new set of flags; must not wait.
  * destroy   Optional. All tasks have ended and the last reference is gone: free self. It may run on
  *           the thread that ended the last task. If it drops the last reference to another custom
  *           executor, the destroy of that one runs after it has returned.
- * stats     Optional. Adds to *stats what only your executor knows. pending and done are set:
- *           whatever has not ended counts as pending.
- * resize    Optional. creel_executor_resize(), with max_workers of at least 1.
+ * stats     Optional. Fills in what only your executor knows. pending and done are set: whatever
+ *           has not ended counts as pending, so take what runs off that.
+ * resize    Optional. creel_executor_resize(), with max_workers of at least 1. Not called after a
+ *           shutdown.
  *
  * Adaptors
  *
@@ -227,27 +231,40 @@ CREEL_API int creel_executor_stats(creel_executor *ex, creel_stats *ret_stats, s
  * Tasks that run elsewhere
  *
  * flags     0, or CREEL_EXECUTOR_REMOTE: tasks run in other processes, and may start before this
- *           one hears of it. Such an executor accepts limit_ns and sees to it: see
- *           creel_task_options(). Only such an executor may have ask, stop, kill and await.
+ *           one hears of it. Such an executor accepts limit_ns (creel_task_options()) and sees to
+ *           it: it ends a task that runs longer, and settles it with CREEL_KIND_TIMED_OUT and
+ *           -ETIMEDOUT. Only such an executor may have ask, stop, kill and await.
  * vet       Optional. Whether the processes can have the function and the argument: 0, or a
  *           negative code that refuses the task. Called by the submitter, before the argument is
  *           copied; and again, with the copy, when a task arrives that was delayed, is periodic,
  *           or comes from an adaptor or another future.
  * alloc     Optional, and then both: memory for arguments of more than 32 bytes and for
- * free      creel_shared_alloc(); size is not 0. NULL if there is no room. Called by any thread.
- * ask       Optional. Returns 1 if the task has started, else 0.
- * withdraw  With the flag it may also return CREEL_WITHDRAW_STARTED: the task has started. It
- *           counts as running then. Without the flag that counts as 0.
- * stop      Optional. Somebody asks a started task to stop: tell it.
+ * free      creel_shared_alloc(), aligned to 64 bytes; size is not 0. NULL if there is no room.
+ *           Called by any thread.
+ * ask       Optional. Somebody asks for the state of a task that has not begun as far as this
+ *           process knows: returns 1 if it has started, else 0. Without ask a task has started when
+ *           creel_task_begin() or withdraw says so.
+ * withdraw  With the flag it may also return CREEL_WITHDRAW_STARTED: the task has started. Without
+ *           the flag that counts as 0.
+ * stop      Optional. Somebody asks a started task to stop: tell it. Called at most once for a
+ *           task, perhaps within the call that has just had CREEL_WITHDRAW_STARTED.
  * kill      Optional. Ends a started task by force, after a grace in which it may stop (grace_ns,
- *           or less than 0 for your own): it is settled with CREEL_KIND_KILLED then. Returns 0, or
- *           CREEL_CANCEL_FINAL if it has ended there.
- * await     Optional. The calling thread is about to sleep until the task ends, or the deadline: it
- *           may do some of your work meanwhile, and sleeps when you return. Not called where the
- *           task has callbacks, destructors or times, or came through an adaptor.
+ *           or less than 0 for your own): it is settled with CREEL_KIND_KILLED then, unless it ends
+ *           by itself in time. It has been asked to stop before. kill may come again, with another
+ *           grace: the one that ends first counts. Returns 0, or CREEL_CANCEL_FINAL if the task has
+ *           ended there. Without kill, creel_future_kill() returns -ENOTSUP.
+ * await     Optional. The calling thread is about to sleep until the task ends, or until the
+ *           deadline. It may do some of your work meanwhile, and sleeps when you return. The task
+ *           may end meanwhile, and self stays until you return. The thread may hold locks that
+ *           functions of the user need: so end no other tasks there. For the same reason await is
+ *           not called for a task with callbacks, a destructor, times, a token or an input, nor for
+ *           one of a watched executor or of an adaptor, whose ends call such functions. There the
+ *           thread only sleeps: so a thread of yours has to get every task ended without await.
  *
- * ask, withdraw, stop and kill must not block or call back into the task. It does not end
- * meanwhile, but during await it may.
+ * Once ask or withdraw has said that a task has started, it runs: it is not cancelled any more, its
+ * words are gone, and creel_task_run() refuses it. ask, withdraw, stop and kill must not block or
+ * call back into the task, beyond creel_task_words(). It does not end meanwhile; but they may come
+ * when it has ended for you, and you are about to settle it.
  */
 typedef struct creel_executor_ops {
 	size_t size;
@@ -297,8 +314,9 @@ CREEL_API creel_executor *creel_executor_failed(int kind, int code, const char *
 	CREEL_PRINTF(3, 4);
 
 /* For custom executors. Runs a task that submit took, on the calling thread, and gives it back to
- * the library. Returns 0 if the task ran, -ECANCELED if it was cancelled and did not, or -EPERM if
- * the task is the parent's and this is a forked child. */
+ * the library. Returns 0 if the task ran, -ECANCELED if it was cancelled and did not, -EALREADY if
+ * it has begun (it is still yours), or -EPERM if the task is the parent's and this is a forked
+ * child. */
 CREEL_API int creel_task_run(creel_task *task);
 
 /*
@@ -320,15 +338,15 @@ CREEL_API int creel_task_forward(creel_task *task, creel_executor *beneath);
 
 /* For custom executors. Returns two words of yours in a task that submit was given: to link it into
  * your queue without an allocation, for example. They are uninitialised, and valid until the task
- * is run, rejected, forwarded, begun or settled, or until withdraw returns 1; a cancel alone leaves
- * them alone. Returns NULL for a task that runs, for a task of another executor, for NULL, and in a
- * forked child. */
+ * is run, rejected, forwarded, begun or settled, until withdraw returns 1, or until ask or withdraw
+ * says that it has started; a cancel alone leaves them alone. Returns NULL for a task that runs,
+ * for a task of another executor, for NULL, and in a forked child. */
 CREEL_API void **creel_task_words(creel_task *task);
 
-/* For custom executors. Ends a task that submit took and that will never run. Its future fails with
- * kind, code and message, unless it was cancelled before. Defaults: CREEL_KIND_REJECTED for an
- * unknown kind, CREEL_EFAILED for a code of 0, "the executor rejected the task" for a NULL
- * format. */
+/* For custom executors. Ends a task that submit took and that will never run, begun or not. Its
+ * future fails with kind, code and message, unless it was cancelled before. Defaults:
+ * CREEL_KIND_REJECTED for an unknown kind, CREEL_EFAILED for a code of 0, "the executor rejected
+ * the task" for a NULL format. */
 CREEL_API void creel_task_reject(creel_task *task, int kind, int code, const char *format, ...)
 	CREEL_PRINTF(4, 5);
 
@@ -339,7 +357,11 @@ CREEL_API void creel_task_reject(creel_task *task, int kind, int code, const cha
  * argument is valid until the task ends; *ret_size is as it was at the submission, CREEL_BY_REF for
  * a pointer. Of the options there are name, limit_ns and band: the others are the library's
  * business. The name is valid until the task ends. Both return 0, -EINVAL (NULL, or no such task),
- * or -EPERM in a forked child.
+ * or -EPERM in a forked child. The input of a continuation is that of creel_task_input() and
+ * creel_task_input_error(), which any thread may call for such a task.
+ *
+ * A process that you fork for the task learns nothing by these calls: make them before the fork.
+ * There the function needs a task of that process's own: of creel_inline_new(), for example.
  */
 CREEL_API creel_fn creel_task_function(creel_task *task);
 CREEL_API int creel_task_argument(creel_task *task, const void **ret_data, size_t *ret_size);
@@ -348,11 +370,14 @@ CREEL_API int creel_task_options(creel_task *task, creel_submit_options *ret_opt
 /*
  * For custom executors. creel_task_begin() says that the task starts elsewhere: from then on it
  * cannot be cancelled, only asked to stop, and creel_task_cancelled(task) says whether it was. You
- * still have to settle it. creel_task_settle() and creel_task_settle_error() end a task that submit
- * took, begun or not: with a result, which they take over, or with an error. If there is no memory
- * for that, the task fails with CREEL_KIND_NO_MEMORY. None blocks.
+ * still have to settle it. stop and kill may come before creel_task_begin() has returned: know the
+ * task by then. creel_task_settle() and creel_task_settle_error() end a task that submit took,
+ * begun or not: with a result, which they take over, or with an error. Callbacks run within them,
+ * and destroy may. Forget the task before: when it has ended another one may have its address. The
+ * data of a result stays where it is: align it to 64 bytes, as the library does. If there is no
+ * memory for the end, the task fails with CREEL_KIND_NO_MEMORY. None blocks.
  *
- * 0           Done.
+ * 0           Done. A task may begin twice: that is the same as once.
  * -ECANCELED  The task was cancelled before it began: it is gone. A buffer is still yours.
  * -EINVAL     task is NULL, or data is NULL and size is not 0. Nothing has happened.
  * -EPERM      The task is the parent's, and this is a forked child.
@@ -362,8 +387,9 @@ CREEL_API int creel_task_settle(creel_task *task, creel_buffer result);
 
 /* What creel_task_settle_error() is told, beside the message. 0 and NULL: there is none. The data
  * are copied, and the cause is referred to. Defaults: CREEL_KIND_FAILED for an unknown kind,
- * CREEL_EFAILED for a code of 0. A task that fails with -ECANCELED after it was asked to stop ends
- * as cancelled. */
+ * CREEL_EFAILED for a code of 0. A task that fails (CREEL_KIND_FAILED or _CANCELLED) with
+ * -ECANCELED after it was asked to stop ends as one that stopped when it was asked to: of kind
+ * cancelled, and for the reason of its token. */
 typedef struct creel_failure {
 	int kind;
 	int code;

@@ -38,7 +38,8 @@ typedef void (*creel_hook_fn)(void *ctx, const creel_event *event);
  * submitted  The task is about to be handed to the executor, on the submitter.
  * started    Its function is about to be called, on the worker. A task of a process pool starts
  *            elsewhere: the host learns of it with the outcome, so the call comes right before
- *            ended, and `at` is the worker's own time.
+ *            ended, and `at` is the worker's own time. The same holds for a task that a custom
+ *            executor settles: `at` is the time of creel_task_begin(), or without one of the end.
  * ended      Its function has returned, or will certainly never be called (then there was no
  *            started). The future becomes final after the call. A task that the executor refuses
  *            ends with the code of the refusal. (A submission that fails before, for bad input or

@@ -29,6 +29,7 @@ struct custom {
 	/* Of an adaptor: its tasks, those that were called off least first; how all were. */
 	struct creel__list tasks;
 	unsigned called_off;
+	unsigned joiners; /* who park on base.keeps; under base.undue_lock */
 };
 
 #define CREEL__CUSTOM_CLOSED (1u << 31)

@@ -125,6 +125,11 @@ static int resize(creel_executor *ex, int max_workers)
 {
 	struct custom *c = custom_of(ex);
 	int rc = -EPERM;
+	creel__lock_acquire(&c->lock);
+	bool open = !(c->shut & CREEL__CUSTOM_CLOSED);
+	creel__lock_release(&c->lock);
+	if (!open)
+		return -ESHUTDOWN;
 	(void)creel__user_call(ex->generation, rc = c->ops.resize(c->self, max_workers), 0);
 	return rc;
 }

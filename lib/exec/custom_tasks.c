@@ -82,8 +82,10 @@ bool creel__custom_call_off(struct custom *c, unsigned how)
 static bool close_if_quiet_locked(struct custom *c)
 {
 	creel__lock_acquire(&c->lock);
-	bool quiet = c->inflight == 0 && c->base.undue_count == 0 &&
-		     creel__load(&c->base.keeps, relaxed) == 1;
+	/* [EX-3] acquire: what was handed over is in flight, or has ended; pairs with the release
+	 * in creel__executor_unkeep() */
+	uint32_t keeps = creel__load(&c->base.keeps, acquire) & ~CREEL__KEEPS_AWAITED;
+	bool quiet = c->inflight == 0 && c->base.undue_count == 0 && keeps == 1;
 	if (quiet) {
 		c->shut |= CREEL__CUSTOM_CLOSED;
 		c->base.undue_closed = true;
@@ -92,16 +94,31 @@ static bool close_if_quiet_locked(struct custom *c)
 	return quiet;
 }
 
-/* Until something comes off the list of what is not due. What is on its way from there is there in
- * a moment, and says nothing. */
+/* Until somebody lets go of the executor: who has handed over what was on that list. He parks on
+ * the word, since the other one must not touch the executor any more. */
+static int await_handed_locked(struct custom *c, creel_deadline deadline)
+{
+	_Atomic(uint32_t) *keeps = &c->base.keeps;
+	int rc = 0;
+	c->joiners++;
+	uint32_t s = creel__or(keeps, CREEL__KEEPS_AWAITED, relaxed) | CREEL__KEEPS_AWAITED;
+	creel__lock_release(&c->base.undue_lock);
+	if (s != (CREEL__KEEPS_AWAITED | 1))
+		rc = creel__park(keeps, s, deadline);
+	creel__lock_acquire(&c->base.undue_lock);
+	if (--c->joiners == 0)
+		creel__and(keeps, ~CREEL__KEEPS_AWAITED, relaxed);
+	return rc;
+}
+
+/* Until something comes off the list of what is not due, or what came off is handed over. */
 static int await_undue_locked(struct custom *c, creel_deadline deadline)
 {
 	if (creel__deadline_passed(deadline))
 		return -ETIMEDOUT;
-	creel_deadline soon = creel_in_ms(1);
-	bool waits = c->base.undue_count;
-	int rc = creel__cond_wait(&c->base.undue_changed, &c->base.undue_lock,
-				  waits || deadline.ns < soon.ns ? deadline : soon);
+	int rc = c->base.undue_count
+			 ? creel__cond_wait(&c->base.undue_changed, &c->base.undue_lock, deadline)
+			 : await_handed_locked(c, deadline);
 	return rc == -EAGAIN ? rc : 0;
 }
 

@@ -2,6 +2,7 @@
 /* What a custom executor may ask of a task that it was given, and how it ends one that is executed
  * elsewhere. */
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "exec/executor.h"
 #include "exec/job.h"
 #include "exec/task.h"
@@ -9,8 +10,10 @@
 #include "future/future.h"
 #include "future/release.h"
 #include "future/result.h"
+#include "future/watch.h"
 #include <creel/future.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 
 /* Whether it is a task that this process's custom executor has. */
@@ -64,19 +67,31 @@ int creel_task_options(creel_task *task, creel_submit_options *ret_options)
 	return 0;
 }
 
+/* Once. The task is the caller's. */
+static void note_start(creel_future *f)
+{
+	const struct creel__options *o = creel__options_of(f);
+	if (o && o->watched && !o->watched->runs)
+		creel__watch_ran(f, creel__now(), UINT_MAX);
+}
+
 int creel_task_begin(creel_task *task)
 {
+	int rc = 0;
 	if (!task)
 		return -EINVAL;
-	/* One who asked its executor may have found that it has started. */
-	if (is_given(task) && creel__future_peek(&task->future) == CREEL__RUNNING)
-		return 0;
-	return creel__task_claim_custom(task, CREEL__RUNNING);
+	/* One who asked its executor may have found that it has started, even just now. */
+	if (!is_given(task) || creel__future_peek(&task->future) != CREEL__RUNNING)
+		rc = creel__task_claim_custom(task, CREEL__RUNNING);
+	if (rc && rc != -EALREADY)
+		return rc;
+	note_start(&task->future);
+	return 0;
 }
 
 /* Moves a task that was given to its executor, begun or not, to SETTLING. 0, or -ECANCELED, and
  * then it is gone. */
-static int claim(creel_task *task)
+static int claim_end(creel_task *task)
 {
 	creel_future *f = &task->future;
 	for (;;) {
@@ -85,10 +100,10 @@ static int claim(creel_task *task)
 			return 0;
 		}
 		/* Who asks whether it has started may move it to RUNNING meanwhile. */
-		enum creel__claim claimed = creel__task_claim(f, CREEL__SETTLING);
-		if (claimed == CREEL__CLAIMED)
+		enum creel__claim claim = creel__task_claim(f, CREEL__SETTLING);
+		if (claim == CREEL__CLAIMED)
 			return 0;
-		if (claimed == CREEL__LEFT_TO_CANCELLER)
+		if (claim == CREEL__LEFT_TO_CANCELLER)
 			return -ECANCELED;
 		if (creel__future_peek(f) != CREEL__RUNNING) {
 			creel__task_drop_counted(f);
@@ -97,13 +112,23 @@ static int claim(creel_task *task)
 	}
 }
 
+/* As claim_end(). ran: it has in any case, begun or not. */
+static int claim(creel_task *task, bool ran)
+{
+	ran |= creel__future_peek(&task->future) == CREEL__RUNNING;
+	int rc = claim_end(task);
+	if (rc == 0 && ran)
+		note_start(&task->future);
+	return rc;
+}
+
 int creel_task_settle(creel_task *task, creel_buffer result)
 {
 	if (!task || result.size > CREEL__SIZE_MAX || (!result.data && result.size))
 		return -EINVAL;
 	if (creel__future_foreign(&task->future))
 		return -EPERM;
-	int rc = claim(task);
+	int rc = claim(task, true);
 	if (rc)
 		return rc;
 	creel_future *f = &task->future;
@@ -135,7 +160,8 @@ static const creel_error *make_error(creel_future *f, const creel_failure *failu
 		creel__error_set_death(e, failure->pid, failure->signal, failure->exit_status);
 	if (failure && failure->cause)
 		creel__error_set_cause(e, creel__error_ref(failure->cause));
-	return parts.kind == CREEL_KIND_FAILED ? creel__task_stopped(f, e) : e;
+	bool stopped = parts.kind == CREEL_KIND_FAILED || parts.kind == CREEL_KIND_CANCELLED;
+	return stopped ? creel__task_stopped(f, e) : e;
 }
 
 int creel_task_settle_error(creel_task *task, const creel_failure *failure, const char *format, ...)
@@ -144,7 +170,7 @@ int creel_task_settle_error(creel_task *task, const creel_failure *failure, cons
 		return -EINVAL;
 	if (creel__future_foreign(&task->future))
 		return -EPERM;
-	int rc = claim(task);
+	int rc = claim(task, false);
 	if (rc)
 		return rc;
 	va_list args;
@@ -153,4 +179,19 @@ int creel_task_settle_error(creel_task *task, const creel_failure *failure, cons
 	va_end(args);
 	creel__task_end_remote(task, e);
 	return 0;
+}
+
+void creel_task_reject(creel_task *task, int kind, int code, const char *format, ...)
+{
+	creel_future *f = &task->future;
+	if (creel__future_foreign(f) || claim_end(task))
+		return;
+	va_list args;
+	va_start(args, format);
+	const creel_error *e = creel__error_vmake(
+		creel__kind_is_known(kind) ? kind : CREEL_KIND_REJECTED,
+		code ? code : CREEL_EFAILED, creel__task_name(f),
+		format ? format : "the executor rejected the task", args);
+	va_end(args);
+	creel__task_fail_claimed(task, e);
 }

@@ -407,6 +407,8 @@ int creel__task_claim_custom(creel_task *task, uint64_t add)
 			return -EPERM;
 	}
 	enum creel__claim claim = creel__task_claim(&task->future, add);
+	if (claim == CREEL__TAKEN && creel__future_peek(&task->future) == CREEL__RUNNING)
+		return -EALREADY;
 	if (claim == CREEL__TAKEN)
 		creel__task_drop_counted(&task->future);
 	return claim == CREEL__CLAIMED ? 0 : -ECANCELED;
@@ -423,24 +425,6 @@ int creel_task_run(creel_task *task)
 	if (creel__self()->blocked != open)
 		creel__blocking_restore(open);
 	return 0;
-}
-
-void creel_task_reject(creel_task *task, int kind, int code, const char *format, ...)
-{
-	creel_future *f = &task->future;
-	if (creel__future_foreign(f))
-		return;
-	enum creel__claim claim = creel__task_claim(f, CREEL__SETTLING);
-	if (claim == CREEL__TAKEN)
-		creel__task_drop_counted(f);
-	if (claim != CREEL__CLAIMED)
-		return;
-	va_list args;
-	va_start(args, format);
-	fail(f, creel__error_vmake(creel__kind_is_known(kind) ? kind : CREEL_KIND_REJECTED,
-				   code ? code : CREEL_EFAILED, creel__task_name(f),
-				   format ? format : "the executor rejected the task", args));
-	va_end(args);
 }
 
 creel_token *creel_task_token(const creel_task *task)

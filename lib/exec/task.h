@@ -19,7 +19,8 @@ enum creel__claim {
 enum creel__claim creel__task_claim(creel_future *f, uint64_t add);
 
 /* The same for a custom executor, which gives back what it finds cancelled, and cancels in place of
- * starting when it was shut down so. 0, -ECANCELED, or -EPERM in a forked child. */
+ * starting when it was shut down so. 0, -ECANCELED, -EPERM in a forked child; or -EALREADY: it runs
+ * by now, since its executor has said to somebody that it had started. */
 int creel__task_claim_custom(creel_task *task, uint64_t add);
 
 /* A task of a custom executor that was found cancelled: drops that one's reference. */

@@ -16,6 +16,7 @@
 #include "sync/fork.h"
 #include "sync/local.h"
 #include "sync/lock.h"
+#include "sync/park.h"
 #include "sync/places.h"
 #include <creel/executor.h>
 
@@ -216,7 +217,8 @@ struct creel_executor {
 	_Atomic(struct creel__watcher *) watch; /* future/watch.h; or NULL; set once */
 	struct creel__unhandled unhandled;
 	_Atomic(const creel_error *) error; /* a reference, set once */
-	/* future/times.h: tasks that are not due, and who uses the executor for them. */
+	/* future/times.h: tasks that are not due, and who uses the executor for them. With
+	 * CREEL__KEEPS_AWAITED while somebody parks on the word. */
 	_Atomic(uint32_t) keeps;
 	struct creel__lock undue_lock; /* these: */
 	struct creel__cond undue_changed;
@@ -233,13 +235,20 @@ static inline void creel__executor_keep(creel_executor *ex)
 	creel__add(&ex->keeps, 1, relaxed);
 }
 
-/* The last one shuts it down and lets it go. */
+#define CREEL__KEEPS_AWAITED (UINT32_C(1) << 31)
+
+/* The last one shuts it down and lets it go. Who awaits that others let go (creel__custom_join())
+ * has a reference to the executor. */
 static inline void creel__executor_unkeep(creel_executor *ex)
 {
+	_Atomic(uint32_t) *keeps = &ex->keeps;
 	/* [EX-3] acq_rel: whoever drops the last one comes after everybody's use; pairs with
-	 * itself */
-	if (creel__sub(&ex->keeps, 1, acq_rel) == 1)
+	 * itself, and with the acquire in close_if_quiet_locked() of exec/custom_tasks.c */
+	uint32_t old = creel__sub(keeps, 1, acq_rel);
+	if (old == 1)
 		ex->class->release(ex);
+	else if (old & CREEL__KEEPS_AWAITED)
+		creel__unpark_all(keeps);
 }
 
 /* The one that its tasks come to in the end. */

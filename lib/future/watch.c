@@ -234,21 +234,21 @@ void creel__watch_ran(creel_future *f, int64_t started, unsigned worker)
 	w->started = started < w->submitted || started > creel__now() ? w->submitted : started;
 	w->worker = worker;
 	w->runs = true;
+	w->later = true;
 	if (w->by->trace)
 		creel__trace_count(w->by->trace, CREEL_HISTOGRAM_WAITING, worker,
 				   w->started - w->submitted);
 }
 
-/* Of a remote task, only now: that it started. */
-static bool tell_ended(creel_future *f, struct creel__options *options, int state, int code)
+/* Of one that ran elsewhere, only now: that it started. */
+static bool tell_ended(struct creel__options *options, int state, int code)
 {
 	struct creel__watched *w = options->watched;
 	const creel_hooks *hooks = hooks_of(w->by);
 	if (!w->told)
 		return true;
 	w->told = false;
-	bool remote = creel__load(&f->state, relaxed) & CREEL__REMOTE;
-	if (remote && w->started) {
+	if (w->later) {
 		creel_event event = event_of(options, w->started);
 		if (!tell(hooks, hooks->started, &event))
 			return false;
@@ -264,16 +264,16 @@ bool creel__watch_ended(creel_future *f, struct creel__options *options)
 	trace_end(f, options->watched);
 	bool dropped = (creel__load(&f->state, relaxed) & CREEL__STATE) == CREEL__DROPPING;
 	if (dropped && !creel__future_expired(f))
-		return tell_ended(f, options, CREEL_FUTURE_CANCELLED, -ECANCELED);
+		return tell_ended(options, CREEL_FUTURE_CANCELLED, -ECANCELED);
 	/* Dropped with an error: it has expired. */
 	const creel_error *error = dropped ? options->cancelled : creel__result_get_error(f);
-	return tell_ended(f, options, CREEL_FUTURE_FINISHED, error ? error->code : 0);
+	return tell_ended(options, CREEL_FUTURE_FINISHED, error ? error->code : 0);
 }
 
 bool creel__watch_refused(creel_future *f, int code)
 {
 	struct creel__options *options = watched_of(f);
-	return !options || tell_ended(f, options, CREEL_FUTURE_FINISHED, code);
+	return !options || tell_ended(options, CREEL_FUTURE_FINISHED, code);
 }
 
 bool creel__watch_worker(creel_executor *ex, unsigned worker, bool left)

@@ -39,6 +39,7 @@ struct creel__watched {
 	unsigned worker;            /* that started it */
 	bool told;                  /* submitted: so the rest is told, too */
 	bool runs;                  /* it has started, and that run is not counted yet */
+	bool later;                 /* that it started is told with its end */
 };
 
 /* NULL: nobody watches the executor. */
@@ -86,7 +87,7 @@ bool creel__watch_ended(creel_future *f, struct creel__options *options);
 /* A run of a periodic task has ended; or the next one is due, and is about to be handed over. */
 void creel__watch_run_ended(creel_future *f);
 void creel__watch_due(creel_future *f);
-/* A remote task has its outcome: it had started then, there. */
+/* A task that runs elsewhere has its outcome: it had started then, there. */
 void creel__watch_ran(creel_future *f, int64_t started, unsigned worker);
 
 /* A worker started, or (left) is gone. */

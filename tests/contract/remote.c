@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Promises 1, 2 and 15 as a custom executor sees them whose tasks run elsewhere: what it may say,
+ * and when, and what is asked of it. An executor that does run them is support/forker.c.
+ */
+#include "contract.h"
+
+#include <sched.h>
+#include <stdatomic.h>
+
+/* An executor that has one task at a time, somewhere. */
+struct far {
+	creel_task *task;
+	_Atomic bool started; /* there: what it says when it is asked */
+	_Atomic unsigned asks, stops, kills, resizes;
+	int64_t grace_ns;
+};
+
+static int far_submit(void *self, creel_task *task)
+{
+	struct far *far = self;
+	far->task = task;
+	return 0;
+}
+
+static int far_withdraw(void *self, creel_task *task)
+{
+	struct far *far = self;
+	(void)task;
+	return far->started ? CREEL_WITHDRAW_STARTED : 0;
+}
+
+static int far_ask(void *self, creel_task *task)
+{
+	struct far *far = self;
+	(void)task;
+	far->asks++;
+	return far->started;
+}
+
+static void far_stop(void *self, creel_task *task)
+{
+	struct far *far = self;
+	(void)task;
+	far->stops++;
+}
+
+static int far_kill(void *self, creel_task *task, int64_t grace_ns)
+{
+	struct far *far = self;
+	(void)task;
+	far->kills++;
+	far->grace_ns = grace_ns;
+	return 0;
+}
+
+static int far_resize(void *self, int max_workers)
+{
+	struct far *far = self;
+	far->resizes++;
+	return max_workers > 4 ? -ENOSPC : 0;
+}
+
+static creel_executor *far_new(struct far *far)
+{
+	static const creel_executor_ops ops = {.size = sizeof ops,
+					       .flags = CREEL_EXECUTOR_REMOTE,
+					       .submit = far_submit,
+					       .withdraw = far_withdraw,
+					       .resize = far_resize,
+					       .ask = far_ask,
+					       .stop = far_stop,
+					       .kill = far_kill};
+	*far = (struct far){.grace_ns = 0};
+	return creel_executor_new(&ops, far);
+}
+
+/* Whoever finds out that it has: one who looks, or one who cancels. */
+CORE_CASE(c02_what_has_started_elsewhere_is_asked_to_stop_and_not_cancelled)
+{
+	for (int looks = 0; looks < 2; looks++) {
+		struct far far;
+		creel_executor *ex = far_new(&far);
+		creel_future *f = creel_submit(ex, task_nothing, NULL, 0);
+		ct_int(creel_future_state(f), CREEL_FUTURE_PENDING);
+		ct_assert(creel_task_words(far.task) != NULL);
+		far.started = true;
+		if (looks)
+			ct_int(creel_future_state(f), CREEL_FUTURE_RUNNING);
+		ct_int(creel_future_cancel(f), CREEL_CANCEL_REQUESTED);
+		ct_int(creel_future_cancel(f), CREEL_CANCEL_REQUESTED);
+		ct_int(far.stops, 1);
+		ct_int(creel_future_kill(f, 5), CREEL_CANCEL_REQUESTED);
+		ct_int(far.kills, 1);
+		ct_int(far.grace_ns, 5);
+		ct_int(far.stops, 1);
+		/* It is none that can run here any more. */
+		ct_assert(creel_task_words(far.task) == NULL);
+		ct_int(creel_task_run(far.task), -EALREADY);
+		ct_assert(creel_task_function(far.task) == task_nothing);
+		ct_int(creel_task_begin(far.task), 0);
+		ct_int(creel_task_begin(far.task), 0);
+		ct_assert(creel_task_cancelled(far.task));
+		ct_int(creel_task_settle_error(
+			       far.task,
+			       &(creel_failure){.kind = CREEL_KIND_CANCELLED, .code = -ECANCELED},
+			       NULL),
+		       0);
+		ct_int(ct_outcome(f), -ECANCELED);
+		ct_int(creel_future_error(f)->kind, CREEL_KIND_CANCELLED);
+		creel_future_unref(f);
+		ct_close(ex);
+	}
+}
+
+CORE_CASE(c15_a_task_that_has_begun_elsewhere_may_be_rejected)
+{
+	for (int found = 0; found < 2; found++) {
+		struct far far;
+		creel_executor *ex = far_new(&far);
+		creel_future *f = creel_submit(ex, task_nothing, NULL, 0);
+		far.started = found;
+		ct_int(found ? creel_future_state(f) : creel_task_begin(far.task),
+		       found ? CREEL_FUTURE_RUNNING : 0);
+		creel_task_reject(far.task, CREEL_KIND_REJECTED, -EIO, "no process");
+		ct_int(ct_outcome(f), CREEL_EFAILED);
+		ct_int(creel_future_error(f)->code, -EIO);
+		creel_future_unref(f);
+		ct_int(creel_executor_drain(ex, CREEL_NOW), 0);
+		ct_close(ex);
+	}
+}
+
+struct asker {
+	_Atomic(creel_future *) f;
+	_Atomic bool over;
+	bool cancels;
+};
+
+static void *ask_on(void *arg)
+{
+	struct asker *a = arg;
+	while (!a->over) {
+		creel_future *f = a->f;
+		if (!f) {
+			sched_yield();
+			continue;
+		}
+		(void)creel_future_state(f);
+		if (a->cancels)
+			(void)creel_future_cancel(f);
+		a->f = NULL;
+	}
+	return NULL;
+}
+
+/* A race, which is repeated: somebody finds out that it has started while its executor says so. */
+CORE_CASE(c01_what_begins_while_it_is_asked_about_ends_once)
+{
+	for (int cancels = 0; cancels < 2; cancels++) {
+		struct far far;
+		struct asker a = {.cancels = cancels};
+		creel_executor *ex = far_new(&far);
+		struct ct_thread *asker = ct_thread_start(ask_on, &a);
+		int64_t begin = ct_now();
+		for (unsigned i = 0; ct_again(i, CT_MEMCHECK ? 20 : 100, begin); i++) {
+			creel_future *f = creel_submit(ex, task_nothing, NULL, 0);
+			far.started = true;
+			a.f = f;
+			for (volatile unsigned k = i % 64; k > 0; k--)
+				;
+			ct_int(creel_task_begin(far.task), 0);
+			ct_int(creel_task_settle(far.task, (creel_buffer){.size = 0}), 0);
+			ct_int(creel_future_result(f, CREEL_NOW, NULL, 0), 0);
+			for (int64_t start = ct_now(); a.f; sched_yield())
+				ct_assert(!ct_guard_over(start));
+			far.started = false;
+			creel_future_unref(f);
+		}
+		a.over = true;
+		ct_thread_join(asker);
+		ct_int(creel_executor_drain(ex, CREEL_NOW), 0);
+		ct_close(ex);
+	}
+}
+
+CORE_CASE(rule_a_custom_executor_is_not_resized_after_its_shutdown)
+{
+	struct far far;
+	creel_executor *ex = far_new(&far);
+	ct_int(creel_executor_resize(ex, 2), 0);
+	ct_int(creel_executor_resize(ex, 5), -ENOSPC);
+	ct_int(creel_executor_shutdown(ex, 0, CREEL_NOW, NULL), 0);
+	ct_int(creel_executor_resize(ex, 2), -ESHUTDOWN);
+	ct_int(far.resizes, 2);
+	ct_close(ex);
+}
+
+/* Hooks hear of the start of what a custom executor settles, whichever way it runs. */
+static void count_started(void *ctx, const creel_event *e)
+{
+	struct ct_count *started = ctx;
+	ct_assert(e->at.ns > 0);
+	ct_count_add(started, 1);
+}
+
+CORE_CASE(rule_hooks_hear_of_what_ran_elsewhere)
+{
+	for (int how = 0; how < 3; how++) {
+		struct far far;
+		struct ct_count *started = ct_count_new();
+		creel_executor *ex = far_new(&far);
+		creel_hooks hooks = {
+			.size = sizeof hooks, .ctx = started, .started = count_started};
+		ct_int(creel_executor_watch(ex, &hooks), 0);
+		creel_future *f = creel_submit(ex, task_nothing, NULL, 0);
+		if (how == 1)
+			ct_int(creel_task_begin(far.task), 0);
+		if (how == 2)
+			creel_task_reject(far.task, CREEL_KIND_REJECTED, -EIO, "no process");
+		else
+			ct_int(creel_task_settle(far.task, (creel_buffer){.size = 0}), 0);
+		ct_int(ct_count_get(started), how < 2);
+		creel_future_unref(f);
+		ct_close(ex);
+	}
+}
