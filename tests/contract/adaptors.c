@@ -92,7 +92,7 @@ CASE(c15_each_layer_is_told_once_and_the_inner_one_first, 0)
 CASE(c15_a_chain_may_be_32_deep, 0)
 {
 	creel_executor *ex = ct_executor();
-	for (int i = ct_is(CT_OVER) ? 2 : 0; i < 32; i++)
+	for (int i = ct_is(CT_LAYERS) ? 2 : 0; i < 32; i++)
 		ex = ct_adaptor_new(ex, 2);
 	ct_assert(creel_executor_error(ex) == NULL);
 	for (long i = 0; i < 4; i++)

@@ -619,7 +619,7 @@ CASE(c05_a_callback_never_runs_on_a_thread_that_waits, CT_ASYNC)
 	creel_executor *ex = ct_executor();
 	struct ct_thread *waiter = ct_thread_start(wait_under_lock, p);
 	unsigned i = 0, delay = 1000;
-	for (int64_t begin = ct_now(); ct_again(i, CT_MEMCHECK ? 50 : 5000, begin); i++) {
+	for (int64_t begin = ct_now(); ct_again(i, CT_MEMCHECK ? 50 : ct_many(5000), begin); i++) {
 		creel_future *f = creel_submit(ex, task_nothing, NULL, 0);
 		p->f = f;
 		for (volatile unsigned k = delay; k > 0; k--)

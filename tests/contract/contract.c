@@ -4,6 +4,7 @@
 #include "base/cpus.h"
 #include "contract.h"
 #include "custom.h"
+#include "forker.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -41,6 +42,30 @@ static creel_executor *make_over_procs(void)
 	creel_executor *pool = creel_process_pool_new(
 		&(creel_process_pool_options){.max_workers = 2});
 	return ct_adaptor_new(ct_adaptor_new(pool, 1000000), 1);
+}
+
+static creel_executor *make_forks(void)
+{
+	return ct_forker_new(2);
+}
+
+/* Takes over the reference to what lies beneath. */
+static creel_executor *over(creel_executor *(*make)(creel_executor *), creel_executor *beneath)
+{
+	creel_executor *ex = make(beneath);
+	creel_executor_unref(beneath);
+	return ex;
+}
+
+static creel_executor *make_semaphore(creel_executor *beneath)
+{
+	return creel_semaphore_new(beneath, 1000);
+}
+
+/* The library's own adaptors. */
+static creel_executor *make_over_forks(void)
+{
+	return over(creel_serial_new, over(make_semaphore, ct_forker_new(2)));
 }
 
 static creel_executor *make_default(void)
@@ -96,6 +121,8 @@ static const struct kind kinds[] = {
 	[CT_IS_pool4] = {CT_FLAGS_pool4, 4, make_pool},
 	[CT_IS_procs] = {CT_FLAGS_procs, 2, make_procs},
 	[CT_IS_procs1] = {CT_FLAGS_procs1, 1, make_procs},
+	[CT_IS_forks] = {CT_FLAGS_forks, 2, make_forks},
+	[CT_IS_over_forks] = {CT_FLAGS_over_forks, 1, make_over_forks},
 };
 
 void ct_case(int executor, void (*run)(void))
@@ -151,6 +178,11 @@ unsigned ct_width(void)
 	if (under_test->max_workers > 0)
 		return (unsigned)under_test->max_workers;
 	return (unsigned)creel__cpus(NULL);
+}
+
+unsigned ct_many(unsigned n)
+{
+	return ct_is(CT_APART) ? n / 25 + 1 : n;
 }
 
 void ct_hold(struct ct_hold *h, creel_executor *ex)

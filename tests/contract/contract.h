@@ -43,10 +43,14 @@ enum {
 	CT_INPROC = 32,   /* tasks run in the process of the test */
 	CT_POOL = 64,     /* a thread pool: creel_thread_pool_options apply */
 	CT_SYNC = 128,    /* tasks run within submit */
-	CT_COUNTS = 256,  /* creel_stats counts workers, creel_executor_resize() works */
-	CT_OVER = 1024,   /* an adaptor over a pool: it has that one's workers and bands */
+	CT_COUNTS = 256,  /* creel_stats counts workers */
+	CT_OVER = 1024,   /* over a pool: it has that one's workers and bands */
 	CT_SYSTEM = 512,  /* not the executor but the system has it: see CT_LINUX */
-	CT_NOWHERE = 2048 /* nothing has it */
+	CT_NOWHERE = 2048, /* nothing has it */
+	CT_RESIZES = 4096, /* creel_executor_resize() works */
+	CT_LAYERS = 16384, /* two adaptors over another executor */
+	CT_APART = 8192    /* what the function gets is a task of another executor, in a process of
+			      its own; a request to stop takes a while to get there */
 };
 
 /* More needs: of the build. */
@@ -67,15 +71,17 @@ enum {
 	CT_FLAGS_inline = CT_EX | CT_STRICT | CT_INPROC | CT_SYNC,
 	CT_FLAGS_custom = CT_EX | CT_ASYNC | CT_STRICT | CT_INPROC,
 	CT_FLAGS_bare = CT_FLAGS_custom,
-	CT_FLAGS_over = CT_FLAGS_custom | CT_OVER,
-	CT_FLAGS_over_procs = CT_EX | CT_ASYNC | CT_STRICT | CT_OVER,
+	CT_FLAGS_over = CT_FLAGS_custom | CT_OVER | CT_LAYERS,
+	CT_FLAGS_over_procs = CT_EX | CT_ASYNC | CT_STRICT | CT_OVER | CT_LAYERS,
 	/* Where there is no epoll there is no driven executor. */
 	CT_FLAGS_driven = CT_LINUX * CT_FLAGS_custom,
-	CT_FLAGS_pool = CT_EX | CT_ASYNC | CT_INPROC | CT_POOL | CT_COUNTS,
+	CT_FLAGS_pool = CT_EX | CT_ASYNC | CT_INPROC | CT_POOL | CT_COUNTS | CT_RESIZES,
 	CT_FLAGS_pool1 = CT_FLAGS_pool | CT_STRICT,
 	CT_FLAGS_pool4 = CT_FLAGS_pool | CT_PARALLEL,
-	CT_FLAGS_procs = CT_EX | CT_ASYNC | CT_COUNTS | CT_PARALLEL,
-	CT_FLAGS_procs1 = CT_EX | CT_ASYNC | CT_COUNTS | CT_STRICT
+	CT_FLAGS_procs = CT_EX | CT_ASYNC | CT_COUNTS | CT_RESIZES | CT_PARALLEL,
+	CT_FLAGS_procs1 = CT_EX | CT_ASYNC | CT_COUNTS | CT_RESIZES | CT_STRICT,
+	CT_FLAGS_forks = CT_EX | CT_ASYNC | CT_RESIZES | CT_PARALLEL | CT_APART,
+	CT_FLAGS_over_forks = CT_EX | CT_ASYNC | CT_STRICT | CT_APART | CT_LAYERS
 };
 
 /* The executors: a line here, a CT_FLAGS_ above and an entry in contract.c add one. */
@@ -90,7 +96,9 @@ enum {
 	ON(pool4, name, needs)                                                                     \
 	ON(procs, name, needs)                                                                     \
 	ON(procs1, name, needs)                                                                    \
-	ON(over_procs, name, needs)
+	ON(over_procs, name, needs)                                                                \
+	ON(forks, name, needs)                                                                     \
+	ON(over_forks, name, needs)
 
 /* As the index of an executor: none. */
 enum {
@@ -105,7 +113,9 @@ enum {
 	CT_IS_pool4,
 	CT_IS_procs,
 	CT_IS_procs1,
-	CT_IS_over_procs
+	CT_IS_over_procs,
+	CT_IS_forks,
+	CT_IS_over_forks
 };
 
 #define CT_ON(executor, name, needs)                                                               \
@@ -143,6 +153,9 @@ creel_executor *ct_initialized_told(int (*fn)(void *ctx, unsigned worker, void *
 bool ct_is(int flags);
 /* As many tasks as can run at once, at most; 0 if they run within submit. */
 unsigned ct_width(void);
+
+/* Where it takes many tasks, or rounds: n, or a few where each task costs a process. */
+unsigned ct_many(unsigned n);
 
 /* Keeps every worker busy, so that what is submitted later stays pending. */
 struct ct_hold {

@@ -173,7 +173,7 @@ CASE(bad_stats_without_room_are_refused, 0)
 CASE(bad_sizes_to_resize_to_are_refused, 0)
 {
 	creel_executor *ex = ct_executor();
-	if (ct_is(CT_COUNTS)) {
+	if (ct_is(CT_RESIZES)) {
 		ct_int(creel_executor_resize(ex, 0), -EINVAL);
 		ct_int(creel_executor_resize(ex, -1), -EINVAL);
 		ct_int(creel_executor_resize(ex, 2), 0);

@@ -456,7 +456,8 @@ static void *consume(void *arg)
 CASE(c10_adding_while_taking_from_several_threads_loses_nothing, 0)
 {
 	enum { FEEDERS = 2, EATERS = 3 };
-	unsigned each = ct_scaled(1500) > 100000 ? 100000 : ct_scaled(1500), n = FEEDERS * each;
+	unsigned many = ct_many(ct_scaled(1500)), each = many > 100000 ? 100000 : many;
+	unsigned n = FEEDERS * each;
 	struct crowd c = {ct_executor(), creel_queue_new(NULL), NULL, ct_count_new(), each};
 	struct ct_thread *feeders[FEEDERS], *eaters[EATERS];
 	c.taken = ct_shared(n * sizeof *c.taken);
@@ -477,14 +478,14 @@ CASE(c10_adding_while_taking_from_several_threads_loses_nothing, 0)
 
 CASE(c10_an_event_loop_on_the_descriptor_misses_nothing, CT_ASYNC | CT_SYSTEM)
 {
-	enum { N = 1000 };
+	const long n = ct_many(1000);
 	creel_executor *ex = ct_executor();
 	creel_queue *q = creel_queue_new(NULL);
 	int fd = creel_queue_fd(q), taken = 0;
 	ct_assert(fd >= 0);
-	for (long i = 0; i < N; i++)
+	for (long i = 0; i < n; i++)
 		ct_int(creel_queue_submit(q, ex, task_same, &i, sizeof i, NULL, NULL), 0);
-	while (taken < N) {
+	while (taken < n) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
 		ct_int(poll(&p, 1, CT_GUARD_MS), 1);
 		/* Readable: this thread alone takes, so one must be there. */

@@ -194,7 +194,7 @@ CASE(c17_the_last_reference_that_goes_is_a_shutdown_that_does_not_wait, 0)
 {
 	creel_future *futures[50];
 	struct ct_count *ran = ct_count_new();
-	unsigned rounds = ct_scaled(20);
+	unsigned rounds = ct_many(ct_scaled(20));
 	for (unsigned round = 0; round < rounds; round++) {
 		creel_executor *ex = ct_executor();
 		for (int i = 0; i < 50; i++)
@@ -268,7 +268,7 @@ CASE(c17_several_threads_may_close_at_once, CT_ASYNC)
 CASE(c17_close_waits_for_everything_and_for_the_workers, CT_ASYNC)
 {
 	struct ct_count *ran = ct_count_new();
-	for (unsigned round = 0; round < ct_scaled(20); round++) {
+	for (unsigned round = 0; round < ct_many(ct_scaled(20)); round++) {
 		creel_executor *ex = ct_executor();
 		for (int i = 0; i < 100; i++)
 			creel_future_unref(ct_submit_count(ex, ran));

@@ -125,7 +125,7 @@ CASE(c01_each_of_many_futures_ends_exactly_once_whatever_races, 0)
 		       0);
 	}
 	struct ct_thread *canceller = ct_thread_start(cancel_every_second, m);
-	ct_int(creel_executor_resize(ex, 3) == 0, ct_is(CT_COUNTS));
+	ct_int(creel_executor_resize(ex, 3) == 0, ct_is(CT_RESIZES));
 	ct_thread_join(canceller);
 	check_many(m);
 	ct_close(ex);

@@ -125,7 +125,7 @@ static void *submit_until_refused(void *arg)
 
 CASE(c15_submissions_that_race_with_shutdown_run_or_are_refused, 0)
 {
-	unsigned rounds = ct_scaled(20);
+	unsigned rounds = ct_many(ct_scaled(20));
 	for (unsigned round = 0; round < rounds; round++) {
 		struct race r[3];
 		struct ct_thread *threads[3];

@@ -196,7 +196,7 @@ CORE_CASE(c09_what_is_final_already_satisfies_each_mode_at_once)
 CASE(c09_a_hundred_that_finish_while_it_registers_are_never_missed, 0)
 {
 	enum { N = 100 };
-	unsigned rounds = ct_scaled(100);
+	unsigned rounds = ct_many(ct_scaled(100));
 	struct ct_count *ran = ct_count_new();
 	creel_executor *ex = ct_executor();
 	for (unsigned round = 0; round < rounds; round++) {
@@ -239,17 +239,17 @@ CASE(c09_several_threads_wait_for_the_same_futures, CT_ASYNC)
 
 CASE(c09_ten_thousand_futures_are_waited_for_at_once, 0)
 {
-	enum { N = 10000 };
+	const unsigned n = ct_many(10000);
 	struct ct_count *ran = ct_count_new();
-	creel_future **list = calloc(N, sizeof(creel_future *));
+	creel_future **list = calloc(n, sizeof(creel_future *));
 	size_t done = 0;
 	ct_assert(list != NULL);
 	creel_executor *ex = ct_executor();
-	for (int i = 0; i < N; i++)
+	for (unsigned i = 0; i < n; i++)
 		list[i] = ct_submit_count(ex, ran);
-	ct_int(creel_wait(list, N, CREEL_ALL_COMPLETED, CT_GUARD, &done), 0);
-	ct_int(done, N);
-	drop_all(list, N);
+	ct_int(creel_wait(list, n, CREEL_ALL_COMPLETED, CT_GUARD, &done), 0);
+	ct_int(done, n);
+	drop_all(list, n);
 	free(list);
 	ct_close(ex);
 }
