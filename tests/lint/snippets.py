@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Every piece of C in the README and doc/ that is no whole program compiles, or is in a sample.
+"""Every piece of C in the README and doc/ that is no whole program compiles, or is in a sample or tests/support.
 
 Whole programs are built and run by readme.py and tutorial.py. A piece that stands word for word in
 a sample is compiled there. Any other has a frame below, by the page and the first line of the piece:
@@ -65,7 +65,8 @@ def compiles(root, code):
 
 def check(root):
     problems, used = [], set()
-    samples = [lint.read(os.path.join(root, p)) for p in lint.files(root, ['samples'], ('.c',))]
+    samples = [lint.read(os.path.join(root, p))
+               for p in lint.files(root, ['samples', 'tests/support'], ('.c',))]
     pages = ['README.md'] + lint.files(root, ['doc'], ('.md',))
     for page in pages:
         text = lint.read(os.path.join(root, page))
