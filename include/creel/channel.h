@@ -17,7 +17,9 @@
  *            dropped it, and that nobody listens to, takes no item. Its memory is freed by the next
  *            put, or by a get that finds it first or last in line.
  * ENDS       The producer closes: readers still get what was put, and then CREEL_EMPTY. The reader
- *            cancels: what was put is freed, and producers get -EPIPE.
+ *            cancels: what was put is freed, and producers get -EPIPE. A token (see the options)
+ *            ends both sides: what was put is freed, and all that waits, or comes later, is
+ *            cancelled: a future with the token's error, a blocking call with -ECANCELED.
  * THREADS    All calls are thread-safe. What a producer did before a put happens-before what the
  *            get returns.
  * BLOCKING   Only the calls that take a deadline block, until that deadline. A worker of a thread
@@ -47,18 +49,22 @@ typedef struct creel_channel_options {
 	size_t capacity;
 	/* Must be zero. */
 	uint32_t reserved32;
+	/* Cancelling it ends the channel: see ENDS. The channel keeps it. If it is cancelled
+	 * already, the channel has ended from the start. A channel that its reader has cancelled
+	 * before stays as it is. NULL: none. */
+	creel_token *token;
 	/* Must be zero. */
-	uint64_t reserved[8];
+	uint64_t reserved[7];
 } creel_channel_options;
 
 /* Makes a channel. NULL options mean the defaults. The caller owns one reference. Never returns
  * NULL: with a capacity larger than memory can be or a reserved field that is not zero (-EINVAL),
- * or without memory (-ENOMEM), the channel is broken, every call on it returns the code, and
- * creel_channel_error() says why. */
+ * with a token of the parent's in a forked child (-EPERM), or without memory (-ENOMEM), the channel
+ * is broken, every call on it returns the code, and creel_channel_error() says why. */
 CREEL_API creel_channel *creel_channel_new(const creel_channel_options *options);
 
-/* Returns why the channel is broken, or the error that it was closed with, or NULL. Borrowed: valid
- * while you hold the channel. Does not block. */
+/* Returns why the channel is broken, or the reason of its token, if that has ended it, or the error
+ * that it was closed with, or NULL. Borrowed: valid while you hold the channel. Does not block. */
 CREEL_API const creel_error *creel_channel_error(creel_channel *ch);
 
 /* Takes another reference and returns ch. NULL gives NULL. */
@@ -76,8 +82,8 @@ CREEL_API void creel_channel_unref(creel_channel *ch);
  * and frees it; that costs the same however many wait.
  *
  * The future fails with CREEL_KIND_CLOSED and the code -EPIPE if the reader has cancelled the
- * channel, -ESHUTDOWN if the channel was closed before. Without memory it fails with
- * CREEL_KIND_NO_MEMORY.
+ * channel, -ESHUTDOWN if the channel was closed before. It is cancelled if the token of the channel
+ * is. Without memory it fails with CREEL_KIND_NO_MEMORY.
  */
 CREEL_API CREEL_MUST_USE creel_future *creel_channel_put(creel_channel *ch, const void *data,
 							 size_t size);
@@ -94,7 +100,7 @@ CREEL_API CREEL_MUST_USE creel_future *creel_channel_put_move(creel_channel *ch,
  *
  * Once the channel is closed and everything was taken, the future fails with CREEL_KIND_CLOSED and
  * the code CREEL_EMPTY, which no hook is told of, or with the error that the channel was closed
- * with.
+ * with. It is cancelled if the token of the channel is.
  */
 CREEL_API CREEL_MUST_USE creel_future *creel_channel_get(creel_channel *ch);
 
@@ -105,6 +111,7 @@ CREEL_API CREEL_MUST_USE creel_future *creel_channel_get(creel_channel *ch);
  * CREEL_FULL   There was no room by the deadline.
  * -EPIPE       The reader has cancelled the channel.
  * -ESHUTDOWN   The channel is closed.
+ * -ECANCELED   The channel's token is cancelled.
  * -ENOMEM, -EDEADLK, -EAGAIN, -EPERM, -EINVAL: see the head of this file.
  */
 CREEL_API int creel_channel_put_by(creel_channel *ch, const void *data, size_t size,
@@ -122,6 +129,7 @@ CREEL_API int creel_channel_put_move_by(creel_channel *ch, creel_buffer buffer,
  * -ETIMEDOUT     There was no item by the deadline.
  * CREEL_EMPTY    The channel is closed or cancelled, and everything was taken.
  * CREEL_EFAILED  The same, and the channel was closed with an error: creel_channel_error().
+ * -ECANCELED     The channel's token is cancelled: creel_channel_error().
  * -EMSGSIZE      The next item has another size; creel_channel_take_by() takes any.
  * -EDEADLK, -EAGAIN, -EPERM, -EINVAL: see the head of this file.
  */
@@ -152,7 +160,7 @@ CREEL_API int creel_channel_close(creel_channel *ch, const creel_error *error);
  * Cancels the channel: the reader's end. Frees the items that nobody got, fails the puts that wait,
  * and refuses later ones, with -EPIPE: so a producer learns that it can stop. Gets that wait, and
  * later ones, end with CREEL_EMPTY. Does not block. Returns 0, or -EALREADY if it was cancelled
- * before.
+ * before, also by its token.
  */
 CREEL_API int creel_channel_cancel(creel_channel *ch);
 

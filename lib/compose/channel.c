@@ -36,6 +36,41 @@ static creel_channel *with_ring(creel_channel *ch, size_t capacity)
 	return ch;
 }
 
+static void stop(creel_channel *ch, const creel_error *reason);
+
+/* Under the token's lock. */
+static bool hold(struct creel__reg *reg)
+{
+	creel_channel *ch = creel__of(reg, creel_channel, reg);
+	uint32_t refs = creel__load(&ch->refs, relaxed);
+	while (refs > 0)
+		if (creel__cas(&ch->refs, &refs, refs + 1, relaxed, relaxed))
+			return true;
+	return false;
+}
+
+static void ask(struct creel__reg *reg, struct creel__asking *asking)
+{
+	creel_channel *ch = creel__of(reg, creel_channel, reg);
+	stop(ch, creel__token_reason(asking->token));
+	creel_channel_unref(ch);
+}
+
+static creel_channel *with_token(creel_channel *ch, creel_token *token)
+{
+	if (creel__token_foreign(token))
+		return broken(ch, -EPERM,
+			      creel__error_make(CREEL_KIND_REJECTED, -EPERM, NULL,
+						"creel_channel_new: the token is the parent's, and "
+						"this is a forked child; make one here"));
+	ch->reg.token = creel_token_ref(token);
+	ch->reg.hold = hold;
+	ch->reg.ask = ask;
+	if (creel__token_join(token, &ch->reg))
+		stop(ch, creel__token_reason(token));
+	return ch;
+}
+
 creel_channel *creel_channel_new(const creel_channel_options *options)
 {
 	static const creel_channel_options defaults;
@@ -47,12 +82,15 @@ creel_channel *creel_channel_new(const creel_channel_options *options)
 	ch->generation = creel__fork_generation();
 	creel__list_init(&ch->gets);
 	creel__list_init(&ch->puts);
+	creel__list_init(&ch->reg.node);
 	const creel_error *wrong = creel__reserved_refuse(
 		CREEL_KIND_REJECTED, "creel_channel_new", o->reserved32, o->reserved,
 		sizeof o->reserved / sizeof o->reserved[0]);
 	if (wrong)
 		return broken(ch, -EINVAL, wrong);
-	return o->capacity ? with_ring(ch, o->capacity) : ch;
+	if (o->capacity)
+		ch = with_ring(ch, o->capacity);
+	return o->token && !ch->broken ? with_token(ch, o->token) : ch;
 }
 
 int creel__channel_check(const creel_channel *ch)
@@ -73,7 +111,7 @@ const creel_error *creel_channel_error(creel_channel *ch)
 		return creel__error_static(CREEL_KIND_NO_MEMORY);
 	/* Set once. */
 	creel__lock_acquire(&ch->lock);
-	const creel_error *why = ch->why;
+	const creel_error *why = ch->stopped ? ch->stopped : ch->why;
 	creel__lock_release(&ch->lock);
 	return why;
 }
@@ -87,7 +125,8 @@ creel_channel *creel_channel_ref(creel_channel *ch)
 
 const creel_error *creel__channel_end_error_locked(const creel_channel *ch)
 {
-	return ch->why ? creel__error_ref(ch->why) : creel__error_static(CREEL_KIND_CLOSED);
+	const creel_error *why = ch->stopped ? ch->stopped : ch->why;
+	return why ? creel__error_ref(why) : creel__error_static(CREEL_KIND_CLOSED);
 }
 
 int creel_channel_close(creel_channel *ch, const creel_error *error)
@@ -108,8 +147,10 @@ int creel_channel_close(creel_channel *ch, const creel_error *error)
 	if (error && !ch->cancelled)
 		ch->why = creel__error_ref(error);
 	/* A get that waits can get nothing that was put before. */
-	creel__channel_end_locked(ch, creel__channel_end_error_locked(ch),
-				  ch->why ? CREEL_EFAILED : CREEL_EMPTY, NULL, &passing);
+	creel__channel_end_locked(&ch->gets,
+				  (struct creel__verdict){creel__channel_end_error_locked(ch),
+							  ch->why ? CREEL_EFAILED : CREEL_EMPTY},
+				  &passing);
 	creel__lock_release(&ch->lock);
 	return creel__channel_pass(generation, &passing, NULL) ? 0 : -EPERM;
 }
@@ -145,13 +186,14 @@ static bool drop_ring(uint16_t generation, struct creel__item *ring, size_t capa
 
 /* With the lock held, which it gives up: the end of all that wait, and of all items. It frees a
  * channel that is dead. Takes over references to what gets and puts are told. */
-static int shut(creel_channel *ch, const creel_error *gets, const creel_error *puts)
+static int shut(creel_channel *ch, struct creel__verdict gets, struct creel__verdict puts)
 {
 	struct creel__passing passing;
 	creel__passing_init(&passing);
 	uint16_t generation = ch->generation;
 	size_t head, count, capacity = ch->capacity;
-	creel__channel_end_locked(ch, gets, CREEL_EMPTY, puts, &passing);
+	creel__channel_end_locked(&ch->gets, gets, &passing);
+	creel__channel_end_locked(&ch->puts, puts, &passing);
 	struct creel__item *ring = take_ring_locked(ch, &head, &count);
 	creel__channel_unlock(ch);
 	if (!creel__channel_pass(generation, &passing, NULL))
@@ -168,11 +210,40 @@ int creel_channel_cancel(creel_channel *ch)
 	creel__lock_acquire(&ch->lock);
 	if (!ch->cancelled) {
 		ch->cancelled = true;
-		return shut(ch, creel__channel_end_error_locked(ch), puts);
+		return shut(
+			ch,
+			(struct creel__verdict){creel__channel_end_error_locked(ch), CREEL_EMPTY},
+			(struct creel__verdict){puts, -EPIPE});
 	}
 	creel__lock_release(&ch->lock);
 	creel__error_unref(puts);
 	return -EALREADY;
+}
+
+/* Its token was cancelled. What the reader's end has ended stays as it is. */
+static void stop(creel_channel *ch, const creel_error *reason)
+{
+	creel__lock_acquire(&ch->lock);
+	if (ch->cancelled) {
+		creel__lock_release(&ch->lock);
+		return;
+	}
+	ch->cancelled = true;
+	ch->stopped = creel__error_ref(reason);
+	(void)shut(ch, (struct creel__verdict){creel__error_ref(reason), -ECANCELED},
+		   (struct creel__verdict){creel__error_ref(reason), -ECANCELED});
+}
+
+/* The last reference has gone. False: a destructor has forked, and this is the child. */
+static bool leave_token(creel_channel *ch)
+{
+	creel_token *token = ch->reg.token;
+	uint16_t generation = ch->generation;
+	if (!token)
+		return true;
+	(void)creel__token_leave(&ch->reg);
+	creel_token_unref(token);
+	return !creel__fork_foreign(generation);
 }
 
 void creel_channel_unref(creel_channel *ch)
@@ -180,7 +251,7 @@ void creel_channel_unref(creel_channel *ch)
 	if (!ch || ch->is_static || creel__fork_foreign(ch->generation))
 		return;
 	/* [CHAN-1] acq_rel: the last one ends it after everybody's use; pairs with itself */
-	if (creel__sub(&ch->refs, 1, acq_rel) > 1)
+	if (creel__sub(&ch->refs, 1, acq_rel) > 1 || !leave_token(ch))
 		return;
 	const creel_error *gets = creel__error_make(
 		CREEL_KIND_BROKEN, CREEL_EFAILED, NULL,
@@ -189,5 +260,6 @@ void creel_channel_unref(creel_channel *ch)
 					       "get");
 	creel__lock_acquire(&ch->lock);
 	ch->dead = true;
-	(void)shut(ch, gets, puts);
+	(void)shut(ch, (struct creel__verdict){gets, CREEL_EMPTY},
+		   (struct creel__verdict){puts, -EPIPE});
 }

@@ -27,6 +27,9 @@
  *             it, or fork.
  * HANDING     A thread that waits and finds its waiter unlinked when its deadline has passed was
  *             claimed: it waits until it is `done`, which is a copy away.
+ * TOKEN       The channel hangs in the list of its token, without a reference: whoever cancels that
+ *             takes one under the token's lock, unless the last has gone. The last one to go leaves
+ *             the list first. `stopped` is set then, once, and outlasts every look at it.
  * END         The last reference of a user ends all waiters. A waiter that is being cancelled keeps
  *             the channel's memory: whoever finds the channel DEAD and both lists empty, with the
  *             lock held, frees it.
@@ -37,6 +40,7 @@
 #include "base/list.h"
 #include "compose/item.h"
 #include "future/owned.h"
+#include "future/token.h"
 #include "sync/lock.h"
 #include <creel/channel.h>
 
@@ -78,7 +82,9 @@ struct creel_channel {
 	bool is_static;
 	bool closed, cancelled, dead;
 	int broken;
-	const creel_error *why; /* broken: of what; ended: what gets are told; references */
+	const creel_error *why;     /* broken: of what; ended: what gets are told; references */
+	const creel_error *stopped; /* its token was cancelled: why; a reference */
+	struct creel__reg reg;      /* token: a reference; or NULL */
 	struct creel__list gets, puts;
 	size_t capacity, head, count;
 	struct creel__item *ring;
@@ -108,13 +114,13 @@ bool creel__channel_store_locked(creel_channel *ch, const void *data, size_t siz
  * happened. */
 const struct creel__item *creel__channel_fetch_locked(creel_channel *ch, size_t wanted);
 
-/* With the lock held. 0, CREEL_FULL, -EPIPE, -ESHUTDOWN: unless 0, nothing has happened. If
- * passing->to is set, the item is still in the caller's hands. */
+/* With the lock held. 0, CREEL_FULL, -ECANCELED, -EPIPE, -ESHUTDOWN: unless 0, nothing has
+ * happened. If passing->to is set, the item is still in the caller's hands. */
 int creel__channel_put_locked(creel_channel *ch, const struct creel__item *item,
 			      struct creel__passing *passing);
 
-/* With the lock held. 0, -ETIMEDOUT (there is none), -EMSGSIZE, CREEL_EMPTY, CREEL_EFAILED: unless
- * 0, nothing has happened. */
+/* With the lock held. 0, -ETIMEDOUT (there is none), -EMSGSIZE, CREEL_EMPTY, CREEL_EFAILED,
+ * -ECANCELED: unless 0, nothing has happened. */
 int creel__channel_get_locked(creel_channel *ch, size_t wanted, struct creel__item *ret_item,
 			      struct creel__passing *passing);
 
@@ -125,10 +131,16 @@ void creel__channel_sweep_locked(creel_channel *ch, struct creel__passing *passi
 /* With the lock held: what gets are told that find nothing any more; a reference. */
 const creel_error *creel__channel_end_error_locked(const creel_channel *ch);
 
-/* With the lock held: ends all gets that wait, with that error; threads are told rc. Ends the puts
- * as well, unless their error is NULL. Takes over the references. */
-void creel__channel_end_locked(creel_channel *ch, const creel_error *gets, int rc,
-			       const creel_error *puts, struct creel__passing *passing);
+/* What those who wait are told: futures the error, threads the code. */
+struct creel__verdict {
+	const creel_error *error;
+	int rc;
+};
+
+/* With the lock held: ends all that wait in one of the channel's lists. Takes over the
+ * reference. */
+void creel__channel_end_locked(struct creel__list *list, struct creel__verdict verdict,
+			       struct creel__passing *passing);
 
 /* With the lock held: puts a waiter at the end of a list; a future is shared then. */
 void creel__channel_wait_locked(creel_channel *ch, struct creel__list *list,

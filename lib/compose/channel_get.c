@@ -30,8 +30,9 @@ static unsigned get_locked(creel_channel *ch, creel_future *f, struct creel__pas
 		creel__channel_wait_locked(ch, &ch->gets, waiter);
 		return CREEL__PENDING;
 	}
-	creel__result_error(f, creel__channel_end_error_locked(ch));
-	return CREEL__FAILED;
+	const creel_error *why = creel__channel_end_error_locked(ch);
+	creel__result_error(f, why);
+	return why->kind == CREEL_KIND_CANCELLED ? CREEL__CANCELLED : CREEL__FAILED;
 }
 
 creel_future *creel_channel_get(creel_channel *ch)

@@ -131,7 +131,7 @@ int creel__channel_put_locked(creel_channel *ch, const struct creel__item *item,
 			      struct creel__passing *passing)
 {
 	if (ch->cancelled)
-		return -EPIPE;
+		return ch->stopped ? -ECANCELED : -EPIPE;
 	if (ch->closed)
 		return -ESHUTDOWN;
 	if (!creel__list_is_empty(&ch->gets)) {
@@ -214,12 +214,11 @@ int creel__channel_get_locked(creel_channel *ch, size_t wanted, struct creel__it
 	int rc = next_put_locked(ch, wanted, ret_item, passing);
 	if (rc != -ETIMEDOUT || !(ch->closed || ch->cancelled))
 		return rc;
-	return ch->why ? CREEL_EFAILED : CREEL_EMPTY;
+	return ch->stopped ? -ECANCELED : ch->why ? CREEL_EFAILED : CREEL_EMPTY;
 }
 
-/* Ends all waiters of a list that can be claimed. */
-static void end_list_locked(struct creel__list *list, const creel_error *why, int rc,
-			    struct creel__passing *passing)
+void creel__channel_end_locked(struct creel__list *list, struct creel__verdict verdict,
+			       struct creel__passing *passing)
 {
 	struct creel__list *next;
 	for (struct creel__list *i = list->next; i != list; i = next) {
@@ -228,21 +227,13 @@ static void end_list_locked(struct creel__list *list, const creel_error *why, in
 		if (!claim_locked(waiter))
 			continue;
 		if (waiter->blocked) {
-			wake(blocked_of(waiter), rc);
+			wake(blocked_of(waiter), verdict.rc);
 			continue;
 		}
-		waiter->why = creel__error_ref(why);
+		waiter->why = creel__error_ref(verdict.error);
 		creel__list_append(&passing->ended, &waiter->node);
 	}
-	creel__error_unref(why);
-}
-
-void creel__channel_end_locked(creel_channel *ch, const creel_error *gets, int rc,
-			       const creel_error *puts, struct creel__passing *passing)
-{
-	end_list_locked(&ch->gets, gets, rc, passing);
-	if (puts)
-		end_list_locked(&ch->puts, puts, -EPIPE, passing);
+	creel__error_unref(verdict.error);
 }
 
 /* The item of a put that ends without having passed it on. */
@@ -305,6 +296,7 @@ void creel__channel_unlock(creel_channel *ch)
 	if (!gone)
 		return;
 	creel__error_unref(ch->why);
+	creel__error_unref(ch->stopped);
 	creel__free(ch);
 }
 

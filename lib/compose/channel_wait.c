@@ -102,6 +102,8 @@ creel_future *creel__channel_refuse(const creel_channel *ch, const char *call, i
 			"%s: the channel is the parent's, and this is a forked child or a worker "
 			"process; return the item as the task's result",
 			call));
+	if (rc == -ECANCELED)
+		return creel__future_refused(creel__error_ref(ch->stopped));
 	if (rc == -EPIPE || rc == -ESHUTDOWN)
 		return creel__future_failed(creel__error_make(
 			CREEL_KIND_CLOSED, rc, NULL, "%s: the channel %s", call,

@@ -43,8 +43,9 @@ void creel__owned_finish(creel_future *f)
 
 void creel__owned_fail(creel_future *f, const creel_error *error)
 {
+	bool cancelled = error->kind == CREEL_KIND_CANCELLED;
 	creel__result_error(f, error);
-	creel__future_settle(f, CREEL__FAILED, 1);
+	creel__future_settle(f, cancelled ? CREEL__CANCELLED : CREEL__FAILED, 1);
 }
 
 unsigned creel__outcome_pass(creel_future *f, creel_future *source)

@@ -67,7 +67,8 @@ bool creel__owned_host_only(creel_future *f);
 
 /* Each drops the owner's reference. */
 void creel__owned_finish(creel_future *f); /* with the result that creel__result_...() has set */
-void creel__owned_fail(creel_future *f, const creel_error *error); /* takes over the error */
+/* As the kind of the error says, failed or cancelled. Takes over the error. */
+void creel__owned_fail(creel_future *f, const creel_error *error);
 /* Gives f, which the caller runs or settles, the outcome of source, which is final: its result, not
  * copied, or its error, which counts as read there. Returns the state in which f is to end. */
 unsigned creel__outcome_pass(creel_future *f, creel_future *source);

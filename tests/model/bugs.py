@@ -815,6 +815,11 @@ BUGS = {
         'bool gone = ch->dead && creel__list_is_empty(&ch->gets) && '
         'creel__list_is_empty(&ch->puts);',
         'bool gone = ch->dead;'),
+    # The last user of a channel has gone, and its token uses it.
+    'takes a channel that goes': (
+        'compose/channel.c',
+        '\twhile (refs > 0)\n\t\tif (creel__cas(&ch->refs',
+        '\twhile (true)\n\t\tif (creel__cas(&ch->refs'),
     # Whoever submits takes it for awake.
     'sleeps in secret': (
         'compose/ready.c',

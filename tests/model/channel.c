@@ -199,6 +199,48 @@ static void dropped_against_a_cancelled_get(void)
 		    (cancel_code == CREEL_CANCEL_NOW ? -ECANCELED : CREEL_EFAILED));
 }
 
+static creel_token *token;
+
+static void setup_with_token(size_t capacity)
+{
+	put_code = get_code = 1;
+	value = 7;
+	token = creel_token_new(NULL, NULL, CREEL_FOREVER);
+	channel = creel_channel_new(&(creel_channel_options){.capacity = capacity, .token = token});
+}
+
+static void cancel_token(void *arg)
+{
+	(void)arg;
+	model_check(creel_token_cancel(token, 0, "gone", 0) == 0);
+}
+
+static void a_token_against_put_and_get(void)
+{
+	setup_with_token(0);
+	int putter = model_spawn(put_by, NULL), canceller = model_spawn(cancel_token, NULL);
+	get_by(NULL);
+	model_join(putter);
+	model_join(canceller);
+	model_check(put_code == 0 || put_code == -ECANCELED);
+	model_check(get_code == put_code);
+	creel_channel_unref(channel);
+	creel_token_unref(token);
+}
+
+/* The last user goes meanwhile. */
+static void a_token_against_unref(void)
+{
+	setup_with_token(1);
+	future = creel_channel_get(channel);
+	int canceller = model_spawn(cancel_token, NULL);
+	creel_channel_unref(channel);
+	model_join(canceller);
+	int rc = outcome(NULL, 0);
+	model_check(rc == -ECANCELED || rc == CREEL_EFAILED);
+	creel_token_unref(token);
+}
+
 const struct model_scenario model_scenarios[] = {
 	{"put against a cancelled get", put_against_a_cancelled_get, .preemptions = 5, .stale = 1},
 	{"get against a cancelled put", get_against_a_cancelled_put, .preemptions = 5, .stale = 1},
@@ -216,5 +258,7 @@ const struct model_scenario model_scenarios[] = {
 	 .stale = 1},
 	{"dropped against a cancelled get", dropped_against_a_cancelled_get, .preemptions = 5,
 	 .stale = 1},
+	{"a token against put and get", a_token_against_put_and_get, .preemptions = 2, .stale = 1},
+	{"a token against unref", a_token_against_unref, .preemptions = 3, .stale = 1},
 	{0},
 };

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* Promise 49, continued: tokens of channels, loops, scopes and retries. */
+#include "contract.h"
+
+#include <string.h>
+
+#define GONE "the client has gone"
+
+/* It ends as the token says. */
+static void drop_cancelled(creel_future *f, int code)
+{
+	ct_int(ct_outcome(f), -ECANCELED);
+	ct_int(creel_future_state(f), CREEL_FUTURE_CANCELLED);
+	ct_int(creel_future_error(f)->code, code);
+	ct_text(creel_future_error(f)->message, GONE);
+	creel_future_unref(f);
+}
+
+/* Channels */
+
+static creel_channel *channel(size_t capacity, creel_token *token)
+{
+	return creel_channel_new(&(creel_channel_options){.capacity = capacity, .token = token});
+}
+
+static void free_count(void *data, size_t size, void *ctx)
+{
+	(void)data;
+	(void)size;
+	ct_count_add(ctx, 1);
+}
+
+CORE_CASE(c49_a_token_ends_what_waits_in_a_channel)
+{
+	creel_token *token = creel_token_new(NULL, NULL, CREEL_FOREVER);
+	creel_channel *full = channel(1, token), *empty = channel(0, token);
+	struct ct_count *freed = ct_count_new();
+	creel_buffer item = {.data = freed, .size = 1, .free = free_count, .ctx = freed};
+	creel_future *put[2], *get = creel_channel_get(empty);
+	for (int i = 0; i < 2; i++)
+		put[i] = creel_channel_put_move(full, item);
+	ct_int(creel_token_cancel(token, -EPIPE, GONE, 0), 0);
+	ct_int(ct_count_get(freed), 2);
+	ct_int(ct_outcome(put[0]), 0);
+	creel_future_unref(put[0]);
+	drop_cancelled(put[1], -EPIPE);
+	drop_cancelled(get, -EPIPE);
+	ct_text(creel_channel_error(full)->message, GONE);
+	creel_channel_unref(full);
+	creel_channel_unref(empty);
+	creel_token_unref(token);
+}
+
+static void has_ended(creel_channel *ch)
+{
+	creel_buffer buffer;
+	int n = 1;
+	drop_cancelled(creel_channel_get(ch), -EPIPE);
+	drop_cancelled(creel_channel_put(ch, &n, sizeof n), -EPIPE);
+	ct_int(creel_channel_try_put(ch, &n, sizeof n), -ECANCELED);
+	ct_int(creel_channel_get_by(ch, CREEL_FOREVER, &n, sizeof n), -ECANCELED);
+	ct_int(creel_channel_take_by(ch, CREEL_FOREVER, &buffer), -ECANCELED);
+	ct_int(creel_channel_cancel(ch), -EALREADY);
+	ct_int(creel_channel_close(ch, NULL), 0);
+	ct_int(creel_channel_get_by(ch, CREEL_FOREVER, &n, sizeof n), -ECANCELED);
+	ct_text(creel_channel_error(ch)->message, GONE);
+	creel_channel_unref(ch);
+}
+
+CORE_CASE(c49_a_channel_of_a_cancelled_token_has_ended)
+{
+	creel_token *token = creel_token_new(NULL, NULL, CREEL_FOREVER);
+	creel_channel *before = channel(4, token);
+	ct_int(creel_token_cancel(token, -EPIPE, GONE, 0), 0);
+	creel_channel *after = channel(4, token);
+	creel_token_unref(token);
+	has_ended(before);
+	has_ended(after);
+}
+
+/* The readers of both have been told what they were told; and a channel that goes has left. */
+CORE_CASE(c49_a_token_leaves_alone_what_has_ended)
+{
+	creel_token *token = creel_token_new(NULL, NULL, CREEL_FOREVER);
+	creel_channel *cancelled = channel(1, token), *closed = channel(1, token);
+	int n = 1;
+	creel_channel_unref(channel(0, token));
+	ct_int(creel_channel_cancel(cancelled), 0);
+	ct_int(creel_channel_try_put(closed, &n, sizeof n), 0);
+	ct_int(creel_channel_close(closed, NULL), 0);
+	ct_int(creel_token_cancel(token, 0, GONE, 0), 0);
+	ct_int(creel_channel_try_get(cancelled, &n, sizeof n), CREEL_EMPTY);
+	ct_int(creel_channel_try_put(cancelled, &n, sizeof n), -EPIPE);
+	/* What was put and not got is gone. */
+	ct_int(creel_channel_try_get(closed, &n, sizeof n), -ECANCELED);
+	creel_channel_unref(cancelled);
+	creel_channel_unref(closed);
+	creel_token_unref(token);
+}
+
+static int task_gets(creel_task *task, const void *arg, size_t size)
+{
+	creel_channel *ch;
+	long item;
+	(void)task;
+	(void)size;
+	memcpy(&ch, arg, sizeof ch);
+	return creel_channel_get_by(ch, CREEL_FOREVER, &item, sizeof item);
+}
+
+CASE(c49_a_token_wakes_a_task_that_waits_in_a_channel, CT_ASYNC | CT_INPROC)
+{
+	creel_executor *ex = ct_executor();
+	creel_token *token = creel_token_new(NULL, NULL, CREEL_FOREVER);
+	creel_channel *ch = channel(0, token);
+	creel_future *f = creel_submit(ex, task_gets, &ch, sizeof ch);
+	ct_until(creel_future_state(f) != CREEL_FUTURE_PENDING);
+	ct_int(creel_token_cancel(token, 0, GONE, 0), 0);
+	ct_int(ct_outcome(f), CREEL_EFAILED);
+	ct_int(creel_future_error(f)->code, -ECANCELED);
+	creel_future_unref(f);
+	creel_channel_unref(ch);
+	creel_token_unref(token);
+	ct_close(ex);
+}
+
+static void *unref_channel(void *ch)
+{
+	creel_channel_unref(ch);
+	return NULL;
+}
+
+CORE_CASE(c49_a_token_beside_the_end_of_its_channel)
+{
+	for (unsigned i = 0; i < ct_scaled(20); i++) {
+		creel_token *token = creel_token_new(NULL, NULL, CREEL_FOREVER);
+		creel_channel *ch = channel(i % 2, token);
+		struct ct_thread *t = ct_thread_start(unref_channel, ch);
+		ct_int(creel_token_cancel(token, 0, GONE, 0), 0);
+		ct_thread_join(t);
+		creel_token_unref(token);
+	}
+}
