@@ -49,8 +49,12 @@ typedef struct creel_loop_options {
 	uint32_t reserved32;
 	/* No body starts after it. {0}: there is none. */
 	creel_deadline deadline;
+	/* Cancelling it ends the loop with -ECANCELED, wherever its bodies run; with
+	 * CREEL_KILL_REST those in processes are killed. Borrowed until the call returns. NULL:
+	 * none. */
+	creel_token *token;
 	/* Must be zero. */
-	uint64_t reserved[8];
+	uint64_t reserved[7];
 } creel_loop_options;
 
 /* Runs the indices from begin up to and without end. Returns 0, or anything else to end the loop
@@ -66,8 +70,9 @@ typedef int (*creel_body_fn)(creel_task *task, size_t begin, size_t end, void *c
  *                been shut down.
  * body's code    The first that was not 0.
  * CREEL_EFAILED  A body ended its thread, or its worker process died. Or: the executor is broken.
- * -ECANCELED     The task that called was cancelled, the loop around this one ended, or a shutdown
- *                cancelled the loop's tasks.
+ * -ECANCELED     The task that called was cancelled, the loop around this one ended, the token was
+ *                cancelled (before the call: nothing was run), or a shutdown cancelled the loop's
+ *                tasks.
  * -ETIMEDOUT     The deadline passed.
  *
  * Nothing was run:
@@ -80,7 +85,7 @@ typedef int (*creel_body_fn)(creel_task *task, size_t begin, size_t end, void *c
  * -EFAULT        Process pool: the context is not in shared memory.
  * -ENOEXEC       Process pool: the workers do not have the body.
  * -EDEADLK       It would have to wait in a callback.
- * -EPERM         This is a forked child or a worker process, and ex is the host's.
+ * -EPERM         This is a forked child or a worker process, and ex or the token is the host's.
  */
 CREEL_API int creel_parallel_for(creel_executor *ex, size_t begin, size_t end, creel_body_fn body,
 				 void *context, const creel_loop_options *options);

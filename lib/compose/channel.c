@@ -104,8 +104,7 @@ int creel__channel_check(const creel_channel *ch)
 
 const creel_error *creel_channel_error(creel_channel *ch)
 {
-	int rc = creel__channel_check(ch);
-	if (!ch || rc == -EPERM)
+	if (!ch || creel__fork_foreign(ch->generation))
 		return NULL;
 	if (ch->is_static)
 		return creel__error_static(CREEL_KIND_NO_MEMORY);

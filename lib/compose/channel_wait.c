@@ -96,7 +96,7 @@ creel_future *creel__channel_refuse(const creel_channel *ch, const char *call, i
 		return creel__future_failed(
 			creel__error_make(CREEL_KIND_NO_MEMORY, rc, NULL,
 					  "%s: no memory for an item of %zu bytes", call, size));
-	if (rc == -EPERM)
+	if (rc == -EPERM && creel__fork_foreign(ch->generation))
 		return creel__future_failed(creel__error_make(
 			kind, rc, NULL,
 			"%s: the channel is the parent's, and this is a forked child or a worker "

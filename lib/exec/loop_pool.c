@@ -75,6 +75,13 @@ static void close_down(struct creel__loop *l)
 	take_back(l);
 }
 
+/* The token was cancelled. */
+static void cancel(struct creel__loop *l)
+{
+	creel__loop_stop(l, -ECANCELED);
+	close_down(l);
+}
+
 struct part {
 	struct creel__loop *loop;
 	struct creel__strand strand;
@@ -150,6 +157,7 @@ static void caller_ended(void *arg)
 {
 	struct part *part = arg;
 	creel__strand_leave(&part->strand);
+	creel__loop_unwatch(part->loop->watch);
 	creel__loop_stop(part->loop, CREEL_EFAILED);
 	close_down(part->loop);
 	await_users(part->loop);
@@ -197,7 +205,9 @@ static int wait_for_helpers(struct creel__loop *l)
 int creel__loop_run_pool(struct creel__loop *l, bool takes_part)
 {
 	struct part part = {.stayed = true};
-	int rc = 0;
+	int rc = creel__loop_watch(l, l->watch, cancel);
+	if (rc)
+		return rc;
 	if (takes_part)
 		take_part(l, &part);
 	else
@@ -207,5 +217,6 @@ int creel__loop_run_pool(struct creel__loop *l, bool takes_part)
 	if (takes_part && creel__load(&l->users, relaxed))
 		close_down(l);
 	await_users(l);
+	creel__loop_unwatch(l->watch);
 	return rc ? rc : creel__load(&l->stop, relaxed);
 }

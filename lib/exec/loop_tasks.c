@@ -24,6 +24,8 @@
 
 /* The tasks of a loop. */
 struct tasks {
+	struct creel__loop_watch *watch;
+	creel_token *token;  /* or NULL */
 	creel_future *asked; /* whom the caller has to ask for them; or NULL */
 	creel_future **futures;
 	struct ear *ears; /* as many, if there is an `asked` */
@@ -39,6 +41,7 @@ struct ear {
 /* One thread's share. */
 struct part {
 	struct creel__loop *loop;
+	struct creel__loop_watch *watch; /* of the caller that runs it alone; or NULL */
 	struct creel__strand strand;
 	bool stayed;
 };
@@ -49,17 +52,26 @@ static void work(void *arg)
 	part->stayed = creel__loop_work(part->loop, &part->strand, NULL);
 }
 
+/* The token was cancelled. */
+static void cancel(struct creel__loop *l)
+{
+	creel__loop_stop(l, -ECANCELED);
+}
+
 /* A body has ended the thread. */
 static void ended(void *arg)
 {
 	const struct part *part = arg;
 	creel__strand_leave(&part->strand);
+	if (part->watch)
+		creel__loop_unwatch(part->watch);
 }
 
 /* On a thread of ex, for tasks of origin. False: this is a forked child. */
-static bool take_part(struct creel__loop *l, creel_executor *ex, creel_executor *origin)
+static bool take_part(struct creel__loop *l, struct creel__loop_watch *watch, creel_executor *ex,
+		      creel_executor *origin)
 {
-	struct part part = {.loop = l};
+	struct part part = {.loop = l, .watch = watch};
 	creel__loop_strand_init(l, &part.strand, ex);
 	part.strand.task.future.executor = origin;
 	creel__thread_guard(work, ended, &part);
@@ -71,13 +83,19 @@ static int run_pieces(creel_task *task, const void *arg, size_t size)
 {
 	struct creel__loop *l = (struct creel__loop *)(uintptr_t)arg;
 	(void)size;
-	(void)take_part(l, task->future.executor, creel__task_origin(&task->future));
+	(void)take_part(l, NULL, task->future.executor, creel__task_origin(&task->future));
 	return 0;
 }
 
 static int run_here(struct creel__loop *l)
 {
-	return take_part(l, l->executor, l->executor) ? creel__load(&l->stop, relaxed) : -EPERM;
+	int rc = creel__loop_watch(l, l->watch, cancel);
+	if (rc)
+		return rc;
+	if (!take_part(l, l->watch, l->executor, l->executor))
+		return -EPERM;
+	creel__loop_unwatch(l->watch);
+	return creel__load(&l->stop, relaxed);
 }
 
 /* As many tasks as can be of use. */
@@ -156,6 +174,9 @@ static void await_tasks(struct creel__loop *l, const struct tasks *tasks)
 		if (is_exhausted(l))
 			cancel_pending(futures + i, tasks->n - i);
 		int rc = creel_future_result(futures[i], CREEL_FOREVER, NULL, 0);
+		/* It may have killed the task. */
+		if (rc && tasks->token && creel__token_reason(tasks->token))
+			rc = -ECANCELED;
 		if (rc && rc != -ECANCELED)
 			creel__loop_stop(l, rc);
 	}
@@ -167,25 +188,31 @@ static void await_tasks(struct creel__loop *l, const struct tasks *tasks)
 
 static int submit_all(struct creel__loop *l, struct tasks *tasks)
 {
+	const creel_submit_options o = {.token = tasks->token};
 	size_t wanted = tasks->n;
-	int rc = 0;
+	int rc = creel__loop_watch(l, tasks->watch, cancel);
+	if (rc)
+		return rc;
 	tasks->n = 0;
 	while (tasks->n < wanted && (rc = creel_try_submit(l->executor, run_pieces, l, CREEL_BY_REF,
-							   NULL, &tasks->futures[tasks->n])) == 0)
+							   &o, &tasks->futures[tasks->n])) == 0)
 		tasks->n++;
 	if (creel__executor_foreign(l->executor))
 		return -EPERM;
+	if (tasks->n)
+		await_tasks(l, tasks);
+	creel__loop_unwatch(tasks->watch);
 	if (tasks->n == 0)
 		return rc;
-	await_tasks(l, tasks);
 	for (size_t i = 0; i < tasks->n; i++)
 		creel_future_unref(tasks->futures[i]);
 	return creel__load(&l->stop, relaxed);
 }
 
-static int spread(struct creel__loop *l, creel_future *asked)
+static int spread(struct creel__loop *l, struct creel__loop_watch *watch, creel_future *asked)
 {
-	struct tasks tasks = {.asked = asked, .n = count_tasks(l)};
+	struct tasks tasks = {
+		.watch = watch, .token = watch->reg.token, .asked = asked, .n = count_tasks(l)};
 	l->width = (unsigned)tasks.n;
 	tasks.futures = creel__malloc(tasks.n * sizeof(creel_future *));
 	tasks.ears = asked ? creel__malloc(tasks.n * sizeof *tasks.ears) : NULL;
@@ -210,8 +237,9 @@ static int spread_to_processes(const struct creel__loop *l)
 	*shared = *l;
 	shared->root = NULL;
 	shared->outer = NULL;
+	shared->watch = NULL;
 	shared->generation = 0;
-	rc = spread(shared, creel__sleep_can_be_roused(l->root) ? l->root : NULL);
+	rc = spread(shared, l->watch, creel__sleep_can_be_roused(l->root) ? l->root : NULL);
 	creel_shared_free(ex, shared);
 	return rc;
 }
@@ -225,5 +253,5 @@ int creel__loop_run_tasks(struct creel__loop *l)
 {
 	if (is_remote(l->executor))
 		return creel__self()->callbacks ? -EDEADLK : spread_to_processes(l);
-	return creel__executor_is_own(l->executor) ? run_here(l) : spread(l, NULL);
+	return creel__executor_is_own(l->executor) ? run_here(l) : spread(l, l->watch, NULL);
 }

@@ -14,7 +14,7 @@ static int check(creel_executor *ex, size_t begin, size_t end, creel_body_fn bod
 	if (o->flags & ~(unsigned)CREEL_DETERMINISTIC || o->reserved32 ||
 	    creel__reserved(o->reserved, sizeof o->reserved / sizeof o->reserved[0]))
 		return -EINVAL;
-	if (creel__executor_foreign(ex))
+	if (creel__executor_foreign(ex) || (o->token && creel__token_foreign(o->token)))
 		return -EPERM;
 	return creel__load(&ex->error, relaxed) ? CREEL_EFAILED : 0;
 }
@@ -39,6 +39,9 @@ int creel__loop_run(creel_executor *ex, size_t begin, size_t end, creel_body_fn 
 	int rc = check(ex, begin, end, body, o);
 	if (rc || begin == end)
 		return rc;
+	if (o->token && creel__token_reason(o->token))
+		return -ECANCELED;
+	struct creel__loop_watch watch = {.reg.token = o->token};
 	const struct creel__strand *outer = creel__strand_here();
 	struct creel__loop l = {.executor = ex,
 				.root = outer ? outer->root
@@ -51,6 +54,7 @@ int creel__loop_run(creel_executor *ex, size_t begin, size_t end, creel_body_fn 
 				.grain = o->grain,
 				.deadline = o->deadline,
 				.width = 1,
+				.watch = &watch,
 				.generation = creel__fork_generation()};
 	if (l.deadline.ns && creel__deadline_passed(l.deadline))
 		return -ETIMEDOUT;

@@ -525,6 +525,8 @@ static void refuses_token(creel_token *token, uint64_t id)
 	creel_token *child = IGNORED(creel_token_new, token, NULL, CREEL_FOREVER);
 	CHILD(creel_token_reason(child)->code == -EPERM);
 	creel_token_unref(child);
+	const creel_loop_options loop = {.token = token};
+	CHILD(creel_parallel_for(ex, 0, 1, never_body, NULL, &loop) == -EPERM);
 	creel_channel *ch = creel_channel_new(&(creel_channel_options){.token = token});
 	CHILD(creel_channel_error(ch)->code == -EPERM);
 	creel_channel_unref(ch);

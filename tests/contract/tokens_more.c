@@ -23,7 +23,7 @@ static creel_channel *channel(size_t capacity, creel_token *token)
 	return creel_channel_new(&(creel_channel_options){.capacity = capacity, .token = token});
 }
 
-static void free_count(void *data, size_t size, void *ctx)
+static void free_item(void *data, size_t size, void *ctx)
 {
 	(void)data;
 	(void)size;
@@ -35,7 +35,7 @@ CORE_CASE(c49_a_token_ends_what_waits_in_a_channel)
 	creel_token *token = creel_token_new(NULL, NULL, CREEL_FOREVER);
 	creel_channel *full = channel(1, token), *empty = channel(0, token);
 	struct ct_count *freed = ct_count_new();
-	creel_buffer item = {.data = freed, .size = 1, .free = free_count, .ctx = freed};
+	creel_buffer item = {.data = freed, .size = 1, .free = free_item, .ctx = freed};
 	creel_future *put[2], *get = creel_channel_get(empty);
 	for (int i = 0; i < 2; i++)
 		put[i] = creel_channel_put_move(full, item);
@@ -140,4 +140,128 @@ CORE_CASE(c49_a_token_beside_the_end_of_its_channel)
 		ct_thread_join(t);
 		creel_token_unref(token);
 	}
+}
+
+/* Loops */
+
+static int body_nothing(creel_task *task, size_t begin, size_t end, void *context)
+{
+	(void)task;
+	(void)begin;
+	(void)end;
+	(void)context;
+	return 0;
+}
+
+static int add_indices(creel_task *task, size_t begin, size_t end, void *into, void *context)
+{
+	(void)task;
+	(void)context;
+	for (size_t i = begin; i < end; i++)
+		*(long *)into += (long)i;
+	return 0;
+}
+
+static void add_longs(void *into, const void *from, void *context)
+{
+	(void)context;
+	*(long *)into += *(const long *)from;
+}
+
+struct looped {
+	struct ct_count *begun, *over;
+};
+
+/* Runs until it is asked to stop; or, where nobody can ask, once. */
+static int body_until_asked(creel_task *task, size_t begin, size_t end, void *context)
+{
+	const struct looped *l = context;
+	(void)begin;
+	(void)end;
+	ct_count_add(l->begun, 1);
+	while (!creel_task_cancelled(task))
+		ct_breathe();
+	ct_count_add(l->over, 1);
+	return 0;
+}
+
+static void *cancel_when_begun(void *arg)
+{
+	void **token_and_count = arg;
+	ct_count_await(token_and_count[1], 1);
+	ct_int(creel_token_cancel(token_and_count[0], 0, GONE, 0), 0);
+	return NULL;
+}
+
+CASE(c49_a_token_ends_a_loop, 0)
+{
+	creel_executor *ex = ct_executor();
+	creel_token *token = creel_token_new(NULL, NULL, CREEL_FOREVER);
+	const creel_loop_options o = {.grain = 1, .token = token};
+	struct looped *l = creel_shared_alloc(ex, sizeof *l);
+	ct_assert(l != NULL);
+	*l = (struct looped){ct_count_new(), ct_count_new()};
+	void *arg[] = {token, l->begun};
+	struct ct_thread *t = ct_thread_start(cancel_when_begun, arg);
+	ct_int(creel_parallel_for(ex, 0, 1000, body_until_asked, l, &o), -ECANCELED);
+	ct_thread_join(t);
+	/* What has begun is waited for. */
+	ct_int(ct_count_get(l->begun), ct_count_get(l->over));
+	long begun = (long)ct_count_get(l->begun), sum = 0, none = 0;
+	ct_int(creel_parallel_for(ex, 0, 1000, body_until_asked, l, &o), -ECANCELED);
+	ct_int(creel_parallel_for(ex, 7, 7, body_until_asked, l, &o), 0);
+	ct_int(ct_count_get(l->begun), begun);
+	ct_int(creel_reduce(ex, 0, 10, &none, sizeof none, add_indices, add_longs, NULL, &sum, &o),
+	       -ECANCELED);
+	creel_shared_free(ex, l);
+	creel_token_unref(token);
+	ct_close(ex);
+}
+
+static void *cancel_soon(void *token)
+{
+	for (int i = 0; i < 3; i++)
+		ct_breathe();
+	ct_int(creel_token_cancel(token, 0, GONE, 0), 0);
+	return NULL;
+}
+
+static int initialize(void *ctx, unsigned worker, void **ret_local)
+{
+	(void)ctx;
+	(void)worker;
+	(void)ret_local;
+	return 0;
+}
+
+/* All are busy elsewhere, and the caller takes no part: nobody comes for what waits. */
+CASE(c49_a_token_ends_a_loop_that_nobody_has_begun, CT_ASYNC | CT_COUNTS)
+{
+	creel_executor *ex = ct_initialized(initialize, NULL);
+	creel_token *token = creel_token_new(NULL, NULL, CREEL_FOREVER);
+	const creel_loop_options o = {.token = token};
+	struct ct_hold h;
+	ct_hold_n(&h, ex, 1);
+	struct ct_thread *t = ct_thread_start(cancel_soon, token);
+	ct_int(creel_parallel_for(ex, 0, 1000, body_nothing, NULL, &o), -ECANCELED);
+	ct_thread_join(t);
+	ct_release(&h);
+	creel_token_unref(token);
+	ct_close(ex);
+}
+
+/* Its last use is before the call returns, whenever the token is cancelled. */
+CASE(c49_a_token_beside_the_end_of_its_loop, CT_INPROC)
+{
+	creel_executor *ex = ct_executor();
+	for (unsigned i = 0; i < ct_scaled(20); i++) {
+		creel_token *token = creel_token_new(NULL, NULL, CREEL_FOREVER);
+		const creel_loop_options o = {.token = token};
+		struct ct_thread *t = ct_thread_start(cancel_soon, token);
+		int rc = creel_parallel_for(ex, 0, 10, body_nothing, NULL, &o);
+		ct_assert(rc == 0 || rc == -ECANCELED);
+		ct_thread_join(t);
+		creel_token_unref(token);
+	}
+	ct_close(ex);
 }
