@@ -17,6 +17,10 @@
  * NESTING  creel_scope_new(outer, ...) makes a scope whose tasks are the outer one's as well: that
  *          one waits for them, and cancelling it cancels them. Their errors are the inner scope's
  *          alone.
+ * TOKENS   A scope has a token: cancelling either is the same. With a token in the options the
+ *          scope is cancelled by that as well, and for its reason. A scope in a cancelled one is
+ *          cancelled, too. So start with creel_scope_token() what is no task of the scope, and has
+ *          to end with it: channels, loops, a transfer (creel_token_on_cancel()).
  * LIMITS   For at most n at once, make the scope over an executor that does that.
  * LATER    Tasks that are not due, and continuations that wait for their input, count as well.
  * THREADS  All calls are thread-safe. Only creel_scope_join() and the end of CREEL_SCOPE() block.
@@ -27,6 +31,7 @@
 #define CREEL_SCOPE_H
 
 #include <creel/executor.h>
+#include <creel/token.h>
 
 CREEL_BEGIN
 
@@ -39,11 +44,32 @@ enum {
 	CREEL_SCOPE_KILL = 2
 };
 
-/* Makes a scope over ex, to which it takes a reference. Never returns NULL. It is broken if ex is
- * NULL or flags are unknown (-EINVAL), or as creel_executor_new(). All that executors do a scope
- * does, too. Dropping the last reference cancels nothing: what was submitted runs. Only what is not
- * due ends, as shut down. */
+typedef struct creel_scope_options {
+	/* 0, CREEL_SCOPE_TOLERANT, CREEL_SCOPE_KILL. */
+	unsigned flags;
+	/* Must be zero. */
+	uint32_t reserved32;
+	/* Cancelling it cancels the scope. The scope keeps it. NULL: none. */
+	creel_token *token;
+	/* Must be zero. */
+	uint64_t reserved[8];
+} creel_scope_options;
+
+/* Makes a scope over ex, to which it takes a reference. NULL options mean the defaults. Never
+ * returns NULL. It is broken if ex is NULL, flags are unknown or a reserved field is not zero
+ * (-EINVAL), if the token is the parent's in a forked child (-EPERM), or as creel_executor_new().
+ * All that executors do a scope does, too. Dropping the last reference cancels nothing: what was
+ * submitted runs. Only what is not due ends, as shut down. */
+CREEL_API creel_executor *creel_scope_new_with(creel_executor *ex,
+					       const creel_scope_options *options);
+
+/* The same with these flags alone. */
 CREEL_API creel_executor *creel_scope_new(creel_executor *ex, unsigned flags);
+
+/* Returns the scope's token: it is cancelled with the scope, by whatever that is (a call, an error,
+ * a token, a scope around it), and cancelling it cancels the scope. Borrowed: valid while you hold
+ * the scope. Returns NULL for what is no scope, for a broken one, and in a forked child. */
+CREEL_API creel_token *creel_scope_token(creel_executor *scope);
 
 /*
  * Waits until no task of the scope, or of those nested in it, is pending or running, or until the
@@ -53,7 +79,8 @@ CREEL_API creel_executor *creel_scope_new(creel_executor *ex, unsigned flags);
  * 0              All tasks have ended, and none has failed.
  * CREEL_EFAILED  All tasks have ended, and one has failed: creel_scope_error(). Or the scope is
  *                broken.
- * -ECANCELED     All tasks have ended, and the scope was cancelled before one failed.
+ * -ECANCELED     All tasks have ended, and the scope was cancelled before one failed: why, says
+ *                creel_token_reason(creel_scope_token()).
  * -ETIMEDOUT     The deadline has passed. The scope stays open.
  * -EDEADLK       It would wait for itself: the caller is in a task of the scope, in a callback, or
  *                the one that runs the driven executor beneath (creel/driven.h).

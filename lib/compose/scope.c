@@ -6,11 +6,15 @@
  *         (class->leaves()), and its outcome stands in it by then. There the error counts as read,
  *         and the first becomes the scope's: of the innermost scope that the task was submitted
  *         through. The siblings are called off at once.
+ * TOKEN   A scope is cancelled by its own token: whoever cancels that calls the tasks off. A call
+ *         and an error cancel it, a token of the options is its parent, and it hangs on that of the
+ *         scope beneath (outer). The scope stands in the lists of tokens without a reference: who
+ *         takes it from there uses the executor, unless that is being destroyed.
  * JOIN    closes when the count of tasks is 0, nothing waits to be due, and nobody is just handing
  *         such a task over (keeps), all seen under the executor's two locks. Every submission takes
  *         one of them first. So a late one is either seen, or refused.
  *
- * scope.error is set once, by compare-and-swap; called_off is what has become of that.
+ * scope.error is set once, by compare-and-swap.
  */
 #include <creel/scope.h>
 #include "base/alloc.h"
@@ -20,6 +24,7 @@
 #include "future/future.h"
 #include "future/options.h"
 #include "future/result.h"
+#include "future/token.h"
 #include "future/waits.h"
 #include "sync/fork.h"
 #include <errno.h>
@@ -28,8 +33,10 @@ struct scope {
 	creel_executor *beneath;
 	unsigned flags;
 	_Atomic(const creel_error *) error; /* a reference */
-	_Atomic(bool) cancelled;            /* by a call, */
-	_Atomic(bool) called_off;           /* or by an error */
+	creel_executor *ex;                 /* itself */
+	creel_token *token;                 /* its own: a reference */
+	struct creel__reg reg;              /* in the list of that */
+	struct creel__reg outer; /* in that of the scope beneath; token: a reference; or NULL */
 };
 
 static void leaves(creel_executor *ex, struct creel__layer *layer, bool ends);
@@ -57,8 +64,15 @@ static creel_executor *beneath(void *self)
 static void destroy(void *self)
 {
 	struct scope *s = self;
+	creel_token *token = s->token, *outer = s->outer.token;
 	creel__error_unref(creel__load(&s->error, relaxed));
+	(void)creel__token_leave(&s->reg);
+	if (outer)
+		(void)creel__token_leave(&s->outer);
 	creel__free(s);
+	/* They may call functions of the user's, and these fork. */
+	creel_token_unref(token);
+	creel_token_unref(outer);
 }
 
 /* Whether it was submitted to this scope, not through another one. */
@@ -84,14 +98,74 @@ static const creel_error *failure_of(creel_future *f)
 	return e && e->kind != CREEL_KIND_CANCELLED ? e : NULL;
 }
 
-/* False: it was before; or a function of the user's has forked, and this is the child. */
-static bool call_off(creel_executor *ex)
+/* As creel_token_cancel(). */
+static int stop(struct scope *s, const creel_error *why, bool kills)
 {
-	struct scope *s = scope_of(ex);
-	unsigned how = s->flags & CREEL_SCOPE_KILL ? CREEL__OFF_KILLED : CREEL__OFF_ASKED;
-	if (creel__xchg(&s->called_off, true, relaxed))
-		return false;
-	return creel__custom_call_off((struct custom *)ex, how) && creel__undue_close(ex, true);
+	return creel__token_stop(s->token, why, kills || s->flags & CREEL_SCOPE_KILL);
+}
+
+static bool is_cancelled(const struct scope *s)
+{
+	return creel__token_reason(s->token);
+}
+
+/* Its token was cancelled. */
+static void call_off(struct scope *s)
+{
+	const struct creel__cancelling by = creel__token_how(s->token);
+	bool kills = by.kill || s->flags & CREEL_SCOPE_KILL;
+	if (creel__custom_call_off((struct custom *)s->ex,
+				   kills ? CREEL__OFF_KILLED : CREEL__OFF_ASKED, by.why))
+		(void)creel__undue_close(s->ex, true);
+}
+
+/* Under a token's lock. */
+static bool use(struct scope *s)
+{
+	return creel__custom_try_use((struct custom *)s->ex);
+}
+
+static void unuse(struct scope *s)
+{
+	if (!creel__executor_foreign(s->ex))
+		creel__custom_unuse((struct custom *)s->ex);
+}
+
+static bool hold(struct creel__reg *reg)
+{
+	return use(creel__of(reg, struct scope, reg));
+}
+
+static void ask(struct creel__reg *reg, struct creel__asking *asking)
+{
+	struct scope *s = creel__of(reg, struct scope, reg);
+	(void)asking;
+	call_off(s);
+	unuse(s);
+}
+
+static bool hold_by_outer(struct creel__reg *reg)
+{
+	return use(creel__of(reg, struct scope, outer));
+}
+
+static void ask_by_outer(struct creel__reg *reg, struct creel__asking *asking)
+{
+	struct scope *s = creel__of(reg, struct scope, outer);
+	const struct creel__cancelling by = creel__token_how(asking->token);
+	(void)stop(s, by.why, by.kill);
+	unuse(s);
+}
+
+/* A task has failed. */
+static void stop_siblings(struct scope *s, const creel_error *e)
+{
+	const creel_error *why = creel__error_make(CREEL_KIND_CANCELLED, -ECANCELED, NULL,
+						   "a task of its scope has failed: %s",
+						   e->message);
+	creel__error_set_cause(why, creel__error_ref(e));
+	(void)stop(s, why, false);
+	creel__error_unref(why);
 }
 
 static void leaves(creel_executor *ex, struct creel__layer *layer, bool ends)
@@ -100,8 +174,7 @@ static void leaves(creel_executor *ex, struct creel__layer *layer, bool ends)
 	creel_future *f = layer->task;
 	const creel_error *e = ends && creel__task_is_of(f, ex) ? failure_of(f) : NULL,
 			  *none = NULL;
-	bool mine = e && !was_shut_out(f, e) && is_own_task(f, ex) &&
-		    !creel__load(&s->called_off, relaxed);
+	bool mine = e && !was_shut_out(f, e) && is_own_task(f, ex) && !is_cancelled(s);
 	creel__custom_leaves(ex, layer, ends);
 	if (e)
 		creel__or(&f->state, CREEL__READ, relaxed);
@@ -113,42 +186,94 @@ static void leaves(creel_executor *ex, struct creel__layer *layer, bool ends)
 	if (!creel__cas(&s->error, &none, e, release, relaxed))
 		creel__error_unref(e);
 	else if (!(s->flags & CREEL_SCOPE_TOLERANT))
-		(void)call_off(ex);
+		stop_siblings(s, e);
 }
 
 static const creel_executor_ops ops = {
 	.size = sizeof ops, .submit = submit, .destroy = destroy, .beneath = beneath};
 
-static const creel_error *refuse(creel_executor *ex, unsigned flags)
+static const creel_error *refuse(creel_executor *ex, const creel_scope_options *o)
 {
 	static const char call[] = "creel_scope_new";
 	if (!ex)
 		return creel__error_make(CREEL_KIND_BROKEN, -EINVAL, NULL,
 					 "%s: the executor is NULL", call);
-	if (flags & ~(unsigned)(CREEL_SCOPE_TOLERANT | CREEL_SCOPE_KILL))
+	if (o->flags & ~(unsigned)(CREEL_SCOPE_TOLERANT | CREEL_SCOPE_KILL))
 		return creel__error_make(CREEL_KIND_BROKEN, -EINVAL, NULL,
 					 "%s: flags is 0x%x; use CREEL_SCOPE_TOLERANT, "
 					 "CREEL_SCOPE_KILL or 0",
-					 call, flags);
+					 call, o->flags);
+	if (o->token && creel__token_foreign(o->token))
+		return creel__error_make(CREEL_KIND_BROKEN, -EPERM, NULL,
+					 "%s: the token is the parent's, and this is a forked "
+					 "child; make one here",
+					 call);
+	return creel__reserved_refuse(CREEL_KIND_BROKEN, call, o->reserved32, o->reserved,
+				      sizeof o->reserved / sizeof o->reserved[0]);
+}
+
+/* Its own token, and all that cancels that. */
+static void set_tokens(struct scope *s)
+{
+	creel_executor *i = s->beneath;
+	s->reg = (struct creel__reg){.token = s->token, .hold = hold, .ask = ask};
+	creel__list_init(&s->reg.node);
+	if (creel__token_join(s->token, &s->reg))
+		call_off(s);
+	while (i && !is_scope(i))
+		i = i->beneath;
+	if (!i)
+		return;
+	s->outer = (struct creel__reg){.token = creel_token_ref(scope_of(i)->token),
+				       .hold = hold_by_outer,
+				       .ask = ask_by_outer};
+	creel__list_init(&s->outer.node);
+	if (creel__token_join(s->outer.token, &s->outer)) {
+		const struct creel__cancelling by = creel__token_how(s->outer.token);
+		(void)stop(s, by.why, by.kill);
+	}
+}
+
+/* The parent's part is NULL, or has been checked. */
+static struct scope *scope_new(creel_executor *ex, const creel_scope_options *o)
+{
+	struct scope *s = creel__zalloc(sizeof *s);
+	if (!s)
+		return NULL;
+	s->beneath = ex;
+	s->flags = o->flags;
+	s->token = creel_token_new(o->token, NULL, CREEL_FOREVER);
+	if (!s->token->is_static)
+		return s;
+	creel__free(s);
 	return NULL;
+}
+
+creel_executor *creel_scope_new_with(creel_executor *ex, const creel_scope_options *options)
+{
+	static const creel_scope_options defaults;
+	const creel_scope_options *o = options ? options : &defaults;
+	const creel_error *wrong = refuse(ex, o);
+	if (wrong)
+		return creel__executor_broken(wrong);
+	struct scope *s = scope_new(ex, o);
+	if (!s)
+		return creel__executor_broken(creel__error_static(CREEL_KIND_NO_MEMORY));
+	creel_executor *scope = creel_executor_new(&ops, s);
+	if (scope->beneath) {
+		((struct custom *)scope)->class.leaves = leaves;
+		s->ex = scope;
+		set_tokens(s);
+	} else {
+		creel_token_unref(s->token);
+		creel__free(s);
+	}
+	return scope;
 }
 
 creel_executor *creel_scope_new(creel_executor *ex, unsigned flags)
 {
-	const creel_error *wrong = refuse(ex, flags);
-	if (wrong)
-		return creel__executor_broken(wrong);
-	struct scope *s = creel__zalloc(sizeof *s);
-	if (!s)
-		return creel__executor_broken(creel__error_static(CREEL_KIND_NO_MEMORY));
-	s->beneath = ex;
-	s->flags = flags;
-	creel_executor *scope = creel_executor_new(&ops, s);
-	if (scope->beneath)
-		((struct custom *)scope)->class.leaves = leaves;
-	else
-		creel__free(s);
-	return scope;
+	return creel_scope_new_with(ex, &(creel_scope_options){.flags = flags});
 }
 
 /* 0; CREEL_EFAILED for one that is broken from birth; or a code. */
@@ -169,15 +294,19 @@ const creel_error *creel_scope_error(creel_executor *scope)
 	return check(scope) ? NULL : creel__load(&scope_of(scope)->error, acquire);
 }
 
+creel_token *creel_scope_token(creel_executor *scope)
+{
+	return check(scope) ? NULL : scope_of(scope)->token;
+}
+
 int creel_scope_cancel(creel_executor *scope)
 {
 	int rc = check(scope);
 	if (rc)
 		return rc;
-	creel__store(&scope_of(scope)->cancelled, true, relaxed);
-	if (call_off(scope))
-		return 0;
-	return creel__executor_foreign(scope) ? -EPERM : -EALREADY;
+	struct scope *s = scope_of(scope);
+	return creel_token_cancel(s->token, 0, "its scope was cancelled",
+				  s->flags & CREEL_SCOPE_KILL ? CREEL_KILL_REST : 0);
 }
 
 int creel_scope_join(creel_executor *scope, creel_deadline deadline)
@@ -197,7 +326,7 @@ int creel_scope_join(creel_executor *scope, creel_deadline deadline)
 		return rc;
 	if (creel_scope_error(scope))
 		return CREEL_EFAILED;
-	return creel__load(&scope_of(scope)->cancelled, relaxed) ? -ECANCELED : 0;
+	return is_cancelled(scope_of(scope)) ? -ECANCELED : 0;
 }
 
 void creel_scope_leave(creel_executor **scope)

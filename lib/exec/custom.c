@@ -145,8 +145,8 @@ static bool close_submissions(struct custom *c, unsigned flags)
 		return false;
 	if (!c->base.beneath || !(flags & CREEL_SHUTDOWN_CANCEL))
 		return true;
-	return creel__custom_call_off(c, flags & CREEL_SHUTDOWN_KILL ? CREEL__OFF_KILLED
-								     : CREEL__OFF_PENDING);
+	return creel__custom_call_off(
+		c, flags & CREEL_SHUTDOWN_KILL ? CREEL__OFF_KILLED : CREEL__OFF_PENDING, NULL);
 }
 
 static int shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline, bool may_wait,

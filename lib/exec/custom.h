@@ -29,7 +29,8 @@ struct custom {
 	/* Of an adaptor: its tasks, those that were called off least first; how all were. */
 	struct creel__list tasks;
 	unsigned called_off;
-	unsigned joiners; /* who park on base.keeps; under base.undue_lock */
+	unsigned joiners;       /* who park on base.keeps; under base.undue_lock */
+	const creel_error *why; /* borrowed: why, as far as it is known; or NULL */
 };
 
 #define CREEL__CUSTOM_CLOSED (1u << 31)
@@ -45,10 +46,13 @@ void creel__custom_destroy(struct custom *c);
  * the executor may be gone. Not in a forked child. */
 void creel__custom_use(struct custom *c);
 void creel__custom_unuse(struct custom *c);
+/* The same for one that only knows that its memory is there. False: it is being destroyed. */
+bool creel__custom_try_use(struct custom *c);
 
-/* Calls off the tasks of an adaptor: those that it has, and those that come. False: a function of
- * the user's has forked, and this is the child. */
-bool creel__custom_call_off(struct custom *c, unsigned how);
+/* Calls off the tasks of an adaptor: those that it has, and those that come. why is their error,
+ * and stays as long as the adaptor; or NULL. False: a function of the user's has forked, and this
+ * is the child. */
+bool creel__custom_call_off(struct custom *c, unsigned how, const creel_error *why);
 
 /* custom_tasks.c: class->leaves(), and a task that was accepted. */
 void creel__custom_leaves(creel_executor *ex, struct creel__layer *layer, bool ends);

@@ -55,6 +55,15 @@ void creel__custom_use(struct custom *c)
 	creel__lock_release(&c->lock);
 }
 
+bool creel__custom_try_use(struct custom *c)
+{
+	creel__lock_acquire(&c->lock);
+	bool lives = !creel__custom_is_dead_locked(c);
+	c->uses += lives;
+	creel__lock_release(&c->lock);
+	return lives;
+}
+
 void creel__custom_unuse(struct custom *c)
 {
 	creel__lock_acquire(&c->lock);

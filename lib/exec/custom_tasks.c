@@ -13,17 +13,18 @@
 #include "exec/custom.h"
 #include "future/cancel.h"
 #include "future/future.h"
+#include "future/owned.h"
 #include <creel/future.h>
 #include <errno.h>
 
-static void call_off(creel_future *f, unsigned how)
+static void call_off(creel_future *f, unsigned how, const creel_error *why)
 {
+	const struct creel__cancelling by = {
+		.kill = how == CREEL__OFF_KILLED, .grace_ns = CREEL__GRACE_OF_POOL, .why = why};
 	if (how == CREEL__OFF_PENDING)
 		(void)creel__future_cancel_pending(f);
-	else if (how == CREEL__OFF_ASKED)
-		(void)creel_future_cancel(f);
 	else
-		(void)creel__future_kill(f, CREEL__GRACE_OF_POOL);
+		(void)creel__future_stop(f, &by);
 	if (!creel__future_foreign(f))
 		creel_future_unref(f);
 }
@@ -42,9 +43,10 @@ void creel__custom_list(struct custom *c, struct creel__layer *layer)
 	creel__lock_acquire(&c->lock);
 	creel_future *f = layer->ends ? NULL : list_locked(c, layer);
 	unsigned how = c->called_off;
+	const creel_error *why = c->why;
 	creel__lock_release(&c->lock);
 	if (f)
-		call_off(f, how);
+		call_off(f, how, why);
 }
 
 void creel__custom_leaves(creel_executor *ex, struct creel__layer *layer, bool ends)
@@ -56,11 +58,14 @@ void creel__custom_leaves(creel_executor *ex, struct creel__layer *layer, bool e
 	creel__lock_release(&c->lock);
 }
 
-bool creel__custom_call_off(struct custom *c, unsigned how)
+bool creel__custom_call_off(struct custom *c, unsigned how, const creel_error *why)
 {
 	creel__lock_acquire(&c->lock);
 	if (c->called_off < how)
 		c->called_off = how;
+	if (!c->why)
+		c->why = why;
+	why = c->why;
 	while (!creel__list_is_empty(&c->tasks)) {
 		struct creel__layer *layer = creel__of(c->tasks.next, struct creel__layer, node);
 		if (layer->called_off == c->called_off)
@@ -68,7 +73,7 @@ bool creel__custom_call_off(struct custom *c, unsigned how)
 		creel_future *f = list_locked(c, layer);
 		how = c->called_off;
 		creel__lock_release(&c->lock);
-		call_off(f, how);
+		call_off(f, how, why);
 		if (creel__executor_foreign(&c->base))
 			return false;
 		creel__lock_acquire(&c->lock);

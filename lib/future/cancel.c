@@ -192,6 +192,13 @@ static bool insists(creel_future *f, const struct creel__owner *owner)
 	return true;
 }
 
+/* The reason, with the name of the task if that has one. */
+static const creel_error *reason_of(creel_future *f, const creel_error *why)
+{
+	const char *name = creel__task_name(f);
+	return name && *name ? creel__error_renamed(why, name) : creel__error_ref(why);
+}
+
 /* Its owner no longer has it. Drops the reference that kept it for that. */
 static void tell_owner(creel_future *f, const struct creel__owner *owner,
 		       const struct creel__cancelling *how)
@@ -229,8 +236,7 @@ static int end_pinned(creel_future *f, const creel_error *expired,
 	if (expired)
 		creel__options_of(f)->cancelled = expired;
 	else if (how->why)
-		creel__options_of(f)->cancelled = creel__error_renamed(how->why,
-								       creel__task_name(f));
+		creel__options_of(f)->cancelled = reason_of(f, how->why);
 	/* The executor's reference may go from here on. Where it only has to drop it, say so. A
 	 * process pool may go when class->ended() has told it that all cancellers are through. */
 	creel_future_ref(f);

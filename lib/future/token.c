@@ -182,6 +182,14 @@ static void ask_child(struct creel__reg *reg, struct creel__asking *asking)
 	asking->last = child;
 }
 
+int creel__token_stop(creel_token *token, const creel_error *why, bool kills)
+{
+	if (!mark(token, why, kills))
+		return -EALREADY;
+	ask_all(token);
+	return creel__token_foreign(token) ? -EPERM : 0;
+}
+
 int creel_token_cancel(creel_token *token, int code, const char *reason, unsigned flags)
 {
 	if (!token || flags & ~(unsigned)CREEL_KILL_REST)
@@ -192,12 +200,9 @@ int creel_token_cancel(creel_token *token, int code, const char *reason, unsigne
 	const creel_error *e = creel__error_make(CREEL_KIND_CANCELLED, code ? code : -ECANCELED,
 						 NULL, "%s",
 						 reason ? reason : "cancelled by a token");
-	bool first = mark(token, e, flags & CREEL_KILL_REST);
+	rc = creel__token_stop(token, e, flags & CREEL_KILL_REST);
 	creel__error_unref(e);
-	if (!first)
-		return -EALREADY;
-	ask_all(token);
-	return creel__token_foreign(token) ? -EPERM : 0;
+	return rc;
 }
 
 /* On the clock's thread. True if nobody else takes the timer off. */

@@ -88,6 +88,9 @@ static inline int creel__token_check(creel_token *token)
  * nothing, the lock does. */
 const creel_error *creel__token_why(creel_token *token);
 
+/* Cancels it for that reason, as creel_token_cancel() does: 0, -EALREADY, -EPERM. */
+int creel__token_stop(creel_token *token, const creel_error *why, bool kills);
+
 /* How it is cancelled, which it is. The error is borrowed. */
 struct creel__cancelling creel__token_how(creel_token *token);
 

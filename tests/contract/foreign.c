@@ -141,6 +141,8 @@ static void refuses_executor(creel_executor *ex, void *p)
 	REFUSED(creel_scope_join, ex, CREEL_FOREVER);
 	REFUSED(creel_scope_cancel, ex);
 	GIVES(NULL, creel_scope_error, ex);
+	GIVES(NULL, creel_scope_token, ex);
+	creel_executor_unref(IGNORED(creel_scope_new_with, ex, NULL));
 	creel_executor *scope = IGNORED(creel_scope_new, ex, 0);
 	CHILD(creel_executor_error(scope)->code == -EPERM);
 	IGNORED(creel_scope_leave, &scope);
@@ -525,6 +527,10 @@ static void refuses_token(creel_token *token, uint64_t id)
 	creel_token *child = IGNORED(creel_token_new, token, NULL, CREEL_FOREVER);
 	CHILD(creel_token_reason(child)->code == -EPERM);
 	creel_token_unref(child);
+	creel_executor *scope = IGNORED(creel_scope_new_with, ex,
+					&(creel_scope_options){.token = token});
+	CHILD(creel_executor_error(scope)->code == -EPERM);
+	creel_executor_unref(scope);
 	const creel_loop_options loop = {.token = token};
 	CHILD(creel_parallel_for(ex, 0, 1, never_body, NULL, &loop) == -EPERM);
 	creel_channel *ch = creel_channel_new(&(creel_channel_options){.token = token});

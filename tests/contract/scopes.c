@@ -128,7 +128,7 @@ CASE(c38_a_cancelled_scope_ends_what_waits_and_what_runs, CT_ASYNC)
 	ct_int(creel_scope_join(scope, CT_GUARD), -ECANCELED);
 	ct_int(ct_outcome(runs), -ECANCELED);
 	ct_assert(ct_outcome(waits) != 0);
-	ct_int(creel_scope_join(inner, CT_GUARD), 0);
+	ct_int(creel_scope_join(inner, CT_GUARD), -ECANCELED);
 	creel_future_unref(runs);
 	creel_future_unref(waits);
 	creel_executor_unref(inner);
@@ -304,7 +304,7 @@ CORE_CASE(c50_a_scope_forgets_a_periodic_task_that_was_cancelled_above_it)
 	ct_int(creel_future_cancel(f), CREEL_CANCEL_NOW);
 	creel_future_unref(f);
 	ct_int(creel_scope_cancel(in), 0);
-	ct_int(creel_scope_join(out, CT_GUARD), 0);
+	ct_int(creel_scope_join(out, CT_GUARD), -ECANCELED);
 	ct_close(out);
 	ct_close(in);
 	creel_clock_unref(o.clock);

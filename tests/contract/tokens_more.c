@@ -265,3 +265,124 @@ CASE(c49_a_token_beside_the_end_of_its_loop, CT_INPROC)
 	}
 	ct_close(ex);
 }
+
+/* Scopes */
+
+CASE(c49_a_token_cancels_a_scope, CT_ASYNC)
+{
+	creel_executor *ex = ct_executor();
+	creel_token *token = creel_token_new(NULL, NULL, CREEL_FOREVER);
+	creel_executor *scope = creel_scope_new_with(ex, &(creel_scope_options){.token = token});
+	struct ct_count *started = ct_count_new(), *ran = ct_count_new();
+	creel_submit_options late = {.delay_ns = CREEL_S(3600)};
+	creel_future *f = creel_submit(scope, task_until_asked, &started, sizeof started);
+	ct_count_await(started, 1);
+	creel_future *g = creel_submit_with(scope, task_count, &ran, sizeof ran, &late);
+	ct_assert(creel_token_reason(creel_scope_token(scope)) == NULL);
+	ct_int(creel_token_cancel(token, -EPIPE, GONE, 0), 0);
+	ct_int(creel_scope_join(scope, CT_GUARD), -ECANCELED);
+	ct_text(creel_token_reason(creel_scope_token(scope))->message, GONE);
+	ct_int(ct_outcome(f), -ECANCELED);
+	ct_assert(ct_outcome(g) != 0);
+	ct_int(creel_scope_cancel(scope), -EALREADY);
+	ct_assert(creel_scope_error(scope) == NULL);
+	creel_future_unref(f);
+	creel_future_unref(g);
+	creel_executor_unref(scope);
+	creel_token_unref(token);
+	ct_close(ex);
+	ct_int(ct_count_get(ran), 0);
+}
+
+/* Those that wait for their turn end for its reason. And the scope is there, or has gone. */
+CORE_CASE(c49_a_token_says_why_the_tasks_of_a_scope_end)
+{
+	creel_token *token = creel_token_new(NULL, NULL, CREEL_FOREVER);
+	const creel_scope_options o = {.token = token};
+	creel_executor *one = creel_semaphore_new(creel_inline_new(), 1);
+	creel_executor *scope = creel_scope_new_with(one, &o);
+	creel_future *permit = creel_semaphore_acquire(one);
+	struct ct_count *ran = ct_count_new();
+	creel_future *before = ct_submit_count(scope, ran);
+	creel_executor_unref(creel_scope_new_with(one, &o));
+	ct_int(creel_token_cancel(token, -EPIPE, GONE, 0), 0);
+	creel_future *after = ct_submit_count(scope, ran);
+	creel_executor *late = creel_scope_new_with(one, &o);
+	drop_cancelled(ct_submit_count(late, ran), -EPIPE);
+	drop_cancelled(before, -EPIPE);
+	drop_cancelled(after, -EPIPE);
+	ct_int(creel_scope_join(late, CT_GUARD), -ECANCELED);
+	creel_executor_unref(late);
+	creel_executor_unref(scope);
+	creel_token_unref(token);
+	creel_future_unref(permit);
+	creel_executor_unref(one);
+	ct_int(ct_count_get(ran), 0);
+}
+
+/* By a call, by an error, by the scope around it; and cancelling it is the same. */
+CORE_CASE(c49_the_token_of_a_scope_is_cancelled_with_it)
+{
+	creel_executor *ex = creel_inline_new();
+	creel_executor *outer = creel_scope_new(ex, 0), *over = creel_serial_new(outer);
+	creel_executor *inner = creel_scope_new(over, CREEL_SCOPE_TOLERANT);
+	int code = -EIO;
+	ct_int(creel_spawn(inner, task_fail, &code, sizeof code, NULL), 0);
+	ct_assert(creel_token_reason(creel_scope_token(inner)) == NULL);
+	ct_int(creel_spawn(outer, task_fail, &code, sizeof code, NULL), 0);
+	ct_text(creel_token_reason(creel_scope_token(outer))->message,
+		"a task of its scope has failed: on purpose");
+	ct_int(creel_error_cause(creel_token_reason(creel_scope_token(inner)), 0)->code, -EIO);
+	creel_executor_unref(inner);
+	creel_executor_unref(over);
+	inner = creel_scope_new(outer, 0);
+	ct_assert(creel_token_reason(creel_scope_token(inner)) != NULL);
+	creel_executor_unref(inner);
+	creel_executor_unref(outer);
+	outer = creel_scope_new(ex, 0);
+	ct_int(creel_token_cancel(creel_scope_token(outer), 0, GONE, 0), 0);
+	ct_int(creel_scope_cancel(outer), -EALREADY);
+	ct_int(creel_scope_join(outer, CT_GUARD), -ECANCELED);
+	ct_assert(creel_scope_token(ex) == NULL && creel_scope_token(NULL) == NULL);
+	creel_executor_unref(outer);
+	creel_executor_unref(ex);
+}
+
+static void *unref_executor(void *ex)
+{
+	creel_executor_unref(ex);
+	return NULL;
+}
+
+CORE_CASE(c49_a_token_beside_the_end_of_its_scope)
+{
+	for (unsigned i = 0; i < ct_scaled(20); i++) {
+		creel_token *token = creel_token_new(NULL, NULL, CREEL_FOREVER);
+		creel_executor *ex = creel_inline_new();
+		creel_executor *scope = creel_scope_new_with(
+			ex, &(creel_scope_options){.token = token});
+		creel_executor *inner = creel_scope_new(scope, 0);
+		creel_executor_unref(ex);
+		creel_executor_unref(scope);
+		struct ct_thread *t = ct_thread_start(unref_executor, inner);
+		ct_int(creel_token_cancel(token, 0, GONE, 0), 0);
+		ct_thread_join(t);
+		creel_token_unref(token);
+	}
+}
+
+CORE_CASE(bad_options_of_scopes)
+{
+	creel_executor *one = creel_inline_new();
+	creel_executor *ex = creel_scope_new_with(one, &(creel_scope_options){.reserved = {0, 7}});
+	ct_has(creel_executor_error(ex)->message, "creel_scope_new: reserved[1]");
+	ct_assert(creel_scope_token(ex) == NULL);
+	creel_executor_unref(ex);
+	ex = creel_scope_new_with(one, &(creel_scope_options){.reserved32 = 3});
+	ct_has(creel_executor_error(ex)->message, "creel_scope_new: reserved32");
+	creel_executor_unref(ex);
+	ex = creel_scope_new_with(one, NULL);
+	ct_assert(creel_executor_error(ex) == NULL);
+	creel_executor_unref(ex);
+	creel_executor_unref(one);
+}
