@@ -14,7 +14,8 @@
  * CANCEL     Cancelling, or killing, reaches the attempt that is under way. Between two attempts,
  *            and while one is pending, it ends the future at once. A task that returns -ECANCELED
  *            after it was asked to stop is not tried again. A finally (creel/then.h) runs once at
- *            least.
+ *            least. If a token cancelled it, the error has the token's code and reason, and the
+ *            errors of the attempts as causes.
  * STACKING   As creel/limit.h: a retry may lie over any adaptor, and under it. A rate limit beneath
  *            counts each attempt.
  */
@@ -62,16 +63,21 @@ typedef struct creel_retry_options {
 	/* The clock of all these times. NULL: the real one. Borrowed: if the last reference to a
 	 * manual one goes, what waits fails. */
 	creel_clock *clock;
+	/* Cancelling it cancels the tasks of the retry: between two attempts, and while one is
+	 * pending, at once; one that runs is asked to stop, and not followed by another. Their
+	 * errors say why, with those of the attempts as causes. The next run of a periodic task
+	 * hears of it when it is due. The retry keeps it. NULL: none. */
+	creel_token *token;
 	/* Must be zero. */
-	uint64_t reserved[8];
+	uint64_t reserved[7];
 } creel_retry_options;
 
 /*
  * Makes an executor that runs its tasks on ex, and runs them again if they fail. The caller owns
  * one reference; the new executor holds one to ex. Shutting it down refuses new tasks, and with a
  * flag cancels or kills its own; ex goes on. Never returns NULL; broken with -EINVAL (ex or options
- * is NULL, an option is out of range, attempts and total_ns are both 0), -EPERM (ex is the
- * parent's, and this is a forked child), -ELOOP, -ENOMEM, the clock's code, or as ex is.
+ * is NULL, an option is out of range, attempts and total_ns are both 0), -EPERM (ex or the token is
+ * the parent's, and this is a forked child), -ELOOP, -ENOMEM, the clock's code, or as ex is.
  *
  * Thread-safe; does not block.
  */

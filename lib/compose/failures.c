@@ -56,3 +56,18 @@ const creel_error *creel__failures_error(const struct creel__failures *failures,
 	creel__error_set_causes(e, cause, n);
 	return e;
 }
+
+void creel__failures_explain(const struct creel__failures *failures, const creel_error *error)
+{
+	const creel_error *cause[CREEL__RETRY_CAUSES + 1];
+	if (failures->n)
+		creel__error_set_causes(error, cause, causes(failures, cause));
+}
+
+const creel_error *creel__failures_stopped(const struct creel__failures *failures, const char *task,
+					   const creel_error *why)
+{
+	const creel_error *e = creel__error_renamed(why, task);
+	creel__failures_explain(failures, e);
+	return e;
+}

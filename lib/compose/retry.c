@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Retries: the executor, and its series of attempts; see compose/retry.h. */
+/* Retries: the series of attempts; see compose/retry.h. */
 #include "compose/retry.h"
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -14,13 +14,15 @@
 #include "future/owned.h"
 #include "future/result.h"
 #include "future/times.h"
+#include "future/token.h"
 #include "sync/fork.h"
 #include <creel/future.h>
 #include <errno.h>
 
-struct series {
+struct creel__series {
 	struct creel__link link;
 	struct creel__timer timer;
+	struct creel__reg reg;      /* token: a reference; or NULL */
 	struct creel__retry *retry; /* as long as the task has not ended; plain, as the next */
 	creel_task *task;
 	creel_fn fn;
@@ -32,8 +34,9 @@ struct series {
 	creel_future *attempt; /* a reference; or NULL */
 	bool timer_set, ending, withdrawn;
 	bool withdrawing, left; /* a canceller cancels the attempt; it has left the rest to him */
-	bool asked;
-	uint32_t askers; /* cancellers that have been told STARTED, and come yet */
+	bool asked, gone;       /* gone: nobody is to look for the task any more */
+	const creel_error *why; /* it was asked for that reason; a reference; or NULL */
+	uint32_t askers;        /* cancellers that have been told STARTED, and come yet */
 	struct creel__cond all_came;
 	int64_t longest; /* the last delay, at the most */
 	struct creel__failures failures;
@@ -41,14 +44,17 @@ struct series {
 
 /* In the second of the words: where the task ends as an attempt did, it refers to that in the
  * first, and a canceller that has asked may still be looking. */
-static struct series **series_of(creel_future *f)
+static struct creel__series **series_of(creel_future *f)
 {
-	return (struct series **)&creel__result_words(f)[1];
+	return (struct creel__series **)&creel__result_words(f)[1];
 }
 
-static struct series *series_new(struct creel__retry *r, creel_task *task)
+static bool hold(struct creel__reg *reg);
+static void stop(struct creel__reg *reg, struct creel__asking *asking);
+
+struct creel__series *creel__series_new(struct creel__retry *r, creel_task *task)
 {
-	struct series *s = creel__zalloc(sizeof *s);
+	struct creel__series *s = creel__zalloc(sizeof *s);
 	if (!s)
 		return NULL;
 	int64_t now = creel_clock_now(r->clock).ns;
@@ -60,34 +66,70 @@ static struct series *series_new(struct creel__retry *r, creel_task *task)
 	const struct creel__stage *stage = creel__stage_of(&task->future);
 	s->insists = stage && stage->insists;
 	s->refs = 2;
+	*series_of(&task->future) = s;
+	s->reg = (struct creel__reg){.token = creel_token_ref(r->token), .hold = hold, .ask = stop};
+	creel__list_init(&s->reg.node);
 	return s;
 }
 
 /* Drops references, and releases the lock. */
-static void leave(struct series *s, uint32_t refs)
+static void leave(struct creel__series *s, uint32_t refs)
 {
 	s->refs -= refs;
 	bool last = s->refs == 0;
 	creel__lock_release(&s->lock);
 	if (!last)
 		return;
+	creel_token *token = s->reg.token;
+	if (token)
+		(void)creel__token_leave(&s->reg);
 	creel__failures_fini(&s->failures);
+	creel__error_unref(s->why);
 	creel__free(s);
+	creel_token_unref(token);
 }
 
-static void drop(struct series *s, uint32_t refs)
+void creel__series_drop(struct creel__series *s, uint32_t refs)
 {
 	creel__lock_acquire(&s->lock);
 	leave(s, refs);
 }
 
 /* With the lock: takes the timer off. */
-static void stop_timer_locked(struct series *s)
+static void stop_timer_locked(struct creel__series *s)
 {
 	s->timer_set = false;
 	/* Or on_time() has been called and waits for the lock. */
 	if (creel__timer_cancel(&s->timer))
 		s->refs--;
+}
+
+/* Under the token's lock. */
+static bool hold(struct creel__reg *reg)
+{
+	struct creel__series *s = creel__of(reg, struct creel__series, reg);
+	creel__lock_acquire(&s->lock);
+	bool there = s->refs && !s->gone && !s->withdrawn;
+	s->refs += there;
+	if (there)
+		creel_future_ref(&s->task->future);
+	creel__lock_release(&s->lock);
+	return there;
+}
+
+/* The token was cancelled. */
+static void stop(struct creel__reg *reg, struct creel__asking *asking)
+{
+	struct creel__series *s = creel__of(reg, struct creel__series, reg);
+	creel_future *f = &s->task->future;
+	uint16_t generation = s->generation;
+	const struct creel__cancelling how = creel__token_how(asking->token);
+	(void)creel__future_stop(f, &how);
+	if (creel__fork_foreign(generation))
+		return;
+	creel_future_unref(f);
+	if (!creel__fork_foreign(generation))
+		creel__series_drop(s, 1);
 }
 
 static bool is_cancelled(creel_future *f)
@@ -96,7 +138,7 @@ static bool is_cancelled(creel_future *f)
 }
 
 /* Whether an attempt that ended so is to be followed by another one, by when. */
-static bool wants_another_locked(struct series *s, const creel_error *e, int64_t *ret_when)
+static bool wants_another_locked(struct creel__series *s, const creel_error *e, int64_t *ret_when)
 {
 	struct creel__retry *r = s->retry;
 	if (!e || s->asked || !(r->retry_on >> e->kind & 1))
@@ -110,27 +152,31 @@ static bool wants_another_locked(struct series *s, const creel_error *e, int64_t
 }
 
 /* The error of the task, or NULL: it ends as the attempt did. */
-static const creel_error *own_error(struct series *s, creel_future *f, int code)
+static const creel_error *own_error(struct creel__series *s, creel_future *f, int code)
 {
 	const creel_error *e = creel__future_peek_error(f);
-	if (!e || e->kind == CREEL_KIND_CANCELLED || (s->failures.n == 0 && !code))
+	bool stopped = e && e->kind == CREEL_KIND_CANCELLED;
+	const char *name = creel__task_name(&s->task->future);
+	if (!e || (stopped ? !s->why : s->failures.n == 0 && !code))
 		return NULL;
 	creel__failures_add(&s->failures, creel__error_ref(e));
-	return creel__failures_error(&s->failures, creel__task_name(&s->task->future), code);
+	return stopped ? creel__failures_stopped(&s->failures, name, s->why)
+		       : creel__failures_error(&s->failures, name, code);
 }
 
 /* They find the series in the task's words, where the next run of a periodic task puts its own. The
  * task is claimed: no more will be told, and those who were come without stopping. */
-static void await_askers(struct series *s)
+static void await_askers(struct creel__series *s)
 {
 	creel__lock_acquire(&s->lock);
 	while (s->askers)
 		creel__cond_wait_briefly(&s->all_came, &s->lock);
+	s->gone = true;
 	creel__lock_release(&s->lock);
 }
 
 /* Ends the task, as nobody else will. code: why there is no further attempt, or 0. */
-static void end(struct series *s, creel_future *f, int code)
+static void end(struct creel__series *s, creel_future *f, int code)
 {
 	creel_future *outer = &s->task->future;
 	if (creel__task_claim(outer, CREEL__SETTLING) != CREEL__CLAIMED)
@@ -146,13 +192,13 @@ static void end(struct series *s, creel_future *f, int code)
 	else
 		creel__task_end(s->task, creel__outcome_pass(outer, f));
 	if (!creel__fork_foreign(s->generation))
-		drop(s, 1);
+		creel__series_drop(s, 1);
 }
 
 static bool on_time(struct creel__timer *timer, bool due);
 
 /* With the lock. CREEL__TIMER_DUE; 0: later; or why never. */
-static int wait_locked(struct series *s, int64_t when)
+static int wait_locked(struct creel__series *s, int64_t when)
 {
 	s->timer.end = on_time;
 	int rc = creel__timer_set(s->retry->clock, &s->timer, (creel_deadline){when});
@@ -163,7 +209,7 @@ static int wait_locked(struct series *s, int64_t when)
 
 /* An attempt has ended; takes over a reference to it. Returns whether the next one is to begin at
  * once. */
-static bool attempt_ended(struct series *s, creel_future *f)
+static bool attempt_ended(struct creel__series *s, creel_future *f)
 {
 	const creel_error *e = creel__future_peek_error(f);
 	int64_t when = 0;
@@ -195,7 +241,7 @@ static bool attempt_ended(struct series *s, creel_future *f)
 }
 
 /* A continuation is tried by continuations of its input, which has ended. */
-static creel_future *submit_attempt(struct series *s)
+static creel_future *submit_attempt(struct creel__series *s)
 {
 	creel_future *outer = &s->task->future;
 	const struct creel__options *own = creel__options_of(outer);
@@ -220,7 +266,7 @@ static void link_ended(struct creel__link *link, creel_future *f);
 
 /* Begins an attempt. False: it has ended already, and *ret_again says whether the next one begins
  * at once. */
-static bool launch_once(struct series *s, bool *ret_again)
+static bool launch_once(struct creel__series *s, bool *ret_again)
 {
 	uint16_t generation = s->generation;
 	creel_future *f = submit_attempt(s);
@@ -242,12 +288,12 @@ static bool launch_once(struct series *s, bool *ret_again)
 	}
 	*ret_again = attempt_ended(s, f);
 	if (!creel__fork_foreign(generation))
-		drop(s, 1);
+		creel__series_drop(s, 1);
 	return false;
 }
 
 /* With a reference of the caller's to the series, as it has until this returns. */
-static void launch(struct series *s)
+static void launch(struct creel__series *s)
 {
 	bool again = true;
 	while (again && !launch_once(s, &again))
@@ -258,16 +304,16 @@ static void launch(struct series *s)
 /* Of the attempt, on the thread that ended it. */
 static void link_ended(struct creel__link *link, creel_future *f)
 {
-	struct series *s = creel__of(link, struct series, link);
+	struct creel__series *s = creel__of(link, struct creel__series, link);
 	uint16_t generation = s->generation;
 	if (attempt_ended(s, f) && !creel__fork_foreign(generation))
 		launch(s);
 	if (!creel__fork_foreign(generation))
-		drop(s, 1);
+		creel__series_drop(s, 1);
 }
 
 /* Nobody can move the clock any more: the task ends as its last attempt did. */
-static void end_without_clock(struct series *s)
+static void end_without_clock(struct creel__series *s)
 {
 	creel_future *f = creel__future_failed(
 		creel__error_ref(s->failures.last[(s->failures.n - 1) % CREEL__RETRY_CAUSES]));
@@ -279,7 +325,7 @@ static void end_without_clock(struct series *s)
 
 static bool on_time(struct creel__timer *timer, bool due)
 {
-	struct series *s = creel__of(timer, struct series, timer);
+	struct creel__series *s = creel__of(timer, struct creel__series, timer);
 	uint16_t generation = s->generation;
 	creel__lock_acquire(&s->lock);
 	bool mine = s->timer_set;
@@ -291,12 +337,12 @@ static bool on_time(struct creel__timer *timer, bool due)
 	else if (mine)
 		end_without_clock(s);
 	if (!creel__fork_foreign(generation))
-		drop(s, 1);
+		creel__series_drop(s, 1);
 	return mine;
 }
 
 /* With the lock, which it gives up meanwhile: cancels the attempt if that has not started. */
-static bool cancel_attempt_locked(struct series *s)
+static bool cancel_attempt_locked(struct creel__series *s)
 {
 	creel_future *f = creel_future_ref(s->attempt);
 	s->withdrawing = true;
@@ -310,7 +356,7 @@ static bool cancel_attempt_locked(struct series *s)
 
 static enum creel__withdrawn withdraw(creel_future *f)
 {
-	struct series *s = *series_of(f);
+	struct creel__series *s = *series_of(f);
 	creel__lock_acquire(&s->lock);
 	if (!s->ending && s->attempt)
 		s->withdrawn = cancel_attempt_locked(s);
@@ -328,10 +374,12 @@ static enum creel__withdrawn withdraw(creel_future *f)
 }
 
 /* It was asked. */
-static void ask(struct series *s, creel_future *f, const struct creel__cancelling *how)
+static void ask(struct creel__series *s, creel_future *f, const struct creel__cancelling *how)
 {
 	creel__lock_acquire(&s->lock);
 	s->asked |= !how->pending_only;
+	if (how->why && !s->why)
+		s->why = creel__error_ref(how->why);
 	creel_future *attempt = how->pending_only ? NULL : creel_future_ref(s->attempt);
 	bool waits = s->timer_set && s->asked;
 	creel__lock_release(&s->lock);
@@ -346,7 +394,7 @@ static void ask(struct series *s, creel_future *f, const struct creel__cancellin
 
 static void cancelled(creel_future *f, const struct creel__cancelling *how)
 {
-	struct series *s = *series_of(f);
+	struct creel__series *s = *series_of(f);
 	creel_executor *ex = f->executor;
 	creel__lock_acquire(&s->lock);
 	/* One of them may come for another, and for the one that has withdrawn the task. The last
@@ -361,17 +409,47 @@ static void cancelled(creel_future *f, const struct creel__cancelling *how)
 	else
 		ex->class->ended(ex);
 	if (!creel__fork_foreign(s->generation))
-		drop(s, 1);
+		creel__series_drop(s, 1);
 }
 
-static const struct creel__owner owner = {
-	.what = "the retried task", .withdraw = withdraw, .cancelled = cancelled};
+/* Nobody else has it: it was withdrawn. */
+static void explain(creel_future *f, const creel_error *error)
+{
+	struct creel__series *s = *series_of(f);
+	creel__lock_acquire(&s->lock);
+	creel__failures_explain(&s->failures, error);
+	creel__lock_release(&s->lock);
+}
 
-/* The executor has accepted the task. Whoever cancelled it so far has ended it. */
-static void start(struct series *s)
+static const struct creel__owner owner = {.what = "the retried task",
+					  .withdraw = withdraw,
+					  .cancelled = cancelled,
+					  .explain = explain};
+
+/* From here on its token may cancel it. It may do so at once, as anybody may. */
+static void join_token(struct creel__series *s, creel_future *f)
+{
+	if (!s->reg.token || creel__token_join(s->reg.token, &s->reg) == 0)
+		return;
+	const struct creel__cancelling how = creel__token_how(s->reg.token);
+	(void)creel__future_stop(f, &how);
+}
+
+static void set_gone(struct creel__series *s)
+{
+	creel__lock_acquire(&s->lock);
+	s->gone = true;
+	creel__lock_release(&s->lock);
+}
+
+/* Whoever cancelled it so far has ended it. */
+void creel__series_start(struct creel__series *s)
 {
 	creel_future *f = &s->task->future;
 	uint16_t generation = s->generation;
+	join_token(s, f);
+	if (creel__fork_foreign(generation))
+		return;
 	if (s->insists ? creel__future_hold_insisting(f) : creel__future_hold(f)) {
 		struct creel__options *options = creel__options_of(f);
 		/* It may have been asked already. */
@@ -380,65 +458,11 @@ static void start(struct series *s)
 		creel__future_let_go(f, CREEL__HELD, CREEL__OWNED);
 		launch(s);
 	} else {
+		set_gone(s);
 		(void)creel__task_claim_custom(s->task, CREEL__SETTLING);
 		if (!creel__fork_foreign(generation))
-			drop(s, 1);
+			creel__series_drop(s, 1);
 	}
 	if (!creel__fork_foreign(generation))
-		drop(s, 1);
-}
-
-static int take(void *self, creel_task *task)
-{
-	(void)self;
-	(void)task;
-	return 0;
-}
-
-static void destroy(void *self)
-{
-	struct creel__retry *r = self;
-	creel__clock_unkeep(r->clock);
-	creel__free(r);
-}
-
-static creel_executor *beneath(void *self)
-{
-	return ((struct creel__retry *)self)->beneath;
-}
-
-/* class->submit() */
-static int submit(creel_executor *ex, creel_task *task)
-{
-	struct creel__retry *r = ((struct custom *)ex)->self;
-	struct series *s = series_new(r, task);
-	if (!s)
-		return -ENOMEM;
-	creel_future_ref(&task->future);
-	*series_of(&task->future) = s;
-	int rc = r->take_in(ex, task);
-	if (creel__executor_foreign(ex))
-		return rc;
-	if (rc)
-		drop(s, 2);
-	else
-		start(s);
-	if (!creel__executor_foreign(ex))
-		creel_future_unref(&task->future);
-	return rc;
-}
-
-creel_executor *creel__retry_executor(struct creel__retry *r)
-{
-	static const creel_executor_ops ops = {
-		.size = sizeof ops, .submit = take, .destroy = destroy, .beneath = beneath};
-	creel_executor *ex = creel_executor_new(&ops, r);
-	struct custom *c = (struct custom *)ex;
-	if (ex->traits & CREEL__COUNTS) {
-		r->take_in = c->class.submit;
-		c->class.submit = submit;
-	} else {
-		destroy(r);
-	}
-	return ex;
+		creel__series_drop(s, 1);
 }

@@ -22,6 +22,9 @@
  * ASKERS   Cancellers that were told STARTED. The task does not end before they have come: a
  *          periodic one would have its next series by then.
  * LOCK     Rank 8; under it the clock's (15). Attempts are submitted and cancelled without it.
+ * TOKEN    A series stands in the list of the retry's token, without a reference. Who takes it from
+ *          there gets one, and one to the task, which is there until it has ended or was withdrawn;
+ *          and cancels the task.
  * REFS     One for the task, until it has ended; for the timer while it is set; for the link; for
  *          whoever launches.
  */
@@ -42,6 +45,7 @@ enum {
 struct creel__retry {
 	creel_executor *beneath;
 	creel_clock *clock; /* kept: time/timer.h */
+	creel_token *token; /* a reference; or NULL */
 	int attempts;
 	int64_t total_ns;
 	uint32_t retry_on;
@@ -50,8 +54,14 @@ struct creel__retry {
 		       creel_task *task); /* class->submit() of any custom executor */
 };
 
-/* Takes over r. Never NULL. */
-creel_executor *creel__retry_executor(struct creel__retry *r);
+struct creel__series;
+
+/* Of a task that comes, in its words. It has two references: for the task, and for the start. NULL
+ * without memory. */
+struct creel__series *creel__series_new(struct creel__retry *r, creel_task *task);
+void creel__series_drop(struct creel__series *s, uint32_t refs);
+/* The executor has accepted the task. */
+void creel__series_start(struct creel__series *s);
 
 /* The errors of the attempts so far: the first, and the last. References. */
 struct creel__failures {
@@ -66,5 +76,12 @@ void creel__failures_fini(struct creel__failures *failures);
 /* The error of a series, of which an attempt has failed. code: 0, or why there is no other one. */
 const creel_error *creel__failures_error(const struct creel__failures *failures, const char *task,
 					 int code);
+
+/* The same of one that was stopped, for that reason. */
+const creel_error *creel__failures_stopped(const struct creel__failures *failures, const char *task,
+					   const creel_error *why);
+
+/* Sets them as the causes of an error, if there are any. */
+void creel__failures_explain(const struct creel__failures *failures, const creel_error *error);
 
 #endif

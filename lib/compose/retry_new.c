@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Making a retry: its options; see compose/retry.h. */
+/* Retries: the executor, and its options; see compose/retry.h. */
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "compose/retry.h"
+#include "exec/custom.h"
 #include "exec/executor.h"
 #include "future/options.h"
+#include "future/token.h"
 #include "sync/fork.h"
+#include <creel/future.h>
 #include <errno.h>
 
 static const char call[] = "creel_retry_new";
@@ -86,6 +89,11 @@ static const creel_error *check_rest(const creel_retry_options *o)
 			      "%s: retry_on is 0x%lx; only failed, timed out, worker died, exited "
 			      "and no memory can be tried again (0x%lx)",
 			      call, (unsigned long)o->retry_on, (unsigned long)possible);
+	if (o->token && creel__token_foreign(o->token))
+		return refuse(-EPERM,
+			      "%s: the token is the parent's, and this is a forked child; make one "
+			      "here",
+			      call);
 	int rc = creel__clock_check(o->clock);
 	if (rc)
 		return refuse(rc, "%s: the clock cannot be used (%s)", call, creel_code_name(rc));
@@ -115,6 +123,63 @@ static void set_backoff(struct creel__backoff *b, const creel_retry_options *o, 
 	creel__store(&b->chance, seed, relaxed);
 }
 
+static int take(void *self, creel_task *task)
+{
+	(void)self;
+	(void)task;
+	return 0;
+}
+
+static void destroy(void *self)
+{
+	struct creel__retry *r = self;
+	creel_token *token = r->token;
+	creel__clock_unkeep(r->clock);
+	creel__free(r);
+	creel_token_unref(token);
+}
+
+static creel_executor *beneath(void *self)
+{
+	return ((struct creel__retry *)self)->beneath;
+}
+
+/* class->submit() */
+static int submit(creel_executor *ex, creel_task *task)
+{
+	struct creel__retry *r = ((struct custom *)ex)->self;
+	struct creel__series *s = creel__series_new(r, task);
+	if (!s)
+		return -ENOMEM;
+	creel_future_ref(&task->future);
+	int rc = r->take_in(ex, task);
+	if (creel__executor_foreign(ex))
+		return rc;
+	if (rc)
+		creel__series_drop(s, 2);
+	else
+		creel__series_start(s);
+	if (!creel__executor_foreign(ex))
+		creel_future_unref(&task->future);
+	return rc;
+}
+
+/* Takes over r. Never NULL. */
+static creel_executor *executor_of(struct creel__retry *r)
+{
+	static const creel_executor_ops ops = {
+		.size = sizeof ops, .submit = take, .destroy = destroy, .beneath = beneath};
+	creel_executor *ex = creel_executor_new(&ops, r);
+	struct custom *c = (struct custom *)ex;
+	if (ex->traits & CREEL__COUNTS) {
+		r->take_in = c->class.submit;
+		c->class.submit = submit;
+	} else {
+		destroy(r);
+	}
+	return ex;
+}
+
 creel_executor *creel_retry_new(creel_executor *ex, const creel_retry_options *options)
 {
 	const creel_error *wrong = check(ex, options);
@@ -126,11 +191,12 @@ creel_executor *creel_retry_new(creel_executor *ex, const creel_retry_options *o
 	r->beneath = ex;
 	r->clock = options->clock;
 	creel__clock_keep(r->clock);
+	r->token = creel_token_ref(options->token);
 	r->attempts = options->attempts;
 	r->total_ns = options->total_ns;
 	r->retry_on = options->retry_on ? options->retry_on : by_default;
 	uint64_t seed = options->seed ? options->seed
 				      : (uint64_t)creel__now() ^ (uint64_t)(uintptr_t)r;
 	set_backoff(&r->backoff, options, seed);
-	return creel__retry_executor(r);
+	return executor_of(r);
 }

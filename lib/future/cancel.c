@@ -193,10 +193,17 @@ static bool insists(creel_future *f, const struct creel__owner *owner)
 }
 
 /* The reason, with the name of the task if that has one. */
-static const creel_error *reason_of(creel_future *f, const creel_error *why)
+static const creel_error *reason_of(creel_future *f, const struct creel__owner *owner,
+				    const creel_error *why)
 {
 	const char *name = creel__task_name(f);
-	return name && *name ? creel__error_renamed(why, name) : creel__error_ref(why);
+	bool explains = owner && owner->explain;
+	if (!explains && !(name && *name))
+		return creel__error_ref(why);
+	why = creel__error_renamed(why, name);
+	if (explains)
+		owner->explain(f, why);
+	return why;
 }
 
 /* Its owner no longer has it. Drops the reference that kept it for that. */
@@ -236,7 +243,7 @@ static int end_pinned(creel_future *f, const creel_error *expired,
 	if (expired)
 		creel__options_of(f)->cancelled = expired;
 	else if (how->why)
-		creel__options_of(f)->cancelled = reason_of(f, how->why);
+		creel__options_of(f)->cancelled = reason_of(f, owner, how->why);
 	/* The executor's reference may go from here on. Where it only has to drop it, say so. A
 	 * process pool may go when class->ended() has told it that all cancellers are through. */
 	creel_future_ref(f);

@@ -46,6 +46,9 @@ struct creel__owner {
 	/* Or NULL. It is cancelled now, or has been asked. Called without a lock and with a
 	 * reference to f, perhaps several times where it was asked. May call anything. */
 	void (*cancelled)(creel_future *f, const struct creel__cancelling *how);
+	/* Or NULL. A task that was withdrawn ends for the reason of a token, which this error says.
+	 * What the owner knows beside that may lie beneath it. */
+	void (*explain)(creel_future *f, const creel_error *error);
 };
 
 /* PENDING, with so many references; NULL without memory. */

@@ -531,6 +531,10 @@ static void refuses_token(creel_token *token, uint64_t id)
 					&(creel_scope_options){.token = token});
 	CHILD(creel_executor_error(scope)->code == -EPERM);
 	creel_executor_unref(scope);
+	creel_executor *retry = creel_retry_new(
+		ex, &(creel_retry_options){.attempts = 1, .token = token});
+	CHILD(creel_executor_error(retry)->code == -EPERM);
+	creel_executor_unref(retry);
 	const creel_loop_options loop = {.token = token};
 	CHILD(creel_parallel_for(ex, 0, 1, never_body, NULL, &loop) == -EPERM);
 	creel_channel *ch = creel_channel_new(&(creel_channel_options){.token = token});

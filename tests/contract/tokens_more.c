@@ -386,3 +386,95 @@ CORE_CASE(bad_options_of_scopes)
 	creel_executor_unref(ex);
 	creel_executor_unref(one);
 }
+
+/* Retries */
+
+static int task_counts_and_fails(creel_task *task, const void *arg, size_t size)
+{
+	struct ct_count *ran;
+	(void)size;
+	memcpy(&ran, arg, sizeof ran);
+	ct_count_add(ran, 1);
+	return creel_fail(task, -EIO, "on purpose");
+}
+
+CASE(c49_a_token_ends_a_retry_between_two_attempts, CT_INPROC)
+{
+	creel_executor *ex = ct_executor();
+	creel_clock *clock = creel_clock_new(CREEL_CLOCK_MANUAL);
+	creel_token *token = creel_token_new(NULL, NULL, CREEL_FOREVER);
+	creel_executor *retry = creel_retry_new(
+		ex, &(creel_retry_options){.attempts = 9, .clock = clock, .token = token});
+	struct ct_count *ran = ct_count_new();
+	creel_future *f = creel_submit(retry, task_counts_and_fails, &ran, sizeof ran);
+	ct_count_await(ran, 1);
+	/* An executor hears last that a task has ended: by then the next one is timed. */
+	ct_int(creel_executor_drain(ex, CT_GUARD), 0);
+	ct_int(creel_token_cancel(token, -EPIPE, GONE, 0), 0);
+	ct_int(creel_future_state(f), CREEL_FUTURE_CANCELLED);
+	ct_text(creel_error_cause(creel_future_error(f), 0)->message, "on purpose");
+	ct_assert(creel_error_cause(creel_future_error(f), 1) == NULL);
+	drop_cancelled(f, -EPIPE);
+	drop_cancelled(creel_submit(retry, task_counts_and_fails, &ran, sizeof ran), -EPIPE);
+	ct_int(creel_clock_advance(clock, CREEL_S(3600)), 0);
+	ct_int(ct_count_get(ran), 1);
+	creel_executor_unref(retry);
+	creel_token_unref(token);
+	creel_clock_unref(clock);
+	ct_close(ex);
+}
+
+/* The first attempt fails, and the second runs until it is asked. */
+static int task_second_sleeps(creel_task *task, const void *arg, size_t size)
+{
+	struct ct_count *ran;
+	(void)size;
+	memcpy(&ran, arg, sizeof ran);
+	if (ct_count_add(ran, 1) == 1)
+		return creel_fail(task, -EIO, "on purpose");
+	return creel_task_sleep(task, CREEL_FOREVER);
+}
+
+CASE(c49_a_token_stops_the_attempt_that_is_under_way, CT_ASYNC)
+{
+	creel_executor *ex = ct_executor();
+	creel_token *token = creel_token_new(NULL, NULL, CREEL_FOREVER);
+	creel_executor *retry = creel_retry_new(
+		ex, &(creel_retry_options){.attempts = 9, .base_ns = 1, .token = token});
+	struct ct_count *ran = ct_count_new();
+	creel_future *f = creel_submit(retry, task_second_sleeps, &ran, sizeof ran);
+	ct_count_await(ran, 2);
+	ct_int(creel_token_cancel(token, -EPIPE, GONE, 0), 0);
+	ct_int(ct_outcome(f), -ECANCELED);
+	const creel_error *e = creel_future_error(f);
+	ct_int(e->code, -EPIPE);
+	ct_text(e->message, GONE);
+	ct_text(creel_error_cause(e, 0)->message, "on purpose");
+	ct_has(creel_error_cause(e, 1)->message, "stopped when it was asked to");
+	creel_future_unref(f);
+	ct_int(ct_count_get(ran), 2);
+	creel_executor_unref(retry);
+	creel_token_unref(token);
+	ct_close(ex);
+}
+
+/* Whatever the retry of a task is at, it ends; and nothing is looked for that has gone. */
+CASE(c49_a_token_beside_the_end_of_a_retry, CT_INPROC)
+{
+	creel_executor *ex = ct_executor();
+	for (unsigned i = 0; i < ct_scaled(10); i++) {
+		creel_token *token = creel_token_new(NULL, NULL, CREEL_FOREVER);
+		creel_executor *retry = creel_retry_new(
+			ex, &(creel_retry_options){.attempts = 3, .base_ns = 1, .token = token});
+		struct ct_count *ran = ct_count_new();
+		struct ct_thread *t = ct_thread_start(cancel_soon, token);
+		creel_future *f = creel_submit(retry, task_counts_and_fails, &ran, sizeof ran);
+		int rc = ct_outcome(f);
+		ct_assert(rc == CREEL_EFAILED || rc == -ECANCELED);
+		creel_future_unref(f);
+		ct_thread_join(t);
+		creel_executor_unref(retry);
+		creel_token_unref(token);
+	}
+	ct_close(ex);
+}
