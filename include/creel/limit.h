@@ -35,12 +35,15 @@ enum {
  * one reference. Never returns NULL; broken with -EINVAL (ex is NULL), -EPERM (ex is the parent's,
  * and this is a forked child), -ELOOP (more than 32 adaptors lie beneath), -ENOMEM, or as ex is.
  *
- * A task must not wait for a later task of the same serial executor: that one starts only when the
- * first has ended. The wait lasts until its deadline.
+ * A task cannot wait for a later task of the same serial executor, which starts only when the first
+ * has ended: the wait returns -EDEADLK at once. (It does not look at tasks in between: where the
+ * first waits for a third one that waits for the later one, and at permits, the wait lasts until
+ * its deadline.)
  */
 CREEL_API CREEL_MUST_USE creel_executor *creel_serial_new(creel_executor *ex);
 
 /* Like creel_serial_new(), but lets at most n tasks be with ex at once; n is at least 1 (-EINVAL).
+ * With more than 1, a task that waits for a later one is not told -EDEADLK.
  * A task counts from the moment when ex gets it until it has ended: a cancelled one that runs keeps
  * its place until its function returns. */
 CREEL_API CREEL_MUST_USE creel_executor *creel_semaphore_new(creel_executor *ex, int64_t n);

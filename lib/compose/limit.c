@@ -68,9 +68,12 @@ static creel_executor *over(struct creel__gate *gate)
 {
 	if (!gate)
 		return no_memory();
+	bool serial = gate->counts && gate->room == 1;
 	creel_executor *ex = creel_executor_new(&ops, gate);
 	if (!gate_of(ex))
 		creel__gate_drop(gate);
+	else if (serial)
+		creel__executor_add_traits(ex, CREEL__SERIAL);
 	return ex;
 }
 

@@ -187,6 +187,7 @@ enum {
 	CREEL__COUNTS = 1,    /* class->ended() is to hear of the end of each task */
 	CREEL__BOUNDED = 2,   /* each task holds one of the places: exec/bound.h */
 	CREEL__WITHDRAWS = 8, /* its class must not be asked for a task before it has all of it */
+	CREEL__SERIAL = 16,   /* an adaptor: a task goes on when the one before has ended */
 	CREEL__ADOPTS = 4,    /* a thread that submits may run its task itself: class->adopt() */
 	CREEL__CONFINES = 16, /* callbacks with it run on its threads or not at all */
 };

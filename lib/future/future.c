@@ -183,10 +183,33 @@ bool creel__executor_needs_caller(const creel_executor *ex)
 	return creel__self()->drive && is_inside(ex->beneath ? ex->lowest : ex);
 }
 
+/* Whether f stands in an adaptor that let go of what is running here, and lets go of nothing else
+ * before that has ended. */
+static bool waits_for(creel_future *f, creel_future *running)
+{
+	const creel_executor *ex = creel__task_origin(running);
+	while (ex != running->executor && !(ex->traits & CREEL__SERIAL && creel__task_is_at(f, ex)))
+		ex = ex->beneath;
+	return ex != running->executor;
+}
+
+static bool is_later(creel_future *f)
+{
+	/* Most were submitted to no adaptor: then the tasks further out do not matter. */
+	if (!creel__layers_of(f))
+		return false;
+	for (creel_task *i = creel__self()->task; i; i = i->future.outer)
+		for (creel_future *r = &i->future; r; r = creel__whole_of(r))
+			if (waits_for(f, r))
+				return true;
+	return false;
+}
+
 bool creel__future_needs_caller(creel_future *f)
 {
 	const struct creel__local *local = creel__self();
-	return (local->task && creel__future_is_own(f)) || (local->drive && is_behind(f));
+	return (local->task && (creel__future_is_own(f) || is_later(f))) ||
+	       (local->drive && is_behind(f));
 }
 
 int creel__future_may_wait(creel_future *f, creel_deadline deadline)

@@ -588,3 +588,51 @@ CORE_CASE(bad_acquiring_is_refused_with_a_reason)
 	ct_close(serial);
 	ct_close(ex);
 }
+
+struct waiting {
+	creel_executor *serial;
+	int said, said_first;
+};
+
+/* Waits for a task that starts when this one has ended, and for one that does not. */
+static int task_waits_for_a_later_one(creel_task *task, const void *arg, size_t size)
+{
+	struct waiting *w = *(struct waiting *const *)arg;
+	(void)task;
+	(void)size;
+	creel_future *later = creel_submit(w->serial, task_nothing, NULL, 0);
+	creel_future *both[] = {later, creel_future_of(NULL, 0)};
+	w->said = creel_future_result(later, CREEL_FOREVER, NULL, 0);
+	w->said_first = creel_wait(both, 1, CREEL_FIRST_COMPLETED, CREEL_FOREVER, NULL);
+	if (creel_wait(both, 2, CREEL_FIRST_COMPLETED, CREEL_FOREVER, NULL))
+		w->said = 77;
+	creel_future_unref(both[1]);
+	creel_future_unref(later);
+	return 0;
+}
+
+static void waits_for_a_later_one(creel_executor *over, creel_executor *serial)
+{
+	struct waiting waiting = {.serial = serial}, *w = &waiting;
+	creel_future *f = creel_submit(over, task_waits_for_a_later_one, &w, sizeof w);
+	ct_int(ct_outcome(f), 0);
+	ct_int(waiting.said, -EDEADLK);
+	ct_int(waiting.said_first, -EDEADLK);
+	creel_future_unref(f);
+}
+
+CASE(c39_a_wait_for_a_later_task_of_a_serial_executor_is_refused, CT_INPROC)
+{
+	creel_executor *ex = ct_executor(), *serial = creel_serial_new(ex);
+	creel_executor *one = creel_semaphore_new(ex, 1), *outer = creel_scope_new(serial, 0);
+	creel_executor *tried = creel_retry_new(serial, &(creel_retry_options){.attempts = 2});
+	waits_for_a_later_one(serial, serial);
+	waits_for_a_later_one(one, one);
+	waits_for_a_later_one(outer, serial);
+	waits_for_a_later_one(tried, serial);
+	ct_close(tried);
+	ct_close(outer);
+	ct_close(one);
+	ct_close(serial);
+	ct_close(ex);
+}
