@@ -42,9 +42,9 @@
  *            error says why: as creel_submit_with(), and rejected (-EINVAL: f is NULL), or (-EPERM:
  *            f is the parent's, and this is a forked child). An executor that refuses the
  *            continuation later, when the input has ended, fails its future as well: then fn does
- *            not run, that of finally included. The same holds for a token that is cancelled
- *            before the call. The input's error is the cause of such an error, and of one that
- *            fn fails with. arg_free runs once in any case.
+ *            not run, that of finally included. A token that is cancelled before the call keeps
+ *            that of then and recover from running, not that of finally. The input's error is the
+ *            cause of such an error, and of one that fn fails with. arg_free runs once in any case.
  * THREADS    All calls are thread-safe, also in tasks and callbacks. None blocks.
  *
  * Cancelling
@@ -53,9 +53,10 @@
  * alone; with CREEL_CANCEL_UPSTREAM the input is cancelled, too. Killing it kills the input then. A
  * continuation of finally is not cancelled: its input is. Its fn runs when the input has ended, and
  * the future ends as cancelled then; creel_future_cancel() returns CREEL_CANCEL_REQUESTED. The same
- * holds as long as its fn has not started. Only a shutdown with CREEL_SHUTDOWN_CANCEL keeps that
- * from running. Once a function runs it is asked to stop, like any task. Killing one of finally
- * that waits kills its input, unless somebody else is cancelling that at this moment.
+ * holds as long as its fn has not started. A token does the same, also one that was cancelled
+ * before the call. Only a shutdown with CREEL_SHUTDOWN_CANCEL keeps that from running. Once a
+ * function runs it is asked to stop, like any task. Killing one of finally that waits kills its
+ * input, unless somebody else is cancelling that at this moment.
  *
  * Shutting down
  *

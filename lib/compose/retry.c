@@ -450,7 +450,7 @@ void creel__series_start(struct creel__series *s)
 	join_token(s, f);
 	if (creel__fork_foreign(generation))
 		return;
-	if (s->insists ? creel__future_hold_insisting(f) : creel__future_hold(f)) {
+	if (creel__future_hold(f)) {
 		struct creel__options *options = creel__options_of(f);
 		/* It may have been asked already. */
 		s->asked = s->insists && options->stage->asked;

@@ -52,7 +52,7 @@ static void ended(struct creel__link *link, creel_future *input)
 {
 	struct creel__stage *stage = creel__of(link, struct creel__stage, link);
 	creel_future *f = stage->undue.task;
-	if (stage->insists ? creel__future_hold_insisting(f) : creel__future_hold(f)) {
+	if (creel__future_hold(f)) {
 		go_on(f, stage, input);
 		return;
 	}
@@ -186,6 +186,18 @@ static creel_future *begin(creel_future *f, creel_future *input, const struct cr
 	return f;
 }
 
+/* The same of a finally whose token is cancelled. It runs all the same, as if it had been cancelled
+ * while it waited: its input is, and it ends for the token's reason. */
+static creel_future *begin_asked(creel_future *f, creel_future *input,
+				 const struct creel__submission *s)
+{
+	const struct creel__cancelling how = creel__token_how(s->options->token);
+	uint16_t generation = f->generation;
+	creel__stage_of(f)->asked = true;
+	hit(input, &how);
+	return creel__fork_foreign(generation) ? f : begin(f, input, s);
+}
+
 /* The same of one with a token, which may cancel it from here on. */
 static creel_future *begin_enlisted(creel_future *f, creel_future *input,
 				    const struct creel__submission *s)
@@ -194,6 +206,8 @@ static creel_future *begin_enlisted(creel_future *f, creel_future *input,
 	struct creel__enlisted *enlisted = creel__enlisted_of(f);
 	uint16_t generation = f->generation;
 	int rc = creel__enlist(enlisted, token);
+	if (rc == -ECANCELED && s->staging->insists)
+		return begin_asked(f, input, s);
 	if (rc) {
 		creel__stage_discard(f, rc);
 		return refused(s, input, creel__refusal(s, rc));

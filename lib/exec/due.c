@@ -175,13 +175,6 @@ static void abandon(creel_future *f)
 		creel__executor_unkeep(ex);
 }
 
-/* A finally that is being asked to stop runs all the same. */
-static bool hold(creel_future *f)
-{
-	const struct creel__stage *stage = creel__stage_of(f);
-	return stage && stage->insists ? creel__future_hold_insisting(f) : creel__future_hold(f);
-}
-
 /* On the clock's thread, or that of who moves it. Where it comes late, what has expired is left to
  * its other timer. */
 static bool on_due(struct creel__timer *timer, bool due)
@@ -193,7 +186,7 @@ static bool on_due(struct creel__timer *timer, bool due)
 	bool late = due && times->expiry_set &&
 		    times->expires_at <= creel_clock_now(times->clock).ns;
 	times->due_set = false;
-	if (mine && !late && hold(times->future)) {
+	if (mine && !late && creel__future_hold(times->future)) {
 		f = times->future;
 		times->in_hand = due;
 	}

@@ -7,6 +7,7 @@
 #include "future/class.h"
 #include "future/error.h"
 #include "future/times.h"
+#include "future/token.h"
 #include <creel/submit.h>
 
 /* What makes a task a continuation: future/stage.h. */
@@ -30,6 +31,13 @@ struct creel__submission {
 static inline bool creel__submission_times(const struct creel__submission *s)
 {
 	return s->options && creel__times_wanted(s->options);
+}
+
+/* What is wrong with its token: 0, -ECANCELED, -EPERM. A finally runs in any case. */
+static inline int creel__submission_token(const struct creel__submission *s)
+{
+	int rc = creel__token_check(s->options->token);
+	return rc == -ECANCELED && s->staging && s->staging->insists ? 0 : rc;
 }
 
 /* The error for a submission that was refused with that code. */

@@ -195,7 +195,7 @@ static CREEL__COLD int check_options(const struct creel__submission *s)
 	    (s->ex->traits & (CREEL__BOUNDED | CREEL__ADOPTS)) == CREEL__BOUNDED)
 		return -ENOTSUP;
 	int rc = creel__times_wanted(o) ? creel__due_check(s->ex, o) : 0;
-	return rc == 0 && o->token ? creel__token_check(o->token) : rc;
+	return rc == 0 && o->token ? creel__submission_token(s) : rc;
 }
 
 static inline int check(const struct creel__submission *s)

@@ -285,11 +285,21 @@ static uint64_t pin_of(uint64_t s)
 	return s & CREEL__REMOTE ? CREEL__HELD : CREEL__PINNED;
 }
 
-static bool win(creel_future *f, bool hold, bool insist)
+/* Whether a canceller who has it PINNED may only ask it, and then let it go on: a finally. */
+static bool may_go_on(creel_future *f)
+{
+	const struct creel__stage *stage = creel__stage_of(f);
+	return stage && stage->insists;
+}
+
+static bool win(creel_future *f, bool hold)
 {
 	uint64_t s = creel__load(&f->state, relaxed);
-	while ((s & CREEL__STATE) == CREEL__PENDING ||
-	       (insist && (s & CREEL__STATE) == CREEL__PINNED)) {
+	for (;;) {
+		unsigned state = s & CREEL__STATE;
+		bool insist = state == CREEL__PINNED && may_go_on(f);
+		if (state != CREEL__PENDING && !insist)
+			return false;
 		if (is_asked_about(s, insist)) {
 			await_answer(f, insist);
 			s = creel__load(&f->state, relaxed);
@@ -299,27 +309,21 @@ static bool win(creel_future *f, bool hold, bool insist)
 			return true;
 		}
 	}
-	return false;
 }
 
 bool creel__future_pin(creel_future *f)
 {
-	return win(f, false, false);
+	return win(f, false);
 }
 
 int creel__future_cancel_pending(creel_future *f)
 {
-	return win(f, false, false) ? end_pinned(f, NULL, &pending_only) : CREEL_CANCEL_FINAL;
+	return win(f, false) ? end_pinned(f, NULL, &pending_only) : CREEL_CANCEL_FINAL;
 }
 
 bool creel__future_hold(creel_future *f)
 {
-	return win(f, true, false);
-}
-
-bool creel__future_hold_insisting(creel_future *f)
-{
-	return win(f, true, true);
+	return win(f, true);
 }
 
 /* Marks a running task as asked to stop. A remote one is held while its executor is told. */

@@ -6,14 +6,12 @@
 #include "future/block.h"
 
 /* For creel__future_end_pinned(): true if the task has not started here, nor been cancelled. It
- * stays as it is until then. Waits while somebody else asks its executor about it. */
+ * stays as it is until then. Waits while somebody else asks its executor about it, and while a
+ * canceller has a finally PINNED, whom he may only ask. */
 bool creel__future_pin(creel_future *f);
 
 /* The same, and it is HELD, wherever it runs. */
 bool creel__future_hold(creel_future *f);
-
-/* The same for one that no canceller ends, but only asks: waits while one has it PINNED. */
-bool creel__future_hold_insisting(creel_future *f);
 
 /* Lets go of a task that stays on its list (future/undue.h): as creel__future_let_go(). Who shuts
  * the executor down may wait for that. Who then takes the task off comes for the list's lock, so

@@ -25,7 +25,7 @@
  *          task again, and needs no reference to it.
  *
  * LOCKS    creel__times.lock (rank 5): what is below it. Under it a timer is set, the expiry
- *          waits for the end of HELD, and the delay of a finally also for that of PINNED. Who holds
+ *          waits for the end of HELD, and of a finally both also for that of PINNED. Who holds
  *          the task takes the lock only where no expiry is set, or while it is in hand: then the
  *          expiry does not look at the task. Who has it PINNED does not take the lock.
  *          creel_executor.undue_lock (rank 16, a leaf): the list.

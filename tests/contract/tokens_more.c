@@ -478,3 +478,26 @@ CASE(c49_a_token_beside_the_end_of_a_retry, CT_INPROC)
 	}
 	ct_close(ex);
 }
+
+/* Finally */
+
+/* Whether its input waits, or has ended. */
+CASE(c37_a_finally_runs_though_its_token_is_cancelled, 0)
+{
+	creel_executor *ex = ct_executor();
+	creel_token *token = creel_token_new(NULL, NULL, CREEL_FOREVER);
+	const creel_submit_options o = {.token = token};
+	struct ct_count *ran = ct_count_new();
+	creel_future *waits = creel_promise_new(), *ended = creel_future_of(NULL, 0);
+	ct_int(creel_token_cancel(token, -EPIPE, GONE, 0), 0);
+	drop_cancelled(creel_finally_with(waits, ex, task_count, &ran, sizeof ran, &o), -EPIPE);
+	drop_cancelled(creel_finally_with(ended, ex, task_count, &ran, sizeof ran, &o), -EPIPE);
+	ct_int(ct_count_get(ran), 2);
+	ct_int(creel_future_state(waits), CREEL_FUTURE_CANCELLED);
+	drop_cancelled(creel_then_with(ended, ex, task_count, &ran, sizeof ran, &o), -EPIPE);
+	ct_int(ct_count_get(ran), 2);
+	creel_future_unref(waits);
+	creel_future_unref(ended);
+	creel_token_unref(token);
+	ct_close(ex);
+}

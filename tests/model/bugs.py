@@ -356,9 +356,9 @@ BUGS = {
         '\tif (undue->stage)\n\t\t(void)creel__stage_unlink(undue->stage, NULL);\n'),
     # The end of the input takes it that whoever asks a finally to stop has cancelled it.
     'gives up a finally': (
-        'compose/then.c',
-        'if (stage->insists ? creel__future_hold_insisting(f) : creel__future_hold(f)) {',
-        'if (creel__future_hold(f)) {'),
+        'future/cancel.c',
+        'return stage && stage->insists;\n}\n\nstatic bool win',
+        'return false && stage;\n}\n\nstatic bool win'),
     # Who makes a continuation on an executor that was shut down leaves it to the end of its input.
     'leaves a refused one to its input': (
         'compose/then.c',
