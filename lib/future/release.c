@@ -247,7 +247,7 @@ static const creel_error *abandoned(const creel_future *f)
 static void abandon(creel_future *f)
 {
 	creel__result_error(f, abandoned(f));
-	/* Nobody else has it: its count stays one, for settle() to drop. */
+	/* It is SETTLING, and the caller's reference stays, for settle() to drop. */
 	creel__or(&f->state, CREEL__READ, relaxed);
 	creel__future_settle(f, CREEL__FAILED, 1);
 }
@@ -268,20 +268,31 @@ static CREEL__COLD void unref_slowly(creel_future *f, uint64_t s)
 {
 	if (s & CREEL__STATIC)
 		return;
-	/* A sole holder needs no read-modify-write: nobody else could take or drop a reference. */
-	while (!creel__future_is_sole(s) || (s / CREEL__REF > 1 && !creel__is_final(s))) {
-		/* [FUT-3] acq_rel: pairs with the acquire in creel_future_unref(), and with itself;
-		 * acquire, for when it fails and we are the last */
-		if (creel__cas(&f->state, &s, s - CREEL__REF, acq_rel, acquire))
+	for (;;) {
+		bool final = creel__is_final(s);
+		/* A sole holder of a final one needs no read-modify-write: nobody else could take
+		 * or drop a reference. */
+		if (!creel__future_is_sole(s) || (s / CREEL__REF > 1 && !final)) {
+			/* [FUT-3] acq_rel: pairs with the acquire in creel_future_unref(), and with
+			 * itself; acquire, for when it fails and we are the last */
+			if (creel__cas(&f->state, &s, s - CREEL__REF, acq_rel, acquire))
+				return;
+		} else if (creel__future_foreign(f)) {
+			/* A forked child leaves what is its parent's alone. */
 			return;
+		} else if (final) {
+			creel__future_finish(f);
+			return;
+			/* [FUT-3] acq_rel: as above. Whoever takes a link off it may take a
+			 * reference at this moment: then it is not the last, or he finds it
+			 * SETTLING. */
+		} else if (creel__cas(&f->state, &s,
+				      (s & ~(uint64_t)CREEL__STATE) | CREEL__SETTLING, acq_rel,
+				      acquire)) {
+			abandon(f);
+			return;
+		}
 	}
-	/* A forked child leaves what is its parent's alone. */
-	if (creel__future_foreign(f))
-		return;
-	if (creel__is_final(s))
-		creel__future_finish(f);
-	else
-		abandon(f);
 }
 
 void creel_future_unref(creel_future *f)
