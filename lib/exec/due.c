@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Tasks that are not due yet: the way in, to the executor's class, and out. What holds meanwhile
- * stands in future/times.h. Continuations take the same way to the class: future/stage.h. */
+/* Tasks that are not due yet: the way in, and out. What holds meanwhile stands in future/times.h;
+ * the way to the executor's class in exec/due_give.c. */
 #include "exec/due.h"
 #include "base/clock.h"
 #include "exec/task.h"
-#include "future/argument.h"
 #include "future/cancel.h"
 #include "future/future.h"
 #include "future/hook.h"
@@ -13,133 +12,12 @@
 #include "future/stage.h"
 #include "future/times.h"
 #include "future/watch.h"
-#include "sync/thread.h"
 #include <creel/future.h>
 #include <errno.h>
-#include <string.h>
 
-/* What there is to say of a task if its class refuses it. Taken while it is HELD: afterwards a
- * canceller may end it, and what it has goes. */
-struct note {
-	char name[CREEL__NAME_MAX];
-	bool staged;
-	const creel_error *cause; /* a reference: why the input of a continuation failed; or NULL */
-	struct creel__times *times;
-};
-
-static struct note take_note(creel_future *f)
-{
-	const struct creel__options *options = creel__options_of(f);
-	struct note note = {.name = ""};
-	if (!options)
-		return note;
-	memcpy(note.name, options->name, strlen(options->name) + 1);
-	note.times = options->times;
-	note.staged = options->stage;
-	if (note.staged)
-		note.cause = creel__error_ref(creel__future_peek_error(options->stage->input));
-	return note;
-}
-
-/* Why the class does not take a task that was accepted before. Takes over the cause. */
-static const creel_error *refusal(creel_executor *ex, const struct note *note, int code)
-{
-	int kind = code == -ESHUTDOWN      ? CREEL_KIND_SHUT_DOWN
-		   : code == CREEL_EFAILED ? CREEL_KIND_BROKEN
-		   : code == -ENOEXEC      ? CREEL_KIND_NOT_TRANSFERABLE
-					   : CREEL_KIND_REJECTED;
-	const creel_error *broken = creel__executor_error(ex), *cause = note->cause;
-	const creel_error *why = code == CREEL_EFAILED ? broken : NULL;
-	const creel_error *e = creel__error_make(kind, why ? why->code : code, note->name,
-						 "the executor did not take the task when %s: %s",
-						 note->staged ? "its input had ended"
-							      : "it was due",
-						 why ? why->message : creel_code_name(code));
-	if (why) {
-		creel__error_unref(cause);
-		cause = creel__error_ref(why);
-	}
-	creel__error_set_cause(e, cause);
-	creel__error_set_unhandled(e, ex->unhandled);
-	return e;
-}
-
-/* The class does not take a task that was accepted before, and that others know. If a canceller in
- * a destructor has it, that one has it counted as ended. */
-static void refuse(creel_executor *ex, creel_future *f, const struct note *note, int code)
-{
-	bool counted = ex->traits & CREEL__COUNTS;
-	if (ex->class->owe)
-		ex->class->owe(ex, 1);
-	unsigned state = creel__task_fail((creel_task *)f, refusal(ex, note, code));
-	if (creel__executor_foreign(ex))
-		return;
-	/* A waiter that has run it meanwhile has counted its end. */
-	bool ends = state == CREEL__DROPPING || state == CREEL__RUNNING ||
-		    (counted && state == CREEL__FAILED);
-	if (ex->class->owe && !ends)
-		ex->class->owe(ex, -1);
-}
-
-static int give_due(creel_future *f, struct creel__times *times)
-{
-	const struct creel__executor_class *class = f->executor->class;
-	bool reserved = times && times->reserved;
-	int rc = reserved ? class->submit_reserved(f->executor, (creel_task *)f)
-			  : class->submit(f->executor, (creel_task *)f);
-	if (reserved)
-		times->reserved = rc != 0;
-	return rc;
-}
-
-/* A task that its class is being given, with references to it and to the cause. */
-struct handing {
-	creel_future *f;
-	creel_executor *ex;
-	struct note note;
-	int rc;
-};
-
-static void run_give(void *arg)
-{
-	struct handing *h = arg;
-	h->rc = give_due(h->f, h->note.times);
-}
-
-/* It has run here, and ended the thread. */
-static void give_exited(void *arg)
-{
-	const struct handing *h = arg;
-	if (creel__executor_foreign(h->ex))
-		return;
-	creel__error_unref(h->note.cause);
-	creel_future_unref(h->f);
-}
-
-bool creel__due_give(creel_future *f)
-{
-	creel_executor *ex = f->executor;
-	f->next = NULL;
-	/* As before any submission, on the thread that makes it. */
-	int rc = creel__argument_vet(f, ex);
-	struct handing h = {.f = f, .ex = ex, .note = take_note(f), .rc = rc};
-	/* The class looks at its options, too. */
-	creel_future_ref(f);
-	creel__future_let_go(f, CREEL__HELD | CREEL__OWNED, ex->task_flags);
-	if (rc == 0)
-		creel__thread_guard(run_give, give_exited, &h);
-	if (h.rc == 0)
-		creel__error_unref(h.note.cause);
-	else if (!creel__executor_foreign(ex))
-		refuse(ex, f, &h.note, h.rc);
-	if (creel__executor_foreign(ex))
-		return false;
-	creel_future_unref(f);
-	return !creel__executor_foreign(ex);
-}
-
-/* The same for one that is in hand. The caller has a reference to times. Lets go of the executor.
- * *f_ is what is to be handed over next, or NULL. */
+/* Gives a task that is in hand to its class, and lets go of the executor. The caller has a
+ * reference to times, which goes if the thread ends within. *f_ is what is to be handed over next,
+ * or NULL. False: this is a child. */
 static bool hand_over_once(creel_future **f_, struct creel__times *times)
 {
 	creel_executor *ex = (*f_)->executor;
@@ -230,9 +108,9 @@ static int set_timers_locked(struct creel__times *times, bool *ret_expired)
 /* A task that is due at once. Only its executor may refuse it. */
 static int give(creel_future *f, struct creel__times *times)
 {
-	creel_executor *ex = f->executor;
-	int rc = ex->class->submit(ex, (creel_task *)f);
-	if (creel__executor_foreign(ex))
+	uint16_t generation = f->executor->generation;
+	int rc = creel__due_give_at_once(f, times);
+	if (creel__fork_foreign(generation))
 		return rc;
 	if (rc) {
 		creel__times_stop(times);
@@ -340,12 +218,6 @@ static bool rewind_run(creel_future *f, creel_executor *ex)
 	return true;
 }
 
-static void end_series(creel_future *f, const creel_error *error)
-{
-	creel__future_let_go(f, CREEL__HELD, CREEL__SETTLING);
-	creel__task_fail_claimed((creel_task *)f, error);
-}
-
 static int64_t next_run(const struct creel__times *times)
 {
 	int64_t from = times->fixed_rate ? times->due_at : creel_clock_now(times->clock).ns;
@@ -375,9 +247,9 @@ static void arm_again(creel_future *f, struct creel__times *times)
 		(void)hand_over(f, times);
 		return;
 	}
-	end_series(f, creel__error_make(CREEL_KIND_BROKEN, rc, creel__task_name(f),
-					"the clock cannot time the next run (%s)",
-					creel_code_name(rc)));
+	creel__due_end(f, creel__error_make(CREEL_KIND_BROKEN, rc, creel__task_name(f),
+					    "the clock cannot time the next run (%s)",
+					    creel_code_name(rc)));
 	if (!creel__executor_foreign(ex))
 		creel__executor_unkeep(ex);
 }
@@ -401,7 +273,7 @@ static bool run_again(creel_future *f, struct creel__times *times)
 	if (creel__undue_add(ex, &times->undue))
 		arm_again(f, times);
 	else
-		end_series(f, creel__undue_error(f));
+		creel__due_end(f, creel__undue_error(f));
 	if (box && !creel__fork_foreign(generation))
 		creel__box_free(box, generation);
 	if (!creel__fork_foreign(generation))
@@ -439,8 +311,7 @@ static void start_timed(creel_future *f, struct creel__times *times, int rc, boo
 			(void)hand_over(f, times);
 			return;
 		}
-		const struct note note = take_note(f);
-		end_series(f, refusal(ex, &note, rc));
+		creel__due_end(f, creel__due_refusal(f, rc));
 		if (!creel__executor_foreign(ex))
 			creel__undue_leave(ex, times);
 	}

@@ -7,6 +7,8 @@
 #include "future/block.h"
 #include <creel/submit.h>
 
+struct creel__times;
+
 /* 0; or what is wrong with the times that options ask for: -EINVAL, or -ENOTSUP, -EPERM for what
  * the clock is. */
 int creel__due_check(const creel_executor *ex, const creel_submit_options *options);
@@ -20,8 +22,20 @@ const creel_error *creel__due_explain(const creel_executor *ex, const creel_subm
 int creel__due_submit(creel_task *task);
 
 /* Gives a task to its class that is HELD and off the list, with its executor kept; or fails it. It
- * may be gone when this returns. False: something has forked, and this is the child. */
+ * may be gone when this returns. False: something has forked, and this is the child. If the thread
+ * ends within, and the task has times: so does the caller's reference to those, and his use of the
+ * executor. */
 bool creel__due_give(creel_future *f);
+
+/* Gives one that nobody else knows to its class. 0 or a code. If the thread ends within, so does
+ * the caller's reference to times. */
+int creel__due_give_at_once(creel_future *f, struct creel__times *times);
+
+/* Why a task fails that was accepted before, and that its class refuses with that code. */
+const creel_error *creel__due_refusal(creel_future *f, int code);
+
+/* Ends one that is HELD and off the list. Takes over the error. */
+void creel__due_end(creel_future *f, const creel_error *error);
 
 /* The same for one whose options have times, which count from now on: it is given when it is due.
  * Something may have forked. */

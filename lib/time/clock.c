@@ -417,6 +417,31 @@ static int advance_locked(creel_clock *clock, int64_t ns)
 	return 0;
 }
 
+struct advance {
+	creel_clock *clock;
+	int64_t ns;
+	int rc;
+};
+
+static void run_advance(void *arg)
+{
+	struct advance *a = arg;
+	a->rc = advance_locked(a->clock, a->ns);
+}
+
+/* A task that was due has run here, and ended the thread: others may go on advancing the clock. */
+static void advance_ended(void *arg)
+{
+	creel_clock *clock = ((struct advance *)arg)->clock;
+	if (is_foreign(clock))
+		return;
+	creel__lock_acquire(&clock->lock);
+	clock->holds--; /* of its timer */
+	clock->advancing = false;
+	creel__lock_release(&clock->lock);
+	creel_clock_unref(clock);
+}
+
 int creel_clock_advance(creel_clock *clock, int64_t ns)
 {
 	int rc = clock ? creel__clock_check(clock) : -EINVAL;
@@ -426,13 +451,14 @@ int creel_clock_advance(creel_clock *clock, int64_t ns)
 		return -EINVAL;
 	if (creel__self()->callbacks)
 		return -EDEADLK;
+	struct advance a = {clock, ns, 0};
 	creel__lock_acquire(&clock->lock);
 	/* A callback may drop the last reference of the user's. */
 	clock->users++;
-	rc = advance_locked(clock, ns);
-	if (rc == -EPERM)
-		return rc;
+	creel__thread_guard(run_advance, advance_ended, &a);
+	if (a.rc == -EPERM)
+		return a.rc;
 	creel__lock_release(&clock->lock);
 	creel_clock_unref(clock);
-	return rc;
+	return a.rc;
 }
