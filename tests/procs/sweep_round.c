@@ -382,15 +382,22 @@ static void stop_idle(pid_t pid)
 	}
 }
 
+static void await_jobs(unsigned from)
+{
+	for (unsigned i = from; i < now.n; i++)
+		creel_future_result(now.jobs[i].f, CREEL_FOREVER, NULL, 0);
+}
+
 static void misdeeds(void)
 {
 	static const enum sort sorts[] = {CLOSES, SMALL, FORKS, STOPS, COPIED};
 	unsigned from = now.n;
 	for (unsigned i = 0; i < sizeof sorts / sizeof sorts[0]; i++)
 		submit(sorts[i], sorts[i] == STOPS ? SHORT_LIMIT_NS : 0);
-	for (unsigned i = from; i < now.n; i++)
-		creel_future_result(now.jobs[i].f, CREEL_FOREVER, NULL, 0);
-	/* Alone: it may overwrite what ended before it in its worker and is not collected. */
+	await_jobs(from);
+	/* Alone: it may overwrite what ended before it in its worker and is not collected. Earlier
+	 * ones may still be on their way, and it may be sent behind one of them. */
+	await_jobs(0);
 	unsigned liar = submit(GARBAGE, 0);
 	creel_future_result(now.jobs[liar].f, CREEL_FOREVER, NULL, 0);
 	/* Of a worker that has no other task. */
@@ -439,8 +446,7 @@ static void everything(void)
 	cancellations();
 	deaths_of_its_own();
 	misdeeds();
-	for (unsigned i = 0; i < now.n; i++)
-		creel_future_result(now.jobs[i].f, CREEL_FOREVER, NULL, 0);
+	await_jobs(0);
 	afterwards();
 }
 
