@@ -6,6 +6,9 @@
  *   link  a chain of COUNT continuations over an open promise, on the inline executor; the promise
  *         is settled, the last one is read, and all are dropped
  *   all   one future for COUNT open promises, which are then settled
+ *   serial, semaphore, rate, retry
+ *         what each adaptor adds to an empty task: COUNT tasks are submitted to it, on the inline
+ *         executor, and waited for; the time of as many without it is taken off
  *
  * Nanoseconds for each of the COUNT. The last of several rounds counts, as for the peers.
  */
@@ -90,8 +93,72 @@ static void measure_all(const struct run *r)
 	show(r, "all", all);
 }
 
-static const struct workload workloads[] = {{"link", measure_link, 100000},
-					    {"all", measure_all, 100000}};
+static int nothing(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)arg;
+	(void)size;
+	return 0;
+}
+
+static double tasks(creel_executor *ex, unsigned long n)
+{
+	double start = now_ns();
+	for (unsigned long i = 0; i < n; i++) {
+		creel_future *f = creel_submit(ex, nothing, NULL, 0);
+		if (creel_future_result(f, CREEL_FOREVER, NULL, 0))
+			give_up("a task has failed");
+		creel_future_unref(f);
+	}
+	return now_ns() - start;
+}
+
+/* Each round has its own tasks without the adaptor, so that what disturbs one disturbs both. */
+static void show_added(const struct run *r, const char *name, creel_executor *beneath,
+		       creel_executor *adaptor)
+{
+	double added[ROUNDS];
+	for (int i = 0; i < ROUNDS; i++) {
+		double alone = tasks(beneath, r->count);
+		added[i] = tasks(adaptor, r->count) - alone;
+	}
+	sort(added, ROUNDS);
+	printf("%s %.2f ns\n", name, added[ROUNDS / 2] / (double)r->count);
+	creel_executor_close(adaptor);
+	creel_executor_close(beneath);
+}
+
+static void measure_serial(const struct run *r)
+{
+	creel_executor *beneath = creel_inline_new();
+	show_added(r, "serial", beneath, creel_serial_new(beneath));
+}
+
+static void measure_semaphore(const struct run *r)
+{
+	creel_executor *beneath = creel_inline_new();
+	show_added(r, "semaphore", beneath, creel_semaphore_new(beneath, 4));
+}
+
+/* A limit that is never reached. */
+static void measure_rate(const struct run *r)
+{
+	const creel_rate_options options = {.n = 1024, .per_ns = 1};
+	creel_executor *beneath = creel_inline_new();
+	show_added(r, "rate", beneath, creel_rate_limit_new(beneath, &options));
+}
+
+static void measure_retry(const struct run *r)
+{
+	const creel_retry_options options = {.attempts = 3};
+	creel_executor *beneath = creel_inline_new();
+	show_added(r, "retry", beneath, creel_retry_new(beneath, &options));
+}
+
+static const struct workload workloads[] = {
+	{"link", measure_link, 100000},     {"all", measure_all, 100000},
+	{"serial", measure_serial, 100000}, {"semaphore", measure_semaphore, 100000},
+	{"rate", measure_rate, 100000},     {"retry", measure_retry, 100000}};
 
 int main(int argc, char **argv)
 {

@@ -11,7 +11,10 @@ from procs_table import number, ratio
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROWS = {'link': 'a continuation, in a chain of 10^5', 'all': 'an input of one future for 10^5'}
-WORKLOADS = ['compose-' + row for row in ROWS]
+# What each adds to an empty task of the inline executor. Nobody else has them.
+ADAPTORS = {'serial': 'serial', 'semaphore': 'semaphore of 4', 'rate': 'rate limit, never reached',
+            'retry': 'retry, first attempt succeeds'}
+WORKLOADS = ['compose-' + row for row in list(ROWS) + list(ADAPTORS)]
 COUNT = '100000'
 PEERS = {
     'creel': 'creel_then() on the inline executor; creel_all()',
@@ -53,4 +56,9 @@ def text(program, options):
             cells = [meaning, 'ns'] + [number([run[peer] for run in runs]) for peer in peers]
             cells += [ratio(runs, peer, 'ns') for peer in others]
             lines.append('| ' + ' | '.join(cells) + ' |')
+    lines += ['', '| adaptor | adds, ns a task |', '|---|---|']
+    for workload, meaning in ADAPTORS.items():
+        if 'compose-' + workload in options.workloads:
+            runs = [figure('creel', [program], workload) for _ in range(options.repetitions)]
+            lines.append(f'| {meaning} | {number(runs)} |')
     return '\n'.join(lines) + '\n'
