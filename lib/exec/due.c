@@ -260,6 +260,7 @@ static bool run_again(creel_future *f, struct creel__times *times)
 	creel_executor *ex = creel__task_origin(f);
 	uint16_t generation = f->generation;
 	struct creel__box *box = creel__result_box(f);
+	creel_future *other = creel__result_other(f);
 	if (!creel__load(&times->began, relaxed))
 		creel__times_stop_expiry(times);
 	if (!rewind_run(f, ex))
@@ -276,6 +277,8 @@ static bool run_again(creel_future *f, struct creel__times *times)
 		creel__due_end(f, creel__undue_error(f));
 	if (box && !creel__fork_foreign(generation))
 		creel__box_free(box, generation);
+	if (other && !creel__fork_foreign(generation))
+		creel_future_unref(other);
 	if (!creel__fork_foreign(generation))
 		creel__times_unref(times);
 	return true;

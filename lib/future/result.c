@@ -75,6 +75,12 @@ static creel_future *source_of(creel_future *f)
 	return f->result_len == CREEL__RESULT_OF ? *(creel_future **)result_place(f) : f;
 }
 
+creel_future *creel__result_other(creel_future *f)
+{
+	creel_future *source = source_of(f);
+	return source != f ? source : NULL;
+}
+
 creel_future *creel__result_source(creel_future *f)
 {
 	return creel__future_is_final(f) ? source_of(f) : f;

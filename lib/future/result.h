@@ -40,6 +40,9 @@ void *creel__result_reserve(creel_future *f, size_t size);
 int creel__result_move(creel_future *f, creel_buffer buffer);
 void creel__result_error(creel_future *f, const creel_error *error); /* takes over the reference */
 void creel__result_set_box(creel_future *f, struct creel__box *box); /* takes over the box */
+/* Of one that the caller runs or settles: the future that it refers to for its result, with a
+ * reference; or NULL. */
+creel_future *creel__result_other(creel_future *f);
 /* The future that the result is of: f, if that is not final, or has one of its own. */
 creel_future *creel__result_source(creel_future *f);
 /* The result of source, which is FINISHED: not copied; f gets a reference to where it stands. */
