@@ -820,6 +820,36 @@ BUGS = {
         'compose/channel.c',
         '\twhile (refs > 0)\n\t\tif (creel__cas(&ch->refs',
         '\twhile (true)\n\t\tif (creel__cas(&ch->refs'),
+    # What expires while a canceller asks it, and lets it go on, does not end.
+    'expires behind a canceller': (
+        'future/cancel.c',
+        'return stage && stage->insists;\n}\n\nstatic bool win',
+        'return false && stage;\n}\n\nstatic bool win'),
+    # A join returns, and what comes later is taken.
+    'joins and stays open': (
+        'exec/custom_tasks.c',
+        '\t\tc->shut |= CREEL__CUSTOM_CLOSED;\n',
+        ''),
+    # A join takes what is not due for nothing.
+    'joins what is not due': (
+        'exec/custom_tasks.c',
+        ' && c->base.undue_count == 0 &&',
+        ' &&'),
+    # Its token uses a scope that is being destroyed.
+    'uses a scope that goes': (
+        'exec/custom_life.c',
+        'bool lives = !creel__custom_is_dead_locked(c);',
+        'bool lives = true;'),
+    # Who ends an any reads the failures before, and does not see which futures those are.
+    'fails relaxed': (
+        'compose/combine.c',
+        'creel__store(&g->inputs[i].failed, !success, release);',
+        'creel__store(&g->inputs[i].failed, !success, relaxed);'),
+    # What became due again while its giver was at it is nobody's.
+    'forgets the next run': (
+        'future/expire.c',
+        'bool again = times->due_again;',
+        'bool again = times->due_again && false;'),
     # Whoever submits takes it for awake.
     'sleeps in secret': (
         'compose/ready.c',

@@ -136,6 +136,25 @@ static void cancelled_while_the_last_ends(void)
 	creel_future_unref(input[0]);
 }
 
+static void fail_first(void *arg)
+{
+	(void)arg;
+	(void)creel_promise_fail(input[0], CREEL_KIND_FAILED, -EIO, NULL, 0, "broken");
+	creel_future_unref(input[0]);
+}
+
+/* A failure that came before the success counts as read. */
+static void one_fails_and_one_succeeds(void)
+{
+	begin();
+	creel_future *f = creel_any(input, 2, 0);
+	int other = model_spawn(fail_first, NULL);
+	settle((void *)1);
+	model_join(other);
+	won_by(f, 1);
+	creel_future_unref(f);
+}
+
 const struct model_scenario model_scenarios[] = {
 	{"both end", both_end, .preemptions = 3, .spurious = 1, .stale = 1},
 	{"all end", all_end, .preemptions = 3, .spurious = 1, .stale = 1},
@@ -144,5 +163,6 @@ const struct model_scenario model_scenarios[] = {
 	 .stale = 1},
 	{"cancelled while the last ends", cancelled_while_the_last_ends, .preemptions = 3,
 	 .spurious = 1, .stale = 1},
+	{"one fails and one succeeds", one_fails_and_one_succeeds, .preemptions = 3, .stale = 1},
 	{0},
 };

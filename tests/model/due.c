@@ -317,6 +317,80 @@ static void due_and_refused(void)
 	creel_clock_unref(clock_);
 }
 
+static creel_task *shelf;
+
+static int keep(void *self, creel_task *task_)
+{
+	(void)self;
+	shelf = task_;
+	return 0;
+}
+
+/* Whoever cancels a finally only asks it; meanwhile it expires. */
+static void a_finally_asked_and_expired(void)
+{
+	const creel_executor_ops ops = {.size = sizeof ops, .submit = keep};
+	ran = 0;
+	clock_ = creel_clock_new(CREEL_CLOCK_MANUAL);
+	ex = creel_executor_new(&ops, NULL);
+	creel_future *input = creel_future_of(NULL, 0);
+	f = creel_finally_with(input, ex, task, NULL, 0,
+			       &(creel_submit_options){.clock = clock_, .expiry_ns = 10});
+	int other = model_spawn(cancel, NULL);
+	advance(NULL);
+	model_join(other);
+	(void)creel_task_run(shelf);
+	model_check(ran == 0);
+	model_check(creel_future_error(f)->kind == CREEL_KIND_EXPIRED);
+	creel_future_unref(f);
+	creel_future_unref(input);
+	model_check(creel_executor_close(ex) == 0);
+	creel_clock_unref(clock_);
+}
+
+static struct model_gate kept;
+
+static int keep_and_tell(void *self, creel_task *task_)
+{
+	(void)keep(self, task_);
+	model_gate_open(&kept);
+	return 0;
+}
+
+static void run_kept(void *arg)
+{
+	(void)arg;
+	model_gate_wait(&kept);
+	advance(NULL);
+	(void)creel_task_run(shelf);
+}
+
+/* A run of a series ends, and the next one is due, while its giver is still at it. */
+static void a_giver_against_the_next_run(void)
+{
+	const creel_executor_ops ops = {.size = sizeof ops, .submit = keep_and_tell};
+	ran = freed = 0;
+	kept.open = 0;
+	clock_ = creel_clock_new(CREEL_CLOCK_MANUAL);
+	ex = creel_executor_new(&ops, NULL);
+	int other = model_spawn(run_kept, NULL);
+	f = creel_submit_with(ex, task, NULL, 0,
+			      &(creel_submit_options){.clock = clock_,
+						      .flags = CREEL_FIXED_RATE,
+						      .period_ns = 10,
+						      .arg_free = free_arg});
+	model_join(other);
+	/* The second run was due when the first one ended. */
+	model_check(ran == 1);
+	(void)creel_task_run(shelf);
+	model_check(ran == 2);
+	model_check(creel_future_cancel(f) == CREEL_CANCEL_NOW);
+	model_check(freed == 1);
+	creel_future_unref(f);
+	model_check(creel_executor_close(ex) == 0);
+	creel_clock_unref(clock_);
+}
+
 const struct model_scenario model_scenarios[] = {
 	{"due against cancel", due_against_cancel, .preemptions = 3, .spurious = 1, .stale = 1},
 	{"due against the last unref", due_against_the_last_unref, .preemptions = 3, .spurious = 1,
@@ -335,5 +409,7 @@ const struct model_scenario model_scenarios[] = {
 	{"due, and no thread", due_and_refused, .preemptions = 2, .thread_failures = 1},
 	{"a join against the cancel of its scope", join_against_cancel, .preemptions = 2},
 	{"a sleep, asked and over", sleep_against_ask_and_time, .preemptions = 2},
+	{"a finally, asked and expired", a_finally_asked_and_expired, .preemptions = 2},
+	{"a giver against the next run", a_giver_against_the_next_run, .preemptions = 2},
 	{0},
 };

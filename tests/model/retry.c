@@ -86,8 +86,59 @@ static void against_an_attempt(void)
 	creel_clock_unref(clock_);
 }
 
+static creel_token *token;
+
+static void cancel_token(void *arg)
+{
+	(void)arg;
+	model_check(creel_token_cancel(token, 0, "gone", 0) == 0);
+}
+
+/* The next attempt begins, or the token ends it all. */
+static void a_token_between_attempts(void)
+{
+	calls = 0;
+	token = creel_token_new(NULL, NULL, CREEL_FOREVER);
+	ex = creel_inline_new();
+	clock_ = creel_clock_new(CREEL_CLOCK_MANUAL);
+	retry = creel_retry_new(ex, &(creel_retry_options){.attempts = 2,
+							   .flags = CREEL_RETRY_EXACT,
+							   .base_ns = 1,
+							   .clock = clock_,
+							   .token = token});
+	f = creel_submit(retry, task_fails_once, NULL, 0);
+	int other = model_spawn(cancel_token, NULL);
+	advance(NULL);
+	model_join(other);
+	end();
+	creel_token_unref(token);
+}
+
+/* A run of a periodic task ends, and its canceller comes for the attempt. */
+static void asked_as_a_run_ends(void)
+{
+	const creel_executor_ops ops = {.size = sizeof ops, .submit = keep};
+	calls = 1;
+	ex = creel_executor_new(&ops, NULL);
+	clock_ = creel_clock_new(CREEL_CLOCK_MANUAL);
+	retry = creel_retry_new(ex, &(creel_retry_options){.attempts = 2, .clock = clock_});
+	f = creel_submit_with(retry, task_fails_once, NULL, 0,
+			      &(creel_submit_options){.clock = clock_, .period_ns = 1});
+	int other = model_spawn(run, NULL);
+	(void)creel_future_cancel(f);
+	model_join(other);
+	int state = creel_future_state(f);
+	model_check(state == CREEL_FUTURE_FINISHED || state == CREEL_FUTURE_CANCELLED);
+	creel_future_unref(f);
+	model_check(creel_executor_close(retry) == 0);
+	model_check(creel_executor_close(ex) == 0);
+	creel_clock_unref(clock_);
+}
+
 const struct model_scenario model_scenarios[] = {
 	{"between attempts", between_attempts, .preemptions = 2},
 	{"against an attempt", against_an_attempt, .preemptions = 2},
+	{"a token between attempts", a_token_between_attempts, .preemptions = 2},
+	{"asked as a run ends", asked_as_a_run_ends, .preemptions = 2},
 	{0},
 };

@@ -162,6 +162,20 @@ static void ends(void)
 	creel_executor_unref(ex);
 }
 
+/* The same of one whose future nobody holds: its executor gives it, and it may go meanwhile. */
+static void ends_alone(void)
+{
+	begin();
+	ex = creel_inline_new();
+	creel_future *input = creel_promise_new();
+	creel_future_unref(continued(input));
+	int other = model_spawn(cancel, NULL);
+	model_check(creel_promise_set_result(input, NULL, 0) == 0);
+	creel_future_unref(input);
+	model_join(other);
+	creel_executor_unref(ex);
+}
+
 const struct model_scenario model_scenarios[] = {
 	{"removed", removed, .preemptions = 2, .spurious = 1, .stale = 1},
 	{"registered", registered, .preemptions = 2, .spurious = 1, .stale = 1},
@@ -171,5 +185,6 @@ const struct model_scenario model_scenarios[] = {
 	{"submitted", submitted, .preemptions = 2, .spurious = 1, .stale = 1},
 	{"waits", waits, .preemptions = 2, .spurious = 1, .stale = 1},
 	{"ends", ends, .preemptions = 2, .spurious = 1, .stale = 1},
+	{"ends alone", ends_alone, .preemptions = 2, .spurious = 1, .stale = 1},
 	{0},
 };
