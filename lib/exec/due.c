@@ -287,7 +287,7 @@ static bool run_again(creel_future *f, struct creel__times *times)
 int creel__due_submit(creel_task *task)
 {
 	creel_future *f = &task->future;
-	struct creel__times *times = creel__options_find(f)->times;
+	struct creel__times *times = creel__options_of(f)->times;
 	const creel_executor *ex = f->executor;
 	uint16_t generation = ex->generation;
 	creel__add(&times->refs, 1, relaxed);
@@ -322,7 +322,7 @@ static void start_timed(creel_future *f, struct creel__times *times, int rc, boo
 
 void creel__due_start(creel_future *f)
 {
-	struct creel__options *options = creel__options_find(f);
+	struct creel__options *options = creel__options_of(f);
 	struct creel__times *times = options->times;
 	const creel_executor *ex = f->executor;
 	uint16_t generation = ex->generation;

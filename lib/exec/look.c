@@ -16,14 +16,15 @@ static void look_at_options(const struct creel__options *options, struct creel__
 	ret_seen->since = w->submitted;
 }
 
-/* Under the hooks' lock nobody drops the options: drop_options() of future/release.c. */
+/* Under the hooks' lock nobody drops who watches: creel__options_clear(). */
 void creel__look_at_task(creel_future *f, struct creel__seen *ret_seen)
 {
 	*ret_seen = (struct creel__seen){.task = f};
 	if (!creel__hooks_try_lock(f))
 		return;
-	if (creel__load(&f->state, relaxed) & CREEL__OPTIONS)
-		look_at_options((struct creel__options *)creel__hooks_first_locked(f), ret_seen);
+	const struct creel__options *options = creel__options_of(f);
+	if (options)
+		look_at_options(options, ret_seen);
 	creel__hooks_unlock(f);
 }
 

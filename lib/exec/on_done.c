@@ -80,10 +80,8 @@ static bool send(struct creel__callback *c)
 static void dispose(struct creel__callback *c)
 {
 	struct away *a = (struct away *)c;
-	if (a->task) {
-		creel__options_free(creel__options_of(&a->task->future));
-		creel__block_free(&a->task->future);
-	}
+	if (a->task)
+		creel__future_free(&a->task->future);
 	creel_executor_unref(a->executor);
 	creel__free(a);
 }
@@ -96,21 +94,19 @@ static struct creel__callback *new_away(creel_executor *ex)
 	a->executor = creel_executor_ref(ex);
 	a->base.send = send;
 	a->base.dispose = dispose;
-	a->task = creel__task_new(ex, call_task, &a, sizeof a);
-	struct creel__options *own = a->task ? creel__zalloc(sizeof *own + 1) : NULL;
-	creel_executor *watched = own ? creel__watch_wanted(ex) : NULL;
-	if (watched)
-		own->watched = creel__watched_new(watched, call_task);
-	if (!own || (watched && !own->watched)) {
-		creel__free(own);
+	a->task = creel__task_new(ex, call_task, &a, sizeof a, sizeof(struct creel__options) + 1);
+	if (!a->task) {
 		dispose(&a->base);
 		return NULL;
 	}
+	creel_executor *watched = creel__watch_wanted(ex);
+	struct creel__options *own = creel__options_of(&a->task->future);
+	own->name[0] = 0;
 	own->arg_free = task_ended;
 	own->arg_ctx = a;
-	creel__options_attach(&a->task->future, own);
+	own->watched = watched ? creel__watched_new(watched, call_task) : NULL;
 	own->layers = ex->beneath ? creel__layers_new(&a->task->future) : NULL;
-	if (ex->beneath && !own->layers) {
+	if ((watched && !own->watched) || (ex->beneath && !own->layers)) {
 		dispose(&a->base);
 		return NULL;
 	}

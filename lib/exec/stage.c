@@ -35,7 +35,7 @@ struct giving {
 	creel_future *f;
 	creel_executor *ex;
 	uint16_t generation;
-	struct creel__options *in_hand; /* a reference: its class withdraws; or NULL */
+	struct creel__stage *in_hand; /* a reference: its class withdraws; or NULL */
 };
 
 /* The class may be asked to withdraw a task before it has all of it. */
@@ -44,7 +44,7 @@ static void take_in_hand(struct giving *g)
 	struct creel__options *options = creel__options_of(g->f);
 	creel__add(&options->stage->refs, 1, relaxed);
 	creel__store(&options->stage->in_hand, true, relaxed);
-	g->in_hand = options;
+	g->in_hand = options->stage;
 }
 
 static void given(void *arg)
@@ -54,8 +54,8 @@ static void given(void *arg)
 		return;
 	if (g->in_hand) {
 		/* [STAGE-3] release: pairs with the acquire in is_in_hand() of exec/custom_ops.c */
-		creel__store(&g->in_hand->stage->in_hand, false, release);
-		creel__options_free(g->in_hand);
+		creel__store(&g->in_hand->in_hand, false, release);
+		creel__future_free(g->f);
 	}
 	creel__executor_unkeep(g->ex);
 }

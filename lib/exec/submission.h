@@ -43,6 +43,13 @@ static inline int creel__submission_token(const struct creel__submission *s)
 /* The error for a submission that was refused with that code. */
 const creel_error *creel__refusal(const struct creel__submission *s, int code);
 
+/* asks.c: how many bytes of options stand behind the block of its task. 0: it has none. Only tasks
+ * that ask for something, continuations, watched executors and adaptors need them. */
+size_t creel__submission_asks(const struct creel__submission *s);
+
+/* Fills them. -ENOMEM: something is lacking. */
+int creel__submission_fill(creel_future *f, const struct creel__submission *s);
+
 /* It was rejected, and with it goes what it handed over. */
 void creel__submission_free_argument(const struct creel__submission *s);
 

@@ -32,17 +32,21 @@
 #include <errno.h>
 #include <string.h>
 
-creel_task *creel__task_new(creel_executor *ex, creel_fn fn, const void *arg, size_t size)
+creel_task *creel__task_new(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
+			    size_t more)
 {
-	creel_future *f = creel__block_new(CREEL__REF | ex->task_flags);
+	uint64_t state = CREEL__REF | ex->task_flags;
+	creel_future *f = more ? creel__block_new_wide(state, more) : creel__block_new(state);
 	if (!f)
 		return NULL;
+	if (more)
+		creel__options_init(f);
 	f->fn = fn;
 	f->executor = ex;
 	/* The caller has seen that it is this process's. */
 	f->generation = ex->generation ? ex->generation : creel__fork_generation();
 	if (!creel__argument_copy(f, arg, size)) {
-		creel__block_free(f);
+		creel__future_free(f);
 		return NULL;
 	}
 	return (creel_task *)f;
@@ -109,78 +113,6 @@ int creel__executor_submit(creel_executor *ex, creel_task *task)
 	return rc;
 }
 
-/* Where a stage stands behind options with a name of n bytes. */
-static size_t stage_offset(size_t n)
-{
-	const size_t align = alignof(struct creel__stage);
-	return (sizeof(struct creel__options) + n + 1 + align - 1) & ~(align - 1);
-}
-
-static void add_stage(creel_future *f, struct creel__options *own, struct creel__stage *stage,
-		      const struct creel__submission *s)
-{
-	unsigned flags = s->options ? s->options->flags : 0;
-	*stage = (struct creel__stage){.insists = s->staging->insists,
-				       .recovers = s->staging->recovers,
-				       .upstream = flags & CREEL_CANCEL_UPSTREAM,
-				       .cancelled_too = flags & CREEL_RECOVER_CANCELLED};
-	creel__store(&stage->refs, 1, relaxed);
-	creel__undue_init(&stage->undue, f, stage);
-	own->stage = stage;
-}
-
-/* Memory for what is wanted; NULL without. watched: who watches, or NULL. */
-static struct creel__options *new_options(const struct creel__submission *s,
-					  const creel_submit_options *o, creel_executor *watched)
-{
-	size_t n = o->name ? strlen(o->name) : 0;
-	if (n > CREEL__NAME_MAX - 1)
-		n = CREEL__NAME_MAX - 1;
-	struct creel__options *own = creel__malloc(
-		s->staging ? stage_offset(n) + sizeof(struct creel__stage) : sizeof *own + n + 1);
-	if (!own)
-		return NULL;
-	own->arg_free = o->arg_free;
-	own->arg_ctx = o->arg_ctx;
-	own->limit_ns = o->limit_ns;
-	own->band = o->band;
-	own->whole = s->whole;
-	own->watched = watched ? creel__watched_new(watched, s->fn) : NULL;
-	if (watched && !own->watched) {
-		creel__free(own);
-		return NULL;
-	}
-	if (n)
-		memcpy(own->name, o->name, n);
-	own->name[n] = 0;
-	return own;
-}
-
-/* Only options that ask for something, continuations, watched executors and adaptors need it. */
-static CREEL__COLD int attach_options(creel_future *f, const struct creel__submission *s)
-{
-	static const creel_submit_options none;
-	creel_executor *watched = creel__watch_wanted(s->ex);
-	bool timed = creel__submission_times(s), layered = s->ex->beneath;
-	const creel_submit_options *o = s->options ? s->options : &none;
-	if (!o->name && !o->arg_free && !o->limit_ns && !o->band && !o->token && !watched &&
-	    !timed && !s->staging && !s->whole && !layered)
-		return 0;
-	struct creel__options *own = new_options(s, o, watched);
-	if (!own)
-		return -ENOMEM;
-	creel__options_attach(f, own);
-	own->owner = &creel__undue_owner;
-	if (s->staging)
-		add_stage(f, own, (void *)((char *)own + stage_offset(strlen(own->name))), s);
-	own->times = timed ? creel__times_new(f, o) : NULL;
-	own->layers = layered ? creel__layers_new(f) : NULL;
-	own->enlisted = o->token ? creel__enlisted_new(f, o->token) : NULL;
-	bool lacks = (timed && !own->times) || (layered && !own->layers) ||
-		     (o->token && !own->enlisted);
-	return lacks ? -ENOMEM : 0;
-}
-
 static CREEL__COLD int check_options(const struct creel__submission *s)
 {
 	const creel_submit_options *o = s->options;
@@ -221,8 +153,7 @@ static CREEL__COLD void discard(creel_future *f)
 	if (creel__future_foreign(f))
 		return;
 	creel__argument_free(f);
-	creel__options_free(creel__options_of(f));
-	creel__block_free(f);
+	creel__future_free(f);
 }
 
 enum {
@@ -254,17 +185,17 @@ static int admit(const struct creel__submission *s, const struct way *way)
 static inline int make(const struct creel__submission *s, unsigned refs, bool may_forward,
 		       creel_task **ret_task)
 {
-	creel_task *task = creel__task_new(s->ex, s->fn, s->arg, s->size);
+	bool asks = s->options || s->staging || s->whole || creel__load(&s->ex->watch, relaxed) ||
+		    (may_forward && s->ex->beneath);
+	size_t more = asks ? creel__submission_asks(s) : 0;
+	creel_task *task = creel__task_new(s->ex, s->fn, s->arg, s->size, more);
 	if (!task)
 		return s->size > CREEL__ARG_INLINE && s->size != CREEL_BY_REF &&
 				       s->ex->class->shared_alloc
 			       ? -ENOSPC
 			       : -ENOMEM;
 	creel_future *f = &task->future;
-	int rc = 0;
-	if (s->options || s->staging || s->whole || creel__load(&s->ex->watch, relaxed) ||
-	    (may_forward && s->ex->beneath))
-		rc = attach_options(f, s);
+	int rc = more ? creel__submission_fill(f, s) : 0;
 	if (rc)
 		discard(f);
 	else
@@ -285,8 +216,10 @@ int creel__stage_make(const struct creel__submission *s, creel_future **ret_futu
 	if (rc)
 		return rc;
 	creel_future *f = &task->future;
-	/* The flags of its executor's tasks it gets when the executor does. */
-	creel__future_let_go(f, s->ex->task_flags, CREEL__OWNED | CREEL__HELD);
+	/* The flags of its executor's tasks it gets when the executor does. Nobody else knows
+	 * it. */
+	uint64_t state = creel__load(&f->state, relaxed) & ~(uint64_t)s->ex->task_flags;
+	creel__store(&f->state, state | CREEL__OWNED | CREEL__HELD, relaxed);
 	if (!creel__watch_submitted(f))
 		rc = -EPERM;
 	if (rc)

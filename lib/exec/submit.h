@@ -9,7 +9,8 @@
 
 /* A pending task with a copy of the argument and one reference, the executor's.
  * NULL without memory. */
-creel_task *creel__task_new(creel_executor *ex, creel_fn fn, const void *arg, size_t size);
+creel_task *creel__task_new(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
+			    size_t more);
 
 /* Like creel_submit_with(), but if the executor is bounded and full, waits for room until then,
  * whatever the options say. NULL: there was none, and nothing has happened. With by of NULL it

@@ -20,6 +20,8 @@
  * UNLOADING  dlclose() of a library that contains this one frees what is free. A thread that goes
  *            on keeps up to two magazines and a slab: they are lost, as is what it still refers to.
  *
+ * WIDE       What has options is a piece of heap, and is not recycled here.
+ *
  * Under AddressSanitizer, memcheck, with -Dheap_blocks=true and in the model each block is a piece
  * of heap of its own, so that a use after free is seen.
  */
@@ -53,22 +55,41 @@ static void init(creel_future *f, uint64_t state)
 	f->hook_ids = 0;
 }
 
-#ifdef PLAIN_HEAP
-
-creel_future *creel__block_new(uint64_t state)
+static void count(int n)
 {
-	creel_future *f = creel__malloc_aligned(alignof(creel_future), sizeof *f);
+#ifdef PLAIN_HEAP
+	creel__live_add(CREEL__LIVE_FUTURES, n);
+#else
+	(void)n;
+#endif
+}
+
+creel_future *creel__block_new_wide(uint64_t state, size_t more)
+{
+	creel_future *f = creel__malloc_aligned(alignof(creel_future), sizeof *f + more);
 	if (f) {
-		init(f, state);
-		creel__live_add(CREEL__LIVE_FUTURES, 1);
+		init(f, state | (more ? CREEL__OPTIONS : 0));
+		count(1);
 	}
 	return f;
 }
 
+void creel__block_free_wide(creel_future *f)
+{
+	count(-1);
+	creel__free(f);
+}
+
+#ifdef PLAIN_HEAP
+
+creel_future *creel__block_new(uint64_t state)
+{
+	return creel__block_new_wide(state, 0);
+}
+
 void creel__block_free(creel_future *f)
 {
-	creel__live_add(CREEL__LIVE_FUTURES, -1);
-	creel__free(f);
+	creel__block_free_wide(f);
 }
 
 #else

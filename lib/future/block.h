@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The block: task and future in one piece of 96 bytes.
+ * The block: task and future in one piece of 96 bytes. One that has options has them behind it, in
+ * the same piece.
  *
  * STATE WORD  High half: the reference count. Low half, which waiters park on: the state and flags.
  *
@@ -65,7 +66,7 @@ enum {
 	CREEL__HOOKED = 16,     /* hooks want to hear of the end */
 	CREEL__ASKED = 32,      /* cancel was called while it ran */
 	CREEL__READ = 64,       /* somebody looked at the error */
-	CREEL__OPTIONS = 128,   /* hooks holds a struct creel__options; set at birth */
+	CREEL__OPTIONS = 128,   /* a struct creel__options stands behind the block; set at birth */
 	CREEL__PROMISE = 256,   /* no executor; set at birth */
 	CREEL__SLOW = 512,      /* the executor has traits: future/class.h; set at birth */
 	CREEL__STATIC = 1024,   /* constant: reference counting and flags skip it */
@@ -163,6 +164,11 @@ static inline bool creel__future_is_final(creel_future *f)
 /* A block with one word of state set and no payload; NULL without memory. */
 creel_future *creel__block_new(uint64_t state);
 void creel__block_free(creel_future *f);
+
+/* The same in one piece of heap with more bytes behind it, for options (future/hook.h): OPTIONS is
+ * set. */
+creel_future *creel__block_new_wide(uint64_t state, size_t more);
+void creel__block_free_wide(creel_future *f);
 
 /* Has what the calling thread keeps (blocks, the reserve for errors) given back when it ends. */
 void creel__thread_hook(void);

@@ -47,7 +47,7 @@ static struct creel__callback *callback_of(struct creel__hook *hook)
 static struct creel__callback *newest_locked(creel_future *f)
 {
 	struct creel__hook *last = creel__hooks_last_locked(f);
-	return last && creel__hooks_is_callback_locked(f, last) ? callback_of(last) : NULL;
+	return last && creel__hook_is_callback(last) ? callback_of(last) : NULL;
 }
 
 bool creel__callback_free_argument(struct creel__callback *c)
@@ -121,7 +121,7 @@ static struct creel__callback *mark_next_locked(creel_future *f, struct creel__h
 static struct creel__hook *first_callback_locked(creel_future *f)
 {
 	struct creel__hook *first = creel__hooks_first_locked(f);
-	while (first && !creel__hooks_is_callback_locked(f, first))
+	while (first && !creel__hook_is_callback(first))
 		first = creel__hooks_next_locked(f, first);
 	return first;
 }
@@ -131,7 +131,7 @@ static struct creel__hook *first_waiting_locked(creel_future *f)
 {
 	struct creel__hook *found = NULL;
 	struct creel__hook *hook = creel__hooks_last_locked(f);
-	while (hook && creel__hooks_is_callback_locked(f, hook) && !callback_of(hook)->running) {
+	while (hook && creel__hook_is_callback(hook) && !callback_of(hook)->running) {
 		found = hook;
 		hook = creel__hooks_before_locked(f, hook);
 	}

@@ -78,15 +78,6 @@ struct creel__hook *creel__hooks_before_locked(creel_future *f, struct creel__ho
 	return hook == creel__hooks_first_locked(f) ? NULL : hook->prev;
 }
 
-/* Options are the first hook, and only they and callbacks have no notify. */
-bool creel__hooks_is_callback_locked(creel_future *f, const struct creel__hook *hook)
-{
-	if (hook->notify)
-		return false;
-	return !(creel__load(&f->state, relaxed) & CREEL__OPTIONS) ||
-	       hook != creel__hooks_first_locked(f);
-}
-
 /* Between last and the first hook: at the end of the list, which is circular, or at the front. */
 static void insert_locked(struct creel__hook *last, struct creel__hook *hook)
 {
@@ -106,15 +97,13 @@ void creel__hooks_append_locked(creel_future *f, struct creel__hook *hook)
 	set_last_locked(f, hook);
 }
 
-/* At the front, but behind the options. */
 static void prepend_locked(creel_future *f, struct creel__hook *hook)
 {
 	struct creel__hook *last = creel__hooks_last_locked(f);
-	bool options = creel__load(&f->state, relaxed) & CREEL__OPTIONS;
-	if (!last || (options && last->next == last))
-		creel__hooks_append_locked(f, hook);
+	if (last)
+		insert_locked(last, hook);
 	else
-		insert_locked(options ? last->next : last, hook);
+		creel__hooks_append_locked(f, hook);
 }
 
 void creel__hooks_unlink_locked(creel_future *f, struct creel__hook *hook)
@@ -170,16 +159,6 @@ bool creel__hooks_leave(creel_future *f, struct creel__hook *hook)
 	return in;
 }
 
-/* The first hook never changes while the future lives, but it is found from the last,
- * which does. */
-struct creel__options *creel__options_find(creel_future *f)
-{
-	creel__hooks_lock(f);
-	struct creel__hook *first = creel__hooks_first_locked(f);
-	creel__hooks_unlock(f);
-	return (struct creel__options *)first;
-}
-
 bool creel__future_expired(creel_future *f)
 {
 	const struct creel__options *options = creel__options_of(f);
@@ -193,36 +172,40 @@ bool creel__hooks_try_lock(creel_future *f)
 	return !(old & HELD) && creel__cas(&f->hooks, &old, old | HELD, acquire, relaxed);
 }
 
-void creel__hooks_clear_locked(creel_future *f)
+void creel__options_init(creel_future *f)
 {
-	set_last_locked(f, NULL);
+	*creel__options_of(f) = (struct creel__options){0};
 }
 
-void creel__options_free(struct creel__options *options)
+void creel__options_clear(creel_future *f, struct creel__options *options)
 {
-	/* [STAGE-1] acq_rel: whoever frees it comes after everybody's use; pairs with itself */
-	if (options && options->stage && creel__sub(&options->stage->refs, 1, acq_rel) > 1)
-		return;
-	if (options) {
-		creel__error_unref(options->cancelled);
-		creel__free(options->watched);
-		creel__times_unref(options->times);
-		creel__layers_unref(options->layers);
-		creel__free(options->enlisted);
+	struct creel__watched *watched = options->watched;
+	if (watched) {
+		creel__hooks_lock(f);
+		options->watched = NULL;
+		creel__hooks_unlock(f);
+		creel__free(watched);
 	}
-	creel__free(options);
-}
-
-void creel__options_attach(creel_future *f, struct creel__options *options)
-{
-	options->hook.next = options->hook.prev = &options->hook;
-	options->hook.notify = NULL;
+	creel__error_unref(options->cancelled);
+	creel__times_unref(options->times);
+	creel__layers_unref(options->layers);
+	creel__free(options->enlisted);
 	options->cancelled = NULL;
 	options->times = NULL;
-	options->stage = NULL;
 	options->layers = NULL;
 	options->enlisted = NULL;
-	options->owner = NULL;
-	creel__store(&f->hooks, (uintptr_t)&options->hook, relaxed);
-	creel__store(&f->state, creel__load(&f->state, relaxed) | CREEL__OPTIONS, relaxed);
+}
+
+void creel__future_free(creel_future *f)
+{
+	struct creel__options *options = creel__options_of(f);
+	if (!options) {
+		creel__block_free(f);
+		return;
+	}
+	/* [STAGE-1] acq_rel: whoever frees it comes after everybody's use; pairs with itself */
+	if (options->stage && creel__sub(&options->stage->refs, 1, acq_rel) > 1)
+		return;
+	creel__options_clear(f, options);
+	creel__block_free_wide(f);
 }

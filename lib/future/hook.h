@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hooks: what hangs on a future. Its options, and who wants to hear of its end.
+ * Hooks: who wants to hear of a future's end. And what stands behind its block: its options.
  *
  * The word creel_future.hooks is a circular doubly linked list, named by its last node, and a lock
  * in its two lowest bits (as in WebKit's WTF::Lock: held, and somebody parked). Rank 20; under it
  * only the locks of those who listen (a queue, 30; a wait, 30).
  *
- * ORDER       The options, the listeners (newest first), the callbacks (oldest first). So the
- *             last hook says whether there is a callback.
+ * ORDER       The listeners (newest first), the callbacks (oldest first). So the last hook says
+ *             whether there is a callback.
  * COMPLETION  Whoever makes a future final with HOOKED set takes the lock, tells the internal
  *             listeners (notify) under it, and then calls the callbacks in order with no lock held.
  *             A link (future/link.h) is a listener that is called between the two, without a lock.
@@ -22,7 +22,7 @@
 
 struct creel__hook {
 	struct creel__hook *next, *prev; /* NULL, NULL: not in a list */
-	/* Called once, under the hooks' lock. NULL: options or a callback. */
+	/* Called once, under the hooks' lock. NULL: a callback. */
 	void (*notify)(struct creel__hook *hook, creel_future *f);
 };
 
@@ -32,9 +32,8 @@ struct creel__owner;
 struct creel__stage;
 struct creel__watched;
 
-/* What creel_submit_options asks for, and who watches: always the first hook. */
+/* What creel_submit_options asks for, and who watches: in one piece with the block, behind it. */
 struct creel__options {
-	struct creel__hook hook;
 	void (*arg_free)(void *arg, size_t size, void *arg_ctx);
 	void *arg_ctx;
 	int64_t limit_ns;
@@ -51,16 +50,22 @@ struct creel__options {
 	char name[];                  /* what it is called in errors */
 };
 
-void creel__options_free(struct creel__options *options); /* NULL does nothing */
-
-/* They are there. */
-struct creel__options *creel__options_find(creel_future *f);
-
-/* NULL if it has none. Only set before the future is shared. */
+/* NULL if it has none. */
 static inline struct creel__options *creel__options_of(creel_future *f)
 {
-	return creel__load(&f->state, relaxed) & CREEL__OPTIONS ? creel__options_find(f) : NULL;
+	bool has = creel__load(&f->state, relaxed) & CREEL__OPTIONS;
+	return has ? (struct creel__options *)(void *)(f + 1) : NULL;
 }
+
+/* Of a new wide block: they ask for nothing. */
+void creel__options_init(creel_future *f);
+
+/* Lets go of all but their memory. Nobody else looks at them, but for a report, which may look at
+ * who watches. */
+void creel__options_clear(creel_future *f, struct creel__options *options);
+
+/* Frees a future that nobody else has, with its options but not its argument. */
+void creel__future_free(creel_future *f);
 
 /* Whether a future that is CANCELLED has expired, in truth: it has an error that says so. */
 bool creel__future_expired(creel_future *f);
@@ -79,9 +84,6 @@ static inline creel_future *creel__whole_of(creel_future *f)
 	return options ? options->whole : NULL;
 }
 
-/* Hangs options on a future that nobody else knows yet. */
-void creel__options_attach(creel_future *f, struct creel__options *options);
-
 void creel__hooks_lock(creel_future *f);
 bool creel__hooks_try_lock(creel_future *f); /* false if somebody holds it */
 void creel__hooks_unlock(creel_future *f);
@@ -91,10 +93,13 @@ struct creel__hook *creel__hooks_first_locked(creel_future *f);
 struct creel__hook *creel__hooks_last_locked(creel_future *f);
 struct creel__hook *creel__hooks_next_locked(creel_future *f, struct creel__hook *hook);
 struct creel__hook *creel__hooks_before_locked(creel_future *f, struct creel__hook *hook);
-bool creel__hooks_is_callback_locked(creel_future *f, const struct creel__hook *hook);
 void creel__hooks_append_locked(creel_future *f, struct creel__hook *hook);
 void creel__hooks_unlink_locked(creel_future *f, struct creel__hook *hook);
-void creel__hooks_clear_locked(creel_future *f); /* there is none any more */
+
+static inline bool creel__hook_is_callback(const struct creel__hook *hook)
+{
+	return !hook->notify;
+}
 
 /* Appends unless the future is final: false then. Takes the lock. */
 bool creel__hooks_listen(creel_future *f, struct creel__hook *hook);

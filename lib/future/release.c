@@ -54,8 +54,7 @@ static const creel_error *unhandled(creel_future *f)
 static void free_block(creel_future *f)
 {
 	creel__argument_free(f);
-	creel__options_free(creel__options_of(f));
-	creel__block_free(f);
+	creel__future_free(f);
 }
 
 /* Lets go of the result. May call the user's functions. False: one has forked, and this is the
@@ -76,19 +75,14 @@ static bool empty(creel_future *f)
 	return !creel__future_foreign(f);
 }
 
-/* What a queue keeps is the block alone. */
+/* What a queue keeps is the memory alone. */
 static void drop_options(creel_future *f)
 {
 	struct creel__options *options = creel__options_of(f);
 	if (!options)
 		return;
 	creel__argument_free(f);
-	/* A report may look at what is queued. */
-	creel__hooks_lock(f);
-	creel__and(&f->state, ~(uint64_t)CREEL__OPTIONS, relaxed);
-	creel__hooks_clear_locked(f);
-	creel__hooks_unlock(f);
-	creel__options_free(options);
+	creel__options_clear(f, options);
 }
 
 /* Drops a reference that is the last one or the last one of a user. */

@@ -15,8 +15,9 @@
  * INSISTS   A finally is not cancelled, as long as its executor serves it: `asked` says that it is
  *           to end as cancelled when its function has returned.
  *
- * MEMORY    A stage stands behind its options, in the same piece. Whoever gives the task to its
- *           class may look at the stage afterwards, when the task may be gone: `refs` counts.
+ * MEMORY    A stage stands behind its options, in one piece with the block. Whoever gives the task
+ *           to its class may look at the stage afterwards, when the task may be gone: `refs` counts
+ *           who keeps the piece.
  */
 #ifndef CREEL__FUTURE_STAGE_H
 #define CREEL__FUTURE_STAGE_H

@@ -35,13 +35,12 @@ static void teardown(void)
 
 static creel_future *task_in(int band)
 {
-	creel_task *task = creel__task_new(ex, task_nothing, NULL, 0);
+	creel_task *task = creel__task_new(ex, task_nothing, NULL, 0,
+					   sizeof(struct creel__options) + 1);
 	ct_assert(task != NULL);
-	struct creel__options *options = creel__malloc(sizeof *options + 1);
-	ct_assert(options != NULL);
-	*options = (struct creel__options){.band = band};
+	struct creel__options *options = creel__options_of(&task->future);
+	options->band = band;
 	options->name[0] = 0;
-	creel__options_attach(&task->future, options);
 	return &task->future;
 }
 
@@ -54,8 +53,7 @@ static creel_future *append(int band)
 
 static void drop(creel_future *f)
 {
-	creel__options_free(creel__options_of(f));
-	creel__block_free(f);
+	creel__future_free(f);
 }
 
 static void comes(creel_future *f)
