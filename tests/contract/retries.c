@@ -103,6 +103,27 @@ CASE(c39_attempts_begin_to_the_nanosecond, CT_INPROC)
 	creel_clock_unref(clock);
 }
 
+/* Each run refers to its attempt for the result. What it leaves behind leak checkers find. */
+CASE(c39_a_periodic_task_lets_go_of_each_attempt, CT_INPROC)
+{
+	enum { RUNS = 20 };
+	creel_clock *clock = manual();
+	creel_executor *ex = ct_executor(), *retry = retry_over(ex, plan(2, NULL));
+	struct ct_count *calls = ct_count_new();
+	creel_submit_options o = {.period_ns = 5, .clock = clock};
+	creel_future *f = submit_flaky(retry, calls, 1, &o);
+	for (uint32_t n = 1; n <= RUNS; n++) {
+		ct_count_await(calls, n);
+		ct_int(creel_executor_drain(ex, CT_GUARD), 0);
+		ct_until(creel_clock_advance(clock, 5) == 0 && ct_count_get(calls) > n);
+	}
+	creel_future_cancel(f);
+	creel_future_unref(f);
+	ct_close(retry);
+	ct_close(ex);
+	creel_clock_unref(clock);
+}
+
 CASE(c39_the_error_says_what_each_attempt_said, 0)
 {
 	creel_executor *ex = ct_executor();
