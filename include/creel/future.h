@@ -134,6 +134,7 @@ CREEL_API int creel_future_cancel(creel_future *f);
  * -EPERM                  The future is the parent's, and this is a forked child.
  *
  * The worker gets SIGTERM, and SIGKILL after grace_ns nanoseconds. With 0 it gets SIGKILL at once.
+ * A task that returns within the grace fails as killed, too; its worker ends then.
  */
 CREEL_API int creel_future_kill(creel_future *f, int64_t grace_ns);
 

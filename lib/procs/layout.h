@@ -20,7 +20,7 @@
  *   READY -> RUNNING  worker: it starts, at that time       [SLOT-3]
  *   READY -> EMPTY    parent: taken back
  *   RUNNING -> DONE   worker: the outcome is written       [SLOT-2]
- *   RUNNING -> KILL   parent: fence; the worker can finish nothing any more and waits for its death
+ *   RUNNING -> KILL   parent: fence; the worker can finish nothing any more, and dies
  *   DONE -> EMPTY     parent: delivered
  *
  * A worker serves its slots in the order of their numbers, one at a time. The parent has a table of

@@ -284,13 +284,13 @@ static void ring(void)
 		creel__bell_ring(me.c->bell);
 }
 
-/* The parent has fenced this worker: SIGKILL is on its way. Or the task has forged that: then the
- * parent looks, and finds a liar. */
-static _Noreturn void await_death(void)
+/* The parent has fenced this worker, and SIGKILL is on its way: at the end of a grace that nobody
+ * needs any more. Or the task has forged that: then the parent finds a liar. */
+static _Noreturn void die_fenced(void)
 {
 	creel__bell_ring(me.c->bell);
-	for (;;)
-		pause();
+	(void)raise(SIGKILL);
+	abort();
 }
 
 /* Not the parent's word: the task has overwritten it, and nobody knows but us. It must not look as
@@ -323,7 +323,7 @@ static void serve_slot(struct creel__slot *slot, uint64_t state)
 			seq_cst, relaxed)) {
 		if (running != CREEL__SLOT(state >> 8, CREEL__SLOT_KILL))
 			confess(slot, state >> 8, running);
-		await_death();
+		die_fenced();
 	}
 	uint32_t mark = CREEL__WATCH(running >> 8);
 	/* [BELL-1] seq_cst: the look for a waiter, after the change of state; pairs with the

@@ -30,6 +30,7 @@ BRIEF = {
     'compose/channel_wait.c': 'until an item that somebody has in hand is copied',
     'compose/retry.c': 'until cancellers that are on their way have come',
     'exec/claim.c': 'until a canceller is through with the executor',
+    'exec/loop_token.c': 'until a canceller has told the loop',
     'exec/undue.c': 'until a task that somebody has won is off the list',
     'future/cancel.c': 'until the executor has been asked',
     'future/hook.c': 'for a lock',

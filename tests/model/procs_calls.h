@@ -64,8 +64,8 @@ _Noreturn void model_abort(void);
 #define read model_read
 #define write model_write
 #define syscall model_syscall
-#define pause model_pause
-#define prctl(...) 0 /* nobody but the model kills */
+#define raise(...) model_pause() /* nobody but the model kills */
+#define prctl(...) 0
 #define _exit model_exit
 #define abort model_abort
 

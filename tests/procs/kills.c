@@ -365,6 +365,31 @@ CASE(kills, c28_kill_with_grace_and_once_more_without)
 	ct_close(ex);
 }
 
+static int task_until_termed(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)size;
+	const struct termed *t = arg;
+	heed_sigterm(t);
+	ct_count_add(t->started, 1);
+	while (!ct_count_get(t->terms))
+		ct_breathe();
+	return 0;
+}
+
+/* It has heeded the request: nobody waits for the end of the grace. */
+CASE(kills, c28_who_ends_within_the_grace_is_gone_at_once)
+{
+	creel_executor *ex = pt_pool(1);
+	struct termed polite = termed(0);
+	creel_future *f = creel_submit(ex, task_until_termed, &polite, sizeof polite);
+	ct_count_await(polite.started, 1);
+	ct_int(creel_future_kill(f, 3600000 * PT_MS), CREEL_CANCEL_REQUESTED);
+	ct_int(pt_failure(f, CREEL_KIND_KILLED)->signal, SIGKILL);
+	creel_future_unref(f);
+	ct_close(ex);
+}
+
 CASE(kills, c28_elsewhere_there_is_nothing_to_kill)
 {
 	creel_executor *ex = creel_thread_pool_new(&(creel_thread_pool_options){.max_workers = 1});
