@@ -13,17 +13,6 @@
 
 static struct creel__mpi_world *const world = &creel__mpi_world;
 
-static void leave_asked_locked(struct creel__mpi_item *item)
-{
-	struct creel__mpi_item **place = &world->asked;
-	if (!item->asked)
-		return;
-	while (*place != item)
-		place = &(*place)->asked_next;
-	*place = item->asked_next;
-	item->asked = false;
-}
-
 /* It is on no list, and nobody finds it any more. */
 static void begin_end_locked(struct creel__mpi_item *item)
 {
@@ -37,7 +26,7 @@ static void begin_end_locked(struct creel__mpi_item *item)
 		creel__mpi_remove(&world->queue, item);
 		item->place = CREEL__MPI_LEAVING;
 	}
-	leave_asked_locked(item);
+	creel__mpi_unask_locked(world, item);
 	creel__mpi_forget_locked(world, item);
 }
 

@@ -77,6 +77,26 @@ struct creel__mpi_item *creel__mpi_known_locked(struct creel__mpi_world *w, cree
 	return item;
 }
 
+void creel__mpi_ask_locked(struct creel__mpi_world *w, struct creel__mpi_item *item)
+{
+	if (item->asked)
+		return;
+	item->asked = true;
+	item->asked_next = w->asked;
+	w->asked = item;
+}
+
+void creel__mpi_unask_locked(struct creel__mpi_world *w, struct creel__mpi_item *item)
+{
+	struct creel__mpi_item **place = &w->asked;
+	if (!item->asked)
+		return;
+	while (*place != item)
+		place = &(*place)->asked_next;
+	*place = item->asked_next;
+	item->asked = false;
+}
+
 /* The entry of a function; or a new one, with fn 0, if there is memory. With fns_lock. The latest
  * first: an address may be another function after an unload. */
 static struct creel__mpi_fn *entry_locked(struct creel__mpi_world *w, creel_fn fn)

@@ -84,6 +84,11 @@ static int enqueue(struct creel__mpi_item *item)
 		creel_task_words(item->task)[0] = item;
 		creel__mpi_append(&world->queue, item);
 		world->items++;
+		/* It had begun before a shutdown, and the sweep may have been. */
+		if (item->pool->flags) {
+			item->pool->swept = false;
+			world->sweeps = true;
+		}
 		creel__mpi_wake_locked(world);
 	}
 	pthread_mutex_unlock(&world->lock);
@@ -141,6 +146,7 @@ static int withdraw(void *self, creel_task *task)
 	bool queued = item && item->place == CREEL__MPI_QUEUED, started = false;
 	if (queued) {
 		creel__mpi_remove(&world->queue, item);
+		creel__mpi_unask_locked(world, item);
 		world->items--;
 		if (world->ending)
 			creel__mpi_wake_locked(world);
@@ -166,20 +172,22 @@ static int ask(void *self, creel_task *task)
 	return started;
 }
 
-/* Notes that the rank has to be told. False: it is ending, or has. */
+/* Notes that the rank has to be told. A grace below 0: that of the rank's pool. False: it is
+ * ending, or has. */
 static bool note(creel_task *task, bool kill, int64_t grace_ns)
 {
 	pthread_mutex_lock(&world->lock);
 	struct creel__mpi_item *item = creel__mpi_known_locked(world, task);
 	if (item) {
 		item->stop = true;
-		item->kill |= kill;
-		item->grace_ns = grace_ns;
-		if (!item->asked) {
-			item->asked = true;
-			item->asked_next = world->asked;
-			world->asked = item;
+		if (kill && grace_ns < 0) {
+			item->kill_by_pool = true;
+		} else if (kill) {
+			bool least = !item->kill || grace_ns < item->grace_ns;
+			item->grace_ns = least ? grace_ns : item->grace_ns;
+			item->kill = true;
 		}
+		creel__mpi_ask_locked(world, item);
 		creel__mpi_wake_locked(world);
 	}
 	pthread_mutex_unlock(&world->lock);

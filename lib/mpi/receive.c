@@ -64,7 +64,8 @@ static void take_result(struct creel__mpi_item *item, const struct creel__mpi_re
 	creel__mpi_end_well(item, copy, (size_t)r->size);
 }
 
-/* In front: it came before all that waits. */
+/* In front: it came before all that waits. What it was asked for after the rank had let go of it
+ * has been told to nobody who has it: it is looked at here. */
 static void queue_again(struct creel__mpi_item *item)
 {
 	pthread_mutex_lock(&world->lock);
@@ -80,6 +81,8 @@ static void queue_again(struct creel__mpi_item *item)
 	else
 		world->queue.last = item;
 	world->queue.first = item;
+	if (item->stop)
+		creel__mpi_ask_locked(world, item);
 	world->sweeps |= item->pool->flags != 0;
 	pthread_mutex_unlock(&world->lock);
 }

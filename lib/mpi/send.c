@@ -105,12 +105,21 @@ bool creel__mpi_dispatch(void)
 	return n > 0;
 }
 
-static void tell(struct creel__mpi_item *item)
+/* A copy of what was asked for. A rank may hear of a kill twice: the shorter grace counts. */
+static void tell(const struct creel__mpi_item *asked, uint64_t id)
 {
-	struct creel__mpi_record r = {.kind = item->kill ? CREEL__MPI_KILL : CREEL__MPI_CANCEL,
-				      .id = (uint64_t)(uintptr_t)item,
-				      .number = item->grace_ns};
-	creel__mpi_say(item->rank, &r, NULL);
+	struct creel__mpi_record r = {.kind = CREEL__MPI_CANCEL, .id = id};
+	if (asked->kill) {
+		r.kind = CREEL__MPI_KILL;
+		r.number = asked->grace_ns;
+		creel__mpi_say(asked->rank, &r, NULL);
+	}
+	if (asked->kill_by_pool) {
+		r.kind = CREEL__MPI_KILL;
+		r.number = -1;
+	}
+	if (asked->kill_by_pool || !asked->kill)
+		creel__mpi_say(asked->rank, &r, NULL);
 }
 
 /* Passes on who is to stop. */
@@ -119,18 +128,18 @@ bool creel__mpi_tell_asked(void)
 	bool any = false;
 	for (;;) {
 		pthread_mutex_lock(&world->lock);
-		struct creel__mpi_item *item = world->asked;
+		struct creel__mpi_item *item = world->asked, asked = {0};
 		if (item) {
-			world->asked = item->asked_next;
-			item->asked = false;
+			creel__mpi_unask_locked(world, item);
+			asked = *item;
 		}
 		pthread_mutex_unlock(&world->lock);
 		if (!item)
 			return any;
 		any = true;
-		if (item->place == CREEL__MPI_SENT)
-			tell(item);
-		else
+		if (asked.place == CREEL__MPI_SENT)
+			tell(&asked, (uint64_t)(uintptr_t)item);
+		else if (asked.stop)
 			creel__mpi_end_asked(item);
 	}
 }

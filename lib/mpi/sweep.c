@@ -17,7 +17,7 @@ static struct creel__mpi_item *cancelled_locked(void)
 }
 
 /* Of one rank: whether any of its items are of a pool that cancels and has not been swept. Those
- * of one that kills are killed. */
+ * of one that kills are killed, also if somebody has killed them with a longer grace. */
 static bool sweep_peer_locked(int rank)
 {
 	bool any = false;
@@ -25,15 +25,10 @@ static bool sweep_peer_locked(int rank)
 		if (i->pool->swept || !(i->pool->flags & CREEL_SHUTDOWN_CANCEL))
 			continue;
 		any = true;
-		if (!(i->pool->flags & CREEL_SHUTDOWN_KILL) || i->kill)
+		if (!(i->pool->flags & CREEL_SHUTDOWN_KILL) || i->kill_by_pool)
 			continue;
-		i->kill = true;
-		i->grace_ns = -1;
-		if (!i->asked) {
-			i->asked = true;
-			i->asked_next = world->asked;
-			world->asked = i;
-		}
+		i->kill_by_pool = true;
+		creel__mpi_ask_locked(world, i);
 	}
 	return any;
 }
@@ -48,7 +43,8 @@ static void sweep_peers(void)
 			creel__mpi_recall(rank, UINT32_MAX);
 	}
 	pthread_mutex_lock(&world->lock);
-	for (int rank = 1; rank < world->size; rank++)
+	/* What came between is looked at by another sweep. */
+	for (int rank = 1; rank < world->size && !world->sweeps; rank++)
 		for (struct creel__mpi_item *i = world->peers[rank].list.first; i; i = i->next)
 			i->pool->swept = true;
 	pthread_mutex_unlock(&world->lock);

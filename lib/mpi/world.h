@@ -45,9 +45,12 @@ struct creel__mpi_item {
 	/* Somebody has seen that it started: from then on the task is found by its address. */
 	bool known;
 	struct creel__mpi_item *known_next;
-	/* Asked to stop, or to be killed, and the rank has not been told. */
-	bool asked, stop, kill;
+	/* Asked to stop; to be killed, with the least grace that was asked for; to be killed with
+	 * the grace of the rank's pool. */
+	bool stop, kill, kill_by_pool;
 	int64_t grace_ns;
+	/* The rank has not been told all of that. */
+	bool asked;
 	struct creel__mpi_item *asked_next;
 	void *incoming; /* a large result or failure, being received */
 	uint64_t incoming_size;
@@ -123,6 +126,9 @@ void creel__mpi_wake_locked(struct creel__mpi_world *w);
 void creel__mpi_know_locked(struct creel__mpi_world *w, struct creel__mpi_item *item);
 void creel__mpi_forget_locked(struct creel__mpi_world *w, struct creel__mpi_item *item);
 struct creel__mpi_item *creel__mpi_known_locked(struct creel__mpi_world *w, creel_task *task);
+/* Items whose ranks have to be told of what they are asked for. */
+void creel__mpi_ask_locked(struct creel__mpi_world *w, struct creel__mpi_item *item);
+void creel__mpi_unask_locked(struct creel__mpi_world *w, struct creel__mpi_item *item);
 
 void creel__mpi_item_free(struct creel__mpi_item *item);
 

@@ -4,13 +4,15 @@
  * that tasks wait on the ranks; messages are small, so that large payloads take many.
  */
 #include "check.h"
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
-#include <sys/stat.h>
+#include <stdint.h>
 #include <unistd.h>
 
 static creel_executor *ex;
 static char folder[64];
+static pid_t rank_pid; /* of a worker: of the rank that it works for */
 
 /* Tasks. */
 
@@ -31,20 +33,26 @@ static int task_square(creel_task *task, const void *arg, size_t size)
 struct gated {
 	char started[96], gate[96];
 	long value;
-	bool heeds; /* that it was asked to stop */
+	bool heeds;    /* that it was asked to stop */
+	bool stubborn; /* it ignores SIGTERM */
 };
 
+/* Says there where it is. */
 static void touch(const char *path)
 {
 	FILE *f = fopen(path, "w");
-	if (f)
-		fclose(f);
+	if (!f)
+		return;
+	fprintf(f, "%ld\n", (long)rank_pid);
+	fclose(f);
 }
 
 static int task_gated(creel_task *task, const void *arg, size_t size)
 {
 	const struct gated *g = arg;
 	(void)size;
+	if (g->stubborn)
+		signal(SIGTERM, SIG_IGN);
 	touch(g->started);
 	while (access(g->gate, F_OK) != 0) {
 		if (g->heeds && creel_task_cancelled(task))
@@ -106,6 +114,22 @@ static void await_file(const char *path)
 		CHECK(i < 60000);
 		usleep(1000);
 	}
+}
+
+/* Of the rank on which the task has started that this file tells of. */
+static pid_t await_rank(const char *path)
+{
+	long pid = 0;
+	for (int i = 0; pid == 0; i++) {
+		CHECK(i < 60000);
+		usleep(1000);
+		FILE *f = fopen(path, "r");
+		if (f && fscanf(f, "%ld", &pid) != 1)
+			pid = 0;
+		if (f)
+			fclose(f);
+	}
+	return (pid_t)pid;
 }
 
 static long long_of(creel_future *f)
@@ -324,6 +348,53 @@ static void a_rank_that_idles_gets_what_waits_elsewhere(void)
 	CHECK_INT(long_of(fa) + long_of(fb), 31);
 }
 
+/* A rank without work gets what the other one has not begun. That one is stopped, and hears of both
+ * at once: it is to return a task, and the task is to end. */
+static void a_task_on_its_way_back_ends(bool kills, long first)
+{
+	struct gated a = gated(first), b = gated(first + 1), c = gated(first + 2),
+		     d = gated(first + 3);
+	creel_future *fa = submit_gated(&a), *fb = submit_gated(&b), *ahead[2];
+	await_file(a.started);
+	pid_t busy = await_rank(b.started);
+	ahead[0] = submit_gated(&c);
+	ahead[1] = submit_gated(&d);
+	for (int i = 0; i < 2; i++)
+		while (creel_future_state(ahead[i]) != CREEL_FUTURE_RUNNING)
+			usleep(1000);
+	/* Both have come there. */
+	usleep(20000);
+	CHECK_INT(kill(busy, SIGSTOP), 0);
+	touch(c.gate);
+	touch(d.gate);
+	touch(a.gate);
+	CHECK_INT(long_of(fa), first);
+	while (creel_future_state(ahead[0]) == CREEL_FUTURE_RUNNING &&
+	       creel_future_state(ahead[1]) == CREEL_FUTURE_RUNNING)
+		usleep(1000);
+	creel_future *left = creel_future_state(ahead[0]) == CREEL_FUTURE_RUNNING ? ahead[0]
+										  : ahead[1];
+	/* By then rank 0 should have asked for it; if it has not, nothing is tested. */
+	usleep(50000);
+	CHECK_INT(kills ? creel_future_kill(left, 0) : creel_future_cancel(left),
+		  CREEL_CANCEL_REQUESTED);
+	CHECK_INT(kill(busy, SIGCONT), 0);
+	must_fail(left, CREEL_KIND_CANCELLED, "before it started");
+	creel_future_unref(left == ahead[0] ? ahead[1] : ahead[0]);
+	touch(b.gate);
+	CHECK_INT(long_of(fb), first + 1);
+}
+
+static void a_task_on_its_way_back_is_cancelled(void)
+{
+	a_task_on_its_way_back_ends(false, 20);
+}
+
+static void a_task_on_its_way_back_is_killed(void)
+{
+	a_task_on_its_way_back_ends(true, 24);
+}
+
 /* The input and the argument: long each. */
 static int task_add(creel_task *task, const void *arg, size_t size)
 {
@@ -477,6 +548,37 @@ static void a_shutdown_kills(void)
 	must_serve();
 }
 
+/* It had a long grace, which does not hold up the shutdown. */
+static void a_shutdown_kills_what_is_killed(void)
+{
+	struct gated a = gated(28);
+	creel_executor *first = ex;
+	ex = creel_mpi_pool_new(NULL);
+	a.stubborn = true;
+	creel_future *f = submit_gated(&a);
+	await_file(a.started);
+	CHECK_INT(creel_future_kill(f, CREEL_S(3600)), CREEL_CANCEL_REQUESTED);
+	CHECK_INT(creel_executor_shutdown(ex, CREEL_SHUTDOWN_KILL, GUARD, NULL), 0);
+	must_fail(f, CREEL_KIND_KILLED, "");
+	creel_executor_unref(ex);
+	ex = first;
+	must_serve();
+}
+
+/* The shorter grace counts, whichever comes first. */
+static void a_kill_keeps_the_shorter_grace(void)
+{
+	struct gated a = gated(29);
+	a.stubborn = true;
+	creel_future *f = submit_gated(&a);
+	await_file(a.started);
+	CHECK_INT(creel_future_kill(f, 0), CREEL_CANCEL_REQUESTED);
+	(void)creel_future_kill(f, CREEL_S(3600));
+	(void)creel_future_cancel(f);
+	must_fail(f, CREEL_KIND_KILLED, "");
+	must_serve();
+}
+
 /* It is not forked anew: MPI does not allow that. The rank is left out. */
 static void a_lost_server_takes_the_rank_out(void)
 {
@@ -489,8 +591,10 @@ static void a_lost_server_takes_the_rank_out(void)
 	for (int i = 0; stats.workers == 2; i++) {
 		CHECK(i < 60000);
 		f = creel_submit(ex, task_where, NULL, 0);
+		/* A task that had begun may say that its worker went with the server. */
 		if (creel_future_result(f, GUARD, NULL, 0) == CREEL_EFAILED)
-			CHECK_INT(creel_future_error(f)->kind, CREEL_KIND_BROKEN);
+			CHECK(creel_future_error(f)->kind == CREEL_KIND_BROKEN ||
+			      creel_future_error(f)->kind == CREEL_KIND_WORKER_DIED);
 		creel_future_unref(f);
 		creel_executor_stats(ex, &stats, sizeof stats);
 		usleep(1000);
@@ -542,17 +646,32 @@ static const struct test {
 	TEST(a_running_task_is_asked_to_stop),
 	TEST(what_has_not_started_is_cancelled),
 	TEST(a_rank_that_idles_gets_what_waits_elsewhere),
+	TEST(a_task_on_its_way_back_is_cancelled),
+	TEST(a_task_on_its_way_back_is_killed),
 	TEST(continuations),
 	TEST(compositions),
 	TEST(what_is_refused),
 	TEST(a_shutdown_cancels),
 	TEST(a_shutdown_kills),
+	TEST(a_shutdown_kills_what_is_killed),
+	TEST(a_kill_keeps_the_shorter_grace),
 	TEST(a_lost_server_takes_the_rank_out),
 	TEST(without_a_rank_all_fails),
 };
 
+static void remove_folder(void)
+{
+	DIR *dir = opendir(folder);
+	CHECK(dir != NULL);
+	for (struct dirent *e = readdir(dir); e; e = readdir(dir))
+		(void)unlinkat(dirfd(dir), e->d_name, 0);
+	closedir(dir);
+	CHECK_INT(rmdir(folder), 0);
+}
+
 int main(int argc, char **argv)
 {
+	rank_pid = getpid();
 	/* A budget of 8 MiB: large arguments wait for room. */
 	creel_mpi_options options = {.workers = 1, .message_size = 65536, .budget = 8 << 20};
 	int rc = creel_mpi_init(&argc, &argv, &options);
@@ -576,6 +695,7 @@ int main(int argc, char **argv)
 	}
 	CHECK_INT(creel_executor_close(ex), 0);
 	CHECK_INT(creel_mpi_end(), 0);
+	remove_folder();
 	printf("%u passed, 0 failed, 0 skipped\n", n);
 	return n == 0;
 }
