@@ -24,15 +24,16 @@
  *            before creel_mpi_init(). With creel_mpi_register() and CREEL_MPI_NAMED the programs
  *            may differ.
  * DATA       Arguments and results are copied to the other rank; they may have any size. There is
- *            no shared memory: CREEL_BY_REF is refused, but for a NULL pointer. What a task needs
- *            beyond its argument it reads from files, or from globals as they were at
- *            creel_mpi_init().
+ *            no shared memory: CREEL_BY_REF is refused, but for a NULL pointer, which arrives with
+ *            the size 0. What a task needs beyond its argument it reads from files, or from globals
+ *            as they were at creel_mpi_init().
  * STATES     A task that was sent to a rank counts as running. Cancelling it asks for it back: if
  *            it has not started, it ends as cancelled.
  * BOUNDS     The executor accepts any number of tasks, and keeps them on rank 0: a rank has those
  *            that it runs and a few more. For a bound put creel_semaphore_new() over it.
  * FAILURE    If a worker process dies, its task fails, as on a process pool; the error's message
  *            names the rank. If a rank loses its fork server, its tasks fail and it gets no more.
+ *            While rank 0 has no tasks at all, it hears of that with the next submission.
  *            If a rank itself dies, MPI ends the whole job, and mpirun says which rank it was.
  * THREADS    On rank 0 a thread of creel's makes the calls of MPI and ends the futures; callbacks
  *            without an executor run on it, and must be short. Your own threads may use MPI
@@ -92,9 +93,10 @@ typedef struct creel_mpi_options {
  * while it has no other threads. It makes the rank's pool, and then initializes MPI with
  * MPI_THREAD_MULTIPLE. argc and argv are main()'s, or NULL. options may be NULL.
  *
- * On rank 0 it returns 0 as soon as all ranks are ready. On the other ranks it returns when the job
- * is over, and MPI is finalized by then: 1. Then end the program. All ranks must run a program that
- * calls this; MPI has no way to tell that one does not, and the others would wait for it.
+ * On rank 0 it returns 0 as soon as all ranks are ready. On the other ranks it returns 1 when the
+ * job is over; MPI is finalized by then, unless you had initialized it yourself: then finalize it.
+ * Then end the program. All ranks must run a program that calls this; MPI has no way to tell that
+ * one does not, and the others would wait for it.
  *
  * An error is returned on all ranks, and creel_mpi_error() says what happened and on which rank.
  * MPI is finalized then, unless you had initialized it yourself.
@@ -129,7 +131,8 @@ CREEL_API creel_executor *creel_mpi_pool_new(const void *options);
 /*
  * Ends the job, on rank 0: waits until all accepted tasks have ended, tells the serving ranks to
  * end, and finalizes MPI, unless you had initialized it yourself. Later submissions fail as shut
- * down. MPI_Finalize() does the same before it finalizes. Call one of them before main() returns.
+ * down. A task that is not due yet (delay_ns) is not waited for, and fails as shut down when it is.
+ * MPI_Finalize() does the same before it finalizes. Call one of them before main() returns.
  *
  * Returns 0, -EINVAL (there is no job), -EPERM (not rank 0, or a forked child), or -EDEADLK (in a
  * callback on creel's own thread).

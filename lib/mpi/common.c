@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct creel__mpi_world creel__mpi_world = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -14,6 +15,11 @@ struct creel__mpi_world creel__mpi_world = {
 int64_t creel__mpi_now(void)
 {
 	return creel_now().ns;
+}
+
+bool creel__mpi_is_child(const struct creel__mpi_world *w)
+{
+	return w->pid && w->pid != getpid();
 }
 
 void creel__mpi_abort(struct creel__mpi_world *w, const char *format, ...)

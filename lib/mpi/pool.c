@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static struct creel__mpi_world *const world = &creel__mpi_world;
 
@@ -62,7 +61,7 @@ static int add_input(creel_task *task, struct creel__mpi_item *item)
 
 static int look_at(creel_task *task, struct creel__mpi_item *item)
 {
-	creel_submit_options options;
+	creel_submit_options options = {0};
 	creel_fn fn = creel_task_function(task);
 	int rc = creel_task_argument(task, &item->arg, &item->size);
 	if (rc == 0)
@@ -246,14 +245,17 @@ static const creel_executor_ops ops = {
 
 static creel_executor *refuse_pool(const void *options)
 {
+	if (creel__mpi_is_child(world))
+		return creel_executor_failed(CREEL_KIND_BROKEN, -EPERM,
+					     "creel_mpi_pool_new: only rank 0 itself has this "
+					     "executor; this is a worker process, or a child");
 	if (!world->initialized)
 		return creel_executor_failed(CREEL_KIND_BROKEN, -ENXIO,
 					     "creel_mpi_pool_new: call creel_mpi_init() first");
-	if (world->rank != 0 || world->pid != getpid())
+	if (world->rank != 0)
 		return creel_executor_failed(CREEL_KIND_BROKEN, -EPERM,
 					     "creel_mpi_pool_new: only rank 0 has this executor; "
-					     "this is %s of rank %d",
-					     world->pid != getpid() ? "a child" : "a thread",
+					     "this is a thread of rank %d",
 					     world->rank);
 	if (options)
 		return creel_executor_failed(CREEL_KIND_BROKEN, -EINVAL,

@@ -12,6 +12,15 @@ enum {
 
 static struct creel__mpi_world *const world = &creel__mpi_world;
 
+/* For a result, as creel_task_settle() wants it. */
+static void *aligned(uint64_t size)
+{
+	enum { LINE = 64 };
+	return size > SIZE_MAX - LINE
+		       ? NULL
+		       : aligned_alloc(LINE, ((size_t)size + LINE - 1) / LINE * LINE);
+}
+
 static void large_is_here(void *arg)
 {
 	struct creel__mpi_item *item = arg;
@@ -30,7 +39,7 @@ static void fetch(struct creel__mpi_item *item, const struct creel__mpi_record *
 	int peer = item->rank;
 	item->fails = r->kind == CREEL__MPI_FAILURE;
 	item->incoming_size = r->size;
-	item->incoming = r->size > SIZE_MAX ? NULL : malloc((size_t)r->size);
+	item->incoming = aligned(r->size);
 	bool there = item->incoming && creel__port_receive(&world->port, peer, item->incoming,
 							   r->size, large_is_here, item) == 0;
 	creel__mpi_say(peer,
@@ -54,7 +63,7 @@ static void take_result(struct creel__mpi_item *item, const struct creel__mpi_re
 		creel__mpi_end_failed(item, data, (size_t)r->size);
 		return;
 	}
-	void *copy = r->size ? malloc((size_t)r->size) : NULL;
+	void *copy = r->size ? aligned(r->size) : NULL;
 	if (r->size && !copy) {
 		creel__mpi_end_without_memory(item);
 		return;

@@ -209,10 +209,12 @@ static void cancel(struct creel__job *job)
 		(void)creel_future_cancel(job->future);
 }
 
+/* A thread pool does not kill, and processes is not looked at there. */
 static int64_t grace_of_pool(void)
 {
-	const creel_process_pool_options *o = creel__server.w->options.processes;
-	return o ? o->grace_ns : 0;
+	const creel_mpi_options *o = &creel__server.w->options;
+	bool processes = o->processes && !(o->flags & CREEL_MPI_THREADS);
+	return processes ? o->processes->grace_ns : 0;
 }
 
 static void kill_job(struct creel__job *job, int64_t grace_ns)

@@ -34,9 +34,9 @@ struct hello {
 	uint32_t workers;
 };
 
+/* The error of an earlier call stays: somebody may have it. */
 static int fail(int code, const char *text)
 {
-	creel_future_unref(world->failed);
 	world->failed = creel_future_failed(CREEL_KIND_BROKEN, code, "%s", text);
 	return code;
 }
@@ -130,7 +130,6 @@ static int initialize(int *argc, char ***argv)
 	else if (MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &level) != MPI_SUCCESS)
 		return fail(-EIO, "creel_mpi_init: MPI_Init_thread() failed");
 	world->initialized = true;
-	world->pid = getpid();
 	MPI_Comm_dup(MPI_COMM_WORLD, &world->comm);
 	MPI_Comm_rank(world->comm, &world->rank);
 	MPI_Comm_size(world->comm, &world->size);
@@ -219,10 +218,16 @@ static int agree(const struct hello *mine)
 }
 
 /* What all ranks do together at the end. */
-static void leave_world(void)
+static void leave_comm(void)
 {
 	creel__port_fini(&world->port);
-	MPI_Comm_free(&world->comm);
+	if (world->comm != MPI_COMM_NULL)
+		MPI_Comm_free(&world->comm);
+}
+
+static void leave_world(void)
+{
+	leave_comm();
 	if (world->ours)
 		MPI_Finalize();
 }
@@ -234,6 +239,7 @@ static int end_on_finalize(MPI_Comm comm, int key, void *value, void *extra)
 	(void)extra;
 	if (world->running)
 		creel__mpi_root_stop(world);
+	leave_comm();
 	MPI_Comm_free_keyval(&key);
 	return MPI_SUCCESS;
 }
@@ -276,7 +282,7 @@ static int begin(creel_executor *pool)
 static int check_time(const creel_mpi_options *o)
 {
 	int was = 0;
-	if (world->initialized)
+	if (world->pid)
 		return fail(-EALREADY, "creel_mpi_init: it was called before");
 	MPI_Initialized(&was);
 	if (was && !(o->flags & CREEL_MPI_THREADS))
@@ -299,6 +305,8 @@ int creel_mpi_init(int *argc, char ***argv, const creel_mpi_options *options)
 		return rc;
 	complete_options(&o);
 	world->options = o;
+	/* Before the workers are forked, so that they know that they are not the rank. */
+	world->pid = getpid();
 	creel_executor *pool = make_pool(&o);
 	rc = initialize(argc, argv);
 	if (rc >= 0) {
@@ -315,9 +323,11 @@ int creel_mpi_init(int *argc, char ***argv, const creel_mpi_options *options)
 
 int creel_mpi_end(void)
 {
-	if (!world->initialized || world->comm == MPI_COMM_NULL)
+	if (creel__mpi_is_child(world))
+		return -EPERM;
+	if (world->comm == MPI_COMM_NULL)
 		return -EINVAL;
-	if (world->rank != 0 || world->pid != getpid())
+	if (world->rank != 0)
 		return -EPERM;
 	if (world->running && pthread_equal(world->progress, pthread_self()))
 		return -EDEADLK;
@@ -329,5 +339,5 @@ int creel_mpi_end(void)
 
 int creel_mpi_register(const char *name, creel_fn fn)
 {
-	return world->initialized ? -EBUSY : creel__mpi_name(name, fn);
+	return world->pid ? -EBUSY : creel__mpi_name(name, fn);
 }

@@ -80,7 +80,7 @@ enum { CREEL__MPI_KNOWN = 4096 };
 
 struct creel__mpi_world {
 	int rank, size;
-	pid_t pid;
+	pid_t pid;        /* that has begun creel_mpi_init(); 0: none has */
 	bool initialized; /* creel_mpi_init() was called */
 	bool ours;        /* it has initialized MPI */
 	creel_mpi_options options;
@@ -111,6 +111,9 @@ struct creel__mpi_world {
 extern struct creel__mpi_world creel__mpi_world;
 
 int64_t creel__mpi_now(void);
+
+/* Whether this is a worker process of a rank, or any other child of it. */
+bool creel__mpi_is_child(const struct creel__mpi_world *w);
 
 /* identity of a function that is submitted: its number in *ret, for the wire. 0, -ENOEXEC or
  * -ENOMEM. Any thread. */

@@ -193,6 +193,7 @@ static void sizes(void)
 		CHECK_INT(creel_future_view(f, GUARD, &data, &got), 0);
 		CHECK_INT(got, size);
 		CHECK(size == 0 || memcmp(data, p, size) == 0);
+		CHECK_INT((uintptr_t)data % 64, 0);
 		creel_future_unref(f);
 		free(p);
 	}

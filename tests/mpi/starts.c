@@ -6,6 +6,7 @@
 #include "check.h"
 #include <errno.h>
 #include <mpi.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -43,6 +44,25 @@ static int task_unnamed(creel_task *task, const void *arg, size_t size)
 	return 0;
 }
 
+static int task_hang(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)arg;
+	(void)size;
+	while (pause() == -1)
+		;
+	return 0;
+}
+
+static int task_until_asked(creel_task *task, const void *arg, size_t size)
+{
+	(void)arg;
+	(void)size;
+	while (!creel_task_cancelled(task))
+		usleep(1000);
+	return -ECANCELED;
+}
+
 /* What a task gets that wants an executor of its own. */
 static int task_pool(creel_task *task, const void *arg, size_t size)
 {
@@ -51,6 +71,9 @@ static int task_pool(creel_task *task, const void *arg, size_t size)
 	creel_executor *ex = creel_mpi_pool_new(NULL);
 	long code = creel_executor_error(ex) ? creel_executor_error(ex)->code : 0;
 	creel_executor_unref(ex);
+	if (creel_mpi_end() != -EPERM || creel_mpi_register("late", task_unnamed) != -EBUSY ||
+	    creel_mpi_init(NULL, NULL, NULL) != -EALREADY)
+		return -EBADMSG;
 	return creel_return(task, &code, sizeof code);
 }
 
@@ -68,6 +91,16 @@ static void must_square(creel_executor *ex)
 	creel_future *f = creel_submit(ex, task_square, &n, sizeof n);
 	CHECK_INT(creel_future_result(f, GUARD, &square, sizeof square), 0);
 	CHECK_INT(square, 144);
+	creel_future_unref(f);
+}
+
+/* A worker is not rank 0, nor is another rank. */
+static void must_have_no_pool_there(creel_executor *ex)
+{
+	long code = 0;
+	creel_future *f = creel_submit(ex, task_pool, NULL, 0);
+	CHECK_INT(creel_future_result(f, GUARD, &code, sizeof code), 0);
+	CHECK_INT(code, -EPERM);
 	creel_future_unref(f);
 }
 
@@ -133,6 +166,7 @@ static void bad_options(void)
 	creel_process_pool_options processes = {.max_workers = 2};
 	creel_thread_pool_options threads = {.max_workers = 3};
 	must_not_begin((creel_mpi_options){.flags = 64}, "flags of the options is 64");
+	const creel_error *first = creel_mpi_error();
 	must_not_begin((creel_mpi_options){.workers = -1}, "workers of the options is -1");
 	must_not_begin((creel_mpi_options){.nap_ns = -5}, "nap_ns of the options is -5");
 	must_not_begin((creel_mpi_options){.message_size = 100},
@@ -141,6 +175,9 @@ static void bad_options(void)
 	must_not_begin((creel_mpi_options){.processes = &processes}, "max_workers of the pool");
 	must_not_begin((creel_mpi_options){.flags = CREEL_MPI_THREADS, .threads = &threads},
 		       "max_workers of the pool of the options is 3");
+	/* It is there until the process ends. */
+	CHECK(first != creel_mpi_error());
+	CHECK_HAS(first->message, "flags of the options is 64");
 }
 
 static void alone(void)
@@ -153,7 +190,55 @@ static void alone(void)
 static void plain(void)
 {
 	begin(&(creel_mpi_options){.workers = 1});
+	creel_executor *ex = creel_mpi_pool_new(NULL);
+	must_have_no_pool_there(ex);
+	CHECK_INT(creel_executor_close(ex), 0);
 	squares_and_end();
+}
+
+/* MPI_Finalize() ends the job, too. */
+static void finalized(void)
+{
+	begin(&(creel_mpi_options){.workers = 1});
+	creel_executor *ex = creel_mpi_pool_new(NULL);
+	must_square(ex);
+	CHECK_INT(creel_executor_close(ex), 0);
+	MPI_Finalize();
+	CHECK_INT(creel_mpi_end(), -EINVAL);
+	must_be_broken(creel_mpi_pool_new(NULL), -ESHUTDOWN, "the job is over");
+}
+
+/* Of the time of a submission. */
+static creel_executor *late_ex;
+static creel_future *late_input, *late_output;
+
+static void *submits_late(void *arg)
+{
+	late_output = creel_then(late_input, late_ex, task_hang, NULL, 0);
+	return arg;
+}
+
+/* A shutdown comes while a submission has begun, and goes on: its large input is being copied. */
+static void late_submission(void)
+{
+	enum { SIZE = 64 << 20 };
+	creel_stats stats = {0};
+	pthread_t thread;
+	begin(&(creel_mpi_options){.workers = 1});
+	void *p = calloc(1, SIZE);
+	late_input = creel_future_of(p, SIZE);
+	free(p);
+	late_ex = creel_mpi_pool_new(NULL);
+	CHECK_INT(pthread_create(&thread, NULL, submits_late, NULL), 0);
+	while (stats.pending + stats.running == 0)
+		creel_executor_stats(late_ex, &stats, sizeof stats);
+	CHECK_INT(creel_executor_shutdown(late_ex, CREEL_SHUTDOWN_KILL, GUARD, NULL), 0);
+	pthread_join(thread, NULL);
+	CHECK(creel_future_result(late_output, GUARD, NULL, 0) < 0);
+	creel_future_unref(late_output);
+	creel_future_unref(late_input);
+	creel_executor_unref(late_ex);
+	CHECK_INT(creel_mpi_end(), 0);
 }
 
 static void named(void)
@@ -200,27 +285,35 @@ static void initialized(int level, unsigned flags)
 	}
 	/* Which ends the job. */
 	MPI_Finalize();
-	if (rc == 0)
+	if (rc == 0) {
+		CHECK_INT(creel_mpi_end(), -EINVAL);
 		must_be_broken(creel_mpi_pool_new(NULL), -ESHUTDOWN, "the job is over");
+	}
 	exit(rc < 0 ? 3 : 0);
 }
 
 static void threads(void)
 {
-	begin(&(creel_mpi_options){.workers = 2, .flags = CREEL_MPI_THREADS});
+	/* Options of processes are not looked at. */
+	begin(&(creel_mpi_options){
+		.workers = 2, .flags = CREEL_MPI_THREADS, .processes = (void *)8});
 	creel_executor *ex = creel_mpi_pool_new(NULL);
-	long code = 0, n = 3;
-	creel_future *f = creel_submit(ex, task_pool, NULL, 0);
-	CHECK_INT(creel_future_result(f, GUARD, &code, sizeof code), 0);
-	CHECK_INT(code, -EPERM);
-	creel_future_unref(f);
-	f = creel_submit_with(ex, task_square, &n, sizeof n,
-			      &(creel_submit_options){.limit_ns = CREEL_S(1)});
+	long n = 3;
+	must_have_no_pool_there(ex);
+	creel_future *f = creel_submit_with(ex, task_square, &n, sizeof n,
+					    &(creel_submit_options){.limit_ns = CREEL_S(1)});
 	CHECK_INT(creel_future_result(f, GUARD, NULL, 0), CREEL_EFAILED);
 	CHECK_INT(creel_future_error(f)->code, -ENOTSUP);
 	CHECK_HAS(creel_future_error(f)->message, "CREEL_MPI_THREADS");
 	creel_future_unref(f);
-	CHECK_INT(creel_executor_close(ex), 0);
+	/* A thread is not killed, but asked. */
+	f = creel_submit(ex, task_until_asked, NULL, 0);
+	while (creel_future_state(f) != CREEL_FUTURE_RUNNING)
+		usleep(1000);
+	CHECK_INT(creel_executor_shutdown(ex, CREEL_SHUTDOWN_KILL, GUARD, NULL), 0);
+	CHECK_INT(creel_future_result(f, GUARD, NULL, 0), -ECANCELED);
+	creel_future_unref(f);
+	creel_executor_unref(ex);
 	squares_and_end();
 }
 
@@ -312,12 +405,13 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*run)(void);
 	} all[] = {
-		{"before", before},     {"bad-options", bad_options},
-		{"alone", alone},       {"plain", plain},
-		{"named", named},       {"other-flags", other_flags},
-		{"threads", threads},   {"bad-pool", bad_pool},
-		{"late", late},         {"dead-rank", dead_rank},
-		{"spinning", spinning}, {"huge", huge_payloads},
+		{"before", before},       {"bad-options", bad_options},
+		{"alone", alone},         {"plain", plain},
+		{"named", named},         {"other-flags", other_flags},
+		{"threads", threads},     {"bad-pool", bad_pool},
+		{"late", late},           {"dead-rank", dead_rank},
+		{"spinning", spinning},   {"huge", huge_payloads},
+		{"finalized", finalized}, {"late-submission", late_submission},
 	};
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
 		if (strcmp(what, all[i].name) == 0) {
