@@ -15,9 +15,12 @@ from run import SKIPPED, Job  # noqa: E402
 
 
 def output(job, ranks, *command):
-    status, text, _ = job.run((ranks, *command))
-    if status != 0:
-        sys.exit('%s on %d ranks: status %s\n%s' % (command[0], ranks, status, text))
+    """What it writes to stdout: MPI may have something to say on stderr."""
+    with tempfile.TemporaryFile('w+', errors='replace') as errors:
+        status, text, _ = job.run((ranks, *command), stderr=errors)
+        errors.seek(0)
+        if status != 0:
+            sys.exit('%s on %d ranks: status %s\n%s%s' % (command[0], ranks, status, text, errors.read()))
     return text
 
 

@@ -27,11 +27,11 @@ _Noreturn static inline void check_failed(const char *file, int line, const char
 					  const char *part)
 {
 	if (text)
-		fprintf(stderr, "%s:%d: %s is \"%s\", without \"%s\"\n", file, line, what, text,
-			part);
+		fprintf(stderr, "check failed: %s:%d: %s is \"%s\", without \"%s\"\n", file, line,
+			what, text, part);
 	else
-		fprintf(stderr, "%s:%d: not so: %s (%lld, not %lld)\n", file, line, what, is,
-			should);
+		fprintf(stderr, "check failed: %s:%d: not so: %s (%lld, not %lld)\n", file, line,
+			what, is, should);
 	fflush(NULL);
 	/* mpirun ends the others. */
 	abort();
