@@ -149,7 +149,8 @@ typedef void (*creel_done_fn)(creel_future *f, void *arg);
  *
  * Returns 0. On an error fn will not be called, and the caller still owns arg: -EINVAL (f or fn is
  * NULL), -ENOTSUP (ex is a process pool: a callback belongs to the host), -ENOMEM, -EPERM (f or ex
- * is the parent's, and this is a forked child).
+ * is the parent's, and this is a forked child), CREEL_EFAILED (ex, or what it is over, is broken
+ * since its construction, and so has no threads).
  *
  * Without ex, the callback runs on the thread that completes f: a worker, a canceller, or the
  * settler of the promise. If f is final already, it runs on the caller inside this call. It may

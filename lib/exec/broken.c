@@ -76,6 +76,11 @@ creel_executor *creel__executor_broken(const creel_error *error)
 	return ex;
 }
 
+bool creel__executor_is_stillborn(const creel_executor *ex)
+{
+	return ex->class == &class;
+}
+
 creel_executor *creel_executor_failed(int kind, int code, const char *format, ...)
 {
 	va_list args;

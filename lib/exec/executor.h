@@ -23,6 +23,9 @@ void creel__executor_fini(creel_executor *ex);
 /* An executor that was never any good; takes over the reference to the error. Never NULL. */
 creel_executor *creel__executor_broken(const creel_error *error);
 
+/* Whether it is one of those. What it was to be cannot be told. */
+bool creel__executor_is_stillborn(const creel_executor *ex);
+
 /* Breaks it; the first error stays. Takes over the reference. */
 void creel__executor_set_error(creel_executor *ex, const creel_error *error);
 

@@ -7,6 +7,7 @@
  * callback is called there and then; or is dropped, if that must not be (CREEL_NEVER_INLINE).
  */
 #include "base/alloc.h"
+#include "exec/executor.h"
 #include "exec/submit.h"
 #include "future/callback.h"
 #include "future/class.h"
@@ -128,6 +129,9 @@ int creel_future_on_done_with(creel_future *f, creel_executor *ex, creel_done_fn
 		return -EINVAL;
 	if (creel__future_foreign(f) || (ex && creel__executor_foreign(ex)))
 		return -EPERM;
+	/* It might have been a driven one: then its callbacks must not run elsewhere. */
+	if (ex && creel__executor_is_stillborn(creel__executor_lowest(ex)))
+		return CREEL_EFAILED;
 	if (ex && creel__executor_is_remote(ex))
 		return -ENOTSUP;
 	struct creel__callback *c = ex ? new_away(ex) : creel__zalloc(sizeof *c);

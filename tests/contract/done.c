@@ -100,3 +100,32 @@ CASE(bad_options_of_callbacks_are_refused_and_keep_their_argument, CT_INPROC)
 	ct_int(ct_count_get(freed), 0);
 	creel_future_unref(f);
 }
+
+static void refuses_callbacks(creel_executor *ex, creel_future *f)
+{
+	struct ct_log *log = ct_log_new(4);
+	uint64_t id = 44;
+	ct_assert(creel_executor_error(ex) != NULL);
+	ct_int(creel_future_on_done(f, ex, note_task, log, count_freed, &id), CREEL_EFAILED);
+	ct_int(creel_future_on_done_with(f, ex, note_task, log, &never_inline, &id), CREEL_EFAILED);
+	ct_int(id, 44);
+	ct_int(log->n, 0);
+	ct_close(ex);
+}
+
+/* It might be a driven one, whose callbacks run on its thread or not at all. */
+CASE(bad_executors_that_could_not_be_made_take_no_callbacks, CT_INPROC)
+{
+	creel_executor *ex = ct_executor(), *bad;
+	creel_future *f = creel_future_of(NULL, 0);
+	creel_driven_options o = {0};
+	freed = ct_count_new();
+	o.reserved[0] = 1;
+	bad = creel_driven_new(&o);
+	refuses_callbacks(creel_serial_new(bad), f);
+	refuses_callbacks(bad, f);
+	refuses_callbacks(creel_semaphore_new(ex, 0), f);
+	ct_int(ct_count_get(freed), 0);
+	creel_future_unref(f);
+	ct_close(ex);
+}
