@@ -36,9 +36,12 @@ enum {
  * and this is a forked child), -ELOOP (more than 32 adaptors lie beneath), -ENOMEM, or as ex is.
  *
  * A task cannot wait for a later task of the same serial executor, which starts only when the first
- * has ended: the wait returns -EDEADLK at once. (It does not look at tasks in between: where the
- * first waits for a third one that waits for the later one, and at permits, the wait lasts until
- * its deadline.)
+ * has ended. The wait returns -EDEADLK at once if that is certain: the later task was submitted to
+ * this executor itself, waits for nothing but its turn (no delay, no input), has no expiry and no
+ * token, and has no callbacks, continuations, aggregates or timeouts. Otherwise the wait lasts
+ * until its deadline. So it does for a permit, where the first task waits for a third one that
+ * waits for the later one, and in a job or the body of a loop that another thread runs for the
+ * first task.
  */
 CREEL_API CREEL_MUST_USE creel_executor *creel_serial_new(creel_executor *ex);
 

@@ -183,24 +183,37 @@ bool creel__executor_needs_caller(const creel_executor *ex)
 	return creel__self()->drive && is_inside(ex->beneath ? ex->lowest : ex);
 }
 
-/* Whether f stands in an adaptor that let go of what is running here, and lets go of nothing else
- * before that has ended. */
-static bool waits_for(creel_future *f, creel_future *running)
+/* Whether nothing but its turn at its executor will end it, as far as can be told: no clock, no
+ * token, no end of an input. A link may belong to who cancels it, such as a timeout. */
+static bool waits_for_its_turn(creel_future *f)
 {
-	const creel_executor *ex = creel__task_origin(running);
-	while (ex != running->executor && !(ex->traits & CREEL__SERIAL && creel__task_is_at(f, ex)))
-		ex = ex->beneath;
-	return ex != running->executor;
+	const struct creel__options *options = creel__options_of(f);
+	const struct creel__times *times = options ? options->times : NULL;
+	const uint64_t mask = CREEL__STATE | CREEL__OWNED | CREEL__CALLING;
+	return (creel__load(&f->state, relaxed) & mask) == CREEL__PENDING &&
+	       !(options && options->enlisted) && !(times && times->expiry_ns);
 }
 
+/* Whether ex has let go of what is running here, and lets go of nothing else before that has ended.
+ * Of ex nothing is known so far. */
+static bool is_held_up(const creel_executor *ex, creel_future *running)
+{
+	return running->executor != ex && creel__task_is_of(running, ex) &&
+	       ex->traits & CREEL__SERIAL;
+}
+
+/* Whether f starts only when a task has ended that runs here. When in doubt, no: a wait that is
+ * refused in error is worse than one that lasts. What was submitted further up, to a scope say, may
+ * be ended by that. */
 static bool is_later(creel_future *f)
 {
 	/* Most were submitted to no adaptor: then the tasks further out do not matter. */
-	if (!creel__layers_of(f))
+	const struct creel__layers *layers = creel__layers_of(f);
+	if (!layers || !creel__task_is_at(f, layers->origin) || !waits_for_its_turn(f))
 		return false;
 	for (creel_task *i = creel__self()->task; i; i = i->future.outer)
 		for (creel_future *r = &i->future; r; r = creel__whole_of(r))
-			if (waits_for(f, r))
+			if (is_held_up(layers->origin, r))
 				return true;
 	return false;
 }
