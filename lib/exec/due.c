@@ -66,7 +66,7 @@ static bool on_due(struct creel__timer *timer, bool due)
 	times->due_set = false;
 	if (mine && !late && creel__future_hold(times->future)) {
 		f = times->future;
-		times->in_hand = due;
+		creel__store(&times->in_hand, due, relaxed);
 	}
 	creel__lock_release(&times->lock);
 	bool here = true;
@@ -136,7 +136,7 @@ static int submit_due(creel_future *f, struct creel__times *times)
 	bool expired;
 	creel__lock_acquire(&times->lock);
 	times->future = f;
-	times->in_hand = true;
+	creel__store(&times->in_hand, true, relaxed);
 	int rc = set_timers_locked(times, &expired);
 	creel__lock_release(&times->lock);
 	if (rc < 0)
@@ -175,7 +175,7 @@ static int submit_undue(creel_future *f, struct creel__times *times)
 	times->future = f;
 	rc = set_timers_locked(times, &expired);
 	/* Or it is given back: its expiry leaves a note, and waits for nobody. */
-	times->in_hand = rc != 0;
+	creel__store(&times->in_hand, rc != 0, relaxed);
 	creel__lock_release(&times->lock);
 	if (rc == 0) {
 		if (expired)
@@ -230,9 +230,10 @@ static void arm_again(creel_future *f, struct creel__times *times)
 	creel_executor *ex = f->executor;
 	creel__lock_acquire(&times->lock);
 	int rc = set_due_locked(times);
-	bool due = rc == CREEL__TIMER_DUE, giver = due && times->in_hand;
+	bool due = rc == CREEL__TIMER_DUE, held = creel__load(&times->in_hand, relaxed);
+	bool giver = due && held;
 	times->due_again = giver;
-	times->in_hand |= due;
+	creel__store(&times->in_hand, held || due, relaxed);
 	/* Before the giver, who lets go of the executor, finds what it was left. */
 	if (rc)
 		creel__undue_take(ex, &times->undue);
@@ -335,7 +336,7 @@ void creel__due_start(creel_future *f)
 		creel__lock_acquire(&times->lock);
 		times->future = f;
 		rc = set_timers_locked(times, &expired);
-		times->in_hand = rc != 0 || !times->delayed;
+		creel__store(&times->in_hand, rc != 0 || !times->delayed, relaxed);
 		creel__lock_release(&times->lock);
 	}
 	start_timed(f, times, rc, expired);

@@ -22,7 +22,7 @@ static bool on_expiry(struct creel__timer *timer, bool due)
 	creel__lock_acquire(&times->lock);
 	bool mine = times->expiry_set;
 	times->expiry_set = false;
-	if (mine && due && times->in_hand)
+	if (mine && due && creel__load(&times->in_hand, relaxed))
 		times->missed = true;
 	else if (mine && due && creel__future_pin(times->future))
 		f = times->future;
@@ -51,7 +51,8 @@ creel_future *creel__times_given(struct creel__times *times)
 	creel_future *f = NULL;
 	creel__lock_acquire(&times->lock);
 	bool again = times->due_again;
-	times->in_hand = again;
+	/* [TIMES-2] release: the class has it; pairs with the acquire in creel__times_in_hand() */
+	creel__store(&times->in_hand, again, release);
 	times->due_again = false;
 	if (!again && times->missed && times->future && creel__future_pin(times->future))
 		f = times->future;

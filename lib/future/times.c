@@ -74,12 +74,10 @@ void creel__times_stop_expiry(struct creel__times *times)
 		stop_timer(times, &times->expiry);
 }
 
-bool creel__times_in_hand(struct creel__times *times)
+bool creel__times_in_hand(const struct creel__times *times)
 {
-	creel__lock_acquire(&times->lock);
-	bool in_hand = times->in_hand;
-	creel__lock_release(&times->lock);
-	return in_hand;
+	/* [TIMES-2] acquire: it has all of it; pairs with the release in creel__times_given() */
+	return creel__load(&times->in_hand, acquire);
 }
 
 void creel__undue_leave(creel_executor *ex, struct creel__times *times)

@@ -27,7 +27,8 @@
  * LOCKS    creel__times.lock (rank 5): what is below it. Under it a timer is set, the expiry
  *          waits for the end of HELD, and of a finally both also for that of PINNED. Who holds
  *          the task takes the lock only where no expiry is set, or while it is in hand: then the
- *          expiry does not look at the task. Who has it PINNED does not take the lock.
+ *          expiry does not look at the task. Who has it PINNED, and whoever cancels it or asks for
+ *          its state, does not take the lock: they look at in_hand without it.
  *          creel_executor.undue_lock (rank 16, a leaf): the list.
  */
 #ifndef CREEL__FUTURE_TIMES_H
@@ -59,8 +60,8 @@ struct creel__times {
 	struct creel__lock lock;
 	creel_future *future; /* the task, NULL once it ends */
 	bool due_set, expiry_set;
-	bool in_hand, missed; /* missed: it expired while it was in hand, */
-	bool due_again;       /* or its next run became due */
+	_Atomic(bool) in_hand;  /* written with the lock held; read by cancellers without it */
+	bool missed, due_again; /* while it was in hand it expired, or its next run became due */
 	struct creel__timer due, expiry;
 };
 
@@ -90,7 +91,8 @@ void creel__times_stop(struct creel__times *times);
 /* A periodic task has had its first run, and has not ended: it does not expire any more. */
 void creel__times_stop_expiry(struct creel__times *times);
 
-bool creel__times_in_hand(struct creel__times *times);
+/* Whether its class is just being given the task. The caller has it PINNED or HELD. */
+bool creel__times_in_hand(const struct creel__times *times);
 
 /* The class has a task that was taken off the list (future/undue.h), or it has ended. */
 void creel__undue_leave(creel_executor *ex, struct creel__times *times);

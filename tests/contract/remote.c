@@ -184,6 +184,27 @@ CORE_CASE(c01_what_begins_while_it_is_asked_about_ends_once)
 	}
 }
 
+/* A race, which is repeated: somebody looks at what its clock ends. */
+CORE_CASE(c40_a_task_elsewhere_expires_while_somebody_looks)
+{
+	struct far far;
+	creel_executor *ex = far_new(&far);
+	int64_t begin = ct_now();
+	for (unsigned i = 0; ct_again(i, CT_MEMCHECK ? 20 : 200, begin); i++) {
+		creel_future *f = creel_submit_with(ex, task_nothing, NULL, 0,
+						    &(creel_submit_options){.expiry_ns = 200000});
+		for (int64_t start = ct_now(); creel_future_state(f) != CREEL_FUTURE_FINISHED;)
+			ct_assert(!ct_guard_over(start));
+		ct_int(creel_future_error(f)->kind, CREEL_KIND_EXPIRED);
+		/* Unless it had expired before it was given. */
+		if (far.task)
+			creel_task_reject(far.task, CREEL_KIND_REJECTED, -EIO, "late");
+		far.task = NULL;
+		creel_future_unref(f);
+	}
+	ct_close(ex);
+}
+
 CORE_CASE(rule_a_custom_executor_is_not_resized_after_its_shutdown)
 {
 	struct far far;
