@@ -8,7 +8,6 @@
 
 #include "base/list.h"
 #include "future/block.h"
-#include "base/list.h"
 #include "future/error.h"
 #include "future/sight.h"
 #include "future/waits.h"
@@ -189,7 +188,7 @@ enum {
 	CREEL__WITHDRAWS = 8, /* its class must not be asked for a task before it has all of it */
 	CREEL__SERIAL = 16,   /* an adaptor: a task goes on when the one before has ended */
 	CREEL__ADOPTS = 4,    /* a thread that submits may run its task itself: class->adopt() */
-	CREEL__CONFINES = 16, /* callbacks with it run on its threads or not at all */
+	CREEL__CONFINES = 32, /* callbacks with it run on its threads or not at all */
 };
 
 struct creel_executor {
