@@ -41,7 +41,7 @@ enum {
  * token, and has no callbacks, continuations, aggregates or timeouts. Otherwise the wait lasts
  * until its deadline. So it does for a permit, where the first task waits for a third one that
  * waits for the later one, and in a job or the body of a loop that another thread runs for the
- * first task.
+ * first task. A loop on an adaptor over the serial executor is refused with the same code.
  */
 CREEL_API CREEL_MUST_USE creel_executor *creel_serial_new(creel_executor *ex);
 

@@ -84,7 +84,9 @@ typedef int (*creel_body_fn)(creel_task *task, size_t begin, size_t end, void *c
  * -ENOMEM        There is no memory. Process pool: -ENOSPC, no shared memory.
  * -EFAULT        Process pool: the context is not in shared memory.
  * -ENOEXEC       Process pool: the workers do not have the body.
- * -EDEADLK       It would have to wait in a callback.
+ * -EDEADLK       It would have to wait in a callback. Or it was called in a task, and the loop's
+ *                tasks would start only when that one has ended: such as in a task of a driven
+ *                executor or of a serial one, and ex is an adaptor over that.
  * -EPERM         This is a forked child or a worker process, and ex or the token is the host's.
  */
 CREEL_API int creel_parallel_for(creel_executor *ex, size_t begin, size_t end, creel_body_fn body,

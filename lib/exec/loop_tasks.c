@@ -151,8 +151,21 @@ static void await_first(struct creel__loop *l, const struct tasks *tasks)
 	int rc = tasks->asked
 			 ? sleep_until_first(tasks, 0, tasks->n, until)
 			 : creel_wait(tasks->futures, tasks->n, CREEL_FIRST_COMPLETED, until, NULL);
-	if (rc == -ETIMEDOUT || rc == -ECANCELED)
+	if (rc == -ETIMEDOUT || rc == -ECANCELED || rc == -EDEADLK)
 		creel__loop_stop(l, rc);
+}
+
+/* It uses the loop: returns only when it is final. A wait is refused for what has not started and
+ * cannot before the caller returns: that is cancelled. */
+static int await_task(struct creel__loop *l, creel_future *f)
+{
+	int rc = creel_future_result(f, CREEL_FOREVER, NULL, 0);
+	while (!creel__future_is_final(f) && !creel__executor_foreign(l->executor)) {
+		creel__loop_stop(l, rc);
+		(void)creel_future_cancel(f);
+		rc = creel_future_result(f, CREEL_FOREVER, NULL, 0);
+	}
+	return rc;
 }
 
 static bool is_exhausted(struct creel__loop *l)
@@ -164,7 +177,7 @@ static bool is_exhausted(struct creel__loop *l)
 static void await_tasks(struct creel__loop *l, const struct tasks *tasks)
 {
 	creel_future **futures = tasks->futures;
-	/* The tasks use the loop: this wait cannot be refused. */
+	/* The tasks use the loop: a pool may not refuse to serve this wait. */
 	(void)creel__blocking_begin(CREEL__BLOCKS_ANYHOW);
 	await_first(l, tasks);
 	for (size_t i = 0; i < tasks->n; i++) {
@@ -173,7 +186,7 @@ static void await_tasks(struct creel__loop *l, const struct tasks *tasks)
 			creel__loop_stop(l, -ECANCELED);
 		if (is_exhausted(l))
 			cancel_pending(futures + i, tasks->n - i);
-		int rc = creel_future_result(futures[i], CREEL_FOREVER, NULL, 0);
+		int rc = await_task(l, futures[i]);
 		/* It may have killed the task. */
 		if (rc && tasks->token && creel__token_reason(tasks->token))
 			rc = -ECANCELED;
@@ -253,5 +266,9 @@ int creel__loop_run_tasks(struct creel__loop *l)
 {
 	if (is_remote(l->executor))
 		return creel__self()->callbacks ? -EDEADLK : spread_to_processes(l);
-	return creel__executor_is_own(l->executor) ? run_here(l) : spread(l, l->watch, NULL);
+	if (creel__executor_is_own(l->executor))
+		return run_here(l);
+	if (creel__executor_needs_caller(l->executor) || creel__executor_is_later(l->executor))
+		return -EDEADLK;
+	return spread(l, l->watch, NULL);
 }

@@ -218,6 +218,30 @@ static bool is_later(creel_future *f)
 	return false;
 }
 
+static bool goes_through(const creel_executor *ex, const creel_executor *adaptor)
+{
+	while (ex && ex != adaptor)
+		ex = ex->beneath;
+	return ex;
+}
+
+static bool lets_through_later(const creel_executor *ex, creel_future *running)
+{
+	const creel_executor *i = creel__task_origin(running);
+	while (i != running->executor && !(i->traits & CREEL__SERIAL && goes_through(ex, i)))
+		i = i->beneath;
+	return i != running->executor;
+}
+
+bool creel__executor_is_later(const creel_executor *ex)
+{
+	for (creel_task *i = ex->beneath ? creel__self()->task : NULL; i; i = i->future.outer)
+		for (creel_future *r = &i->future; r; r = creel__whole_of(r))
+			if (lets_through_later(ex, r))
+				return true;
+	return false;
+}
+
 bool creel__future_needs_caller(creel_future *f)
 {
 	const struct creel__local *local = creel__self();

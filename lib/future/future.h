@@ -78,6 +78,9 @@ bool creel__future_needs_caller(creel_future *f);
 /* Whether no task of the executor, or of those beneath it, can go on before the calling thread
  * returns: it is inside the lowest one, which is driven. */
 bool creel__executor_needs_caller(const creel_executor *ex);
+/* Whether all that ex is given comes to an adaptor that let go of what is running here, and lets go
+ * of nothing else before that has ended. */
+bool creel__executor_is_later(const creel_executor *ex);
 
 struct creel__cancelling;
 

@@ -94,3 +94,35 @@ CORE_CASE_WITH(c52_a_task_may_wait_for_an_adaptor_over_another_executor, CT_SYST
 	ct_close(pool);
 	ct_close(ex);
 }
+
+static int body_over(creel_task *task, size_t begin, size_t end, void *context)
+{
+	(void)task;
+	(void)begin;
+	(void)end;
+	ct_count_add(context, 1);
+	return 0;
+}
+
+static int task_loops_over(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)arg;
+	(void)size;
+	int rc = creel_parallel_for(over.serial, 0, 8, body_over, over.ran, NULL);
+	return rc == -EDEADLK ? 0 : -EIO;
+}
+
+CORE_CASE_WITH(c52_a_task_that_loops_on_an_adaptor_over_its_executor_is_told, CT_SYSTEM)
+{
+	creel_executor *ex = driven();
+	over.serial = creel_serial_new(ex);
+	over.ran = ct_count_new();
+	creel_future *f = creel_submit(ex, task_loops_over, NULL, 0);
+	ct_int(creel_driven_run_until(ex, f, CT_GUARD), 0);
+	ct_int(creel_future_result(f, CREEL_NOW, NULL, 0), 0);
+	creel_future_unref(f);
+	ct_close(over.serial);
+	ct_close(ex);
+	ct_int(ct_count_get(over.ran), 0);
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Promises 44 and 45: loops within loops hear of the end of the outer one; loops of nothing; how
- * many tasks a loop submits. And what jobs have to do with the bound of a pool. */
+ * many tasks a loop submits; those that would wait for their caller. And what jobs have to do with
+ * the bound of a pool. */
 #include "contract.h"
 
 #include <errno.h>
@@ -187,5 +188,76 @@ CASE(c21_a_job_takes_no_place_of_a_bounded_pool, CT_POOL)
 	ct_count_await(ran, 3);
 	ct_int(ct_outcome(f), 0);
 	creel_future_unref(f);
+	ct_close(ex);
+}
+
+/* A task whose loops would start only when it has ended. */
+struct too_late {
+	creel_executor *adaptor;
+	int loop, loops, sum;
+	_Atomic int bodies;
+};
+
+static int body_too_late(creel_task *task, size_t begin, size_t end, void *context)
+{
+	struct too_late *late = context;
+	(void)task;
+	(void)begin;
+	(void)end;
+	late->bodies++;
+	return 0;
+}
+
+static int sum_too_late(creel_task *task, size_t begin, size_t end, void *into, void *context)
+{
+	(void)into;
+	return body_too_late(task, begin, end, context);
+}
+
+static void combine_nothing(void *into, const void *from, void *context)
+{
+	(void)into;
+	(void)from;
+	(void)context;
+}
+
+static int task_too_late(creel_task *task, const void *arg, size_t size)
+{
+	struct too_late *late = *(struct too_late *const *)arg;
+	long none = 0, ret;
+	(void)task;
+	(void)size;
+	late->loop = creel_parallel_for(late->adaptor, 0, 8, body_too_late, late,
+					&(creel_loop_options){.grain = 8});
+	late->loops = creel_parallel_for(late->adaptor, 0, 8, body_too_late, late,
+					 &(creel_loop_options){.grain = 1});
+	late->sum = creel_reduce(late->adaptor, 0, 8, &none, sizeof none, sum_too_late,
+				 combine_nothing, late, &ret, NULL);
+	return 0;
+}
+
+static void is_told(creel_executor *ex, creel_executor *adaptor)
+{
+	struct too_late late = {.adaptor = adaptor}, *p = &late;
+	creel_future *f = creel_submit(ex, task_too_late, &p, sizeof p);
+	ct_int(ct_outcome(f), 0);
+	creel_future_unref(f);
+	ct_int(late.loop, -EDEADLK);
+	ct_int(late.loops, -EDEADLK);
+	ct_int(late.sum, -EDEADLK);
+	ct_int(creel_executor_drain(adaptor, CT_GUARD), 0);
+	ct_int(late.bodies, 0);
+	ct_close(adaptor);
+}
+
+CASE(c44_a_loop_that_would_wait_for_its_caller_is_refused, CT_INPROC)
+{
+	creel_executor *ex = ct_executor(), *serial = creel_serial_new(ex);
+	creel_executor *scope = creel_scope_new(serial, 0);
+	is_told(serial, creel_semaphore_new(serial, 1));
+	is_told(serial, creel_semaphore_new(serial, 4));
+	is_told(scope, creel_semaphore_new(serial, 4));
+	ct_close(scope);
+	ct_close(serial);
 	ct_close(ex);
 }
