@@ -12,6 +12,7 @@
 #include "future/stage.h"
 #include "future/times.h"
 #include "future/watch.h"
+#include "sync/thread.h"
 #include <creel/future.h>
 #include <errno.h>
 
@@ -255,13 +256,39 @@ static void arm_again(creel_future *f, struct creel__times *times)
 		creel__executor_unkeep(ex);
 }
 
+/* A task between two runs, and what the one that has ended leaves. */
+struct between {
+	creel_future *f;
+	struct creel__times *times;
+	uint16_t generation;
+	struct creel__box *box;
+	creel_future *other; /* a reference; or NULL */
+};
+
+static void go_on(void *arg)
+{
+	const struct between *b = arg;
+	if (creel__undue_add(b->f->executor, &b->times->undue))
+		arm_again(b->f, b->times);
+	else
+		creel__due_end(b->f, creel__undue_error(b->f));
+}
+
+/* It goes on, or the next run has begun within and ended the thread. */
+static void drop_result(void *arg)
+{
+	const struct between *b = arg;
+	if (b->box && !creel__fork_foreign(b->generation))
+		creel__box_free(b->box, b->generation);
+	if (b->other && !creel__fork_foreign(b->generation))
+		creel_future_unref(b->other);
+}
+
 /* Of a task whose run has ended well. The caller does what is to be done at the end of a run. */
 static bool run_again(creel_future *f, struct creel__times *times)
 {
 	creel_executor *ex = creel__task_origin(f);
-	uint16_t generation = f->generation;
-	struct creel__box *box = creel__result_box(f);
-	creel_future *other = creel__result_other(f);
+	struct between b = {f, times, f->generation, creel__result_box(f), creel__result_other(f)};
 	if (!creel__load(&times->began, relaxed))
 		creel__times_stop_expiry(times);
 	if (!rewind_run(f, ex))
@@ -272,15 +299,9 @@ static bool run_again(creel_future *f, struct creel__times *times)
 	times->due_at = next_run(times);
 	creel__store(&times->began, true, relaxed);
 	creel__add(&times->refs, 1, relaxed);
-	if (creel__undue_add(ex, &times->undue))
-		arm_again(f, times);
-	else
-		creel__due_end(f, creel__undue_error(f));
-	if (box && !creel__fork_foreign(generation))
-		creel__box_free(box, generation);
-	if (other && !creel__fork_foreign(generation))
-		creel_future_unref(other);
-	if (!creel__fork_foreign(generation))
+	creel__thread_guard(go_on, drop_result, &b);
+	drop_result(&b);
+	if (!creel__fork_foreign(b.generation))
 		creel__times_unref(times);
 	return true;
 }

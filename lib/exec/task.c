@@ -21,7 +21,6 @@
 #include "future/times.h"
 #include "future/result.h"
 #include "future/stage.h"
-#include "future/token.h"
 #include "future/watch.h"
 #include "sync/block.h"
 #include "sync/fork.h"
@@ -43,21 +42,46 @@ static void look_next(const creel_future *f)
 		creel__store(&worker->looking, CREEL__LOOKS, relaxed);
 }
 
-/* The end of a run of a periodic task. False: it was the last one. */
-static bool end_run(creel_future *f, struct creel__times *times)
-{
-	/* Its next run goes through the whole chain again. */
-	creel__layers_leave(f, false);
-	look_next(f);
-	return times->again(f, times);
-}
-
 /* All who had a task hear of its end: ex, which ended it, and those that had forwarded it. */
 static void tell_ended(creel_executor *ex, bool counted, creel_executor *origin)
 {
 	if (counted && !creel__executor_foreign(ex))
 		ex->class->ended(ex);
 	creel__layers_tell(origin, ex);
+}
+
+/* The end of a run of a periodic task. */
+struct ending {
+	creel_future *f;
+	struct creel__times *times;
+	creel_executor *ex, *origin;
+	bool counted, again;
+};
+
+static void run_ends(void *arg)
+{
+	struct ending *e = arg;
+	/* Its next run goes through the whole chain again. */
+	creel__layers_leave(e->f, false);
+	look_next(e->f);
+	e->again = e->times->again(e->f, e->times);
+}
+
+/* The next one has begun within, or the thread has ended in that. */
+static void run_ended(void *arg)
+{
+	const struct ending *e = arg;
+	tell_ended(e->ex, e->counted, e->origin);
+}
+
+/* False: it was the last one. */
+static bool end_run(creel_future *f, struct creel__times *times, bool counted)
+{
+	struct ending e = {f, times, f->executor, creel__task_origin(f), counted, false};
+	creel__thread_guard(run_ends, run_ended, &e);
+	if (e.again)
+		run_ended(&e);
+	return e.again;
 }
 
 /* The end of a task that has options, or whose executor has traits. */
@@ -70,10 +94,8 @@ static CREEL__COLD void end_slowly(creel_future *f, unsigned final)
 	struct creel__times *times = options ? options->times : NULL;
 	if (options && options->stage && options->stage->insists)
 		final = creel__stage_outcome(f, options->stage, final);
-	if (times && times->again && final == CREEL__FINISHED && end_run(f, times)) {
-		tell_ended(ex, counted, origin);
+	if (times && times->again && final == CREEL__FINISHED && end_run(f, times, counted))
 		return;
-	}
 	bool dropped = creel__argument_drop(f);
 	if (creel__future_foreign(f))
 		return;
@@ -189,11 +211,21 @@ void creel__task_run_claimed(creel_task *task)
 		end(f, CREEL__FINISHED);
 }
 
+/* Whether the thread runs it, or what it called. */
+static bool is_within(const struct creel__local *local, const creel_task *task)
+{
+	const creel_task *t = local->task;
+	while (t && t != task)
+		t = t->future.outer;
+	return t;
+}
+
 /* The stack of those that ran is gone: all that is needed stands in their blocks. */
 void creel__task_exited(const creel_task *last)
 {
 	struct creel__local *local = creel__self();
-	const creel_task *ended = NULL;
+	/* One may have ended before what its end called has ended the thread. */
+	const creel_task *ended = last && !is_within(local, last) ? last : NULL;
 	local->callbacks = local->destructors = 0;
 	local->draining = local->destroying = false;
 	local->hooks = 0;
@@ -425,19 +457,6 @@ int creel_task_run(creel_task *task)
 	if (creel__self()->blocked != open)
 		creel__blocking_restore(open);
 	return 0;
-}
-
-creel_token *creel_task_token(const creel_task *task)
-{
-	if (!task)
-		return NULL;
-	creel_future *f = (creel_future *)(uintptr_t)&task->future;
-	if (creel__future_foreign(f) || creel__future_is_strand(f))
-		return NULL;
-	struct creel__enlisted *enlisted = NULL;
-	for (; f && !enlisted; f = creel__whole_of(f))
-		enlisted = creel__enlisted_of(f);
-	return enlisted ? enlisted->reg.token : NULL;
 }
 
 /* Whether the task, which is this process's, can have a result: 0 or a code. */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Where a task is: its executor, its future, its worker; and the words that its executor keeps in
- * it. */
+/* Where a task is: its executor, its future, its token, its worker; and the words that its executor
+ * keeps in it. */
 #include "exec/executor.h"
 #include "exec/job.h"
 #include "future/future.h"
 #include "future/layers.h"
 #include "future/result.h"
+#include "future/token.h"
 #include "sync/local.h"
 #include <creel/executor.h>
 #include <creel/future.h>
@@ -40,6 +41,19 @@ creel_future *creel_task_future(creel_task *task)
 {
 	bool has_one = is_here(task) && !creel__future_is_strand(&task->future);
 	return has_one ? creel_future_ref(outermost(&task->future)) : NULL;
+}
+
+creel_token *creel_task_token(const creel_task *task)
+{
+	if (!task)
+		return NULL;
+	creel_future *f = (creel_future *)(uintptr_t)&task->future;
+	if (creel__future_foreign(f) || creel__future_is_strand(f))
+		return NULL;
+	struct creel__enlisted *enlisted = NULL;
+	for (; f && !enlisted; f = creel__whole_of(f))
+		enlisted = creel__enlisted_of(f);
+	return enlisted ? enlisted->reg.token : NULL;
 }
 
 /* They stand where the result will: nobody writes that before the task runs or is rejected. */
