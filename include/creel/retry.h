@@ -9,6 +9,10 @@
  *            has, and a wait for your task or the retry's end is -EDEADLK, as in any task.
  * FUTURE     Yours is pending until the last attempt has ended, and then ends as that did. arg_free
  *            is called once, at the end. Its expiry_ns may end it between two attempts, too.
+ * THREADS    An attempt begins on the thread that submits the task, or on the clock's, if the
+ *            executor beneath runs it at once. One that ends that thread (pthread_exit()) has
+ *            failed as exited; the next one begins on the clock's thread, a millisecond later at
+ *            the earliest if it was due at once.
  * ERRORS     If the last of several attempts failed, the error has its kind, code and data, says
  *            how many there were, and has the errors of the first and of the last 8 as causes.
  * CANCEL     Cancelling, or killing, reaches the attempt that is under way. Between two attempts,

@@ -6,9 +6,8 @@
 #include "base/list.h"
 #include "exec/custom.h"
 #include "exec/stage.h"
-#include "exec/submit.h"
+#include "exec/submission.h"
 #include "exec/task.h"
-#include "future/argument.h"
 #include "future/cancel.h"
 #include "future/future.h"
 #include "future/owned.h"
@@ -16,6 +15,7 @@
 #include "future/times.h"
 #include "future/token.h"
 #include "sync/fork.h"
+#include "sync/thread.h"
 #include <creel/future.h>
 #include <errno.h>
 
@@ -207,9 +207,18 @@ static int wait_locked(struct creel__series *s, int64_t when)
 	return rc;
 }
 
-/* An attempt has ended; takes over a reference to it. Returns whether the next one is to begin at
- * once. */
-static bool attempt_ended(struct creel__series *s, creel_future *f)
+/* The same. A thread that ends has the clock begin what is due. */
+static int wait_for_clock_locked(struct creel__series *s, int64_t when, bool exits)
+{
+	int rc = wait_locked(s, when);
+	while (exits && rc == CREEL__TIMER_DUE)
+		rc = wait_locked(s, creel__later(creel_clock_now(s->retry->clock).ns, CREEL_MS(1)));
+	return rc;
+}
+
+/* An attempt has ended, and the thread with it (exits) or not; takes over a reference to it.
+ * Returns whether the next one is to begin at once. */
+static bool attempt_ended(struct creel__series *s, creel_future *f, bool exits)
 {
 	const creel_error *e = creel__future_peek_error(f);
 	int64_t when = 0;
@@ -221,7 +230,7 @@ static bool attempt_ended(struct creel__series *s, creel_future *f)
 	bool over = s->withdrawn || s->left;
 	bool another = !over && wants_another_locked(s, e, &when);
 	if (another) {
-		rc = wait_locked(s, when);
+		rc = wait_for_clock_locked(s, when, exits);
 		another = rc >= 0;
 	}
 	if (another)
@@ -240,65 +249,68 @@ static bool attempt_ended(struct creel__series *s, creel_future *f)
 	return another && rc == CREEL__TIMER_DUE;
 }
 
-/* A continuation is tried by continuations of its input, which has ended. */
-static creel_future *submit_attempt(struct creel__series *s)
-{
-	creel_future *outer = &s->task->future;
-	const struct creel__options *own = creel__options_of(outer);
-	const struct creel__stage *stage = own->stage;
-	const struct creel__staging staging = {.call = "retry", .insists = s->insists};
-	const creel_submit_options options = {.name = *own->name ? own->name : NULL,
-					      .limit_ns = own->limit_ns,
-					      .band = own->band};
-	struct creel__submission attempt = {.ex = s->retry->beneath,
-					    .fn = s->fn,
-					    .options = &options,
-					    .staging = stage ? &staging : NULL,
-					    .whole = outer};
-	void *data;
-	creel__argument(outer, &data, &attempt.size);
-	attempt.arg = data;
-	return stage ? creel__stage_submit(&attempt, stage->input)
-		     : creel__submit_by(&attempt, NULL);
-}
-
 static void link_ended(struct creel__link *link, creel_future *f);
 
-/* Begins an attempt. False: it has ended already, and *ret_again says whether the next one begins
- * at once. */
-static bool launch_once(struct creel__series *s, bool *ret_again)
+/* An attempt has been submitted, whose reference this takes over. Returns whether it has ended
+ * already, and the next one is to begin at once. */
+static bool launched(struct creel__series *s, creel_future *f, bool exits)
 {
 	uint16_t generation = s->generation;
-	creel_future *f = submit_attempt(s);
-	if (creel__fork_foreign(generation))
-		return true;
 	creel__lock_acquire(&s->lock);
 	s->attempt = creel_future_ref(f);
 	bool asked = s->asked;
 	s->refs++;
 	creel__lock_release(&s->lock);
 	s->link.ended = link_ended;
-	bool linked = creel__link_add(f, &s->link);
-	if (linked) {
+	if (creel__link_add(f, &s->link)) {
 		/* Who asked found no attempt. */
 		if (asked)
 			(void)creel_future_cancel(f);
 		creel_future_unref(f);
-		return true;
+		return false;
 	}
-	*ret_again = attempt_ended(s, f);
+	bool again = attempt_ended(s, f, exits);
 	if (!creel__fork_foreign(generation))
 		creel__series_drop(s, 1);
-	return false;
+	return again;
 }
 
-/* With a reference of the caller's to the series, as it has until this returns. */
+/* An attempt on its way. */
+struct launch {
+	struct creel__series *s; /* a reference */
+	uint16_t generation;
+	struct creel__attempt self;
+	creel_future *f;
+};
+
+static void launch_once(void *arg)
+{
+	struct launch *l = arg;
+	l->f = creel__retry_submit(l->s->retry, l->s->fn, l->s->insists, &l->self);
+}
+
+/* It has run within, and ended the thread. */
+static void launch_exited(void *arg)
+{
+	const struct launch *l = arg;
+	if (creel__fork_foreign(l->generation))
+		return;
+	(void)launched(l->s, l->self.made, true);
+	if (!creel__fork_foreign(l->generation))
+		creel__series_drop(l->s, 1);
+}
+
+/* Takes over a reference to the series. */
 static void launch(struct creel__series *s)
 {
-	bool again = true;
-	while (again && !launch_once(s, &again))
-		if (creel__fork_foreign(s->generation))
-			return;
+	struct launch l = {
+		.s = s, .generation = s->generation, .self = {.whole = &s->task->future}};
+	do
+		creel__thread_guard(launch_once, launch_exited, &l);
+	while (!creel__fork_foreign(l.generation) && launched(s, l.f, false) &&
+	       !creel__fork_foreign(l.generation));
+	if (!creel__fork_foreign(l.generation))
+		creel__series_drop(s, 1);
 }
 
 /* Of the attempt, on the thread that ended it. */
@@ -306,9 +318,12 @@ static void link_ended(struct creel__link *link, creel_future *f)
 {
 	struct creel__series *s = creel__of(link, struct creel__series, link);
 	uint16_t generation = s->generation;
-	if (attempt_ended(s, f) && !creel__fork_foreign(generation))
+	bool again = attempt_ended(s, f, false);
+	if (creel__fork_foreign(generation))
+		return;
+	if (again)
 		launch(s);
-	if (!creel__fork_foreign(generation))
+	else
 		creel__series_drop(s, 1);
 }
 
@@ -332,9 +347,11 @@ static bool on_time(struct creel__timer *timer, bool due)
 	s->timer_set = false;
 	s->ending |= mine && !due;
 	creel__lock_release(&s->lock);
-	if (mine && due)
+	if (mine && due) {
 		launch(s);
-	else if (mine)
+		return true;
+	}
+	if (mine)
 		end_without_clock(s);
 	if (!creel__fork_foreign(generation))
 		creel__series_drop(s, 1);
@@ -456,13 +473,15 @@ void creel__series_start(struct creel__series *s)
 		s->asked = s->insists && options->stage->asked;
 		options->owner = &owner;
 		creel__future_let_go(f, CREEL__HELD, CREEL__OWNED);
+		/* Until an attempt has been submitted, nobody ends it. */
+		creel_future_unref(f);
 		launch(s);
-	} else {
-		set_gone(s);
-		(void)creel__task_claim_custom(s->task, CREEL__SETTLING);
-		if (!creel__fork_foreign(generation))
-			creel__series_drop(s, 1);
+		return;
 	}
+	set_gone(s);
+	(void)creel__task_claim_custom(s->task, CREEL__SETTLING);
 	if (!creel__fork_foreign(generation))
-		creel__series_drop(s, 1);
+		creel__series_drop(s, 2);
+	if (!creel__fork_foreign(generation))
+		creel_future_unref(f);
 }

@@ -26,7 +26,9 @@
  *          there gets one, and one to the task, which is there until it has ended or was withdrawn;
  *          and cancels the task.
  * REFS     One for the task, until it has ended; for the timer while it is set; for the link; for
- *          whoever launches.
+ *          whoever launches, which launch() takes over.
+ * EXITS    An attempt that runs within its submission may end the thread. A guard takes note of its
+ *          end, and a thread that ends begins no attempt: the next one waits for the clock.
  */
 #ifndef CREEL__COMPOSE_RETRY_H
 #define CREEL__COMPOSE_RETRY_H
@@ -54,13 +56,20 @@ struct creel__retry {
 		       creel_task *task); /* class->submit() of any custom executor */
 };
 
+struct creel__attempt;
+
+/* Submits an attempt to run fn for a task, self->whole. Its future: a reference. */
+creel_future *creel__retry_submit(struct creel__retry *r, creel_fn fn, bool insists,
+				  struct creel__attempt *self);
+
 struct creel__series;
 
 /* Of a task that comes, in its words. It has two references: for the task, and for the start. NULL
  * without memory. */
 struct creel__series *creel__series_new(struct creel__retry *r, creel_task *task);
 void creel__series_drop(struct creel__series *s, uint32_t refs);
-/* The executor has accepted the task. */
+/* The executor has accepted the task. Takes over the caller's reference to that, as it does not
+ * return if an attempt runs within and ends the thread. */
 void creel__series_start(struct creel__series *s);
 
 /* The errors of the attempts so far: the first, and the last. References. */

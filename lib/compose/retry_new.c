@@ -155,10 +155,11 @@ static int submit(creel_executor *ex, creel_task *task)
 	int rc = r->take_in(ex, task);
 	if (creel__executor_foreign(ex))
 		return rc;
-	if (rc)
-		creel__series_drop(s, 2);
-	else
+	if (rc == 0) {
 		creel__series_start(s);
+		return 0;
+	}
+	creel__series_drop(s, 2);
 	if (!creel__executor_foreign(ex))
 		creel_future_unref(&task->future);
 	return rc;

@@ -50,7 +50,7 @@ CREEL__COLD size_t creel__submission_asks(const struct creel__submission *s)
 	size_t n = name_length(o);
 	if (s->staging)
 		return stage_offset(n) + sizeof(struct creel__stage);
-	bool wanted = o->name || o->arg_free || o->limit_ns || o->band || o->token || s->whole ||
+	bool wanted = o->name || o->arg_free || o->limit_ns || o->band || o->token || s->attempt ||
 		      s->ex->beneath || creel__submission_times(s) || creel__watch_wanted(s->ex);
 	return wanted ? sizeof(struct creel__options) + n + 1 : 0;
 }
@@ -69,7 +69,10 @@ CREEL__COLD int creel__submission_fill(creel_future *f, const struct creel__subm
 	own->arg_ctx = o->arg_ctx;
 	own->limit_ns = o->limit_ns;
 	own->band = o->band;
-	own->whole = s->whole;
+	if (s->attempt) {
+		own->whole = s->attempt->whole;
+		s->attempt->made = f;
+	}
 	own->owner = &creel__undue_owner;
 	if (s->staging)
 		add_stage(f, own, s);

@@ -17,6 +17,13 @@ struct creel__staging {
 	bool recovers, insists; /* as in struct creel__stage */
 };
 
+/* What makes a task an attempt of another one. */
+struct creel__attempt {
+	creel_future *whole; /* that one */
+	creel_future *made;  /* the attempt, set before it is given to its executor: to be known
+			      * if it ends the thread there. Refused, it is gone */
+};
+
 /* What is submitted: the arguments of the public calls, on their way. */
 struct creel__submission {
 	creel_executor *ex;
@@ -25,7 +32,7 @@ struct creel__submission {
 	size_t size;
 	const creel_submit_options *options;
 	const struct creel__staging *staging; /* of a continuation; or NULL */
-	creel_future *whole;                  /* what it is an attempt of; or NULL */
+	struct creel__attempt *attempt;       /* or NULL */
 };
 
 static inline bool creel__submission_times(const struct creel__submission *s)

@@ -80,26 +80,46 @@ static inline int give(creel_task *task, bool may_forward, bool here, const cree
 	return watched ? give_watched(task, here, o) : give_now(task, here, o);
 }
 
+/* A task with a token, and a reference to it, on its way. */
+struct giving {
+	creel_task *task;
+	bool may_forward, here;
+	const creel_submit_options *o;
+	uint16_t generation;
+	int rc;
+};
+
+static void give_guarded(void *arg)
+{
+	struct giving *g = arg;
+	g->rc = give(g->task, g->may_forward, g->here, g->o);
+}
+
+/* It has been given, or has run within and ended the thread. */
+static void given(void *arg)
+{
+	const struct giving *g = arg;
+	creel_future *f = &g->task->future;
+	if (creel__fork_foreign(g->generation))
+		return;
+	if (g->rc == 0)
+		creel__enlisted_given(creel__enlisted_of(f), g->o->token);
+	if (!creel__fork_foreign(g->generation))
+		creel_future_unref(f);
+}
+
 /* The same of a task with a token, which may cancel it at any time. */
 static CREEL__COLD int give_enlisted(creel_task *task, bool may_forward, bool here,
 				     const creel_submit_options *o)
 {
-	creel_future *f = &task->future;
-	struct creel__enlisted *enlisted = creel__enlisted_of(f);
-	uint16_t generation = f->generation;
-	int rc = creel__enlist(enlisted, o->token);
+	struct giving g = {task, may_forward, here, o, task->future.generation, 0};
+	int rc = creel__enlist(creel__enlisted_of(&task->future), o->token);
 	if (rc)
 		return rc;
-	creel_future_ref(f);
-	rc = give(task, may_forward, here, o);
-	if (creel__fork_foreign(generation))
-		return rc;
-	if (rc == 0)
-		creel__enlisted_given(enlisted, o->token);
-	if (creel__fork_foreign(generation))
-		return rc;
-	creel_future_unref(f);
-	return rc;
+	creel_future_ref(&task->future);
+	creel__thread_guard(give_guarded, given, &g);
+	given(&g);
+	return g.rc;
 }
 
 int creel__executor_submit(creel_executor *ex, creel_task *task)
@@ -185,7 +205,7 @@ static int admit(const struct creel__submission *s, const struct way *way)
 static inline int make(const struct creel__submission *s, unsigned refs, bool may_forward,
 		       creel_task **ret_task)
 {
-	bool asks = s->options || s->staging || s->whole || creel__load(&s->ex->watch, relaxed) ||
+	bool asks = s->options || s->staging || s->attempt || creel__load(&s->ex->watch, relaxed) ||
 		    (may_forward && s->ex->beneath);
 	size_t more = asks ? creel__submission_asks(s) : 0;
 	creel_task *task = creel__task_new(s->ex, s->fn, s->arg, s->size, more);
