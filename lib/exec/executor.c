@@ -148,6 +148,19 @@ void creel__executor_wait_ends(creel_executor *ex)
 		creel__sub(&ex->waiters, 1, relaxed);
 }
 
+static int shut_down(creel_executor *ex, unsigned flags, creel_deadline deadline, size_t *ret_left)
+{
+	if (!creel__undue_close(ex, flags & CREEL_SHUTDOWN_CANCEL))
+		return -EPERM;
+	bool may_wait = !creel__executor_is_own(ex) && !creel__executor_needs_caller(ex);
+	if (may_wait)
+		wait_here(ex, CREEL__WAITS_SHUTDOWN);
+	int rc = ex->class->shutdown(ex, flags, deadline, may_wait, ret_left);
+	if (may_wait)
+		creel__executor_wait_ends(ex);
+	return rc;
+}
+
 int creel_executor_shutdown(creel_executor *ex, unsigned flags, creel_deadline deadline,
 			    size_t *ret_left)
 {
@@ -163,14 +176,11 @@ int creel_executor_shutdown(creel_executor *ex, unsigned flags, creel_deadline d
 			creel__sleepers_kill(ex);
 	}
 	size_t left = 0;
-	if (!creel__undue_close(ex, flags & CREEL_SHUTDOWN_CANCEL))
-		return -EPERM;
-	bool may_wait = !creel__executor_is_own(ex) && !creel__executor_needs_caller(ex);
-	if (may_wait)
-		wait_here(ex, CREEL__WAITS_SHUTDOWN);
-	rc = ex->class->shutdown(ex, flags, deadline, may_wait, &left);
-	if (may_wait)
-		creel__executor_wait_ends(ex);
+	/* What ends meanwhile calls functions of the user's, and these may drop the caller's. */
+	creel_executor_ref(ex);
+	rc = shut_down(ex, flags, deadline, &left);
+	if (!creel__executor_foreign(ex))
+		creel_executor_unref(ex);
 	if (ret_left)
 		*ret_left = left;
 	return rc;

@@ -184,10 +184,15 @@ static void ask_child(struct creel__reg *reg, struct creel__asking *asking)
 
 int creel__token_stop(creel_token *token, const creel_error *why, bool kills)
 {
-	if (!mark(token, why, kills))
-		return -EALREADY;
-	ask_all(token);
-	return creel__token_foreign(token) ? -EPERM : 0;
+	int rc = -EALREADY;
+	/* What is called may drop the caller's. */
+	creel_token_ref(token);
+	if (mark(token, why, kills)) {
+		ask_all(token);
+		rc = creel__token_foreign(token) ? -EPERM : 0;
+	}
+	creel_token_unref(token);
+	return rc;
 }
 
 int creel_token_cancel(creel_token *token, int code, const char *reason, unsigned flags)
