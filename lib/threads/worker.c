@@ -268,11 +268,13 @@ struct search {
 static bool finds(void *search)
 {
 	struct search *s = search;
+	const struct creel__pool_worker *w = s->worker;
 	s->found = creel__pool_find(s->worker, CREEL__GLANCE);
-	return s->found;
+	return s->found || creel__load(&w->pool->attention, relaxed) != w->attended;
 }
 
-/* A task that comes before the worker has gone to sleep: LOOKING in threads/pool.h. */
+/* A task that comes before the worker has gone to sleep: LOOKING in threads/pool.h. A call-in ends
+ * the look: the queues have nothing for the worker until it has followed. */
 static creel_task *look_for_task(struct creel__pool_worker *w)
 {
 	struct search search = {.worker = w};

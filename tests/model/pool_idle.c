@@ -178,6 +178,7 @@ const struct model_scenario model_scenarios[] = {
 	/* Two preemptions take half a minute each. */
 	{"the second must start", second_must_start, .preemptions = 1, .spurious = 1, .cpus = 1},
 	{"two workers", two_workers, .preemptions = 1, .spurious = 1, .cpus = 1},
+	{"resized down during a look", resized_down, .preemptions = 1, .cpus = 1, .looks = 1},
 	{"two workers look", two_workers, .preemptions = 1, .cpus = 2, .looks = 1},
 	{"two workers, two shards", two_workers, .preemptions = 1, .spurious = 1, .cpus = 2},
 	{"two submit to one worker", two_submit_to_one, .preemptions = 1, .spurious = 1},
