@@ -205,8 +205,8 @@ CREEL_API int creel_executor_stats(creel_executor *ex, creel_stats *ret_stats, s
  *           executor, the destroy of that one runs after it has returned.
  * stats     Optional. Fills in what only your executor knows. pending and done are set: whatever
  *           has not ended counts as pending, so take what runs off that.
- * resize    Optional. creel_executor_resize(), with max_workers of at least 1. Not called after a
- *           shutdown.
+ * resize    Optional. creel_executor_resize(), with max_workers of at least 1. A call that had
+ *           begun may still arrive after shutdown.
  *
  * Adaptors
  *
@@ -242,8 +242,8 @@ CREEL_API int creel_executor_stats(creel_executor *ex, creel_stats *ret_stats, s
  * free      creel_shared_alloc(), aligned to 64 bytes; size is not 0. NULL if there is no room.
  *           Called by any thread.
  * ask       Optional. Somebody asks for the state of a task that has not begun as far as this
- *           process knows: returns 1 if it has started, else 0. Without ask a task has started when
- *           creel_task_begin() or withdraw says so.
+ *           process knows, or, if there is no withdraw, cancels it: returns 1 if it has started,
+ *           else 0. Without ask a task has started when creel_task_begin() or withdraw says so.
  * withdraw  With the flag it may also return CREEL_WITHDRAW_STARTED: the task has started. Without
  *           the flag that counts as 0.
  * stop      Optional. Somebody asks a started task to stop: tell it. Called at most once for a

@@ -41,8 +41,9 @@ static enum creel__withdrawn has_started(struct custom *c, creel_task *task,
 static enum creel__withdrawn look(struct custom *c, creel_task *task)
 {
 	int started = 0;
-	if (c->ops.ask)
-		(void)creel__user_call(c->base.generation, started = c->ops.ask(c->self, task), 0);
+	if (!c->ops.ask ||
+	    !creel__user_call(c->base.generation, started = c->ops.ask(c->self, task), 0))
+		return CREEL__NOT_THERE;
 	return started > 0 ? CREEL__STARTED : CREEL__NOT_THERE;
 }
 
@@ -58,8 +59,10 @@ enum creel__withdrawn creel__custom_withdraw(creel_executor *ex, creel_task *tas
 		return CREEL__NOT_THERE;
 	if (purpose == CREEL__LOOK)
 		return look(c, task);
-	if (!c->ops.withdraw ||
-	    !creel__user_call(ex->generation, found = c->ops.withdraw(c->self, task), 0))
+	if (!c->ops.withdraw)
+		return look(c, task) == CREEL__STARTED ? has_started(c, task, purpose)
+						       : CREEL__NOT_THERE;
+	if (!creel__user_call(ex->generation, found = c->ops.withdraw(c->self, task), 0))
 		return CREEL__NOT_THERE;
 	if (found == CREEL_WITHDRAW_STARTED)
 		return remote ? has_started(c, task, purpose) : CREEL__NOT_THERE;

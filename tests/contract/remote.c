@@ -4,9 +4,13 @@
  * and when, and what is asked of it. An executor that does run them is support/forker.c.
  */
 #include "contract.h"
+#include "forker.h"
 
+#include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
 
 /* An executor that has one task at a time, somewhere. */
 struct far {
@@ -108,6 +112,30 @@ CORE_CASE(c02_what_has_started_elsewhere_is_asked_to_stop_and_not_cancelled)
 		       0);
 		ct_int(ct_outcome(f), -ECANCELED);
 		ct_int(creel_future_error(f)->kind, CREEL_KIND_CANCELLED);
+		creel_future_unref(f);
+		ct_close(ex);
+	}
+}
+
+/* It only says what has started, and cannot take back what has not. */
+CORE_CASE(c02_who_cancels_asks_an_executor_that_has_no_withdraw)
+{
+	for (int started = 0; started < 2; started++) {
+		const creel_executor_ops ops = {.size = sizeof ops,
+						.flags = CREEL_EXECUTOR_REMOTE,
+						.submit = far_submit,
+						.ask = far_ask,
+						.stop = far_stop};
+		struct far far = {.started = started};
+		creel_executor *ex = creel_executor_new(&ops, &far);
+		creel_future *f = creel_submit(ex, task_nothing, NULL, 0);
+		ct_int(creel_future_cancel(f), started ? CREEL_CANCEL_REQUESTED : CREEL_CANCEL_NOW);
+		ct_int(far.asks, 1);
+		ct_int(far.stops, started);
+		ct_int(creel_task_begin(far.task), started ? 0 : -ECANCELED);
+		if (started)
+			ct_int(creel_task_settle(far.task, (creel_buffer){.size = 0}), 0);
+		ct_int(ct_outcome(f), started ? 0 : -ECANCELED);
 		creel_future_unref(f);
 		ct_close(ex);
 	}
@@ -245,4 +273,57 @@ CORE_CASE(rule_hooks_hear_of_what_ran_elsewhere)
 		creel_future_unref(f);
 		ct_close(ex);
 	}
+}
+
+/* Outlasts every guard, and says once that it is asked to stop. */
+static int task_never_stops(creel_task *task, const void *arg, size_t size)
+{
+	struct ct_count *asked = *(struct ct_count *const *)arg;
+	(void)size;
+	bool told = false;
+	for (int i = 0; i < 2; i++)
+		for (int64_t start = ct_now(); !ct_guard_over(start); ct_breathe())
+			if (!told && creel_task_cancelled(task)) {
+				ct_count_add(asked, 1);
+				told = true;
+			}
+	return 0;
+}
+
+/* With processes of two executors, each of which was forked beside the others, half of them asked
+ * to stop. */
+static _Noreturn void die_in_the_midst(void)
+{
+	enum { N = 6 };
+	creel_executor *ex[2] = {ct_forker_new(N), ct_forker_new(N)};
+	struct ct_count *asked = ct_count_new();
+	creel_future *f[N];
+	for (int i = 0; i < N; i++)
+		f[i] = creel_submit(ex[i % 2], task_never_stops, &asked, sizeof asked);
+	for (int i = 0; i < N; i++)
+		while (creel_future_state(f[i]) != CREEL_FUTURE_RUNNING)
+			ct_breathe();
+	for (int i = 0; i < N / 2; i++)
+		CHILD(creel_future_cancel(f[i]) == CREEL_CANCEL_REQUESTED);
+	ct_count_await(asked, N / 2);
+	(void)kill(getpid(), SIGKILL);
+	_exit(1);
+}
+
+/* The executor of these tests sees to it. */
+CORE_CASE_WITH(rule_nothing_outlives_the_process_that_forked_it, CT_BUSY_FORK)
+{
+	int lives[2], status = 0;
+	char none;
+	ct_int(pipe(lives), 0);
+	pid_t child = fork();
+	if (child == 0)
+		die_in_the_midst();
+	close(lives[1]);
+	ct_int(waitpid(child, &status, 0), child);
+	ct_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	struct pollfd all = {.fd = lives[0], .events = POLLIN};
+	ct_int(poll(&all, 1, CT_GUARD_MS), 1);
+	ct_int(read(lives[0], &none, 1), 0);
+	close(lives[0]);
 }

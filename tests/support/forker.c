@@ -9,6 +9,9 @@
  *         then ends: its status has to be 0, or what it said counts for nothing. A byte from here
  *         asks the task to stop. What becomes of a child that dies without a word is told by its
  *         status, and by what was done to it (end).
+ * ENDS    Each wire has two ends, one in each process: whichever dies, the other one hears it. So
+ *         all ends are listed, and every child, whoever forks it, closes those that are not its
+ *         own.
  * MEMORY  Arguments, and what creel_shared_alloc() gives, are mappings that the children share.
  *
  * LOCKS   self->lock guards all. Nothing that begins or ends a task is called with it: that waits
@@ -49,6 +52,11 @@ enum end {
 	TIMED_OUT, /* its limit_ns */
 };
 
+struct wire_end {
+	int fd;
+	struct wire_end *next;
+};
+
 /* A place for a task and its process. */
 struct place {
 	creel_task *task; /* NULL: it is free */
@@ -59,8 +67,9 @@ struct place {
 	/* Of the thread alone: */
 	enum end end; /* what was done to it */
 	pid_t pid;
-	int wire, death; /* death: a descriptor of the process, or -1 where there is none */
-	size_t got;      /* bytes of what it said */
+	struct wire_end wire;
+	int death;  /* a descriptor of the process, or -1 where there is none */
+	size_t got; /* bytes of what it said */
 	struct ct_said said;
 	char *body;
 };
@@ -83,6 +92,61 @@ struct forker {
 	sigset_t signals; /* of who made it: for the children */
 	_Atomic int refs;
 };
+
+/* ---- Ends of wires ---- */
+
+static pthread_mutex_t ends_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct wire_end *ends;                    /* all that this process has open */
+static _Thread_local const struct wire_end *own; /* the one of the child that is being forked */
+
+static void before_fork(void)
+{
+	pthread_mutex_lock(&ends_lock);
+}
+
+static void after_fork(void)
+{
+	pthread_mutex_unlock(&ends_lock);
+}
+
+static void in_child(void)
+{
+	for (; ends; ends = ends->next)
+		if (ends != own)
+			close(ends->fd);
+	pthread_mutex_unlock(&ends_lock);
+}
+
+static void prepare_forks(void)
+{
+	(void)pthread_atfork(before_fork, after_fork, in_child);
+}
+
+/* False: errno says why. */
+static bool wire_open(struct wire_end *here, struct wire_end *there)
+{
+	int fd[2];
+	pthread_mutex_lock(&ends_lock);
+	bool open = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) == 0;
+	if (open) {
+		*there = (struct wire_end){fd[1], ends};
+		*here = (struct wire_end){fd[0], there};
+		ends = here;
+	}
+	pthread_mutex_unlock(&ends_lock);
+	return open;
+}
+
+static void wire_close(const struct wire_end *end)
+{
+	pthread_mutex_lock(&ends_lock);
+	struct wire_end **at = &ends;
+	while (*at != end)
+		at = &(*at)->next;
+	*at = end->next;
+	close(end->fd);
+	pthread_mutex_unlock(&ends_lock);
+}
 
 static void drop(struct forker *self)
 {
@@ -143,7 +207,7 @@ static bool hear(struct place *p)
 	char *to;
 	size_t n;
 	while ((n = wanted(p, &to))) {
-		ssize_t got = recv(p->wire, to, n, MSG_DONTWAIT);
+		ssize_t got = recv(p->wire.fd, to, n, MSG_DONTWAIT);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0 && errno == EAGAIN)
@@ -220,7 +284,7 @@ static void finish(struct forker *self, struct place *p)
 		(void)kill(p->pid, SIGKILL);
 	while (waitpid(p->pid, &status, 0) < 0 && errno == EINTR)
 		;
-	close(p->wire);
+	wire_close(&p->wire);
 	if (p->death >= 0)
 		close(p->death);
 	struct place was = leave_place(self, p);
@@ -253,24 +317,26 @@ static int64_t limit_of(creel_task *task)
 /* 0, or an errno. */
 static int fork_one(struct forker *self, struct place *p, struct ct_forked *work)
 {
-	int wires[2];
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, wires))
+	struct wire_end there;
+	if (!wire_open(&p->wire, &there))
 		return errno;
-	work->wire = wires[1];
+	work->wire = there.fd;
+	work->parent = getpid();
+	own = &there;
 	pid_t pid = fork();
 	if (pid == 0) {
-		close(wires[0]);
+		own = NULL;
 		pthread_sigmask(SIG_SETMASK, &self->signals, NULL);
 		ct_forked_run(work);
 	}
 	int saved = errno;
-	close(wires[1]);
+	own = NULL;
+	wire_close(&there);
 	if (pid < 0) {
-		close(wires[0]);
+		wire_close(&p->wire);
 		return saved;
 	}
 	p->pid = pid;
-	p->wire = wires[0];
 	p->death = -1;
 #ifdef SYS_pidfd_open
 	p->death = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -328,7 +394,7 @@ static int64_t look_after(struct forker *self)
 		if (!p->task)
 			continue;
 		if (p->asked)
-			(void)send(p->wire, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+			(void)send(p->wire.fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 		p->asked = false;
 		int64_t due = p->kill_at < p->limit_at ? p->kill_at : p->limit_at;
 		if (due > at) {
@@ -350,7 +416,7 @@ static void await_something(struct forker *self, int64_t due)
 	int64_t left = due == INT64_MAX ? -1 : (due - now()) / 1000000 + 1;
 	for (unsigned i = 0; i < PLACES; i++) {
 		const struct place *p = &self->place[i];
-		fds[1 + 2 * i] = (struct pollfd){.fd = p->task ? p->wire : -1, .events = POLLIN};
+		fds[1 + 2 * i] = (struct pollfd){.fd = p->task ? p->wire.fd : -1, .events = POLLIN};
 		fds[2 + 2 * i] = (struct pollfd){.fd = p->task ? p->death : -1, .events = POLLIN};
 	}
 	if (left > INT_MAX)
@@ -576,6 +642,8 @@ creel_executor *ct_forker_new(unsigned n)
 					       .ask = ask,
 					       .stop = stop,
 					       .kill = kill_task};
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	(void)pthread_once(&once, prepare_forks);
 	struct forker *self = calloc(1, sizeof *self);
 	if (!self || n < 1 || n > CT_FORKER_MOST)
 		goto failed;

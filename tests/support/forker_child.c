@@ -4,8 +4,10 @@
  *
  * TASK    The parent's task is of no use here. The function gets one of an inline executor of the
  *         child's own; a continuation that of a future which has ended as the input did.
- * STOP    A thread hears the byte, and cancels that task: so the function is asked to stop, or
+ * STOP    A thread hears each byte, and cancels that task: so the function is asked to stop, or
  *         woken from its sleep.
+ * ORPHAN  Where nobody waits any more the same thread hears the end of the wire, and the process
+ *         ends. On Linux the system kills it as well, if the thread has not come that far.
  * END     A callback of the task says what came of it and ends the process. So it does not matter
  *         whether the function returns or ends its thread. A process that the function forks is
  *         not asked.
@@ -14,8 +16,12 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -70,14 +76,14 @@ static void *hear(void *arg)
 {
 	struct ears *ears = arg;
 	char asked;
-	ssize_t n = recv(ears->wire, &asked, 1, 0);
-	while (n < 0 && errno == EINTR)
-		n = recv(ears->wire, &asked, 1, 0);
-	/* Nobody waits for what the task says. */
-	if (n <= 0)
-		_exit(EXIT_FAILURE);
-	(void)creel_future_cancel(ears->f);
-	return NULL;
+	for (;;) {
+		ssize_t n = recv(ears->wire, &asked, 1, 0);
+		if (n > 0)
+			(void)creel_future_cancel(ears->f);
+		else if (n == 0 || errno != EINTR)
+			/* Nobody waits for what the task says. */
+			_exit(EXIT_FAILURE);
+	}
 }
 
 static int listen_for_stop(int wire, creel_future *f)
@@ -141,8 +147,19 @@ static creel_future *continue_input(struct work *work, creel_executor *ex)
 	return creel_then(input, ex, run, &work, sizeof work);
 }
 
+/* Dies with the thread that has forked it, which outlives it otherwise. */
+static void follow(pid_t parent)
+{
+#ifdef __linux__
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
+	if (getppid() != parent)
+		_exit(EXIT_FAILURE);
+}
+
 void ct_forked_run(const struct ct_forked *task)
 {
+	follow(task->parent);
 	struct work own = {*task, getpid()}, *work = &own;
 	creel_executor *ex = creel_inline_new();
 	creel_future *f = task->continues ? continue_input(work, ex)

@@ -5,6 +5,8 @@
 
 #include <creel/creel.h>
 
+#include <sys/types.h>
+
 /* The task, as the library tells the parent: the child cannot ask for it. */
 struct ct_forked {
 	creel_fn fn;
@@ -13,6 +15,7 @@ struct ct_forked {
 	const creel_error *input_error; /* or NULL */
 	bool continues;                 /* it has an input */
 	int wire;                       /* hears a byte when the task is to stop */
+	pid_t parent;
 };
 
 /* What the child says first; the data and the message follow. */
