@@ -117,6 +117,7 @@
 #define pthread_tryjoin_np(...)                                                                    \
 	(SWEEP_STEP("pthread_tryjoin_np(" #__VA_ARGS__ ")"), pthread_tryjoin_np(__VA_ARGS__))
 #define ptrace(...) (SWEEP_STEP("ptrace(" #__VA_ARGS__ ")"), ptrace(__VA_ARGS__))
+#define raise(...) (SWEEP_STEP("raise(" #__VA_ARGS__ ")"), raise(__VA_ARGS__))
 #define read(...) (SWEEP_STEP("read(" #__VA_ARGS__ ")"), read(__VA_ARGS__))
 #define readdir(...) (SWEEP_STEP("readdir(" #__VA_ARGS__ ")"), readdir(__VA_ARGS__))
 #define recvmsg(...) (SWEEP_STEP("recvmsg(" #__VA_ARGS__ ")"), recvmsg(__VA_ARGS__))
