@@ -447,7 +447,7 @@ struct there {
 	void (*act)(struct there *t);
 	struct ct_count *called;
 	bool was_there;
-	pid_t child;
+	_Atomic(pid_t) child;
 };
 
 static void act_there(creel_future *f, void *arg)
@@ -809,10 +809,11 @@ CORE_CASE(c23_a_child_forked_on_the_clocks_thread_ends_there)
 	struct there t = {.act = fork_there};
 	creel_clock *clock = creel_clock_new(0);
 	creel_future *f = act_on_the_clocks_thread(clock, &t);
-	/* Behind the callback. */
+	ct_until(t.child != 0);
+	await_child(t.child);
+	/* The thread goes on. */
 	creel_future *g = creel_after(clock, creel_in_ms(1));
 	ct_int(creel_future_result(g, CT_GUARD, NULL, 0), 0);
-	await_child(t.child);
 	creel_future_unref(f);
 	creel_future_unref(g);
 	creel_clock_unref(clock);
