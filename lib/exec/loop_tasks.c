@@ -156,7 +156,8 @@ static void await_first(struct creel__loop *l, const struct tasks *tasks)
 }
 
 /* It uses the loop: returns only when it is final. A wait is refused for what has not started and
- * cannot before the caller returns: that is cancelled. */
+ * cannot before the caller returns: that is cancelled, at once or when whoever has it in hand has
+ * given it on. */
 static int await_task(struct creel__loop *l, creel_future *f)
 {
 	int rc = creel_future_result(f, CREEL_FOREVER, NULL, 0);
