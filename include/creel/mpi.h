@@ -34,8 +34,8 @@
  * FAILURE    If a worker process dies, its task fails, as on a process pool; the error's message
  *            names the rank. If a rank loses its fork server, its tasks fail and it gets no more.
  *            While rank 0 has no tasks at all, it hears of that with the next submission.
- *            If a rank itself dies, MPI ends the whole job. Open MPI's mpirun names the rank, MPICH's
- *            the process and its machine.
+ *            If a rank itself dies, MPI ends the whole job. Open MPI's mpirun names the rank,
+ *            MPICH's the process and its machine.
  * THREADS    On rank 0 a thread of creel's makes the calls of MPI and ends the futures; callbacks
  *            without an executor run on it, and must be short. Your own threads may use MPI
  *            meanwhile: creel has a communicator of its own.
