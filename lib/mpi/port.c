@@ -10,6 +10,7 @@
  *        program could do without its messages.
  */
 #include "port.h"
+#include "comm.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,12 +50,11 @@ static void launch(struct creel__port *port, struct creel__flight *f)
 	port->flights = f;
 }
 
-int creel__port_init(struct creel__port *port, MPI_Comm comm, size_t piece)
+int creel__port_init(struct creel__port *port, int peers, size_t piece)
 {
-	*port = (struct creel__port){.comm = comm, .piece = piece};
-	MPI_Comm_size(comm, &port->peers);
-	port->open = calloc((size_t)port->peers, sizeof *port->open);
-	port->opened = calloc((size_t)port->peers, sizeof *port->opened);
+	*port = (struct creel__port){.piece = piece};
+	port->open = calloc((size_t)peers, sizeof *port->open);
+	port->opened = calloc((size_t)peers, sizeof *port->opened);
 	port->inbox = malloc(CREEL__MPI_BATCH);
 	if (port->open && port->opened && port->inbox)
 		return 0;
@@ -79,7 +79,7 @@ void creel__port_fini(struct creel__port *port)
 	free(port->open);
 	free(port->opened);
 	free(port->inbox);
-	*port = (struct creel__port){.comm = MPI_COMM_NULL};
+	*port = (struct creel__port){0};
 }
 
 static struct creel__batch *batch_new(struct creel__port *port)
@@ -114,7 +114,7 @@ static void batch_send(struct creel__port *port, int peer, struct creel__batch *
 	struct creel__flight *f = b->flight;
 	f->landed = batch_done;
 	f->arg = b;
-	MPI_Isend(b->data, (int)b->used, MPI_BYTE, peer, TAG_BATCH, port->comm, f->requests);
+	MPI_Isend(b->data, (int)b->used, MPI_BYTE, peer, TAG_BATCH, creel__mpi_comm, f->requests);
 	launch(port, f);
 }
 
@@ -149,14 +149,16 @@ int creel__port_put(struct creel__port *port, int peer, const struct creel__mpi_
 	return 0;
 }
 
-void creel__port_flush(struct creel__port *port)
+bool creel__port_flush(struct creel__port *port)
 {
+	bool any = port->opened_count != 0;
 	for (int i = 0; i < port->opened_count; i++) {
 		int peer = port->opened[i];
 		batch_send(port, peer, port->open[peer]);
 		port->open[peer] = NULL;
 	}
 	port->opened_count = 0;
+	return any;
 }
 
 /* The messages of a large payload, all of them at once: MPI takes them one after the other. */
@@ -185,7 +187,7 @@ int creel__port_send(struct creel__port *port, int peer, const void *data, uint6
 		return -ENOMEM;
 	for (int i = 0; i < f->n; i++)
 		MPI_Isend((const char *)data + (size_t)i * port->piece, piece_of(port, size, i),
-			  MPI_BYTE, peer, TAG_DATA, port->comm, &f->requests[i]);
+			  MPI_BYTE, peer, TAG_DATA, creel__mpi_comm, &f->requests[i]);
 	launch(port, f);
 	return 0;
 }
@@ -198,7 +200,7 @@ int creel__port_receive(struct creel__port *port, int peer, void *data, uint64_t
 		return -ENOMEM;
 	for (int i = 0; i < f->n; i++)
 		MPI_Irecv((char *)data + (size_t)i * port->piece, piece_of(port, size, i), MPI_BYTE,
-			  peer, TAG_DATA, port->comm, &f->requests[i]);
+			  peer, TAG_DATA, creel__mpi_comm, &f->requests[i]);
 	launch(port, f);
 	return 0;
 }
@@ -243,11 +245,11 @@ bool creel__port_next(struct creel__port *port, int *ret_peer, const unsigned ch
 {
 	int there, size;
 	MPI_Status status;
-	MPI_Iprobe(MPI_ANY_SOURCE, TAG_BATCH, port->comm, &there, &status);
+	MPI_Iprobe(MPI_ANY_SOURCE, TAG_BATCH, creel__mpi_comm, &there, &status);
 	if (!there)
 		return false;
-	MPI_Recv(port->inbox, CREEL__MPI_BATCH, MPI_BYTE, status.MPI_SOURCE, TAG_BATCH, port->comm,
-		 &status);
+	MPI_Recv(port->inbox, CREEL__MPI_BATCH, MPI_BYTE, status.MPI_SOURCE, TAG_BATCH,
+		 creel__mpi_comm, &status);
 	MPI_Get_count(&status, MPI_BYTE, &size);
 	*ret_peer = status.MPI_SOURCE;
 	*ret_data = port->inbox;

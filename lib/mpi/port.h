@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A rank's messages: those that it sends, gathered into batches, and those that it receives. One
- * thread uses a port; it makes all of creel's calls of MPI.
+ * thread uses a port; it makes all of creel's calls of MPI. Whoever uses one needs no MPI: only
+ * port.c and world.c know it.
  */
 #ifndef CREEL__MPI_PORT_H
 #define CREEL__MPI_PORT_H
 
 #include "wire.h"
-#include <mpi.h>
 #include <stdbool.h>
 
 struct creel__batch;
 struct creel__flight;
 
 struct creel__port {
-	MPI_Comm comm;
-	int peers;
 	size_t piece;               /* of a payload that goes in messages of its own, at most */
 	struct creel__batch **open; /* being filled, for each peer; or NULL */
 	int *opened;                /* the peers that have one */
@@ -25,8 +23,8 @@ struct creel__port {
 	unsigned char *inbox;          /* the message that is being read */
 };
 
-/* 0 or -ENOMEM. */
-int creel__port_init(struct creel__port *port, MPI_Comm comm, size_t piece);
+/* For so many ranks. 0 or -ENOMEM. */
+int creel__port_init(struct creel__port *port, int peers, size_t piece);
 void creel__port_fini(struct creel__port *port);
 
 /* Adds a record for a peer to the batch that is being filled. A small payload is copied. Of a large
@@ -35,8 +33,8 @@ void creel__port_fini(struct creel__port *port);
 int creel__port_put(struct creel__port *port, int peer, const struct creel__mpi_record *record,
 		    const void *data);
 
-/* Sends what has been gathered. */
-void creel__port_flush(struct creel__port *port);
+/* Sends what has been gathered; whether there was anything. */
+bool creel__port_flush(struct creel__port *port);
 
 /* Sends or receives a large payload in place. landed(arg) is called within creel__port_progress().
  * 0, or -ENOMEM and nothing has happened. */

@@ -71,7 +71,7 @@ static void say_goodbye(void)
 {
 	for (int rank = 1; rank < world->size; rank++)
 		creel__mpi_say(rank, &(struct creel__mpi_record){.kind = CREEL__MPI_BYE}, NULL);
-	creel__port_flush(&world->port);
+	(void)creel__port_flush(&world->port);
 	while (!creel__port_is_quiet(&world->port))
 		(void)creel__port_progress(&world->port);
 }
@@ -85,8 +85,7 @@ static bool step(void)
 	creel__mpi_fail_queue();
 	if (!any && world->size > 2)
 		creel__mpi_balance();
-	any |= world->port.opened_count != 0;
-	creel__port_flush(&world->port);
+	any |= creel__port_flush(&world->port);
 	return any;
 }
 

@@ -326,11 +326,11 @@ static bool step(int64_t idle_ns)
 	any |= fetch_wanted();
 	any |= feed_pool();
 	/* Before the thread sleeps, what it has said has to be on its way. */
-	creel__port_flush(creel__server.port);
+	(void)creel__port_flush(creel__server.port);
 	any |= creel__server_take_ends(any ? CREEL_NOW : nap_of(idle_ns));
 	any |= feed_pool();
 	creel__server_look_at_pool();
-	creel__port_flush(creel__server.port);
+	(void)creel__port_flush(creel__server.port);
 	if (!any && idle_ns < AWAKE_NS && !(creel__server.w->options.flags & CREEL_MPI_SPIN))
 		sched_yield();
 	return any;

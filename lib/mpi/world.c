@@ -11,8 +11,10 @@
  *        works, and the deletion ends the job.
  */
 #include "world.h"
+#include "comm.h"
 #include <errno.h>
 #include <sched.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +22,8 @@
 #include <unistd.h>
 
 static struct creel__mpi_world *const world = &creel__mpi_world;
+
+MPI_Comm creel__mpi_comm = MPI_COMM_NULL;
 
 enum { MESSAGE_MIN = 65536, MESSAGE_MAX = 1 << 30 };
 
@@ -33,6 +37,18 @@ struct hello {
 	char text[320];
 	uint32_t workers;
 };
+
+void creel__mpi_abort(struct creel__mpi_world *w, const char *format, ...)
+{
+	char what[512];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(what, sizeof what, format, args);
+	va_end(args);
+	fprintf(stderr, "creel-mpi: rank %d ends the job: %s\n", w->rank, what);
+	MPI_Abort(creel__mpi_comm, 1);
+	abort();
+}
 
 /* The error of an earlier call stays: somebody may have it. */
 static int fail(int code, const char *text)
@@ -130,9 +146,9 @@ static int initialize(int *argc, char ***argv)
 	else if (MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &level) != MPI_SUCCESS)
 		return fail(-EIO, "creel_mpi_init: MPI_Init_thread() failed");
 	world->initialized = true;
-	MPI_Comm_dup(MPI_COMM_WORLD, &world->comm);
-	MPI_Comm_rank(world->comm, &world->rank);
-	MPI_Comm_size(world->comm, &world->size);
+	MPI_Comm_dup(MPI_COMM_WORLD, &creel__mpi_comm);
+	MPI_Comm_rank(creel__mpi_comm, &world->rank);
+	MPI_Comm_size(creel__mpi_comm, &world->size);
 	return level;
 }
 
@@ -208,12 +224,12 @@ static int agree(const struct hello *mine)
 			creel__mpi_abort(world, "no memory for %zu ranks", n);
 	}
 	MPI_Gather(mine, (int)sizeof *mine, MPI_BYTE, all, (int)sizeof *mine, MPI_BYTE, 0,
-		   world->comm);
+		   creel__mpi_comm);
 	for (int i = 0; all && i < world->size && !verdict.code; i++)
 		if (judge(all, i, &verdict) == 0)
 			world->peers[i].workers = all[i].workers;
 	free(all);
-	MPI_Bcast(&verdict, (int)sizeof verdict, MPI_BYTE, 0, world->comm);
+	MPI_Bcast(&verdict, (int)sizeof verdict, MPI_BYTE, 0, creel__mpi_comm);
 	return verdict.code ? fail(verdict.code, verdict.text) : 0;
 }
 
@@ -221,8 +237,8 @@ static int agree(const struct hello *mine)
 static void leave_comm(void)
 {
 	creel__port_fini(&world->port);
-	if (world->comm != MPI_COMM_NULL)
-		MPI_Comm_free(&world->comm);
+	if (creel__mpi_comm != MPI_COMM_NULL)
+		MPI_Comm_free(&creel__mpi_comm);
 }
 
 static void leave_world(void)
@@ -269,7 +285,7 @@ static int begin_root(creel_executor *pool)
 
 static int begin(creel_executor *pool)
 {
-	if (creel__port_init(&world->port, world->comm, world->options.message_size))
+	if (creel__port_init(&world->port, world->size, world->options.message_size))
 		creel__mpi_abort(world, "no memory for messages");
 	if (world->rank == 0)
 		return begin_root(pool);
@@ -316,7 +332,7 @@ int creel_mpi_init(int *argc, char ***argv, const creel_mpi_options *options)
 	if (rc == 0)
 		return begin(pool);
 	(void)creel_executor_close(pool);
-	if (world->comm != MPI_COMM_NULL)
+	if (creel__mpi_comm != MPI_COMM_NULL)
 		leave_world();
 	return rc;
 }
@@ -325,7 +341,7 @@ int creel_mpi_end(void)
 {
 	if (creel__mpi_is_child(world))
 		return -EPERM;
-	if (world->comm == MPI_COMM_NULL)
+	if (creel__mpi_comm == MPI_COMM_NULL)
 		return -EINVAL;
 	if (world->rank != 0)
 		return -EPERM;

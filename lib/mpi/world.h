@@ -84,7 +84,6 @@ struct creel__mpi_world {
 	bool initialized; /* creel_mpi_init() was called */
 	bool ours;        /* it has initialized MPI */
 	creel_mpi_options options;
-	MPI_Comm comm;
 	struct creel__port port;
 	creel_future *failed; /* has the error of creel_mpi_init() */
 
