@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The communicator of creel's own. Only world.c and port.c know MPI; the others are built for the
- * model checker without it. */
+/* The communicator of creel's own. Only comm.c, port.c and world.c know MPI; the others are built
+ * for the model checker without it. */
 #ifndef CREEL__MPI_COMM_H
 #define CREEL__MPI_COMM_H
 

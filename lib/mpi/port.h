@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A rank's messages: those that it sends, gathered into batches, and those that it receives. One
- * thread uses a port; it makes all of creel's calls of MPI. Whoever uses one needs no MPI: only
- * port.c and world.c know it.
+ * thread uses a port; it makes all of creel's calls of MPI. Whoever uses one needs no MPI:
+ * mpi/comm.h says who does.
  */
 #ifndef CREEL__MPI_PORT_H
 #define CREEL__MPI_PORT_H

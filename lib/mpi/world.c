@@ -14,7 +14,6 @@
 #include "comm.h"
 #include <errno.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +21,6 @@
 #include <unistd.h>
 
 static struct creel__mpi_world *const world = &creel__mpi_world;
-
-MPI_Comm creel__mpi_comm = MPI_COMM_NULL;
 
 enum { MESSAGE_MIN = 65536, MESSAGE_MAX = 1 << 30 };
 
@@ -37,18 +34,6 @@ struct hello {
 	char text[320];
 	uint32_t workers;
 };
-
-void creel__mpi_abort(struct creel__mpi_world *w, const char *format, ...)
-{
-	char what[512];
-	va_list args;
-	va_start(args, format);
-	vsnprintf(what, sizeof what, format, args);
-	va_end(args);
-	fprintf(stderr, "creel-mpi: rank %d ends the job: %s\n", w->rank, what);
-	MPI_Abort(creel__mpi_comm, 1);
-	abort();
-}
 
 /* The error of an earlier call stays: somebody may have it. */
 static int fail(int code, const char *text)

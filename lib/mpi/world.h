@@ -143,7 +143,7 @@ void creel__mpi_serve(struct creel__mpi_world *w, creel_executor *pool);
 /* common.c. A record without a payload, or with a small one, that cannot be done without. */
 void creel__mpi_say(int peer, const struct creel__mpi_record *record, const void *data);
 
-/* Ends the job, loudly: rank, and what happened. */
+/* comm.c. Ends the job, loudly: rank, and what happened. */
 _Noreturn void creel__mpi_abort(struct creel__mpi_world *w, const char *format, ...)
 	CREEL_PRINTF(2, 3);
 
