@@ -152,11 +152,14 @@ const creel_error *creel__outcome_take(struct creel__procs *p, struct creel__pro
 }
 
 /* What the parent's table allows the word to be: see procs/layout.h. */
-static bool is_legal(const struct creel__place *place, uint64_t state)
+static bool is_legal(struct creel__procs *p, const struct creel__proc *w, unsigned i,
+		     uint64_t state)
 {
+	const struct creel__place *place = &w->place[i];
 	return state == CREEL__SLOT(place->seq, CREEL__SLOT_RUNNING) ||
 	       state == CREEL__SLOT(place->seq, CREEL__SLOT_DONE) ||
-	       (state == CREEL__SLOT(place->seq, CREEL__SLOT_READY) && !place->began);
+	       (state == CREEL__SLOT(place->seq, CREEL__SLOT_READY) &&
+		(!place->began || creel__says_begun(p, w, i)));
 }
 
 static bool is_open(const struct creel__place *place)
@@ -193,7 +196,7 @@ static bool look_locked(struct creel__procs *p, struct creel__proc *w, unsigned 
 	/* [SLOT-3] acquire: what is older is looked at afterwards; pairs with the worker's step to
 	 * RUNNING */
 	uint64_t state = creel__load(&creel__slot_of(p, w, i)->state, acquire);
-	if (!is_legal(place, state))
+	if (!is_legal(p, w, i, state))
 		return false;
 	if (place->began || state != CREEL__SLOT(place->seq, CREEL__SLOT_RUNNING))
 		return true;

@@ -3,9 +3,10 @@
  * Kills and deaths.
  *
  * A KILL of a running task is fenced first: RUNNING -> KILL in its slot, after which the worker
- * cannot finish anything; if that fails the task was faster and nobody is killed. What waits in the
- * worker's other slots is taken back. Signals go through the pidfd, so never to somebody else. The
- * future ends only when the death is confirmed.
+ * cannot finish anything; if that fails the task was faster and nobody is killed. A worker that has
+ * said that it begins, and was stopped before RUNNING, is fenced by READY -> KILL. What waits in
+ * the worker's other slots is taken back. Signals go through the pidfd, so never to somebody else.
+ * The future ends only when the death is confirmed.
  *
  * A STOPPED worker, and one that goes on, are events: the fork server tells of them. What it has
  * not started is taken back, and it gets nothing until it goes on. The task that it runs stays its
@@ -91,14 +92,18 @@ void creel__worker_halted(struct creel__procs *p, struct creel__proc *w, bool ha
 	creel__procs_unlock(p);
 }
 
-/* RUNNING -> KILL. False if the word says that there is nothing to kill, and may. */
+/* To KILL. One that has begun, and is not RUNNING yet, may become so in between: not more, so each
+ * is tried once. False if the word says that there is nothing to kill, and may. */
 static bool fence_locked(struct creel__procs *p, struct creel__proc *w, struct creel__place *place,
 			 struct creel__slot *slot)
 {
+	uint64_t kill = CREEL__SLOT(place->seq, CREEL__SLOT_KILL);
+	uint64_t ready = CREEL__SLOT(place->seq, CREEL__SLOT_READY);
 	uint64_t state = CREEL__SLOT(place->seq, CREEL__SLOT_RUNNING);
-	/* Relaxed: it decides between the worker's DONE and this; neither side's data is used. */
-	if (creel__cas(&slot->state, &state, CREEL__SLOT(place->seq, CREEL__SLOT_KILL), relaxed,
-		       relaxed))
+	/* Relaxed: it decides between the worker's step and this; neither side's data is used. */
+	if (place->began && creel__cas(&slot->state, &ready, kill, relaxed, relaxed))
+		return true;
+	if (creel__cas(&slot->state, &state, kill, relaxed, relaxed))
 		return true;
 	if (state == CREEL__SLOT(place->seq, CREEL__SLOT_DONE) ||
 	    (state == CREEL__SLOT(place->seq, CREEL__SLOT_READY) && !place->began))

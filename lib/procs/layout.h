@@ -21,6 +21,7 @@
  *   READY -> EMPTY    parent: taken back
  *   RUNNING -> DONE   worker: the outcome is written       [SLOT-2]
  *   RUNNING -> KILL   parent: fence; the worker can finish nothing any more, and dies
+ *   READY -> KILL     the same, if it has said by `began` that it begins, and was stopped then
  *   DONE -> EMPTY     parent: delivered
  *
  * A worker serves its slots in the order of their numbers, one at a time. The parent has a table of
@@ -28,7 +29,8 @@
  *
  *   in the table            the word may be            anything else
  *   sent                    READY, RUNNING, DONE       ends the worker as a liar
- *   begun: seen RUNNING     RUNNING, DONE              the same (READY would be taken back)
+ *   begun: seen RUNNING,    RUNNING, DONE, READY if    the same
+ *     or `began` says so      `began` says so
  *   fenced: killed          not looked at              -
  *   sent, an older one is   READY                      the same, RUNNING excepted: the older one
  *     not DONE                                         may have ended since

@@ -314,8 +314,12 @@ static void serve_slot(struct creel__slot *slot, uint64_t state)
 		creel__store(&slot->started, creel__now(), relaxed);
 	/* [SLOT-1] [SLOT-3] acq_rel: as in oldest_ready(); and releases when it started; pairs with
 	 * the look of who checks its limit. It fails if the parent took the task back. */
-	if (!creel__cas(&slot->state, &state, running, acq_rel, relaxed))
+	if (!creel__cas(&slot->state, &state, running, acq_rel, relaxed)) {
+		/* What waits behind it is not ours any more. */
+		if (state == CREEL__SLOT(running >> 8, CREEL__SLOT_KILL))
+			die_fenced();
 		return;
+	}
 	run(slot);
 	creel__fork_returned(me.generation, 0);
 	/* [SLOT-2] [BELL-1] seq_cst: releases the outcome; pairs with the parent's load of DONE */

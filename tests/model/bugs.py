@@ -753,6 +753,16 @@ BUGS = {
         'procs/dispatch.c',
         'if (p->sleeping)\n\t\tcreel__kick(p);',
         ''),
+    # A worker that says that it begins, and was stopped then, is a liar as soon as it is believed.
+    'takes the stopped for a liar': (
+        'procs/death.c',
+        'if (place->began && creel__cas(&slot->state, &ready, kill, relaxed, relaxed))\n\t\treturn true;',
+        '(void)ready;'),
+    # The same of one that has died then.
+    'takes the dead for a liar': (
+        'procs/collect.c',
+        '(!place->began || creel__says_begun(p, w, i))',
+        '((void)creel__says_begun(p, w, i), !place->began)'),
     # A dead worker is buried while a waiter has its outcome in hand.
     'buries the living': (
         'procs/death.c',

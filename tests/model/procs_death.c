@@ -6,6 +6,8 @@
 #include "procs_world.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <string.h>
 
 static creel_executor *pool;
 static struct model_gate never, begun;
@@ -46,6 +48,7 @@ static void setup(void)
 	pool = creel_process_pool_new(&(creel_process_pool_options){.max_workers = 1,
 								    .idle_ns = CREEL_NEVER,
 								    .start_ns = CREEL_NEVER,
+								    .grace_ns = 1000000,
 								    .shared_budget = 1});
 	model_name(pool, "pool");
 }
@@ -223,6 +226,50 @@ static void later_over_its_limit(void)
 	over_its_limit();
 }
 
+/* It passes at any step of the worker's, also where it has said that it begins and has not begun:
+ * that is no lie, so the kill has its grace; and what waits behind is not begun any more. (With
+ * two preemptions this finds a worker that goes on behind its fence.) */
+static void over_its_limit_at_any_step(void)
+{
+	int n = 1;
+	setup_warm();
+	creel_future *a = creel_submit_with(pool, answer, &n, sizeof n,
+					    &(creel_submit_options){.limit_ns = 1000000});
+	creel_future *b = submit(answer, 2);
+	int kind = end_of(a, 1);
+	model_check(!kind || kind == CREEL_KIND_TIMED_OUT);
+	model_check(!kind || creel_future_error(a)->signal == SIGTERM);
+	model_check(end_of(b, 2) == 0);
+	creel_future_unref(a);
+	creel_future_unref(b);
+	teardown();
+}
+
+static void look_at(creel_future *f, void *next)
+{
+	(void)f;
+	(void)creel_future_state(next);
+}
+
+/* At any step of the worker's, and while the manager is at what that had finished, somebody looks
+ * at the next task. Nobody has lied. */
+static void looked_at_when_dead(void)
+{
+	setup_warm();
+	creel_future *a = submit(answer, 1), *b = submit(answer, 2);
+	model_check(creel_future_on_done(a, NULL, look_at, b, NULL, NULL) == 0);
+	int killer = model_spawn(kill_from_outside, NULL);
+	(void)end_of(a, 1);
+	if (end_of(b, 2)) {
+		const creel_error *e = creel_future_error(b);
+		model_check(e->kind == CREEL_KIND_WORKER_DIED && !strstr(e->message, "nonsense"));
+	}
+	model_join(killer);
+	creel_future_unref(a);
+	creel_future_unref(b);
+	teardown();
+}
+
 static void close_the_pool(void *arg)
 {
 	(void)arg;
@@ -245,6 +292,9 @@ const struct model_scenario model_scenarios[] = {
 	{"killed on request", killed_on_request, .preemptions = 1},
 	{"the first over its limit", first_over_its_limit, .preemptions = 1},
 	{"a later one over its limit", later_over_its_limit, .preemptions = 1},
+	{"over its limit at any step", over_its_limit_at_any_step, .preemptions = 1,
+	 .early_timeouts = 1},
+	{"looked at when dead", looked_at_when_dead, .preemptions = 1},
 	{"closed while one dies", closed_while_one_dies, .preemptions = 0},
 	{"one waits behind", one_waits_behind, .preemptions = 1},
 	{"one behind is cancelled", one_behind_is_cancelled, .preemptions = 1},

@@ -2,10 +2,12 @@
 /* Promise 35: a worker that is doubted (procs/alibi.c) and honest is not taken for a liar, however
  * late it is woken and whatever it is at. Looks come one after another here, not after their time.
  */
+#include "misdeeds.h"
 #include "procs.h"
 #include "procs/pool.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static bool is_asleep(const struct creel__procs *p)
 {
@@ -96,4 +98,54 @@ CASE(doubts, c31_c35_one_that_is_in_its_finalizer_is_no_liar)
 	ct_open(end->gate);
 	ct_close(ex);
 	ct_int(ct_count_get(end->left), 1);
+}
+
+struct stopped {
+	struct ct_count *told, *termed;
+};
+
+static struct ct_count *termed;
+
+static void on_term(int signal)
+{
+	(void)signal;
+	ct_count_add(termed, 1);
+}
+
+/* As the words of a worker look that was stopped just before it began: it has said that it begins,
+ * and no more. Until it is asked to end. */
+static int task_stopped(creel_task *task, const void *arg, size_t size)
+{
+	struct stopped stopped;
+	struct misdeed_place place;
+	memcpy(&stopped, arg, size);
+	TASK(misdeed_find(task, &place));
+	termed = stopped.termed;
+	TASK(signal(SIGTERM, on_term) != SIG_ERR);
+	uint64_t seq = atomic_load(&place.slot->state) >> 8;
+	atomic_store(&place.slot->state, CREEL__SLOT(seq, CREEL__SLOT_READY));
+	ct_count_add(stopped.told, 1);
+	ct_count_await(termed, 1);
+	return 0;
+}
+
+/* Its limit counts, and the kill has its grace. On a slow machine the limit may come before the
+ * words: then again, with more time. */
+CASE(doubts, c27_c35_one_that_is_stopped_as_it_begins_is_no_liar)
+{
+	creel_executor *ex = pt_pool_with(
+		(creel_process_pool_options){.max_workers = 1, .grace_ns = 300000 * PT_MS});
+	struct stopped stopped = {ct_count_new(), ct_count_new()};
+	creel_submit_options o = {.limit_ns = 25 * PT_MS};
+	do {
+		o.limit_ns *= 2;
+		creel_future *f = creel_submit_with(ex, task_stopped, &stopped, sizeof stopped, &o);
+		creel_future *behind = creel_submit(ex, task_nothing, NULL, 0);
+		(void)pt_failure(f, CREEL_KIND_TIMED_OUT);
+		ct_int(ct_outcome(behind), 0);
+		creel_future_unref(behind);
+		creel_future_unref(f);
+	} while (ct_count_get(stopped.told) == 0);
+	ct_int(ct_count_get(stopped.termed), 1);
+	ct_close(ex);
 }

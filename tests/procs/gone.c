@@ -136,6 +136,44 @@ static void deny(struct creel__slot *slot)
 	atomic_store(&slot->state, CREEL__SLOT(seq, CREEL__SLOT_READY));
 }
 
+/* As the words of a worker look that was stopped, or died, just before it began: it has said that
+ * it begins, and no more. */
+static int task_about_to_begin(creel_task *task, const void *arg, size_t size)
+{
+	const struct pt_gated *g = arg;
+	struct misdeed_place place;
+	(void)size;
+	TASK(misdeed_find(task, &place));
+	deny(place.slot);
+	g->ids->pid = getpid();
+	ct_count_add(g->started, 1);
+	ct_pass(g->gate);
+	return 0;
+}
+
+/* Somebody looks at it between the death and the end: it has begun, and that is no lie. */
+CASE(gone, c25_c35_one_that_died_as_it_began_is_no_liar)
+{
+	creel_executor *ex = pt_pool(1);
+	struct look look = {.cancel = false};
+	struct pt_gated hold, victim = pt_gated(1);
+	deepen(ex);
+	block_manager(ex, &hold);
+	creel_future *before = creel_submit(ex, task_nothing, NULL, 0);
+	look.behind = creel_submit(ex, task_about_to_begin, &victim, sizeof victim);
+	ct_int(creel_future_on_done(before, NULL, look_at, &look, NULL, NULL), 0);
+	ct_count_await(victim.started, 1);
+	die_untold(ex, &hold, victim.ids->pid);
+	ct_int(ct_outcome(before), 0);
+	const creel_error *e = pt_failure(look.behind, CREEL_KIND_WORKER_DIED);
+	ct_has(e->message, "not by the pool");
+	ct_int(look.state, CREEL_FUTURE_RUNNING);
+	creel_future_unref(before);
+	creel_future_unref(look.behind);
+	pt_works(ex);
+	ct_close(ex);
+}
+
 /* Says of all that its worker has that none has begun, and dies. */
 static int task_denies_all(creel_task *task, const void *arg, size_t size)
 {
