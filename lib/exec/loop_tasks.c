@@ -4,7 +4,9 @@
  *
  * ASKED  The tasks look whether the caller's task was asked to stop. Those in other processes
  *        cannot: for them the caller does, which sleeps on the word of its own task and is roused
- *        by the ends of the loop's (exec/sleep.c). */
+ *        by the ends of the loop's (exec/sleep.c).
+ * TRUST  The workers of a process pool can write all of the copy that they share. The caller reads
+ *        `next` and `stop` of it, which are no more than numbers. All else it takes from its own. */
 #include "base/alloc.h"
 #include "exec/executor.h"
 #include "exec/loop.h"
@@ -24,9 +26,10 @@
 
 /* The tasks of a loop. */
 struct tasks {
-	struct creel__loop_watch *watch;
-	creel_token *token;  /* or NULL */
-	creel_future *asked; /* whom the caller has to ask for them; or NULL */
+	const struct creel__loop *own; /* the caller's own */
+	struct creel__loop *loop;      /* theirs: that, or the copy that processes share */
+	creel_token *token;            /* or NULL */
+	creel_future *asked;           /* whom the caller has to ask for them; or NULL */
 	creel_future **futures;
 	struct ear *ears; /* as many, if there is an `asked` */
 	size_t n;
@@ -145,94 +148,105 @@ static int sleep_until_first(const struct tasks *tasks, size_t first, size_t n,
 }
 
 /* The first that has ended found nothing left, or a process died. */
-static void await_first(struct creel__loop *l, const struct tasks *tasks)
+static void await_first(const struct tasks *tasks)
 {
-	creel_deadline until = l->deadline.ns ? l->deadline : CREEL_FOREVER;
+	creel_deadline deadline = tasks->own->deadline;
+	creel_deadline until = deadline.ns ? deadline : CREEL_FOREVER;
 	int rc = tasks->asked
 			 ? sleep_until_first(tasks, 0, tasks->n, until)
 			 : creel_wait(tasks->futures, tasks->n, CREEL_FIRST_COMPLETED, until, NULL);
 	if (rc == -ETIMEDOUT || rc == -ECANCELED || rc == -EDEADLK)
-		creel__loop_stop(l, rc);
+		creel__loop_stop(tasks->loop, rc);
 }
 
 /* It uses the loop: returns only when it is final. A wait is refused for what has not started and
  * cannot before the caller returns: that is cancelled, at once or when whoever has it in hand has
  * given it on. */
-static int await_task(struct creel__loop *l, creel_future *f)
+static int await_task(const struct tasks *tasks, creel_future *f)
 {
 	int rc = creel_future_result(f, CREEL_FOREVER, NULL, 0);
-	while (!creel__future_is_final(f) && !creel__executor_foreign(l->executor)) {
-		creel__loop_stop(l, rc);
+	while (!creel__future_is_final(f) && !creel__executor_foreign(tasks->own->executor)) {
+		creel__loop_stop(tasks->loop, rc);
 		(void)creel_future_cancel(f);
 		rc = creel_future_result(f, CREEL_FOREVER, NULL, 0);
 	}
 	return rc;
 }
 
-static bool is_exhausted(struct creel__loop *l)
+static bool is_taken(const struct tasks *tasks)
 {
-	return creel__load(&l->next, relaxed) >= l->n || creel__load(&l->stop, relaxed);
+	return creel__load(&tasks->loop->next, relaxed) >= tasks->own->n;
+}
+
+static bool is_exhausted(const struct tasks *tasks)
+{
+	return is_taken(tasks) || creel__load(&tasks->loop->stop, relaxed);
 }
 
 /* Waits for all. */
-static void await_tasks(struct creel__loop *l, const struct tasks *tasks)
+static void await_tasks(const struct tasks *tasks)
 {
 	creel_future **futures = tasks->futures;
 	/* The tasks use the loop: a pool may not refuse to serve this wait. */
 	(void)creel__blocking_begin(CREEL__BLOCKS_ANYHOW);
-	await_first(l, tasks);
+	await_first(tasks);
 	for (size_t i = 0; i < tasks->n; i++) {
-		if (tasks->asked && !is_exhausted(l) &&
+		if (tasks->asked && !is_exhausted(tasks) &&
 		    sleep_until_first(tasks, i, 1, CREEL_FOREVER))
-			creel__loop_stop(l, -ECANCELED);
-		if (is_exhausted(l))
+			creel__loop_stop(tasks->loop, -ECANCELED);
+		if (is_exhausted(tasks))
 			cancel_pending(futures + i, tasks->n - i);
-		int rc = await_task(l, futures[i]);
+		int rc = await_task(tasks, futures[i]);
 		/* It may have killed the task. */
 		if (rc && tasks->token && creel__token_reason(tasks->token))
 			rc = -ECANCELED;
 		if (rc && rc != -ECANCELED)
-			creel__loop_stop(l, rc);
+			creel__loop_stop(tasks->loop, rc);
 	}
 	creel__blocking_end();
 	/* Somebody else cancelled the tasks that were to run the rest. */
-	if (creel__load(&l->next, relaxed) < l->n)
-		creel__loop_stop(l, -ECANCELED);
+	if (!is_taken(tasks))
+		creel__loop_stop(tasks->loop, -ECANCELED);
 }
 
-static int submit_all(struct creel__loop *l, struct tasks *tasks)
+static int submit_all(struct tasks *tasks)
 {
+	const struct creel__loop *own = tasks->own;
 	const creel_submit_options o = {.token = tasks->token};
 	size_t wanted = tasks->n;
-	int rc = creel__loop_watch(l, tasks->watch, cancel);
+	int rc = creel__loop_watch(tasks->loop, own->watch, cancel);
 	if (rc)
 		return rc;
 	tasks->n = 0;
-	while (tasks->n < wanted && (rc = creel_try_submit(l->executor, run_pieces, l, CREEL_BY_REF,
-							   &o, &tasks->futures[tasks->n])) == 0)
+	while (tasks->n < wanted &&
+	       (rc = creel_try_submit(own->executor, run_pieces, tasks->loop, CREEL_BY_REF, &o,
+				      &tasks->futures[tasks->n])) == 0)
 		tasks->n++;
-	if (creel__executor_foreign(l->executor))
+	if (creel__executor_foreign(own->executor))
 		return -EPERM;
 	if (tasks->n)
-		await_tasks(l, tasks);
-	creel__loop_unwatch(tasks->watch);
+		await_tasks(tasks);
+	creel__loop_unwatch(own->watch);
 	if (tasks->n == 0)
 		return rc;
 	for (size_t i = 0; i < tasks->n; i++)
 		creel_future_unref(tasks->futures[i]);
-	return creel__load(&l->stop, relaxed);
+	return creel__load(&tasks->loop->stop, relaxed);
 }
 
-static int spread(struct creel__loop *l, struct creel__loop_watch *watch, creel_future *asked)
+static int spread(const struct creel__loop *own, struct creel__loop *l, creel_future *asked)
 {
-	struct tasks tasks = {
-		.watch = watch, .token = watch->reg.token, .asked = asked, .n = count_tasks(l)};
+	struct tasks tasks = {.own = own,
+			      .loop = l,
+			      .token = own->watch->reg.token,
+			      .asked = asked,
+			      .n = count_tasks(own)};
 	l->width = (unsigned)tasks.n;
 	tasks.futures = creel__malloc(tasks.n * sizeof(creel_future *));
 	tasks.ears = asked ? creel__malloc(tasks.n * sizeof *tasks.ears) : NULL;
 	int rc = -ENOMEM;
 	if (tasks.futures && (tasks.ears || !asked))
-		rc = submit_all(l, &tasks);
+		rc = submit_all(&tasks);
 	creel__free(tasks.ears);
 	creel__free(tasks.futures);
 	return rc;
@@ -253,7 +267,7 @@ static int spread_to_processes(const struct creel__loop *l)
 	shared->outer = NULL;
 	shared->watch = NULL;
 	shared->generation = 0;
-	rc = spread(shared, l->watch, creel__sleep_can_be_roused(l->root) ? l->root : NULL);
+	rc = spread(l, shared, creel__sleep_can_be_roused(l->root) ? l->root : NULL);
 	creel_shared_free(ex, shared);
 	return rc;
 }
@@ -271,5 +285,5 @@ int creel__loop_run_tasks(struct creel__loop *l)
 		return run_here(l);
 	if (creel__executor_needs_caller(l->executor) || creel__executor_is_later(l->executor))
 		return -EDEADLK;
-	return spread(l, l->watch, NULL);
+	return spread(l, l, NULL);
 }
