@@ -6,7 +6,7 @@
  *        cannot: for them the caller does, which sleeps on the word of its own task and is roused
  *        by the ends of the loop's (exec/sleep.c).
  * TRUST  The workers of a process pool can write all of the copy that they share. The caller reads
- *        `next` and `stop` of it, which are no more than numbers. All else it takes from its own. */
+ *        `next` and `stop` of it, which are no more than numbers. All else it has of its own. */
 #include "base/alloc.h"
 #include "exec/executor.h"
 #include "exec/loop.h"
