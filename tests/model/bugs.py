@@ -588,6 +588,11 @@ BUGS = {
         'threads/block.c',
         'creel__pool_try_vacate_locked(pool) || creel',
         'pool->max_threads || creel'),
+    # The last one that serves relies on a thread that is being made, and that the system refuses.
+    'relies on whom the system refuses': (
+        'threads/block.c',
+        'while (pool->unsure && creel__pool_serving_locked(pool) == 0)',
+        'while (false && pool->unsure)'),
     # A worker serves again, and whoever submits finds the gates shut.
     'comes back to shut gates': (
         'threads/block.c',

@@ -140,11 +140,9 @@ static int settles(creel_task *self, const void *arg, size_t size)
 	return leaf(self, arg, size);
 }
 
-static void needs_another_of(int workers)
+/* What is submitted next settles it, or nobody does. */
+static void settle_by_another(creel_future *f)
 {
-	setup(workers, CREEL_NEVER);
-	promise = creel_promise_new();
-	creel_future *f = creel_submit(pool, waits_for_promise, NULL, 0);
 	creel_future *g = creel_submit(pool, settles, NULL, 0);
 	int rc = creel_future_result(g, CREEL_FOREVER, NULL, 0);
 	if (rc)
@@ -158,13 +156,32 @@ static void needs_another_of(int workers)
 
 static void needs_another(void)
 {
-	needs_another_of(1);
+	setup(1, CREEL_NEVER);
+	promise = creel_promise_new();
+	settle_by_another(creel_submit(pool, waits_for_promise, NULL, 0));
 }
 
-/* The submission asks the system for a second thread while the first one blocks. */
+static struct model_gate go, through;
+
+static int waits_when_told(creel_task *self, const void *arg, size_t size)
+{
+	model_gate_open(&go);
+	model_gate_wait(&through);
+	return waits_for_promise(self, arg, size);
+}
+
+/* The submission asks the system for a second thread while the first one, which had been at work,
+ * blocks. */
 static void needs_one_being_made(void)
 {
-	needs_another_of(2);
+	setup(2, CREEL_NEVER);
+	go.open = through.open = 0;
+	promise = creel_promise_new();
+	creel_future *f = creel_submit(pool, waits_when_told, NULL, 0);
+	if (model_refused_threads() == 0)
+		model_gate_wait(&go);
+	model_gate_open(&through);
+	settle_by_another(f);
 }
 
 /* Retiring: the last worker that serves goes while another one is blocked, and comes back. */
@@ -229,7 +246,6 @@ static void against_resize(void)
 
 /* Once a task that was blocked goes on, what is submitted does not start beside it, although the
  * other worker, which has lost its place, may be on its way to the queue. */
-static struct model_gate go, through;
 static creel_future *next;
 
 static int comes_back(creel_task *self, const void *arg, size_t size)
@@ -277,7 +293,7 @@ const struct model_scenario model_scenarios[] = {
 	{"needs another, refused", needs_another, .preemptions = 1, .thread_failures = 1,
 	 .cpus = 1},
 	{"needs one that is being made, refused", needs_one_being_made, .preemptions = 1,
-	 .thread_failures = 1, .cpus = 1},
+	 .thread_failures = 2, .cpus = 1},
 	{"nests, refused", nests, .preemptions = 1, .thread_failures = 2, .cpus = 1},
 	{"against retire", against_retire, .preemptions = 1, .early_timeouts = 2, .cpus = 1},
 	{"against shutdown", against_shutdown, .preemptions = 1, .spurious = 1, .cpus = 1},
