@@ -768,6 +768,30 @@ BUGS = {
         'procs/collect.c',
         '(!place->began || creel__says_begun(p, w, i))',
         '((void)creel__says_begun(p, w, i), !place->began)'),
+    # A task is settled while somebody asks its executor about it.
+    'settles what is asked about': (
+        'exec/claim.c',
+        'if ((s & CREEL__STATE) == CREEL__PINNED || s & CREEL__HELD) {',
+        'if ((s & CREEL__STATE) == CREEL__PINNED) {'),
+    # A look has found it started, just before it is settled, and it is taken for cancelled.
+    'gives up what a look has started': (
+        'exec/given.c',
+        'if (creel__future_peek(f) != CREEL__RUNNING) {\n\t\t\tcreel__task_drop_counted(f);\n'
+        '\t\t\treturn -ECANCELED;\n\t\t}',
+        'creel__task_drop_counted(f);\n\t\treturn -ECANCELED;'),
+    # What was cancelled before it was settled counts as in flight for ever.
+    'forgets what was cancelled elsewhere': (
+        'exec/given.c',
+        'creel__task_drop_counted(f);\n\t\t\treturn -ECANCELED;',
+        'creel__future_drop_queued(f);\n\t\t\treturn -ECANCELED;'),
+    # The task ends while its waiter does some of the executor's work, and that goes.
+    'goes beneath a waiter': (
+        'exec/custom_ops.c',
+        'creel__custom_use(c);\n\tcreel__future_release(&task->future);\n'
+        '\tif (creel__user_call(ex->generation, c->ops.await(c->self, task, deadline), 0))\n'
+        '\t\tcreel__custom_unuse(c);',
+        'creel__future_release(&task->future);\n'
+        '\t(void)creel__user_call(ex->generation, c->ops.await(c->self, task, deadline), 0);'),
     # A dead worker is buried while a waiter has its outcome in hand.
     'buries the living': (
         'procs/death.c',
