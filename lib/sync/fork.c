@@ -6,6 +6,8 @@
  *            4.14). A zero means "just forked": the first to see it counts up from the copy that
  *            was inherited in ordinary memory. Where there is no such page, a pthread_atfork()
  *            handler zeroes the word.
+ * MAKING     Whoever needs the word first makes one, and the first that is shown stays: nobody
+ *            waits for a thread that makes it, which a child does not have (fork.h, ONCE).
  * INVARIANT  The inherited copy never goes back, and the word never shows a number that the copy
  *            has not reached. So a child counts up from a number that is at least its parent's,
  *            however many threads meet a fresh zero at once, and whenever one of them forks.
@@ -22,34 +24,39 @@ static _Atomic(uint32_t) unset; /* stays 0 */
 _Atomic(_Atomic(uint32_t) *) creel__fork_word = &unset;
 _Atomic(uint32_t) creel__fork_inherited;
 static _Atomic(uint32_t) fallback;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void zero_fallback(void)
 {
 	creel__store(&fallback, 0, relaxed);
 }
 
-static void make_word(void)
+/* NULL: the kernel has no such page. */
+static _Atomic(uint32_t) *make_page(void)
 {
-	int saved = errno;
-	_Atomic(uint32_t) *w = NULL;
 #ifdef MADV_WIPEONFORK
 	/* Some emulators accept every advice and ignore it: believe only one that refuses -1. */
 	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (page != MAP_FAILED) {
 		if (madvise(page, 4096, MADV_WIPEONFORK) == 0 && madvise(page, 4096, -1) != 0)
-			w = page;
-		else
-			munmap(page, 4096);
+			return page;
+		munmap(page, 4096);
 	}
 #endif
-	if (!w) {
-		w = &fallback;
+	return NULL;
+}
+
+static void make_word(void)
+{
+	int saved = errno;
+	_Atomic(uint32_t) *page = make_page(), *shown = &unset;
+	if (!page)
 		pthread_atfork(NULL, NULL, zero_fallback);
-	}
 	/* [FORK-1] release: the page is mapped; pairs with the acquires in creel__fork_look() and
 	 * creel__fork_first_look() */
-	creel__store(&creel__fork_word, w, release);
+	bool first = creel__cas(&creel__fork_word, &shown, page ? page : &fallback, release,
+				relaxed);
+	if (!first && page)
+		munmap(page, 4096);
 	errno = saved;
 }
 
@@ -75,7 +82,8 @@ static uint32_t count_up(_Atomic(uint32_t) *w)
 
 uint16_t creel__fork_first_look(void)
 {
-	pthread_once(&once, make_word);
+	if (creel__load(&creel__fork_word, relaxed) == &unset)
+		make_word();
 	/* [FORK-1] acquire: as in creel__fork_look() */
 	_Atomic(uint32_t) *word = creel__load(&creel__fork_word, acquire);
 	uint32_t generation = creel__load(word, relaxed);

@@ -69,9 +69,14 @@ static inline bool creel__fork_returned(uint16_t generation, int status)
 }
 
 /*
- * Sees to it that static state is this process's own. The thread that finds a parent's resets it;
- * others that come meanwhile look again: it is a few stores away. The word is the generation that
+ * Sees to it that static state is this process's own. The thread that finds a parent's, or none,
+ * resets it; others that come meanwhile look again: it is not long. The word is the generation that
  * the state is of, and changes here alone.
+ *
+ * ONCE  What is made once, for this process and its children, is made so too: reset() leaves alone
+ *       what a parent has made. Not by pthread_once(): a child that is forked while another thread
+ *       makes it waits for that thread for ever, with musl. Here it makes it anew, so it may be
+ *       made twice: at worst what the parent had not finished is lost to the child.
  */
 static inline void creel__fork_renew(_Atomic(uint32_t) *generation, void (*reset)(void))
 {

@@ -7,6 +7,7 @@
  *            any more, and deletes it, so that none that ends later calls code that is not there.
  */
 #include "sync/local.h"
+#include "sync/fork.h"
 #include <errno.h>
 #include <pthread.h>
 #ifdef __ELF__
@@ -16,7 +17,7 @@
 
 _Thread_local struct creel__local creel__thread_local CREEL__TLS_MODEL;
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static _Atomic(uint32_t) generation; /* of the key */
 static pthread_key_t key;
 static int key_error = EAGAIN; /* 0 once there is a key */
 static _Atomic(bool) dead;
@@ -29,7 +30,8 @@ static void thread_ends(void *arg)
 
 static void make_key(void)
 {
-	key_error = pthread_key_create(&key, thread_ends);
+	if (key_error)
+		key_error = pthread_key_create(&key, thread_ends);
 }
 
 int creel__local_at_exit(void (*fn)(struct creel__local *local))
@@ -39,7 +41,7 @@ int creel__local_at_exit(void (*fn)(struct creel__local *local))
 		return 0;
 	if (creel__load(&dead, relaxed))
 		return -ESHUTDOWN;
-	pthread_once(&once, make_key);
+	creel__fork_renew(&generation, make_key);
 	int rc = key_error ? key_error : pthread_setspecific(key, local);
 	if (rc == 0)
 		local->at_exit = fn;

@@ -46,6 +46,8 @@ struct creel__local {
 	void (*at_exit)(struct creel__local *local);
 	/* sync/fork.h: the library made this thread; no code of the user's waits further down. */
 	bool own;
+	/* sync/unshare.c: how many of its handlers are in a fork that this thread makes. */
+	unsigned forking;
 	/* future/nest.c: how deep in callbacks, and what is to be called next. */
 	unsigned callbacks;
 	int cancel_state; /* of the thread, outside of them: within, it is not cancelled */

@@ -7,11 +7,12 @@
  *           that much, deadlines hold, and no processor is kept busy.
  * FALLBACK  A table of buckets, each a mutex and a condition variable, chosen by the word's
  *           address. The sleeper compares the word under the bucket's mutex and the waker
- *           takes that mutex before it broadcasts, so no wake is lost. It is the one place
- *           with process-wide state.
+ *           takes that mutex before it broadcasts, so no wake is lost. Threads that slept at a
+ *           fork are not in the child: it makes the buckets anew.
  */
 #include "sync/park.h"
 #include "base/clock.h"
+#include "sync/fork.h"
 #include "sync/thread.h"
 #include <errno.h>
 #include <limits.h>
@@ -144,7 +145,7 @@ struct bucket {
 };
 
 static struct bucket buckets[BUCKETS];
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static _Atomic(uint32_t) generation; /* of the buckets */
 
 static void make_buckets(void)
 {
@@ -160,16 +161,9 @@ static void make_buckets(void)
 	pthread_condattr_destroy(&attributes);
 }
 
-/* Threads that slept at a fork are not in the child: its buckets are made anew. */
-static void prepare(void)
-{
-	make_buckets();
-	pthread_atfork(NULL, NULL, make_buckets);
-}
-
 static struct bucket *bucket_of(_Atomic(uint32_t) *word)
 {
-	pthread_once(&once, prepare);
+	creel__fork_renew(&generation, make_buckets);
 	return &buckets[((uintptr_t)word >> 4) * UINT32_C(2654435761) % BUCKETS];
 }
 

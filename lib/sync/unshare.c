@@ -5,30 +5,35 @@
  *
  * FORK   A handler of pthread_atfork() closes them in the child. vfork() and posix_spawn() run
  *        none, and need none: their children execute at once. A child of a bare clone() keeps them.
+ *        A child that is forked while another thread registers the handlers may have them twice.
  * LOCKS  unshared.lock (rank 72, a leaf): the list. A fork takes it as well, so that the child
  *        finds the list whole.
  */
 #include "sync/unshare.h"
+#include "sync/fork.h"
+#include "sync/local.h"
 #include "sync/lock.h"
+#include <errno.h>
 #include <pthread.h>
 #include <unistd.h>
 
 static struct {
 	struct creel__lock lock;
 	struct creel__unshared *first;
-	int error;
-} unshared;
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+	_Atomic(uint32_t) generation; /* of the handlers */
+	int error;                    /* 0 once there are handlers */
+} unshared = {.error = ENOMEM};
 
 static void before_fork(void)
 {
-	creel__lock_acquire(&unshared.lock);
+	if (creel__self()->forking++ == 0)
+		creel__lock_acquire(&unshared.lock);
 }
 
 static void in_parent(void)
 {
-	creel__lock_release(&unshared.lock);
+	if (--creel__self()->forking == 0)
+		creel__lock_release(&unshared.lock);
 }
 
 static void in_child(void)
@@ -38,16 +43,18 @@ static void in_child(void)
 			close(u->fd);
 	unshared.first = NULL;
 	unshared.lock = (struct creel__lock){0};
+	creel__self()->forking = 0;
 }
 
 static void watch_forks(void)
 {
-	unshared.error = pthread_atfork(before_fork, in_parent, in_child);
+	if (unshared.error)
+		unshared.error = pthread_atfork(before_fork, in_parent, in_child);
 }
 
 int creel__unshare(struct creel__unshared *u, int fd)
 {
-	pthread_once(&once, watch_forks);
+	creel__fork_renew(&unshared.generation, watch_forks);
 	u->fd = fd;
 	u->mark = creel__fd_mark(fd);
 	creel__lock_acquire(&unshared.lock);

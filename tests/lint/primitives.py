@@ -12,8 +12,8 @@ import lint
 
 HEADERS = ('pthread.h', 'stdatomic.h', 'threads.h', 'semaphore.h', 'linux/futex.h')
 CALLS = [
-    (r'\bpthread_(?:mutex|cond|rwlock|spin|barrier|once|key)_?\w*', 'a lock of pthreads'),
-    (r'\bPTHREAD_(?:MUTEX|COND|RWLOCK|ONCE)_\w+', 'a lock of pthreads'),
+    (r'\bpthread_(?:mutex|cond|rwlock|spin|barrier|key)_?\w*', 'a lock of pthreads'),
+    (r'\bPTHREAD_(?:MUTEX|COND|RWLOCK)_\w+', 'a lock of pthreads'),
     (r'\b(?:mtx|cnd|tss)_\w+\s*\(|\bsem_(?:init|wait|post|timedwait|trywait|open)\s*\(', 'a lock'),
     (r'\b(?:SYS|__NR)_futex\w*|\bFUTEX_\w+', 'a futex'),
     (r'\batomic_(?!t\b)\w+\s*\(|\bmemory_order_\w+', 'a raw atomic operation'),
@@ -21,6 +21,9 @@ CALLS = [
     (r'\b(?:sched_yield|pthread_yield|thrd_yield|usleep|nanosleep|clock_nanosleep|sleep)\s*\(',
      'a sleep or yield'),
 ]
+
+# A child that is forked while another thread is inside waits for ever, with musl.
+ONCE = re.compile(r'\bpthread_once\w*|\bPTHREAD_ONCE_\w+|\bcall_once\b')
 
 # lib/mpi is a library of its own, on the public headers: it has no lib/sync.
 OWN = ('sync', 'mpi')
@@ -53,9 +56,12 @@ def check(root):
     problems = []
     sources = lint.files(root, ['lib'], ('.c', '.h'))
     for path in sources:
+        text = lint.read(os.path.join(root, path))
+        problems += ['%s:%d: %s: by creel__fork_renew() (lib/sync/fork.h, ONCE)' % (
+            path, lint.line_of(text, m.start()), m.group())
+            for m in ONCE.finditer(lint.code_only(text))]
         if path.startswith(tuple(os.path.join('lib', name) + os.sep for name in OWN)):
             continue
-        text = lint.read(os.path.join(root, path))
         for line, _, name in lint.includes(text):
             if name in HEADERS:
                 problems.append('%s:%d: <%s> belongs to lib/sync' % (path, line, name))
@@ -87,6 +93,8 @@ BAD = [
     ('a futex', _line('syscall(SYS_futex, p)'), r'a.c:3: SYS_futex'),
     ('a raw atomic', _line('atomic_fetch_add(p, 1)'), r'a.c:3: atomic_fetch_add'),
     ('a builtin atomic', _line('__atomic_load_n(p, 5)'), r'a.c:3: __atomic_load_n'),
+    ('a once', {'lib/sync/a.c': 'void f(void)\n{\n\tpthread_once(&o, make);\n}\n'},
+     r'a.c:3: pthread_once'),
     ('a semaphore', _line('sem_wait(&s)'), r'a.c:3: sem_wait'),
     ('a sleep', _line('usleep(100)'), r'a.c:3: usleep'),
     ('a wait that keeps the slot', _line('creel__park_briefly(w, 0, d)'), r'a.c:3: creel__park_b'),

@@ -2,16 +2,6 @@
 /* What the model has of the fork generation: nobody forks. Only the harness fork.c looks at the
  * real one, and makes its word by hand. */
 #include "sync/fork.h"
-#include <pthread.h>
-
-int model_pthread_once(pthread_once_t *once, void (*init)(void));
-
-int model_pthread_once(pthread_once_t *once, void (*init)(void))
-{
-	(void)once;
-	(void)init;
-	return 0;
-}
 
 uint16_t creel__fork_generation(void)
 {
