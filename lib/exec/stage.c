@@ -60,24 +60,27 @@ static void given(void *arg)
 	creel__executor_unkeep(g->ex);
 }
 
-/* Its worker is another process, which reads the input where it is, if it can; otherwise that is
- * copied to memory that both have. 0, or why not. */
+/* For a worker process of the library's, which reads the input where it is, if it can; otherwise
+ * that is copied to memory that both have. An executor of the user's reads it in this process, by
+ * creel_task_input(). 0, or why not. */
 static int pack_input(creel_executor *ex, struct creel__stage *stage)
 {
-	if (!creel__executor_is_remote(ex) || !ex->class->shared_alloc)
+	if (!creel__executor_is_remote(ex))
 		return 0;
 	creel_executor *lowest = creel__executor_lowest(ex);
 	bool failed = creel__future_peek_error(stage->input);
 	if (!failed && creel__owned_host_only(stage->input))
 		return -EFAULT;
+	if (!lowest->class->shares)
+		return 0;
 	struct creel__packed *packed = creel__malloc(sizeof *packed);
 	if (!packed)
 		return -ENOMEM;
 	*packed = (struct creel__packed){.parcel = creel__parcel_of(stage->input)};
 	stage->packed = packed;
 	struct creel__parcel *parcel = &packed->parcel;
-	if (parcel->size == 0 || (parcel->data && lowest->class->shares &&
-				  lowest->class->shares(lowest, parcel->data, parcel->size)))
+	if (parcel->size == 0 ||
+	    (parcel->data && lowest->class->shares(lowest, parcel->data, parcel->size)))
 		return 0;
 	packed->copy = ex->class->shared_alloc(ex, parcel->size);
 	if (!packed->copy)

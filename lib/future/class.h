@@ -118,8 +118,8 @@ struct creel__executor_class {
 	 * the heap. */
 	void *(*shared_alloc)(creel_executor *ex, size_t size);
 	void (*shared_free)(creel_executor *ex, void *p);
-	/* Or NULL. Whether its workers can read size bytes at p where they are, as long as somebody
-	 * keeps them. Asked of the lowest executor. */
+	/* Whether its workers can read size bytes at p where they are, as long as somebody keeps
+	 * them. NULL: it needs no inputs for workers. Asked of the lowest executor. */
 	bool (*shares)(creel_executor *ex, const void *p, size_t size);
 	int (*shutdown)(creel_executor *ex, unsigned flags, creel_deadline deadline, bool may_wait,
 			size_t *ret_left);

@@ -10,13 +10,14 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 
 /* An executor that has one task at a time, somewhere. */
 struct far {
 	creel_task *task;
 	_Atomic bool started; /* there: what it says when it is asked */
-	_Atomic unsigned asks, stops, kills, resizes;
+	_Atomic unsigned asks, stops, kills, resizes, awaits, allocs;
 	int64_t grace_ns;
 };
 
@@ -157,6 +158,91 @@ CORE_CASE(c15_a_task_that_has_begun_elsewhere_may_be_rejected)
 		ct_int(creel_executor_drain(ex, CREEL_NOW), 0);
 		ct_close(ex);
 	}
+}
+
+/* Its waiters do its work: one ends the task that it awaits, if that has started. */
+static void far_await(void *self, creel_task *task, creel_deadline deadline)
+{
+	struct far *far = self;
+	(void)deadline;
+	far->awaits++;
+	if (far->started)
+		ct_int(creel_task_settle(task, (creel_buffer){.size = 0}), 0);
+}
+
+static void count_call(creel_future *f, void *arg)
+{
+	(void)f;
+	ct_count_add(arg, 1);
+}
+
+/* Not if that has a callback, which may need a lock that the waiter holds. */
+CORE_CASE(c09_who_awaits_a_task_elsewhere_may_do_the_work)
+{
+	const creel_executor_ops ops = {.size = sizeof ops,
+					.flags = CREEL_EXECUTOR_REMOTE,
+					.submit = far_submit,
+					.await = far_await};
+	for (int called = 0; called < 2; called++) {
+		struct far far = {.started = false};
+		struct ct_count *calls = ct_count_new();
+		creel_executor *ex = creel_executor_new(&ops, &far);
+		creel_future *f = creel_submit(ex, task_nothing, NULL, 0);
+		if (called)
+			ct_int(creel_future_on_done(f, NULL, count_call, calls, NULL, NULL), 0);
+		ct_int(creel_future_result(f, creel_in_ms(1), NULL, 0), -ETIMEDOUT);
+		ct_int(far.awaits, !called);
+		far.started = true;
+		if (called)
+			ct_int(creel_task_settle(far.task, (creel_buffer){.size = 0}), 0);
+		ct_int(ct_outcome(f), 0);
+		ct_int(far.awaits, called ? 0 : 2);
+		ct_int(ct_count_get(calls), called);
+		creel_future_unref(f);
+		ct_close(ex);
+	}
+}
+
+static void *far_alloc(void *self, size_t size)
+{
+	struct far *far = self;
+	far->allocs++;
+	return aligned_alloc(64, (size + 63) / 64 * 64);
+}
+
+static void far_free(void *self, void *p)
+{
+	(void)self;
+	free(p);
+}
+
+/* It sends the input itself, from where that is. */
+CORE_CASE(c37_the_input_of_a_task_elsewhere_is_not_copied)
+{
+	enum { SIZE = 1000 };
+	const creel_executor_ops ops = {.size = sizeof ops,
+					.flags = CREEL_EXECUTOR_REMOTE,
+					.submit = far_submit,
+					.alloc = far_alloc,
+					.free = far_free};
+	struct far far = {.started = false};
+	static const char zeros[SIZE];
+	const void *data, *input;
+	size_t size;
+	creel_executor *ex = creel_executor_new(&ops, &far);
+	creel_future *first = creel_promise_new();
+	creel_future *f = creel_then(first, ex, task_nothing, NULL, 0);
+	ct_int(creel_promise_set_result(first, zeros, SIZE), 0);
+	ct_int(creel_future_view(first, CREEL_NOW, &data, &size), 0);
+	ct_int(creel_task_begin(far.task), 0);
+	ct_int(creel_task_input(far.task, &input, &size), 0);
+	ct_assert(input == data && size == SIZE);
+	ct_int(far.allocs, 0);
+	ct_int(creel_task_settle(far.task, (creel_buffer){.size = 0}), 0);
+	ct_int(ct_outcome(f), 0);
+	creel_future_unref(f);
+	creel_future_unref(first);
+	ct_close(ex);
 }
 
 struct asker {
