@@ -87,6 +87,7 @@ static creel_executor *stack_new(void)
 		.submit = stack_submit,
 		.withdraw = stack_withdraw,
 		.destroy = stack_destroy,
+		.flags = CREEL_EXECUTOR_QUEUES,
 	};
 	pthread_t thread;
 	struct stack *s = calloc(1, sizeof *s);

@@ -224,14 +224,23 @@ CREEL_API int creel_executor_stats(creel_executor *ex, creel_stats *ret_stats, s
  *           tasks which run at once do not grow the stack. self is still there, even if this was
  *           the last task.
  *
+ * flags     CREEL_EXECUTOR_QUEUES also counts for an adaptor, if it is true of the one beneath.
+ *
  * Shutting an adaptor down never shuts down the one beneath. With CREEL_SHUTDOWN_CANCEL the library
  * cancels all its tasks that have not started, and with CREEL_SHUTDOWN_KILL it kills those that
  * run, wherever they are, within the call.
  *
+ * Order
+ *
+ * flags     With CREEL_EXECUTOR_QUEUES you say that submit and vet run no task, and wait for none.
+ *           Then the library's adaptors over your executor make one such call at a time, and it
+ *           gets the tasks in the order of their line (creel/limit.h). No callback is called within
+ *           the call: those that become due wait until it has returned.
+ *
  * Tasks that run elsewhere
  *
- * flags     0, or CREEL_EXECUTOR_REMOTE: tasks run in other processes, and may start before this
- *           one hears of it. Such an executor accepts limit_ns (creel_task_options()) and sees to
+ * flags     With CREEL_EXECUTOR_REMOTE tasks run in other processes, and may start before this one
+ *           hears of it. Such an executor accepts limit_ns (creel_task_options()) and sees to
  *           it: it ends a task that runs longer, and settles it with CREEL_KIND_TIMED_OUT and
  *           -ETIMEDOUT. Only such an executor may have ask, stop, kill and await.
  * vet       Optional. Whether the processes can have the function and the argument: 0, or a
@@ -288,7 +297,7 @@ typedef struct creel_executor_ops {
 } creel_executor_ops;
 
 /* creel_executor_ops.flags */
-enum { CREEL_EXECUTOR_REMOTE = 1 };
+enum { CREEL_EXECUTOR_REMOTE = 1, CREEL_EXECUTOR_QUEUES = 2 };
 
 /* What withdraw may return, beside 0 and 1. */
 enum { CREEL_WITHDRAW_STARTED = 2 };

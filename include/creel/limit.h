@@ -8,6 +8,11 @@
  *            are those of the lowest executor.
  * WAITING    Tasks wait in the adaptor, first in, first out, and occupy no worker. Cancelling one
  *            that waits takes it out at once, whatever the length of the line.
+ * ORDER      The executor beneath gets tasks in the order of the line if it only queues what it is
+ *            given: all pools do, the driven executor, adaptors over them, and your own with
+ *            CREEL_EXECUTOR_QUEUES. One that may run a task inside the submission, such as the
+ *            inline executor, gets tasks from several threads at once: of two that both may go, one
+ *            can overtake the other there.
  * BENEATH    An adaptor holds a reference to the executor beneath. You may drop yours.
  * SHUTDOWN   Shutting an adaptor down refuses new tasks, and with a flag cancels or kills the tasks
  *            that went through it. The executor beneath goes on.

@@ -196,6 +196,7 @@ static void init(struct creel__driven *d, const creel_driven_options *o)
 	struct creel__poller poller = d->poller;
 	creel__executor_init(&d->base, &class);
 	creel__executor_add_traits(&d->base, CREEL__COUNTS | CREEL__CONFINES);
+	d->base.queues = true;
 	d->poller = poller;
 	d->owner = (struct creel__owner){.what = "the descriptor",
 					 .withdraw = creel__ready_withdraw,

@@ -6,34 +6,15 @@
 #include "exec/executor.h"
 #include "future/error.h"
 #include "future/future.h"
-#include "future/owned.h"
-#include "future/result.h"
+#include "future/nest.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include "sync/thread.h"
 #include <creel/future.h>
 #include <errno.h>
 
-struct creel__pass {
-	struct creel__list at_gate; /* guarded by the gate's lock */
-	struct creel__gate *gate;
-	creel_future *handed; /* NULL: none; it stays until the next one, whatever ends meanwhile */
-	bool came_back;       /* room that was given back within the step is looked at after it */
-	int code;             /* 0, or why it can never go */
-	bool going;           /* pace.h has not been told that it has gone */
-	uint32_t taken;
-	bool unused, stayed;       /* what was handed over uses the gate, or has room, no more */
-	struct creel__pass *outer; /* of the same thread */
-};
-
-/* What a permit keeps in its payload until it is final. */
-struct permit {
-	void *words[2]; /* creel__result_words() */
-	struct creel__gate *gate;
-	bool handed; /* guarded by the gate's lock: it has left the line */
-};
-
-_Static_assert(sizeof(struct permit) <= CREEL__PAYLOAD, "a permit fits in the block");
+/* After so many steps the functions that wait for the end of a pass are called. */
+enum { MOST_HUSHED = 32 };
 
 struct creel__gate *creel__gate_new(creel_executor *beneath, uint64_t room)
 {
@@ -43,6 +24,7 @@ struct creel__gate *creel__gate_new(creel_executor *beneath, uint64_t room)
 	gate->beneath = beneath;
 	gate->generation = creel__fork_generation();
 	gate->counts = room;
+	gate->queues = beneath->queues;
 	gate->room = room ? room : 1;
 	gate->users = 1;
 	creel__list_init(&gate->passes);
@@ -72,11 +54,6 @@ static void leave(struct creel__gate *gate)
 	creel__free(gate);
 }
 
-static struct permit *permit_of(creel_future *f)
-{
-	return creel__owned_state(f);
-}
-
 /* The first of the line is in the hand of a pass. */
 static void take_first_locked(struct creel__pass *pass)
 {
@@ -84,7 +61,7 @@ static void take_first_locked(struct creel__pass *pass)
 	pass->handed = gate->line.first;
 	creel__line_remove(&gate->line, pass->handed);
 	if (!pass->handed->executor)
-		permit_of(pass->handed)->handed = true;
+		*creel__permit_handed(pass->handed) = true;
 }
 
 /* A closed gate that nobody waits at has nothing to wait for. */
@@ -141,7 +118,7 @@ static bool take_next_locked(struct creel__pass *pass)
 	struct creel__gate *gate = pass->gate;
 	pass->handed = NULL;
 	pass->came_back = false;
-	if (!gate->line.first || !gate->room)
+	if (!gate->line.first || !gate->room || gate->turn)
 		return false;
 	int rc = is_time_locked(pass);
 	if (rc == 0)
@@ -149,6 +126,7 @@ static bool take_next_locked(struct creel__pass *pass)
 	pass->code = rc < 0 ? rc : 0;
 	take_first_locked(pass);
 	gate->room -= gate->counts && rc > 0;
+	gate->turn = gate->queues;
 	return true;
 }
 
@@ -168,6 +146,7 @@ static void handed_over_locked(struct creel__pass *pass)
 	else
 		gone_locked(pass);
 	pass->going = false;
+	pass->gate->turn = false;
 	pass->gate->users -= pass->unused;
 	pass->gate->room += pass->stayed && pass->gate->counts;
 	pass->unused = pass->stayed = false;
@@ -183,50 +162,6 @@ static void all_gone_locked(struct creel__gate *gate)
 			gone_locked(p);
 }
 
-/* The last reference to a permit's result has gone. */
-static void give_back(void *data, size_t size, void *arg)
-{
-	struct creel__gate *gate = arg;
-	(void)data;
-	(void)size;
-	creel__lock_acquire(&gate->lock);
-	all_gone_locked(gate);
-	gate->users--;
-	gate->room++;
-	pass_locked(gate);
-}
-
-/* Its turn has come. Takes over the gate's reference. */
-static void grant(struct creel__pass *pass)
-{
-	creel_future *f = pass->handed;
-	const creel_buffer held = {.free = give_back, .ctx = pass->gate};
-	if (!creel__owned_claim(f)) {
-		/* Its canceller sees to the gate's user. */
-		creel_future_unref(f);
-		pass->stayed = true;
-	} else if (!pass->gate->counts) {
-		pass->unused = true;
-		creel__owned_finish(f);
-	} else if (creel__result_move(f, held)) {
-		pass->unused = pass->stayed = true;
-		creel__owned_fail(f, creel__error_static(CREEL_KIND_NO_MEMORY));
-	} else {
-		creel__owned_finish(f);
-	}
-}
-
-static void fail_permit(struct creel__pass *pass, creel_future *f, const creel_error *error)
-{
-	if (creel__owned_claim(f)) {
-		pass->unused = true;
-		creel__owned_fail(f, error);
-	} else {
-		creel__error_unref(error);
-		creel_future_unref(f);
-	}
-}
-
 /* Its turn will never come: the clock cannot say when. */
 static void fail(struct creel__pass *pass)
 {
@@ -237,7 +172,8 @@ static void fail(struct creel__pass *pass)
 	if (f->executor)
 		creel_task_reject((creel_task *)f, CREEL_KIND_BROKEN, code, format, why);
 	else
-		fail_permit(pass, f, creel__error_make(CREEL_KIND_BROKEN, code, NULL, format, why));
+		creel__permit_fail(pass, f,
+				   creel__error_make(CREEL_KIND_BROKEN, code, NULL, format, why));
 }
 
 /* The executor beneath takes it no more. */
@@ -272,7 +208,7 @@ static void hand_over(void *arg)
 	else if (pass->handed->executor)
 		forward(pass, (creel_task *)pass->handed);
 	else
-		grant(pass);
+		creel__permit_grant(pass, pass->handed);
 }
 
 /* A task that ran within the step has ended its thread, where the rest is done now. */
@@ -317,6 +253,21 @@ static void end_pass_locked(struct creel__pass *pass)
 	leave(gate);
 }
 
+/* Without the lock, around a step: functions of the user's do not lengthen it. */
+static void hush(struct creel__pass *pass)
+{
+	if (pass->gate->queues && pass->hushed++ == 0)
+		creel__destructors_enter();
+}
+
+static void unhush(struct creel__pass *pass)
+{
+	bool hushed = pass->hushed;
+	pass->hushed = 0;
+	if (hushed)
+		creel__destructors_leave();
+}
+
 /* With the lock, which it releases. */
 static void go_on_locked(struct creel__pass *pass)
 {
@@ -324,14 +275,23 @@ static void go_on_locked(struct creel__pass *pass)
 	uint16_t generation = gate->generation;
 	while (take_next_locked(pass)) {
 		creel__lock_release(&gate->lock);
+		hush(pass);
 		step(pass);
+		if (!creel__fork_foreign(generation)) {
+			creel__lock_acquire(&gate->lock);
+			handed_over_locked(pass);
+			if (pass->hushed < MOST_HUSHED)
+				continue;
+			creel__lock_release(&gate->lock);
+		}
+		unhush(pass);
 		/* Something has forked, and this is the child. */
 		if (creel__fork_foreign(generation))
 			return;
 		creel__lock_acquire(&gate->lock);
-		handed_over_locked(pass);
 	}
 	end_pass_locked(pass);
+	unhush(pass);
 }
 
 /* With the lock, which it releases: everything that may go does. */
@@ -361,6 +321,33 @@ void creel__gate_enter(struct creel__gate *gate, creel_task *task)
 	all_gone_locked(gate);
 	creel__line_append(&gate->line, &task->future);
 	pass_locked(gate);
+}
+
+bool creel__gate_enter_permit(struct creel__gate *gate, creel_future *permit)
+{
+	creel__lock_acquire(&gate->lock);
+	if (gate->closed) {
+		creel__lock_release(&gate->lock);
+		return false;
+	}
+	all_gone_locked(gate);
+	gate->users++;
+	creel__line_append(&gate->line, permit);
+	pass_locked(gate);
+	return true;
+}
+
+void creel__gate_leave(struct creel__gate *gate, bool returns)
+{
+	creel__lock_acquire(&gate->lock);
+	gate->users--;
+	gate->room += returns;
+	if (returns) {
+		all_gone_locked(gate);
+		pass_locked(gate);
+	} else {
+		leave(gate);
+	}
 }
 
 /* What the innermost pass of this thread is handing over may end within that: it is that, then,
@@ -396,7 +383,7 @@ void creel__gate_back(struct creel__gate *gate)
 static bool is_handed_locked(struct creel__gate *gate, creel_future *f)
 {
 	if (!f->executor)
-		return permit_of(f)->handed;
+		return *creel__permit_handed(f);
 	for (struct creel__list *i = gate->passes.next; i != &gate->passes; i = i->next)
 		if (creel__of(i, struct creel__pass, at_gate)->handed == f)
 			return true;
@@ -451,41 +438,4 @@ void creel__gate_drop(struct creel__gate *gate)
 	gate->users--;
 	rest_locked(gate);
 	leave(gate);
-}
-
-static enum creel__withdrawn withdraw(creel_future *f)
-{
-	return creel__gate_withdraw(permit_of(f)->gate, f) ? CREEL__WITHDRAWN : CREEL__NOT_THERE;
-}
-
-static void cancelled(creel_future *f, const struct creel__cancelling *how)
-{
-	struct creel__gate *gate = permit_of(f)->gate;
-	(void)how;
-	creel__lock_acquire(&gate->lock);
-	gate->users--;
-	leave(gate);
-}
-
-static const struct creel__owner owner = {
-	.what = "the permit", .withdraw = withdraw, .cancelled = cancelled};
-
-int creel__gate_permit(struct creel__gate *gate, creel_future **ret_permit)
-{
-	creel_future *f = creel__owned_new(&owner, 2);
-	if (!f)
-		return -ENOMEM;
-	*permit_of(f) = (struct permit){.gate = gate};
-	creel__lock_acquire(&gate->lock);
-	if (gate->closed) {
-		creel__lock_release(&gate->lock);
-		creel__block_free(f);
-		return -ESHUTDOWN;
-	}
-	all_gone_locked(gate);
-	gate->users++;
-	creel__line_append(&gate->line, f);
-	pass_locked(gate);
-	*ret_permit = f;
-	return 0;
 }

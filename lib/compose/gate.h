@@ -14,14 +14,19 @@
  *        stands in the line, or is in the hand of a pass.
  * PASS   Whoever makes it possible that something goes (by entering, coming back, by the clock)
  *        makes a pass: as long as the first in line may go, take it, release the lock, hand it
- *        over, look again. Several threads may make passes at once.
+ *        over, look again.
+ * TURN   Over an executor that only queues (creel_executor.queues) one pass at a time hands over.
+ *        Any other one leaves the line to that pass, which looks again after each step. So who went
+ *        first arrives first. The step is short: functions of the user's that become due in it wait
+ *        for the end of the pass, or of some steps, as they wait for one another (future/nest.h).
  *
- *        An executor beneath may run the task within that step, and its end comes back here on the
- *        same thread. Passes are therefore listed, by thread. One who comes back from what a pass
- *        of his thread is just handing over leaves the rest to that pass: so a line of any length
- *        over the inline executor needs constant stack. And whoever enters while his thread hands
- *        something over shows that this has gone by now, which pace.h wants to know: a task that
- *        runs within the step may so wait for a later one.
+ *        Another executor may run the task within that step, for as long as that takes, and its end
+ *        comes back here on the same thread. So several threads may make passes at once. Passes
+ *        are listed, by thread. One who comes back from what a pass of his thread is just handing
+ *        over leaves the rest to that pass: so a line of any length over the inline executor needs
+ *        constant stack. And whoever enters while his thread hands something over shows that this
+ *        has gone by now, which pace.h wants to know: a task that runs within the step may so wait
+ *        for a later one.
  * LOCK   Rank 7: everything in here; under it only the clock's (15). Nothing of anybody else's is
  *        called with it held.
  * LIFE   `users`: the executor, each permit that has not ended or has not been given back, the
@@ -39,11 +44,12 @@
 #include <creel/limit.h>
 
 struct creel__gate {
-	creel_executor *beneath; /* as long as the executor is there; plain, as all down to paced */
+	creel_executor *beneath; /* as long as the executor is there; plain, as down to queues */
 	creel_clock *clock;      /* kept (time/timer.h) */
 	uint16_t generation;
 	bool counts; /* room goes down and up */
 	bool paced;
+	bool queues;             /* as the executor beneath */
 	struct creel__lock lock; /* the rest: */
 	size_t users;
 	struct creel__line line;
@@ -52,6 +58,20 @@ struct creel__gate {
 	struct creel__pace pace;
 	struct creel__timer timer; /* when the first in line may go */
 	bool timer_set, closed;
+	bool turn; /* a pass has it */
+};
+
+struct creel__pass {
+	struct creel__list at_gate; /* guarded by the gate's lock */
+	struct creel__gate *gate;
+	creel_future *handed; /* NULL: none; it stays until the next one, whatever ends meanwhile */
+	bool came_back;       /* room that was given back within the step is looked at after it */
+	int code;             /* 0, or why it can never go */
+	bool going;           /* pace.h has not been told that it has gone */
+	uint32_t taken;
+	bool unused, stayed;       /* what was handed over uses the gate, or has room, no more */
+	unsigned hushed;           /* so many steps ago functions of the user's began to wait */
+	struct creel__pass *outer; /* of the same thread */
 };
 
 /* One that has one user, the executor. room of 0: it does not count. NULL without memory. */
@@ -83,5 +103,15 @@ void creel__gate_close(struct creel__gate *gate, bool cancels);
  * cannot come back twice.
  */
 int creel__gate_permit(struct creel__gate *gate, creel_future **ret_permit);
+
+/* Between gate.c and permit.c. One is a new user of the gate, and enters; false: it is closed. */
+bool creel__gate_enter_permit(struct creel__gate *gate, creel_future *permit);
+/* A user goes, and gives back room or none. */
+void creel__gate_leave(struct creel__gate *gate, bool returns);
+/* It is in the hand of a pass: guarded by the gate's lock. */
+bool *creel__permit_handed(creel_future *permit);
+/* Its turn has come, or never will. Takes over the gate's reference. */
+void creel__permit_grant(struct creel__pass *pass, creel_future *permit);
+void creel__permit_fail(struct creel__pass *pass, creel_future *permit, const creel_error *error);
 
 #endif

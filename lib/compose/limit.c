@@ -49,6 +49,7 @@ static const creel_executor_ops ops = {
 	.destroy = destroy,
 	.beneath = beneath,
 	.ended = ended,
+	.flags = CREEL_EXECUTOR_QUEUES,
 };
 
 /* NULL: it is something else. */

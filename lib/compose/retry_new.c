@@ -168,8 +168,11 @@ static int submit(creel_executor *ex, creel_task *task)
 /* Takes over r. Never NULL. */
 static creel_executor *executor_of(struct creel__retry *r)
 {
-	static const creel_executor_ops ops = {
-		.size = sizeof ops, .submit = take, .destroy = destroy, .beneath = beneath};
+	static const creel_executor_ops ops = {.size = sizeof ops,
+					       .submit = take,
+					       .destroy = destroy,
+					       .beneath = beneath,
+					       .flags = CREEL_EXECUTOR_QUEUES};
 	creel_executor *ex = creel_executor_new(&ops, r);
 	struct custom *c = (struct custom *)ex;
 	if (ex->traits & CREEL__COUNTS) {

@@ -189,8 +189,11 @@ static void leaves(creel_executor *ex, struct creel__layer *layer, bool ends)
 		stop_siblings(s, e);
 }
 
-static const creel_executor_ops ops = {
-	.size = sizeof ops, .submit = submit, .destroy = destroy, .beneath = beneath};
+static const creel_executor_ops ops = {.size = sizeof ops,
+				       .submit = submit,
+				       .destroy = destroy,
+				       .beneath = beneath,
+				       .flags = CREEL_EXECUTOR_QUEUES};
 
 static const creel_error *refuse(creel_executor *ex, const creel_scope_options *o)
 {

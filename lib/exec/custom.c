@@ -265,10 +265,10 @@ static const creel_error *check(const creel_executor_ops *ops)
 /* The same of those that came later. */
 static const creel_error *check_more(const creel_executor_ops *ops)
 {
-	if (ops->flags & ~(unsigned)CREEL_EXECUTOR_REMOTE)
+	if (ops->flags & ~(unsigned)(CREEL_EXECUTOR_REMOTE | CREEL_EXECUTOR_QUEUES))
 		return creel__error_make(CREEL_KIND_BROKEN, -EINVAL, NULL,
-					 "%s: flags of the operations is 0x%x; "
-					 "use CREEL_EXECUTOR_REMOTE or 0",
+					 "%s: flags of the operations is 0x%x; use "
+					 "CREEL_EXECUTOR_REMOTE, CREEL_EXECUTOR_QUEUES or 0",
 					 call, ops->flags);
 	if (ops->reserved)
 		return creel__option_refuse(call, "reserved of the operations", ops->reserved,
@@ -300,11 +300,11 @@ static const creel_error *check_beneath(const creel_executor_ops *ops,
 					 "%s: %u executors would lie beneath this one; "
 					 "at most %d may",
 					 call, beneath->depth + 1u, CREEL__LAYERS);
-	if (ops->flags || ops->vet || ops->alloc || ops->kill || ops->ask || ops->stop ||
-	    ops->await)
-		return refuse(-EINVAL, "beneath of the operations names an executor: flags, vet, "
-				       "alloc, free, kill, ask, stop and await are those of the "
-				       "lowest one; leave them 0");
+	if (ops->flags & CREEL_EXECUTOR_REMOTE || ops->vet || ops->alloc || ops->kill || ops->ask ||
+	    ops->stop || ops->await)
+		return refuse(-EINVAL, "beneath of the operations names an executor: "
+				       "CREEL_EXECUTOR_REMOTE, vet, alloc, free, kill, ask, stop "
+				       "and await are those of the lowest one; leave them 0");
 	return NULL;
 }
 
@@ -335,6 +335,7 @@ static const creel_error *init(struct custom *c, const creel_executor_ops *ops, 
 	c->self = self;
 	c->class = class;
 	creel__executor_init(&c->base, &c->class);
+	c->base.queues = c->ops.flags & CREEL_EXECUTOR_QUEUES && (!beneath || beneath->queues);
 	bool asks = c->ops.withdraw || c->ops.ask || c->ops.stop;
 	creel__executor_add_traits(&c->base, CREEL__COUNTS | (asks ? CREEL__WITHDRAWS : 0));
 	creel__list_init(&c->tasks);

@@ -202,7 +202,9 @@ struct creel_executor {
 		*beneath; /* NULL: it forwards to none; a reference; set at birth, as the next */
 	creel_executor *lowest; /* the last of the chain, if there is one */
 	bool is_static;
-	bool bands; /* set at birth: it serves tasks by their bands, or runs each at once */
+	bool bands;  /* set at birth, as the next: it serves tasks by their bands, or runs each at
+		     * once */
+	bool queues; /* its submit runs no task, nor any other code that may wait */
 	_Atomic(bool) let_go;  /* by this process, a child of the one that it belongs to */
 	_Atomic(bool) cancels; /* shut down with CREEL_SHUTDOWN_CANCEL: nothing starts any more */
 	_Atomic(bool) kills;   /* with CREEL_SHUTDOWN_KILL: its tasks are asked to stop */

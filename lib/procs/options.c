@@ -150,7 +150,7 @@ static void apply(struct creel__procs *p, const creel_process_pool_options *o)
 	p->options.idle_ns = o->idle_ns ? o->idle_ns : DEFAULT_IDLE_NS;
 	p->options.start_ns = o->start_ns ? o->start_ns : DEFAULT_START_NS;
 	p->options.ageing_ns = creel__ageing(o->ageing_ns);
-	p->base.bands = true;
+	p->base.bands = p->base.queues = true;
 	p->min_workers = o->min_workers;
 	p->max_workers = workers_of(o);
 	snprintf(p->name, sizeof p->name, "%s", o->name ? o->name : "creel");

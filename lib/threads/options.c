@@ -165,7 +165,7 @@ static void apply(struct creel__pool *pool, const creel_thread_pool_options *o)
 	const struct creel__bound bound = bound_of(o);
 	creel__bound_apply(&pool->base, &bound, pool->max_workers);
 	pool->ageing_ns = creel__ageing(o->ageing_ns);
-	pool->base.bands = true;
+	pool->base.bands = pool->base.queues = true;
 	creel__store(&pool->sharers, creel__pool_sharers_for(pool, pool->max_workers), relaxed);
 	creel__store(&pool->slots, creel__pool_slots_for(pool, pool->max_workers), relaxed);
 }

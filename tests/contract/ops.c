@@ -435,6 +435,17 @@ CORE_CASE(bad_operations_that_would_never_be_called)
 	ct_int(o.destroys, 0);
 }
 
+CORE_CASE(bad_flags_of_operations)
+{
+	struct orphan o = {.destroys = 0};
+	creel_executor_ops ops = orphan_ops;
+	ops.flags = 4;
+	creel_executor *ex = creel_executor_new(&ops, &o);
+	ct_int(creel_executor_error(ex)->code, -EINVAL);
+	ct_has(creel_executor_error(ex)->message, "flags of the operations is 0x4");
+	ct_close(ex);
+}
+
 CORE_CASE(c15_a_constructor_of_ones_own_says_why_it_fails)
 {
 	creel_executor *ex = creel_executor_failed(CREEL_KIND_NO_MEMORY, -ENOMEM, "no %s for %d",

@@ -397,13 +397,18 @@ BUGS = {
         's->left |= s->withdrawing && is_cancelled(f) && s->left;'),
     # A permit that was cancelled when its turn came keeps a slot that nobody has.
     'keeps the room of a permit': (
-        'compose/gate.c',
-        'creel_future_unref(f);\n\t\tpass->stayed = true;\n\t} else if',
-        'creel_future_unref(f);\n\t} else if'),
+        'compose/permit.c',
+        'creel_future_unref(permit);\n\t\tpass->stayed = true;\n\t} else if',
+        'creel_future_unref(permit);\n\t} else if'),
     'keeps the room of a task': (
         'compose/gate.c',
         '\tpass->stayed = true;\n\tif (rc != -ECANCELED)',
         '\tif (rc != -ECANCELED)'),
+    # Two passes hand over at once, and the second is faster.
+    'hands over out of turn': (
+        'compose/gate.c',
+        'gate->turn = gate->queues;',
+        'gate->turn = false;'),
     # The line is taken apart where one is that has left it.
     'unlinks what left the line': (
         'compose/gate.c',

@@ -156,10 +156,53 @@ static void handed_down(void)
 	model_check(creel_executor_close(ex) == 0);
 }
 
+static creel_task *arrived[2];
+static int arrivals;
+
+static int task_second(creel_task *task, const void *arg, size_t size)
+{
+	return task_run(task, arg, size);
+}
+
+static int arrive(void *self, creel_task *task)
+{
+	(void)self;
+	arrived[arrivals++] = task;
+	return 0;
+}
+
+/* Two threads let one go each, and the executor beneath gets them in order. */
+static void in_order(void)
+{
+	const creel_executor_ops ops = {
+		.size = sizeof ops, .submit = arrive, .flags = CREEL_EXECUTOR_QUEUES};
+	ran = arrivals = 0;
+	ex = creel_executor_new(&ops, NULL);
+	sem = creel_semaphore_new(ex, 2);
+	held = creel_semaphore_acquire(sem);
+	creel_future *other_held = creel_semaphore_acquire(sem);
+	creel_future *first = creel_submit(sem, task_run, NULL, 0),
+		     *second = creel_submit(sem, task_second, NULL, 0);
+	int other = model_spawn(give_back, NULL);
+	creel_future_unref(other_held);
+	model_join(other);
+	model_check(arrivals == 2);
+	model_check(creel_task_function(arrived[0]) == task_run);
+	model_check(creel_task_function(arrived[1]) == task_second);
+	for (int i = 0; i < 2; i++)
+		model_check(creel_task_run(arrived[i]) == 0);
+	model_check(ran == 2);
+	creel_future_unref(first);
+	creel_future_unref(second);
+	model_check(creel_executor_close(sem) == 0);
+	model_check(creel_executor_close(ex) == 0);
+}
+
 const struct model_scenario model_scenarios[] = {
 	{"a permit", a_permit, .preemptions = 2},
 	{"a task", a_task, .preemptions = 2},
 	{"a task that is handed down", handed_down, .preemptions = 2},
+	{"two that go at once", in_order, .preemptions = 2},
 	{"a permit that outlives it", a_permit_that_outlives_it, .preemptions = 2},
 	{0},
 };

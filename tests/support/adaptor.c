@@ -95,7 +95,8 @@ creel_executor *ct_adaptor_new(creel_executor *under, unsigned n)
 					       .withdraw = withdraw,
 					       .destroy = destroy,
 					       .beneath = beneath,
-					       .ended = ended};
+					       .ended = ended,
+					       .flags = CREEL_EXECUTOR_QUEUES};
 	struct adaptor *self = calloc(1, sizeof *self);
 	if (!self)
 		return creel_executor_new(NULL, NULL);

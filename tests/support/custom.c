@@ -90,7 +90,10 @@ static void destroy(void *arg)
 
 creel_executor *ct_custom_new(bool bare)
 {
-	creel_executor_ops ops = {.size = sizeof ops, .submit = submit, .destroy = destroy};
+	creel_executor_ops ops = {.size = sizeof ops,
+				  .submit = submit,
+				  .destroy = destroy,
+				  .flags = CREEL_EXECUTOR_QUEUES};
 	pthread_t thread;
 	struct custom *self = calloc(1, sizeof *self);
 	if (!self)

@@ -176,7 +176,8 @@ static bool begin_thread(struct forker *self)
 creel_executor *ct_forker_new(unsigned n)
 {
 	static const creel_executor_ops ops = {.size = sizeof ops,
-					       .flags = CREEL_EXECUTOR_REMOTE,
+					       .flags = CREEL_EXECUTOR_REMOTE |
+							CREEL_EXECUTOR_QUEUES,
 					       .submit = submit,
 					       .withdraw = withdraw,
 					       .shutdown = shut_down,
