@@ -16,6 +16,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import textwrap
 
 
 def run(command, env, hangs):
@@ -65,7 +66,8 @@ def main():
         env = dict(os.environ, CREEL_TALLY=tally, CREEL_SEEDED_PIPE=os.path.join(work, 'pipe'))
         status, said, problems = run([sys.executable, reap, program], env, hangs)
         problems += tally_problems(tally, counts, said)
-    print(said)
+    # Indented: what the program counted is not what this one did.
+    print(textwrap.indent(said, '  '))
     problems += ['nothing said ' + e for e in expected if not re.search(e, said)]
     if (status != 0) != bool(expected):
         problems.append('exit status %d' % status)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Bug: a test that never ends, nor does its child, which tells its pid to the pipe
  * CREEL_SEEDED_PIPE. */
-#include <criterion/criterion.h>
+#include "ct.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@ static void tell_pid(const char *path)
 	close(pipe);
 }
 
-Test(hang, never_ends)
+CT_TEST(hang, never_ends, 0)
 {
 	setsid();
 	if (fork() == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Bugs: memory used after it was freed, and memory that nobody frees. */
-#include <criterion/criterion.h>
+#include "ct.h"
+
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -8,7 +9,7 @@
 static char *volatile memory;
 
 #ifdef LEAK
-Test(memory, leaks)
+CT_TEST(memory, leaks, 0)
 {
 	memory = malloc(100);
 	memory = NULL;
@@ -23,7 +24,7 @@ static void use_after_free(void)
 }
 
 #ifdef IN_CHILD
-Test(memory, is_used_after_free_in_a_child)
+CT_TEST(memory, is_used_after_free_in_a_child, 0)
 {
 	pid_t pid = fork();
 	if (pid == 0) {
@@ -33,7 +34,7 @@ Test(memory, is_used_after_free_in_a_child)
 	waitpid(pid, NULL, 0);
 }
 #else
-Test(memory, is_used_after_free)
+CT_TEST(memory, is_used_after_free, 0)
 {
 	use_after_free();
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Bug: a test that passes and leaves a process behind. */
-#include <criterion/criterion.h>
+#include "ct.h"
+
 #include <unistd.h>
 
-Test(orphan, is_left_behind)
+CT_TEST(orphan, is_left_behind, 0)
 {
 	if (fork() == 0) {
 		for (;;)

@@ -4,7 +4,8 @@
  *
  * One after the other, as two that are at it at the very same moment may both go unseen; the flag
  * between them is relaxed, and so no excuse. */
-#include <criterion/criterion.h>
+#include "ct.h"
+
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -31,7 +32,7 @@ static void race(void)
 	pthread_join(thread, NULL);
 }
 
-Test(race, in_the_test)
+CT_TEST(race, in_the_test, 0)
 {
 	race();
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* No bug: threads, memory and a child, all in order. The watch over the tests must be silent. */
-#include <criterion/criterion.h>
+#include "ct.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -18,25 +19,25 @@ static void *count(void *arg)
 	return malloc(100);
 }
 
-Test(sound, threads_and_memory)
+CT_TEST(sound, threads_and_memory, 0)
 {
 	pthread_t threads[2];
 	for (int i = 0; i < 2; i++)
-		cr_assert_eq(pthread_create(&threads[i], NULL, count, NULL), 0);
+		ct_int(pthread_create(&threads[i], NULL, count, NULL), 0);
 	for (int i = 0; i < 2; i++) {
 		void *memory;
 		pthread_join(threads[i], &memory);
 		free(memory);
 	}
-	cr_assert_eq(counter, 2);
+	ct_int(counter, 2);
 }
 
-Test(sound, a_child)
+CT_TEST(sound, a_child, 0)
 {
 	pid_t pid = fork();
 	if (pid == 0)
 		_exit(7);
 	int status;
-	cr_assert_eq(waitpid(pid, &status, 0), pid);
-	cr_assert_eq(WEXITSTATUS(status), 7);
+	ct_int(waitpid(pid, &status, 0), pid);
+	ct_int(WEXITSTATUS(status), 7);
 }

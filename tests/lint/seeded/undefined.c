@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Bugs: behaviour that the language leaves undefined. */
-#include <criterion/criterion.h>
+#include "ct.h"
+
 #include <limits.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,7 +20,7 @@ static void shift(void)
 }
 
 #ifdef IN_CHILD
-Test(undefined, in_a_child)
+CT_TEST(undefined, in_a_child, 0)
 {
 	pid_t pid = fork();
 	if (pid == 0) {
@@ -30,12 +31,12 @@ Test(undefined, in_a_child)
 	waitpid(pid, NULL, 0);
 }
 #else
-Test(undefined, overflow)
+CT_TEST(undefined, overflow, 0)
 {
 	overflow();
 }
 
-Test(undefined, shift)
+CT_TEST(undefined, shift, 0)
 {
 	shift();
 }
