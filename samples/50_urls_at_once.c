@@ -20,12 +20,9 @@ static const struct {
 enum { PAGES = sizeof wanted / sizeof wanted[0] };
 
 /* The future of a page that fails when its time is over. */
-static creel_future *start(creel_executor *pool, struct pages *server, int i)
+static creel_future *with_timeout(creel_future *page, int ms)
 {
-	char url[128];
-	creel_future *page = fetch_page(pool, pages_url(server, wanted[i].path, url, sizeof url));
-	creel_future *timed = creel_timeout(page, NULL, creel_in_ms(wanted[i].timeout_ms),
-					    CREEL_CANCEL_REST);
+	creel_future *timed = creel_timeout(page, NULL, creel_in_ms(ms), CREEL_CANCEL_REST);
 	creel_future_unref(page);
 	return timed;
 }
@@ -38,8 +35,13 @@ int main(void)
 	creel_executor *pool = creel_thread_pool_new(
 		&(creel_thread_pool_options){.max_workers = PAGES});
 	creel_future *pages[PAGES];
+	for (int i = 0; i < PAGES; i++) {
+		char url[128];
+		pages[i] = fetch_page(pool, pages_url(server, wanted[i].path, url, sizeof url));
+	}
+	pages_await_asked(server, PAGES); /* a slow machine gives up none before it is under way */
 	for (int i = 0; i < PAGES; i++)
-		pages[i] = start(pool, server, i);
+		pages[i] = with_timeout(pages[i], wanted[i].timeout_ms);
 
 	/* Waits for all, however they end. */
 	creel_wait(pages, PAGES, CREEL_ALL_COMPLETED, CREEL_FOREVER, NULL);

@@ -23,6 +23,7 @@ int main(void)
 		char url[128];
 		mirrors[i] = fetch_page(pool, pages_url(server, paths[i], url, sizeof url));
 	}
+	pages_await_asked(server, MIRRORS); /* a slow machine aborts none before it is under way */
 	creel_future *first = creel_any(mirrors, MIRRORS, CREEL_CANCEL_REST);
 	for (int i = 0; i < MIRRORS; i++)
 		creel_future_unref(mirrors[i]);
