@@ -43,8 +43,8 @@ WRAP(madvise, void *address, size_t size, int what)
 	return __real_madvise(address, size, what);
 }
 
-/* ThreadSanitizer's run-time system calls these before it can do anything: nothing is wrapped there,
- * and the tests are off. */
+/* ThreadSanitizer's run-time system calls these before it can do anything: there they are not
+ * wrapped, and the tests are off. */
 #if !CT_TSAN
 WRAP(pthread_key_create, pthread_key_t *ret_key, void (*ends)(void *))
 {
