@@ -193,6 +193,28 @@ static void then_and_catch(creel_executor *pool)
 	}
 }
 
+/* Ends as the task that it starts. In a worker process it could not. */
+static int ask_again(creel_task *task, const void *arg, size_t size)
+{
+	creel_executor *pool = *(creel_executor *const *)arg;
+	(void)size;
+	creel_future *f = square_submit(pool, 8);
+	int rc = creel_return_future(task, f);
+	creel_future_unref(f);
+	return rc;
+}
+
+static void return_a_promise(creel_executor *pool)
+{
+	creel_executor *here = creel_inline_new();
+	creel_future *f = creel_submit(here, ask_again, &pool, sizeof pool);
+	long r;
+	if (square_result(f, CREEL_FOREVER, &r) == 0)
+		printf("return a promise: %ld\n", r);
+	creel_future_unref(f);
+	creel_executor_close(here);
+}
+
 static void race(creel_executor *pool)
 {
 	creel_future *f[2] = {creel_submit(pool, forever, NULL, 0), square_submit(pool, 5)};
@@ -315,6 +337,7 @@ int main(int argc, char **argv)
 	wait_for(pool);
 	add_done_callback(pool);
 	then_and_catch(pool);
+	return_a_promise(pool);
 	race(pool);
 	any(pool);
 	abort_controller(pool);

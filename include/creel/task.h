@@ -3,8 +3,9 @@
  * The calls for the function of a task. Only the thread that runs the function may make them, and
  * only until the function returns. None blocks for long, but creel_task_sleep().
  *
- * FORKS  If the function forks, the task stays the parent's. In the child creel_return() and
- *        creel_return_move() return -EPERM, and so do creel_fail() and creel_fail_with();
+ * FORKS  If the function forks, the task stays the parent's. In the child creel_return(),
+ *        creel_return_move() and creel_return_future() return -EPERM, and so do creel_fail() and
+ *        creel_fail_with();
  *        creel_return_reserve() returns NULL. The child cannot be asked to stop:
  *        creel_task_cancelled() returns false.
  */
@@ -31,6 +32,27 @@ CREEL_API void *creel_return_reserve(creel_task *task, size_t size);
  * 0, -ENOMEM, or -EINVAL (data is NULL and size is not 0, or size is larger than any object); on
  * failure the caller still owns the buffer. */
 CREEL_API int creel_return_move(creel_task *task, creel_buffer buffer);
+
+/*
+ * Makes the task end as f does: with its result, which is not copied, with its error, or cancelled.
+ * f may have ended or not. When the function returns 0, the executor is through with the task, and
+ * the worker is free. The task's future stays running until f ends. A later creel_return...() or
+ * creel_fail(), or another return value, replaces f.
+ *
+ * f is borrowed: the task keeps it until the function returns, and then, as a continuation would,
+ * holds no reference to it. So a promise that its last holder drops breaks, and ends the task. To
+ * cancel or kill the task's future cancels or kills f. Shutdown, drain and close of a pool do not
+ * wait for f; an adaptor or a scope that forwarded the task does, and a semaphore keeps the task's
+ * permit. Chains of such tasks may have any length, and need constant stack.
+ *
+ * Returns 0 or -ENOMEM; then the earlier result stays. Or a code with which the task also fails,
+ * unless a later creel_return...() succeeds, with an error that says more: -EINVAL (f is NULL),
+ * -EDEADLK (f is the task's own future, or one that waits for it in this way; a continuation of the
+ * task is not seen, and would wait for ever), -ENOTSUP (the task runs in a worker process, or has
+ * a period_ns), or -EPERM (f is the parent's, and this is a forked child). And -EINVAL for NULL and
+ * for the handle of a job. Does not block.
+ */
+CREEL_API int creel_return_future(creel_task *task, creel_future *f);
 
 /*
  * Says why the task fails, and returns code: "return creel_fail(task, -EIO, ...)". From then on the

@@ -87,7 +87,8 @@ static bool is_own_task(creel_future *f, const creel_executor *ex)
 /* Whether it was not due when the scope was shut down, which is no failure. */
 static bool was_shut_out(creel_future *f, const creel_error *e)
 {
-	return e->kind == CREEL_KIND_SHUT_DOWN && creel__load(&f->state, relaxed) & CREEL__OWNED;
+	return e->kind == CREEL_KIND_SHUT_DOWN && creel__load(&f->state, relaxed) & CREEL__OWNED &&
+	       !creel__options_of(f)->followed;
 }
 
 /* Why a task that is about to be final has failed, or NULL. */

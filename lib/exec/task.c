@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/cold.h"
 #include "exec/executor.h"
+#include "exec/return.h"
 #include "exec/job.h"
 #include "future/argument.h"
 #include "future/future.h"
@@ -88,8 +89,9 @@ static bool end_run(creel_future *f, struct creel__times *times, bool counted)
 static CREEL__COLD void end_slowly(creel_future *f, unsigned final)
 {
 	creel_executor *ex = f->executor, *origin = creel__task_origin(f);
-	/* The class knows no task that has not its flags. */
-	bool counted = creel__load(&f->state, relaxed) & CREEL__SLOW && ex->traits & CREEL__COUNTS;
+	/* The class knows no task that has not its flags, and is through with one that followed. */
+	uint64_t s = creel__load(&f->state, relaxed) & (CREEL__SLOW | CREEL__OWNED);
+	bool counted = s == CREEL__SLOW && ex->traits & CREEL__COUNTS;
 	const struct creel__options *options = creel__options_of(f);
 	struct creel__times *times = options ? options->times : NULL;
 	if (options && options->stage && options->stage->insists)
@@ -101,7 +103,8 @@ static CREEL__COLD void end_slowly(creel_future *f, unsigned final)
 		return;
 	if (!dropped && counted)
 		creel__or(&f->state, CREEL__LATE_END, relaxed);
-	creel__future_leave(f);
+	if (s != (CREEL__SLOW | CREEL__OWNED))
+		creel__future_leave(f);
 	look_next(f);
 	creel__future_settle(f, final, 1);
 	if (dropped)
@@ -195,6 +198,17 @@ bool creel__task_call(creel_task *task, int *ret_code)
 	return stayed;
 }
 
+_Static_assert((CREEL__RESULT_FOLLOW | 2) == CREEL__RESULT_ERROR, "they differ in one bit");
+
+/* Its function has not returned a result. */
+static CREEL__COLD void end_otherwise(creel_future *f, int code)
+{
+	if (code || f->result_len == CREEL__RESULT_ERROR)
+		fail(f, creel__task_failure(f, code));
+	else
+		creel__task_follow(f);
+}
+
 void creel__task_run_claimed(creel_task *task)
 {
 	creel_future *f = &task->future;
@@ -205,8 +219,9 @@ void creel__task_run_claimed(creel_task *task)
 	/* In a child: to whoever called (sync/fork.h). */
 	if (!creel__task_call(task, &code))
 		return;
-	if (code || f->result_len == CREEL__RESULT_ERROR)
-		fail(f, creel__task_failure(f, code));
+	/* One look for both: an error, or a future. */
+	if (code || (f->result_len | 2) == CREEL__RESULT_ERROR)
+		end_otherwise(f, code);
 	else
 		end(f, CREEL__FINISHED);
 }
@@ -457,31 +472,6 @@ int creel_task_run(creel_task *task)
 	if (creel__self()->blocked != open)
 		creel__blocking_restore(open);
 	return 0;
-}
-
-/* Whether the task, which is this process's, can have a result: 0 or a code. */
-static inline int check_result(const creel_task *task)
-{
-	if (creel__future_foreign(&task->future))
-		return -EPERM;
-	return creel__future_is_strand(&task->future) ? -EINVAL : 0;
-}
-
-int creel_return(creel_task *task, const void *data, size_t size)
-{
-	int rc = check_result(task);
-	return rc ? rc : creel__result_copy(&task->future, data, size);
-}
-
-void *creel_return_reserve(creel_task *task, size_t size)
-{
-	return check_result(task) ? NULL : creel__result_reserve(&task->future, size);
-}
-
-int creel_return_move(creel_task *task, creel_buffer buffer)
-{
-	int rc = check_result(task);
-	return rc ? rc : creel__result_move(&task->future, buffer);
 }
 
 bool creel_task_cancelled(const creel_task *task)

@@ -39,6 +39,9 @@
  * OWNED     It has an owner (future/owned.h), and no executor knows it: a timer, say, or a task
  *           that is not due. The owner moves it on from PENDING. A canceller asks the owner.
  *
+ * FOLLOWS   A task that is RUNNING and OWNED has returned another future, and ends as that does:
+ *           future/follow.h.
+ *
  * REFERENCES  One for each holder of the future; one for the executor, from submission until the
  *             task has ended or the executor has found it cancelled; one for whoever tells the
  *             listeners and calls the callbacks. Some of them are the library's alone and keep
@@ -88,13 +91,14 @@ enum {
 
 /* How the payload is used. Otherwise arg_len and result_len are lengths inline. */
 enum {
-	CREEL__ARG_INLINE = 32,     /* the most */
-	CREEL__ARG_HEAP = 0xff,     /* struct creel__heap_arg */
-	CREEL__ARG_SHARED = 0xfd,   /* struct creel__heap_arg, of the executor's arg_alloc */
-	CREEL__ARG_REF = 0xfe,      /* the pointer itself */
-	CREEL__RESULT_BOX = 0xff,   /* a struct creel__box * */
-	CREEL__RESULT_ERROR = 0xfe, /* a const creel_error * */
-	CREEL__RESULT_OF = 0xfd,    /* a creel_future *, whose result it is; that has its own */
+	CREEL__ARG_INLINE = 32,      /* the most */
+	CREEL__ARG_HEAP = 0xff,      /* struct creel__heap_arg */
+	CREEL__ARG_SHARED = 0xfd,    /* struct creel__heap_arg, of the executor's arg_alloc */
+	CREEL__ARG_REF = 0xfe,       /* the pointer itself */
+	CREEL__RESULT_BOX = 0xff,    /* a struct creel__box * */
+	CREEL__RESULT_ERROR = 0xfe,  /* a const creel_error * */
+	CREEL__RESULT_OF = 0xfd,     /* a creel_future *, whose result it is; that has its own */
+	CREEL__RESULT_FOLLOW = 0xfc, /* not final: a struct creel__follow *, future/follow.h */
 	CREEL__PAYLOAD = 48,
 };
 

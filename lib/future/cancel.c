@@ -5,6 +5,7 @@
  */
 #include "future/cancel.h"
 #include "future/class.h"
+#include "future/follow.h"
 #include "future/future.h"
 #include "future/hook.h"
 #include "future/layers.h"
@@ -126,12 +127,42 @@ static enum creel__withdrawn withdraw(creel_future *f, const struct creel__owner
 	return ex->class->withdraw(ex, (creel_task *)f, take ? CREEL__TAKE : CREEL__CANCEL);
 }
 
+/* Kills a task that runs, and that has been asked to stop. */
+static int kill_running(creel_future *f, int64_t grace_ns)
+{
+	uint64_t s = creel__load(&f->state, relaxed);
+	for (;;) {
+		if ((s & CREEL__STATE) >= CREEL__FINISHED || (s & CREEL__STATE) == CREEL__SETTLING)
+			return CREEL_CANCEL_FINAL;
+		if (!(s & CREEL__REMOTE))
+			return -ENOTSUP;
+		if (s & CREEL__HELD) {
+			await_held(f);
+			s = creel__load(&f->state, relaxed);
+			/* [PIN-1] acquire: as in refresh() */
+		} else if (creel__cas(&f->state, &s, s | CREEL__HELD, acquire, relaxed)) {
+			break;
+		}
+	}
+	const struct creel__executor_class *class = f->executor->class;
+	int rc = class->kill ? class->kill(f->executor, (creel_task *)f, grace_ns) : -ENOTSUP;
+	creel__future_let_go(f, CREEL__HELD, 0);
+	return rc ? rc : CREEL_CANCEL_REQUESTED;
+}
+
+/* It runs, and has been asked. */
+static int asked(creel_future *f, const struct creel__cancelling *how)
+{
+	return how->kill ? kill_running(f, how->grace_ns) : CREEL_CANCEL_REQUESTED;
+}
+
 /* It has started in another process. Takes over the error. */
-static int found_started(creel_future *f, const creel_error *expired, bool take)
+static int found_started(creel_future *f, const creel_error *expired, bool take,
+			 const struct creel__cancelling *how)
 {
 	creel__error_unref(expired);
 	creel__future_let_go(f, CREEL__HELD, CREEL__RUNNING | (take ? 0 : (unsigned)CREEL__ASKED));
-	return CREEL_CANCEL_REQUESTED;
+	return take ? CREEL_CANCEL_REQUESTED : asked(f, how);
 }
 
 static const struct creel__cancelling pending_only = {.pending_only = true};
@@ -229,7 +260,7 @@ static int end_pinned(creel_future *f, const creel_error *expired,
 	if (creel__future_foreign(f))
 		return -EPERM;
 	if (w == CREEL__STARTED && !owner)
-		return found_started(f, expired, take);
+		return found_started(f, expired, take, how);
 	if (w == CREEL__STARTED) {
 		creel__error_unref(expired);
 		return only_asked(f, owner, take, how);
@@ -346,7 +377,17 @@ static bool ask_to_stop(creel_future *f, uint64_t s)
 	return true;
 }
 
-static int cancel(creel_future *f, const struct creel__cancelling *how)
+/* A task that follows another future passes it on to the last of its chain. */
+static int pass_on(creel_future *f, const struct creel__cancelling *how)
+{
+	const struct creel__cancelling plain = {.kill = how->kill, .grace_ns = how->grace_ns};
+	creel_future *last = creel__follow_last(f);
+	int rc = last ? creel__future_stop(last, &plain) : 0;
+	creel_future_unref(last);
+	return rc < 0 ? rc : CREEL_CANCEL_REQUESTED;
+}
+
+int creel__future_stop(creel_future *f, const struct creel__cancelling *how)
 {
 	if (creel__future_foreign(f))
 		return -EPERM;
@@ -361,6 +402,10 @@ static int cancel(creel_future *f, const struct creel__cancelling *how)
 				       : CREEL_CANCEL_FINAL;
 		if (state == CREEL__PINNED || state == CREEL__DROPPING)
 			return CREEL_CANCEL_NOW;
+		if (creel__follows(s)) {
+			creel__or(&f->state, CREEL__ASKED, relaxed);
+			return pass_on(f, how);
+		}
 		/* Held by one who waits or looks; not by one who asks it to stop already. */
 		if (s & CREEL__HELD &&
 		    (state == CREEL__PENDING || (state == CREEL__RUNNING && !(s & CREEL__ASKED)))) {
@@ -369,7 +414,7 @@ static int cancel(creel_future *f, const struct creel__cancelling *how)
 			s = creel__load(&f->state, acquire);
 		} else if (state != CREEL__PENDING) {
 			if (ask_to_stop(f, s))
-				return CREEL_CANCEL_REQUESTED;
+				return asked(f, how);
 			/* [FUT-1] acquire: as above */
 			s = creel__load(&f->state, acquire);
 			/* [FUT-1] acquire: as above, for when it fails */
@@ -381,7 +426,7 @@ static int cancel(creel_future *f, const struct creel__cancelling *how)
 
 int creel_future_cancel(creel_future *f)
 {
-	return f ? cancel(f, &plainly) : -EINVAL;
+	return f ? creel__future_stop(f, &plainly) : -EINVAL;
 }
 
 int creel_future_kill(creel_future *f, int64_t grace_ns)
@@ -393,34 +438,4 @@ int creel__future_kill(creel_future *f, int64_t grace_ns)
 {
 	return creel__future_stop(f,
 				  &(struct creel__cancelling){.kill = true, .grace_ns = grace_ns});
-}
-
-int creel__future_stop(creel_future *f, const struct creel__cancelling *how)
-{
-	int rc = cancel(f, how);
-	if (rc != CREEL_CANCEL_REQUESTED || !how->kill)
-		return rc;
-	uint64_t s = creel__load(&f->state, relaxed);
-	/* Its owner has been told, or it insists. */
-	if ((s & CREEL__STATE) == CREEL__PENDING)
-		return rc;
-	for (;;) {
-		if ((s & CREEL__STATE) >= CREEL__FINISHED)
-			return CREEL_CANCEL_FINAL;
-		if (!(s & CREEL__REMOTE))
-			return -ENOTSUP;
-		if ((s & CREEL__STATE) == CREEL__SETTLING)
-			return CREEL_CANCEL_FINAL;
-		if (s & CREEL__HELD) {
-			await_held(f);
-			s = creel__load(&f->state, relaxed);
-			/* [PIN-1] acquire: as in refresh() */
-		} else if (creel__cas(&f->state, &s, s | CREEL__HELD, acquire, relaxed)) {
-			break;
-		}
-	}
-	const struct creel__executor_class *class = f->executor->class;
-	rc = class->kill ? class->kill(f->executor, (creel_task *)f, how->grace_ns) : -ENOTSUP;
-	creel__future_let_go(f, CREEL__HELD, 0);
-	return rc ? rc : CREEL_CANCEL_REQUESTED;
 }

@@ -9,6 +9,7 @@
 #include "base/cold.h"
 #include "future/callback.h"
 #include "future/class.h"
+#include "future/follow.h"
 #include "future/hook.h"
 #include "future/layers.h"
 #include "future/release.h"
@@ -170,7 +171,11 @@ static bool is_inside(const creel_executor *lowest)
 /* Whether only the calling thread can end it, once it is back from what it runs. */
 static bool is_behind(creel_future *f)
 {
-	if (f->executor || !(creel__load(&f->state, relaxed) & CREEL__OWNED))
+	uint64_t s = creel__load(&f->state, relaxed);
+	/* What it follows may end anywhere. */
+	if (f->executor && creel__follows(s))
+		return false;
+	if (f->executor || !(s & CREEL__OWNED))
 		return is_inside(lowest_of(f));
 	const struct creel__drive *i = creel__self()->drive;
 	while (i && i->owner != f->owner)
@@ -259,20 +264,23 @@ int creel__future_may_wait(creel_future *f, creel_deadline deadline)
 	return local->callbacks ? -EDEADLK : 0;
 }
 
-void creel__future_let_go(creel_future *f, uint64_t mask, uint64_t new)
+uint64_t creel__future_let_go(creel_future *f, uint64_t mask, uint64_t new)
 {
 	uint64_t old = creel__load(&f->state, relaxed);
 	/* [PIN-1] release: we are through with the executor; pairs with the acquires of those who
-	 * then end the task (creel__task_claim(), creel__task_claim_remote()) */
+	 * then end the task (creel__task_claim(), creel__task_claim_remote())
+	 * [FOLLOW-2] release: a task that follows has hung on its source; pairs with listen() of
+	 * future/hook.c */
 	while (!creel__cas(&f->state, &old, (old & ~mask) | new, release, relaxed))
 		;
 	if (old & CREEL__WAITED)
 		creel__unpark_all(creel__low_half(&f->state));
+	return old;
 }
 
 void creel__future_release(creel_future *f)
 {
-	creel__future_let_go(f, CREEL__HELD, 0);
+	(void)creel__future_let_go(f, CREEL__HELD, 0);
 }
 
 /* A remote task's executor may let its waiter fetch the outcome. Not where there are functions to
@@ -323,7 +331,7 @@ static bool expect(creel_future *f, bool lent, bool parks)
 	creel_executor *ex = f->executor;
 	if (lent && !creel__self()->worker && ex->class->lend && may_help(f) &&
 	    ex->class->lend(ex, (creel_task *)f))
-		return true;
+		return creel__future_foreign(f) || creel__future_is_final(f);
 	_Atomic(uint32_t) *sleeper = parks && ex->class->awaited ? ex->class->awaited(ex) : NULL;
 	creel__future_release(f);
 	/* Only now: it is a system call, and a worker may be waiting for the end of the hold. */
@@ -333,9 +341,10 @@ static bool expect(creel_future *f, bool lent, bool parks)
 }
 
 /* A task that waits on a worker for another task of the same executor may have the worker run that
- * one. In the initializer, and in the finalizer, there is no state for it. Where the worker has
- * given up its slot (sync/block.h), the task is for the one who has that. The worker keeps its
- * executor; that of the future may be gone, and is only compared. What is not due is OWNED. */
+ * one, and waits on if that has returned a future. In the initializer, and in the finalizer, there
+ * is no state for it. Where the worker has given up its slot (sync/block.h), the task is for the
+ * one who has that. The worker keeps its executor; that of the future may be gone, and is only
+ * compared. What is not due is OWNED. */
 bool creel__future_help(creel_future *f)
 {
 	struct creel__local *local = creel__self();
@@ -343,7 +352,7 @@ bool creel__future_help(creel_future *f)
 	creel_executor *ex = may ? local->worker->executor : NULL;
 	return ex && creel__task_is_at(f, ex) && ex->class->help &&
 	       !creel__load(&ex->paused, relaxed) && may_help(f) &&
-	       ex->class->help(local->worker, (creel_task *)f);
+	       ex->class->help(local->worker, (creel_task *)f) && creel__future_is_final(f);
 }
 
 static bool has_ended(void *f)

@@ -41,8 +41,8 @@ bool creel__future_help(creel_future *f);
 const creel_error *creel__future_peek_error(creel_future *f);
 
 /* Lets go of a future that is PINNED or HELD: new replaces the bits of mask. Whoever waits for that
- * goes on. */
-void creel__future_let_go(creel_future *f, uint64_t mask, uint64_t new);
+ * goes on. Returns the state word before. */
+uint64_t creel__future_let_go(creel_future *f, uint64_t mask, uint64_t new);
 
 /* The end of the hold that class->await() found: the task may end, and its executor go. */
 void creel__future_release(creel_future *f);

@@ -127,7 +127,8 @@ static bool listen(creel_future *f, struct creel__hook *hook, uint64_t marks)
 	/* [FUT-2] acquire: if it is final already, its result is visible; pairs with the release in
 	 * settle(). If it is not, whoever settles it sees HOOKED and then waits for the lock. */
 	uint64_t s = creel__load(&f->state, acquire);
-	/* [FUT-2] acquire: as above */
+	/* [FUT-2] acquire: as above. [FOLLOW-2] acquire: if it follows already, and was not HOOKED,
+	 * whoever hangs on it finds itself HOOKED by it */
 	while (!creel__is_final(s) && !creel__cas(&f->state, &s, s | marks, acquire, acquire))
 		;
 	bool listening = !creel__is_final(s);

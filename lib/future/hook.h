@@ -46,6 +46,7 @@ struct creel__options {
 	/* What the task is an attempt of, which does not end while it runs; or NULL. */
 	creel_future *whole;
 	int band;
+	bool followed;                /* it has returned a future: future/follow.h */
 	const creel_error *cancelled; /* once it is: its error, which has the name; or NULL */
 	char name[];                  /* what it is called in errors */
 };

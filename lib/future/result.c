@@ -14,6 +14,7 @@
  */
 #include "future/result.h"
 #include "base/alloc.h"
+#include "future/follow.h"
 #include "future/nest.h"
 #include "future/release.h"
 #include "sync/fork.h"
@@ -89,6 +90,7 @@ creel_future *creel__result_source(creel_future *f)
 void creel__result_clear(creel_future *f)
 {
 	struct creel__box *box = creel__result_box(f);
+	struct creel__follow *follow = creel__result_follow(f);
 	creel_future *source = source_of(f);
 	if (f->result_len == CREEL__RESULT_ERROR)
 		creel__error_unref(creel__result_get_error(f));
@@ -97,6 +99,23 @@ void creel__result_clear(creel_future *f)
 		creel__box_free(box, f->generation);
 	if (source != f)
 		creel_future_unref(source);
+	if (follow) {
+		creel_future_unref(follow->source);
+		creel__free(follow);
+	}
+}
+
+struct creel__follow *creel__result_follow(creel_future *f)
+{
+	return f->result_len == CREEL__RESULT_FOLLOW ? *(struct creel__follow **)result_place(f)
+						     : NULL;
+}
+
+void creel__result_set_follow(creel_future *f, struct creel__follow *follow)
+{
+	creel__result_clear(f);
+	*(struct creel__follow **)result_place(f) = follow;
+	f->result_len = CREEL__RESULT_FOLLOW;
 }
 
 void creel__result_refer(creel_future *f, creel_future *source)

@@ -26,6 +26,8 @@ struct creel__result_space {
 	void (*free)(void *data, size_t size, void *ctx);
 };
 
+struct creel__follow;
+
 /* A box for the result of f (or NULL) with a copy of size bytes at data, or with room for them if
  * data is NULL; NULL without memory. */
 struct creel__box *creel__box_new(const creel_future *f, const void *data, size_t size);
@@ -47,6 +49,9 @@ creel_future *creel__result_other(creel_future *f);
 creel_future *creel__result_source(creel_future *f);
 /* The result of source, which is FINISHED: not copied; f gets a reference to where it stands. */
 void creel__result_refer(creel_future *f, creel_future *source);
+/* What a task is to follow, future/follow.h, which is taken over; and that, or NULL. */
+void creel__result_set_follow(creel_future *f, struct creel__follow *follow);
+struct creel__follow *creel__result_follow(creel_future *f);
 void creel__result_clear(creel_future *f);
 bool creel__result_calls(creel_future *f); /* whether creel__result_clear() calls a function */
 void creel__result_look(creel_future *f, const void **ret_data, size_t *ret_size);

@@ -352,6 +352,7 @@ static void refuses_task(creel_task *task)
 	GIVES(NULL, creel_return_reserve, task, 8);
 	GIVES(NULL, creel_return_reserve, task, 1 << 20);
 	REFUSED(creel_return_move, task, buffer);
+	REFUSED(creel_return_future, task, creel_task_future(task));
 	REFUSED(creel_fail, task, -EIO, "no");
 	REFUSED(creel_fail_with, task, -EIO, &value, sizeof value, "no");
 	GIVES(false, creel_task_cancelled, task);

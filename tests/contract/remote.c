@@ -118,6 +118,36 @@ CORE_CASE(c02_what_has_started_elsewhere_is_asked_to_stop_and_not_cancelled)
 	}
 }
 
+/* The future that it follows, in the argument. */
+static int task_follow(creel_task *task, const void *arg, size_t size)
+{
+	(void)size;
+	return creel_return_future(task, *(creel_future *const *)arg);
+}
+
+CORE_CASE(c28_c37_a_kill_of_a_task_that_has_returned_a_future_kills_that_elsewhere)
+{
+	struct far far;
+	creel_executor *ex = far_new(&far), *here = creel_inline_new();
+	creel_future *f = creel_submit(ex, task_nothing, NULL, 0);
+	creel_future *g = creel_submit(here, task_follow, &f, sizeof f);
+	far.started = true;
+	ct_int(creel_future_kill(g, 5), CREEL_CANCEL_REQUESTED);
+	ct_int(far.kills, 1);
+	ct_int(far.grace_ns, 5);
+	ct_int(creel_task_begin(far.task), 0);
+	ct_int(creel_task_settle_error(
+		       far.task, &(creel_failure){.kind = CREEL_KIND_KILLED, .code = CREEL_EFAILED},
+		       NULL),
+	       0);
+	ct_int(ct_outcome(g), CREEL_EFAILED);
+	ct_int(creel_future_error(g)->kind, CREEL_KIND_KILLED);
+	creel_future_unref(f);
+	creel_future_unref(g);
+	ct_close(here);
+	ct_close(ex);
+}
+
 /* It only says what has started, and cannot take back what has not. */
 CORE_CASE(c02_who_cancels_asks_an_executor_that_has_no_withdraw)
 {

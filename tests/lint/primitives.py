@@ -36,6 +36,7 @@ BRIEF = {
     'exec/loop_token.c': 'until a canceller has told the loop',
     'exec/undue.c': 'until a task that somebody has won is off the list',
     'future/cancel.c': 'until the executor has been asked',
+    'future/follow.c': 'somebody moves a link on, with a lock and not longer',
     'future/hook.c': 'for a lock',
     'threads/block.c': 'until it is known whether a thread is made',
     'threads/reserve.c': 'somebody makes a thread, and says at once whether there is one',

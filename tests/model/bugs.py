@@ -12,6 +12,35 @@ import sys
 
 # name: (file, what stands there, what stands there instead)
 BUGS = {
+    # A task that closes a circle does not look whether it does.
+    'follows in silence': (
+        'exec/return.c',
+        'bool circle = source && creel__follow_leads_to(source, f);',
+        'bool circle = false;'),
+    # A task that closes a circle looks whether anybody hangs on it before it hangs itself.
+    'looks and then follows': (
+        'exec/return.c',
+        'bool asked = step(f) & CREEL__ASKED;\n'
+        '\tbool hangs = creel__link_add(source, &follow->link);\n'
+        '\tuint64_t s = creel__future_let_go(',
+        'uint64_t s = step(f);\n'
+        '\tbool asked = s & CREEL__ASKED, hangs = creel__link_add(source, &follow->link);\n'
+        '\t(void)creel__future_let_go('),
+    # What a task follows has ended, and somebody is just going on to that.
+    'ends what is held': (
+        'exec/return.c',
+        'creel__task_claim_remote(f);\n\tfinish(f, source);',
+        'finish(f, source);'),
+    # Whoever goes on to what has ended meanwhile does not tell that.
+    'forgets what it took off': (
+        'future/follow.c',
+        'if (off && !on) {',
+        'if (off && !on && !source) {'),
+    # The last user of an executor goes while a task of it follows.
+    'leaves its executor': (
+        'exec/return.c',
+        'creel__executor_keep(f->executor);',
+        ''),
     # The last worker that serves goes, and a forked job is nobody's.
     'retires on a job': (
         'threads/pool.c',
