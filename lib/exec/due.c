@@ -41,15 +41,18 @@ static bool hand_over(creel_future *f, struct creel__times *times)
 	return here;
 }
 
+static const creel_error *never_due(creel_future *f)
+{
+	return creel__error_make(CREEL_KIND_BROKEN, CREEL_EFAILED, creel__task_name(f),
+				 "the clock was dropped before the task was due");
+}
+
 /* Nobody can move the clock any more. */
 static void abandon(creel_future *f)
 {
 	creel_executor *ex = f->executor;
 	creel__future_let_go(f, CREEL__HELD, CREEL__SETTLING);
-	creel__task_fail_claimed(
-		(creel_task *)f,
-		creel__error_make(CREEL_KIND_BROKEN, CREEL_EFAILED, creel__task_name(f),
-				  "the clock was dropped before the task was due"));
+	creel__task_fail_claimed((creel_task *)f, never_due(f));
 	if (!creel__executor_foreign(ex))
 		creel__executor_unkeep(ex);
 }
@@ -336,7 +339,7 @@ static void start_timed(creel_future *f, struct creel__times *times, int rc, boo
 			(void)hand_over(f, times);
 			return;
 		}
-		creel__due_end(f, creel__due_refusal(f, rc));
+		creel__due_end(f, rc == CREEL_EFAILED ? never_due(f) : creel__due_refusal(f, rc));
 		if (!creel__executor_foreign(ex))
 			creel__undue_leave(ex, times);
 	}

@@ -40,6 +40,9 @@ int creel__times_set_expiry_locked(struct creel__times *times)
 	times->expiry.end = on_expiry;
 	int rc = creel__timer_set(times->clock, &times->expiry,
 				  (creel_deadline){times->expires_at});
+	/* The clock was dropped: it never comes. */
+	if (rc == CREEL_EFAILED)
+		return 0;
 	times->expiry_set = rc == 0;
 	if (rc == 0)
 		creel__add(&times->refs, 1, relaxed);

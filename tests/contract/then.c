@@ -331,6 +331,43 @@ CASE(c37_a_finally_that_is_not_due_is_not_cancelled_either, CT_INPROC)
 	creel_clock_unref(clock);
 }
 
+/* Nobody can move the clock any more: a delay will not end, and an expiry never comes. */
+CASE(c37_c40_a_finally_whose_delay_is_lost_with_its_clock_fails, CT_INPROC)
+{
+	creel_executor *ex = ct_executor();
+	enum { BEFORE, AFTER, ASKED, MOMENTS };
+	for (int when = BEFORE; when < MOMENTS; when++) {
+		struct ct_count *ran = ct_count_new(), *freed = ct_count_new();
+		creel_clock *clock = creel_clock_new(CREEL_CLOCK_MANUAL);
+		creel_submit_options o = {.clock = clock,
+					  .delay_ns = 10,
+					  .arg_free = arg_free_count,
+					  .arg_ctx = freed};
+		creel_future *f = creel_promise_new();
+		creel_future *delayed = creel_finally_with(f, ex, task_count, &ran, sizeof ran, &o);
+		o.delay_ns = 0;
+		o.expiry_ns = 10;
+		creel_future *expiring = creel_finally_with(f, ex, task_count, &ran, sizeof ran,
+							    &o);
+		if (when == BEFORE)
+			creel_clock_unref(clock);
+		end(f, RESULT);
+		if (when == ASKED)
+			ct_int(creel_future_cancel(delayed), CREEL_CANCEL_REQUESTED);
+		if (when != BEFORE)
+			creel_clock_unref(clock);
+		ct_int(ct_outcome(delayed), CREEL_EFAILED);
+		ct_int(creel_future_error(delayed)->kind, CREEL_KIND_BROKEN);
+		ct_has(creel_future_error(delayed)->message, "the clock was dropped");
+		ct_int(ct_long_drop(expiring), 41);
+		ct_int(ct_count_get(ran), 1);
+		ct_int(ct_count_get(freed), 2);
+		creel_future_unref(f);
+		creel_future_unref(delayed);
+	}
+	ct_close(ex);
+}
+
 /* Its adaptor is shut down, and the one beneath has it. */
 CASE(c37_a_finally_is_cancelled_with_its_adaptor, CT_ASYNC)
 {
