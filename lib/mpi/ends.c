@@ -3,7 +3,11 @@
  * How a task ends on rank 0.
  *
  * An item that is about to end is ENDING or LEAVING first, with the lock, and no longer known: from
- * then on no operation of the executor changes anything about it. A pool may go with its last task.
+ * then on no operation of the executor changes anything about it. What a rank has only this thread
+ * takes away from there. What is in the queue can be withdrawn as soon as the lock is free: whoever
+ * finds it there to end it lets it leave before he releases that.
+ *
+ * A pool may go with its last task.
  */
 #include "failure.h"
 #include "root.h"
@@ -13,9 +17,11 @@
 
 static struct creel__mpi_world *const world = &creel__mpi_world;
 
-/* It is on no list, and nobody finds it any more. */
-static void begin_end_locked(struct creel__mpi_item *item)
+/* It is on no list, and nobody finds it any more. Nothing, if that was so before. */
+void creel__mpi_leave_locked(struct creel__mpi_item *item)
 {
+	if (item->place == CREEL__MPI_ENDING || item->place == CREEL__MPI_LEAVING)
+		return;
 	if (item->place == CREEL__MPI_SENT) {
 		struct creel__mpi_peer *p = &world->peers[item->rank];
 		creel__mpi_remove(&p->list, item);
@@ -24,7 +30,8 @@ static void begin_end_locked(struct creel__mpi_item *item)
 		item->place = CREEL__MPI_ENDING;
 	} else {
 		creel__mpi_remove(&world->queue, item);
-		item->place = CREEL__MPI_LEAVING;
+		/* To whoever was told that it runs it has not left without having started. */
+		item->place = item->known ? CREEL__MPI_ENDING : CREEL__MPI_LEAVING;
 	}
 	creel__mpi_unask_locked(world, item);
 	creel__mpi_forget_locked(world, item);
@@ -33,7 +40,7 @@ static void begin_end_locked(struct creel__mpi_item *item)
 static void begin_end(struct creel__mpi_item *item)
 {
 	pthread_mutex_lock(&world->lock);
-	begin_end_locked(item);
+	creel__mpi_leave_locked(item);
 	pthread_mutex_unlock(&world->lock);
 }
 
@@ -83,14 +90,13 @@ void creel__mpi_end_asked(struct creel__mpi_item *item)
 			     "the task was cancelled before it started");
 }
 
-/* Cancelled by a shutdown, in the queue. */
+/* Cancelled by a shutdown; it has left the queue. */
 void creel__mpi_end_cancelled(struct creel__mpi_item *item)
 {
-	if (item->known) {
+	if (item->place == CREEL__MPI_ENDING) {
 		creel__mpi_end_asked(item);
 		return;
 	}
-	begin_end(item);
 	/* The executor has been shut down so that this cancels it. */
 	(void)creel_task_run(item->task);
 	ended(item);
@@ -111,6 +117,8 @@ void creel__mpi_fail_queue(void)
 		char what[sizeof world->out + 64];
 		pthread_mutex_lock(&world->lock);
 		struct creel__mpi_item *item = world->live_peers ? NULL : world->queue.first;
+		if (item)
+			creel__mpi_leave_locked(item);
 		snprintf(what, sizeof what, "no rank serves any more: %s", world->out);
 		pthread_mutex_unlock(&world->lock);
 		if (!item)

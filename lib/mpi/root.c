@@ -127,5 +127,7 @@ void creel__mpi_root_stop(struct creel__mpi_world *w)
 	creel__mpi_wake_locked(w);
 	pthread_mutex_unlock(&w->lock);
 	pthread_join(w->progress, NULL);
+	pthread_mutex_lock(&w->lock);
 	w->running = false;
+	pthread_mutex_unlock(&w->lock);
 }

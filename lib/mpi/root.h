@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The progress thread of rank 0, as its files see it. All is called by that thread alone, and
- * without the lock. */
+ * without the lock but for what says otherwise. */
 #ifndef CREEL__MPI_ROOT_H
 #define CREEL__MPI_ROOT_H
 
 #include "world.h"
 
-/* ends.c. Each ends a task, and frees its item. The first takes over memory of malloc(). */
+/* ends.c. With the lock: what is about to end, so that nobody withdraws it meanwhile. */
+void creel__mpi_leave_locked(struct creel__mpi_item *item);
+/* Each ends a task, and frees its item. The first takes over memory of malloc(). */
 void creel__mpi_end_well(struct creel__mpi_item *item, void *data, size_t size);
 void creel__mpi_end_badly(struct creel__mpi_item *item, int kind, int code, const char *what);
 void creel__mpi_end_without_memory(struct creel__mpi_item *item);
@@ -14,7 +16,7 @@ void creel__mpi_end_without_memory(struct creel__mpi_item *item);
 void creel__mpi_end_failed(struct creel__mpi_item *item, const void *data, size_t size);
 /* In the queue, where it is again: whoever was told that it runs has asked it to stop. */
 void creel__mpi_end_asked(struct creel__mpi_item *item);
-/* In the queue, by a shutdown that cancels. */
+/* By a shutdown that cancels: it has left the queue. */
 void creel__mpi_end_cancelled(struct creel__mpi_item *item);
 /* All of the queue, if no rank serves any more. */
 void creel__mpi_fail_queue(void);

@@ -7,12 +7,16 @@
 
 static struct creel__mpi_world *const world = &creel__mpi_world;
 
-/* A shutdown that cancels: of the queue the first item that it is about. */
-static struct creel__mpi_item *cancelled_locked(void)
+/* A shutdown that cancels: the first item that it is about. It has left the queue. */
+static struct creel__mpi_item *take_cancelled(void)
 {
+	pthread_mutex_lock(&world->lock);
 	struct creel__mpi_item *item = world->queue.first;
 	while (item && !(item->pool->flags & CREEL_SHUTDOWN_CANCEL))
 		item = item->next;
+	if (item)
+		creel__mpi_leave_locked(item);
+	pthread_mutex_unlock(&world->lock);
 	return item;
 }
 
@@ -56,15 +60,10 @@ void creel__mpi_sweep(void)
 	pthread_mutex_lock(&world->lock);
 	bool wanted = world->sweeps;
 	world->sweeps = false;
-	struct creel__mpi_item *item = wanted ? cancelled_locked() : NULL;
 	pthread_mutex_unlock(&world->lock);
 	if (!wanted)
 		return;
-	while (item) {
-		creel__mpi_end_cancelled(item);
-		pthread_mutex_lock(&world->lock);
-		item = cancelled_locked();
-		pthread_mutex_unlock(&world->lock);
-	}
+	for (struct creel__mpi_item *i = take_cancelled(); i; i = take_cancelled())
+		creel__mpi_end_cancelled(i);
 	sweep_peers();
 }
