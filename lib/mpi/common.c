@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What all of creel-mpi uses: the job, the time, and messages that cannot be done without. */
+/* What all of creel-mpi uses: the job, the time, messages that cannot be done without, and what
+ * is in them. */
 #include "world.h"
+#include <string.h>
 #include <unistd.h>
 
 struct creel__mpi_world creel__mpi_world = {
@@ -22,4 +24,17 @@ void creel__mpi_say(int peer, const struct creel__mpi_record *record, const void
 {
 	if (creel__port_put(&creel__mpi_world.port, peer, record, data))
 		creel__mpi_abort(&creel__mpi_world, "no memory for a message to rank %d", peer);
+}
+
+bool creel__mpi_record_next(const unsigned char **data, size_t *size, struct creel__mpi_record *ret,
+			    const void **ret_data)
+{
+	if (*size < sizeof *ret)
+		return false;
+	memcpy(ret, *data, sizeof *ret);
+	size_t whole = creel__mpi_record_size(ret);
+	*ret_data = *data + sizeof *ret;
+	*data += whole;
+	*size -= whole;
+	return true;
 }

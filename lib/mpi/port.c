@@ -257,19 +257,6 @@ bool creel__port_next(struct creel__port *port, int *ret_peer, const unsigned ch
 	return true;
 }
 
-bool creel__port_record(const unsigned char **data, size_t *size, struct creel__mpi_record *ret,
-			const void **ret_data)
-{
-	if (*size < sizeof *ret)
-		return false;
-	memcpy(ret, *data, sizeof *ret);
-	size_t whole = creel__mpi_record_size(ret);
-	*ret_data = *data + sizeof *ret;
-	*data += whole;
-	*size -= whole;
-	return true;
-}
-
 bool creel__port_is_quiet(const struct creel__port *port)
 {
 	return !port->flights && port->opened_count == 0;

@@ -50,10 +50,6 @@ bool creel__port_progress(struct creel__port *port);
 bool creel__port_next(struct creel__port *port, int *ret_peer, const unsigned char **ret_data,
 		      size_t *ret_size);
 
-/* The next record of a message, whose start moves on; its small payload in *ret_data. */
-bool creel__port_record(const unsigned char **data, size_t *size, struct creel__mpi_record *ret,
-			const void **ret_data);
-
 /* Whether nothing is under way. */
 bool creel__port_is_quiet(const struct creel__port *port);
 

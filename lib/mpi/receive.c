@@ -175,7 +175,7 @@ bool creel__mpi_receive(void)
 		unsigned n = 0;
 		if (!creel__port_next(&world->port, &rank, &data, &size))
 			break;
-		while (creel__port_record(&data, &size, &r, &payload))
+		while (creel__mpi_record_next(&data, &size, &r, &payload))
 			n += read_record(rank, &r, payload);
 		if (n)
 			note_ends(&world->peers[rank], n);

@@ -304,7 +304,7 @@ static bool receive(void)
 	while (creel__port_next(creel__server.port, &rank, &data, &size)) {
 		struct creel__mpi_record r;
 		const void *payload;
-		while (creel__port_record(&data, &size, &r, &payload))
+		while (creel__mpi_record_next(&data, &size, &r, &payload))
 			read_record(&r, payload);
 		any = true;
 	}

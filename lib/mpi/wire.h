@@ -24,6 +24,7 @@
 #ifndef CREEL__MPI_WIRE_H
 #define CREEL__MPI_WIRE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -74,5 +75,9 @@ static inline size_t creel__mpi_record_size(const struct creel__mpi_record *r)
 	size_t inline_size = r->size <= CREEL__MPI_INLINE ? (size_t)r->size : 0;
 	return sizeof *r + ((inline_size + 7) & ~(size_t)7);
 }
+
+/* common.c. The next record of a message, whose start moves on; its small payload in *ret_data. */
+bool creel__mpi_record_next(const unsigned char **data, size_t *size, struct creel__mpi_record *ret,
+			    const void **ret_data);
 
 #endif

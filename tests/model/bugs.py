@@ -958,6 +958,51 @@ BUGS = {
         'compose/driven_state.c',
         'bool dead = d->held == 0 && d->released;',
         'bool dead = d->held <= 1 && d->released;'),
+    # A submission comes while rank 0 looks, and it sleeps until the next one.
+    'sleeps over news': (
+        'mpi/root.c',
+        'if (!world->news)\n\t\tsleep_locked(ns);',
+        'sleep_locked(ns);'),
+    # The job waits for a task that is gone.
+    'counts what was withdrawn': (
+        'mpi/pool.c',
+        'creel__mpi_unask_locked(world, item);\n\t\tworld->items--;',
+        'creel__mpi_unask_locked(world, item);'),
+    # Rank 0 has sent it, and a canceller finds it in the queue.
+    'sends what may be withdrawn': (
+        'mpi/send.c',
+        'item->place = CREEL__MPI_SENT;',
+        ''),
+    # A second kill finds the item of a task that has ended.
+    'is found behind its end': (
+        'mpi/ends.c',
+        'creel__mpi_forget_locked(world, item);',
+        ''),
+    # Rank 0 has still to tell the rank of a task that has ended.
+    'keeps what is to be told': (
+        'mpi/ends.c',
+        'creel__mpi_unask_locked(world, item);',
+        ''),
+    # A shutdown has found it in the queue, and a canceller does.
+    'ends what may be withdrawn': (
+        'mpi/sweep.c',
+        'if (item)\n\t\tcreel__mpi_leave_locked(item);',
+        ''),
+    # No rank serves any more, and a canceller has what fails.
+    'fails what may be withdrawn': (
+        'mpi/ends.c',
+        'if (item)\n\t\t\tcreel__mpi_leave_locked(item);',
+        ''),
+    # A rank seems to have what it has returned, and gets nothing for it.
+    'counts what came back': (
+        'mpi/receive.c',
+        'p->items--;\n\titem->pool->sent--;\n\titem->place = CREEL__MPI_QUEUED;',
+        'item->pool->sent--;\n\titem->place = CREEL__MPI_QUEUED;'),
+    # A submission had begun before the shutdown that kills, and comes behind its sweep.
+    'comes behind the sweep': (
+        'mpi/pool.c',
+        'item->pool->swept = false;\n\t\t\tworld->sweeps = true;',
+        ''),
     # A huge time limit is over at once (xenon 416). tests/unit finds it.
     'multiplies without end': (
         'base/clock.c',
