@@ -115,8 +115,10 @@ void creel__job_answer_failure(struct creel__job *job, int kind, int code, const
 
 void creel__job_answer_cancelled(struct creel__job *job)
 {
-	creel__job_answer_failure(job, CREEL_KIND_CANCELLED, -ECANCELED,
-				  "the task was cancelled before it started");
+	char what[80];
+	snprintf(what, sizeof what, "the task was cancelled on rank %d, before it started",
+		 creel__server.w->rank);
+	creel__job_answer_failure(job, CREEL_KIND_CANCELLED, -ECANCELED, what);
 }
 
 static void take_end(creel_future *f, struct creel__job *job)

@@ -8,6 +8,7 @@
 #include <mpi.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -211,33 +212,47 @@ static void finalized(void)
 /* Of the time of a submission. */
 static creel_executor *late_ex;
 static creel_future *late_input, *late_output;
+static atomic_bool late_returned;
 
 static void *submits_late(void *arg)
 {
 	late_output = creel_then(late_input, late_ex, task_hang, NULL, 0);
+	atomic_store(&late_returned, true);
 	return arg;
 }
 
-/* A shutdown comes while a submission has begun, and goes on: its large input is being copied. */
-static void late_submission(void)
+/* A shutdown comes while a submission has begun, and goes on: its large input is being copied.
+ * Whether it did. */
+static bool submits_during_a_shutdown(void)
 {
-	enum { SIZE = 64 << 20 };
 	creel_stats stats = {0};
 	pthread_t thread;
-	begin(&(creel_mpi_options){.workers = 1});
-	void *p = calloc(1, SIZE);
-	late_input = creel_future_of(p, SIZE);
-	free(p);
 	late_ex = creel_mpi_pool_new(NULL);
+	atomic_store(&late_returned, false);
 	CHECK_INT(pthread_create(&thread, NULL, submits_late, NULL), 0);
 	while (stats.pending + stats.running == 0)
 		creel_executor_stats(late_ex, &stats, sizeof stats);
+	(void)creel_executor_shutdown(late_ex, CREEL_SHUTDOWN_KILL, CREEL_NOW, NULL);
+	bool during = !atomic_load(&late_returned);
 	CHECK_INT(creel_executor_shutdown(late_ex, CREEL_SHUTDOWN_KILL, GUARD, NULL), 0);
 	pthread_join(thread, NULL);
 	CHECK(creel_future_result(late_output, GUARD, NULL, 0) < 0);
 	creel_future_unref(late_output);
-	creel_future_unref(late_input);
 	creel_executor_unref(late_ex);
+	return during;
+}
+
+static void late_submission(void)
+{
+	enum { SIZE = 64 << 20 };
+	begin(&(creel_mpi_options){.workers = 1});
+	void *p = calloc(1, SIZE);
+	late_input = creel_future_of(p, SIZE);
+	free(p);
+	creel_deadline guard = GUARD;
+	while (!submits_during_a_shutdown())
+		CHECK(creel_now().ns < guard.ns);
+	creel_future_unref(late_input);
 	CHECK_INT(creel_mpi_end(), 0);
 }
 
