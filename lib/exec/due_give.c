@@ -18,12 +18,11 @@
 #include "sync/thread.h"
 #include <creel/future.h>
 #include <errno.h>
-#include <string.h>
 
 /* What there is to say of a task if its class refuses it. Taken while it is HELD: afterwards a
- * canceller may end it, and what it has goes. */
+ * canceller may end it, and what it has goes, but for the block with its name. */
 struct note {
-	char name[CREEL__NAME_MAX];
+	const char *name; /* stands in the block, to which the caller has a reference; or NULL */
 	bool staged;
 	const creel_error *cause; /* a reference: why the input of a continuation failed; or NULL */
 	struct creel__times *times;
@@ -32,10 +31,10 @@ struct note {
 static struct note take_note(creel_future *f)
 {
 	const struct creel__options *options = creel__options_of(f);
-	struct note note = {.name = ""};
+	struct note note = {.name = NULL};
 	if (!options)
 		return note;
-	memcpy(note.name, options->name, strlen(options->name) + 1);
+	note.name = options->name;
 	note.times = options->times;
 	note.staged = options->stage;
 	if (note.staged)

@@ -225,9 +225,27 @@ static void tell_locked(creel_future *f)
 	}
 }
 
+/* Where the only hook is a link, and there is no callback, that gets the teller's reference. Then
+ * this gives up the lock, and the teller has nothing left to do with the future. */
+static bool hand_over_locked(creel_future *f)
+{
+	struct creel__hook *hook = creel__hooks_last_locked(f);
+	if (!hook || hook->next != hook || hook->notify != creel__link_told)
+		return false;
+	hook->next = hook->prev = NULL;
+	creel__and(&f->state, ~(uint64_t)(CREEL__TELLING | CREEL__CALLING), relaxed);
+	creel__link_tell(hook);
+	creel__hooks_unlock_with(f, NULL);
+	return true;
+}
+
 void creel__hooks_run(creel_future *f)
 {
 	creel__hooks_lock(f);
+	if (hand_over_locked(f)) {
+		creel__callbacks_flush();
+		return;
+	}
 	tell_locked(f);
 	struct creel__hook *first = first_callback_locked(f);
 	struct creel__callback *c = mark_next_locked(f, first);

@@ -49,6 +49,15 @@ void creel__hooks_unlock(creel_future *f)
 		creel__unpark_all(lock_half(f));
 }
 
+void creel__hooks_unlock_with(creel_future *f, struct creel__hook *last)
+{
+	/* [HOOK-1] release: as above. The future may go in this moment: then unparking uses its
+	 * address only. */
+	uintptr_t old = creel__xchg(&f->hooks, (uintptr_t)last, release);
+	if (old & PARKED)
+		creel__unpark_all(lock_half(f));
+}
+
 struct creel__hook *creel__hooks_last_locked(creel_future *f)
 {
 	return (struct creel__hook *)(creel__load(&f->hooks, relaxed) & ~(uintptr_t)BITS);
@@ -97,13 +106,17 @@ void creel__hooks_append_locked(creel_future *f, struct creel__hook *hook)
 	set_last_locked(f, hook);
 }
 
-static void prepend_locked(creel_future *f, struct creel__hook *hook)
+/* Gives up the lock. */
+static void prepend_and_unlock(creel_future *f, struct creel__hook *hook)
 {
 	struct creel__hook *last = creel__hooks_last_locked(f);
-	if (last)
+	if (last) {
 		insert_locked(last, hook);
-	else
-		creel__hooks_append_locked(f, hook);
+		creel__hooks_unlock(f);
+	} else {
+		hook->next = hook->prev = hook;
+		creel__hooks_unlock_with(f, hook);
+	}
 }
 
 void creel__hooks_unlink_locked(creel_future *f, struct creel__hook *hook)
@@ -133,8 +146,9 @@ static bool listen(creel_future *f, struct creel__hook *hook, uint64_t marks)
 		;
 	bool listening = !creel__is_final(s);
 	if (listening)
-		prepend_locked(f, hook);
-	creel__hooks_unlock(f);
+		prepend_and_unlock(f, hook);
+	else
+		creel__hooks_unlock(f);
 	return listening;
 }
 
@@ -204,8 +218,7 @@ void creel__future_free(creel_future *f)
 		creel__block_free(f);
 		return;
 	}
-	/* [STAGE-1] acq_rel: whoever frees it comes after everybody's use; pairs with itself */
-	if (options->stage && creel__sub(&options->stage->refs, 1, acq_rel) > 1)
+	if (options->stage && !creel__stage_unref(options->stage))
 		return;
 	creel__options_clear(f, options);
 	creel__block_free_wide(f);

@@ -88,6 +88,8 @@ static inline creel_future *creel__whole_of(creel_future *f)
 void creel__hooks_lock(creel_future *f);
 bool creel__hooks_try_lock(creel_future *f); /* false if somebody holds it */
 void creel__hooks_unlock(creel_future *f);
+/* In the same step names another last hook, or none. */
+void creel__hooks_unlock_with(creel_future *f, struct creel__hook *last);
 
 /* With the lock held: the first or last hook or NULL; the next or previous one or NULL. */
 struct creel__hook *creel__hooks_first_locked(creel_future *f);

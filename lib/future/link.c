@@ -23,15 +23,20 @@ static void run(struct creel__deferred *d)
 }
 
 /* The input is final. Under its hooks' lock, by which whoever is removing the link comes after
- * this. In both cases somebody gets a reference to the input. */
-void creel__link_told(struct creel__hook *hook, creel_future *f)
+ * this. In both cases somebody gets the reference to the input. */
+void creel__link_tell(struct creel__hook *hook)
 {
 	struct creel__link *link = (struct creel__link *)hook;
 	uint32_t linked = LINKED;
-	creel_future_ref(f);
 	/* Relaxed: the lock orders the rest. */
 	if (creel__cas(&link->claim, &linked, TOLD, relaxed, relaxed))
 		creel__callbacks_defer(&link->deferred);
+}
+
+void creel__link_told(struct creel__hook *hook, creel_future *f)
+{
+	creel_future_ref(f);
+	creel__link_tell(hook);
 }
 
 bool creel__link_add(creel_future *f, struct creel__link *link)

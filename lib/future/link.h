@@ -9,7 +9,8 @@
  * INPUT   A link holds no reference to an input that is not final. So a promise whose last holder
  *         goes is broken, and its links hear of it. Whoever removes a link may do so at the moment
  *         when the input ends and goes: the claim below decides. If the teller finds a remover
- *         there it leaves that one a reference to the input.
+ *         there it leaves that one a reference to the input. Where the link is the only hook, it is
+ *         the teller's own reference that goes on.
  *
  *             LINKED --told()--> TOLD: ended() is called, with a reference to the input
  *                '--creel__link_remove()--> REMOVING
@@ -34,6 +35,8 @@ bool creel__link_add(creel_future *f, struct creel__link *link);
 
 /* The notify of a link's hook. */
 void creel__link_told(struct creel__hook *hook, creel_future *f);
+/* The same with a reference of the caller's to the input, which it takes over. */
+void creel__link_tell(struct creel__hook *hook);
 
 /* True: ended() will not be called, and nobody looks at the link any more. False: it has been
  * called, or will be. Constant time. ret_input, unless NULL, gets a reference to the input. */

@@ -75,6 +75,17 @@ static inline struct creel__stage *creel__stage_of(creel_future *f)
 	return options ? options->stage : NULL;
 }
 
+/* Drops a reference. True: it was the last one. */
+static inline bool creel__stage_unref(struct creel__stage *stage)
+{
+	/* [STAGE-1] acquire: whoever frees it comes after everybody's use; pairs with the release
+	 * below */
+	if (creel__load(&stage->refs, acquire) == 1)
+		return true;
+	/* [STAGE-1] acq_rel: as above, and pairs with itself */
+	return creel__sub(&stage->refs, 1, acq_rel) == 1;
+}
+
 /* The end of a finally whose function has run: the state in which it ends, by the one in which a
  * task would. (An attempt of one ends as its function did: whoever tries it looks at that.) */
 unsigned creel__stage_outcome(creel_future *f, const struct creel__stage *stage, unsigned final);

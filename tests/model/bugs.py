@@ -446,11 +446,21 @@ BUGS = {
     # Whoever removes a link finds the input gone.
     'leaves the remover nothing': (
         'future/link.c',
-        'creel_future_ref(f);\n'
-        '\t/* Relaxed: the lock orders the rest. */\n'
-        '\tif (creel__cas(&link->claim, &linked, TOLD, relaxed, relaxed))\n',
-        'if (creel__cas(&link->claim, &linked, TOLD, relaxed, relaxed))\n'
-        '\t\tcreel_future_ref(f),\n'),
+        '\tcreel_future_ref(f);\n\tcreel__link_tell(hook);\n',
+        '\tif (creel__load(&((struct creel__link *)hook)->claim, relaxed) == LINKED)\n'
+        '\t\tcreel_future_ref(f);\n'
+        '\tcreel__link_tell(hook);\n'),
+    # The same of the only one, which gets the teller's reference.
+    'keeps the reference from the remover': (
+        'future/callback.c',
+        '\tcreel__hooks_unlock_with(f, NULL);\n\treturn true;',
+        '\tcreel__hooks_unlock_with(f, NULL);\n'
+        '\tif (!creel__self()->deferred)\n\t\tcreel_future_unref(f);\n\treturn true;'),
+    # The reference that the only link gets is marked as the library's.
+    'hands over what is not a user\'s': (
+        'future/callback.c',
+        '~(uint64_t)(CREEL__TELLING | CREEL__CALLING), relaxed);',
+        '~(uint64_t)CREEL__CALLING, relaxed);'),
     # A link is called and removed.
     'removes what was told': (
         'future/link.c',

@@ -47,6 +47,18 @@ static void removed(void)
 	model_check(calls == !mine);
 }
 
+/* With another one on the same input. */
+static void removed_beside_another(void)
+{
+	struct creel__link link, second = {.ended = ended};
+	add(&link);
+	model_check(creel__link_add(promise, &second));
+	int other = model_spawn(settle, NULL);
+	bool mine = creel__link_remove(&link, NULL);
+	model_join(other);
+	model_check(calls == 1 + !mine);
+}
+
 /* The remover goes on with the input, perhaps as its last holder. */
 static void removed_with_its_input(void)
 {
@@ -142,6 +154,8 @@ static void dropped_without_its_callback(void)
 
 const struct model_scenario model_scenarios[] = {
 	{"removed", removed, .preemptions = 3, .spurious = 1, .stale = 1},
+	{"removed beside another", removed_beside_another, .preemptions = 2, .spurious = 1,
+	 .stale = 1},
 	{"removed with its input", removed_with_its_input, .preemptions = 3, .spurious = 1,
 	 .stale = 1},
 	{"removed from what is dropped", removed_from_what_is_dropped, .preemptions = 3,
