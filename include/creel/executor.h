@@ -21,6 +21,7 @@
  * Memory
  *
  * After a burst of tasks at most 64 MiB of task memory stay allocated, plus 12 KiB for each thread.
+ * For tasks with options, and for continuations, it is as much again: 64 MiB and 16 KiB.
  * A task or future in use keeps the 64 KiB around it allocated.
  */
 #ifndef CREEL_EXECUTOR_H

@@ -40,7 +40,7 @@ creel_task *creel__task_new(creel_executor *ex, creel_fn fn, const void *arg, si
 	if (!f)
 		return NULL;
 	if (more)
-		creel__options_init(f);
+		creel__options_init(f, more);
 	f->fn = fn;
 	f->executor = ex;
 	/* The caller has seen that it is this process's. */

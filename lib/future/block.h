@@ -169,10 +169,9 @@ static inline bool creel__future_is_final(creel_future *f)
 creel_future *creel__block_new(uint64_t state);
 void creel__block_free(creel_future *f);
 
-/* The same in one piece of heap with more bytes behind it, for options (future/hook.h): OPTIONS is
- * set. */
+/* The same in one piece with more bytes behind it, for options (future/hook.h): OPTIONS is set. */
 creel_future *creel__block_new_wide(uint64_t state, size_t more);
-void creel__block_free_wide(creel_future *f);
+void creel__block_free_wide(creel_future *f, size_t more);
 
 /* Has what the calling thread keeps (blocks, the reserve for errors) given back when it ends. */
 void creel__thread_hook(void);

@@ -187,9 +187,9 @@ bool creel__hooks_try_lock(creel_future *f)
 	return !(old & HELD) && creel__cas(&f->hooks, &old, old | HELD, acquire, relaxed);
 }
 
-void creel__options_init(creel_future *f)
+void creel__options_init(creel_future *f, size_t size)
 {
-	*creel__options_of(f) = (struct creel__options){0};
+	*creel__options_of(f) = (struct creel__options){.size = (uint32_t)size};
 }
 
 void creel__options_clear(creel_future *f, struct creel__options *options)
@@ -221,5 +221,5 @@ void creel__future_free(creel_future *f)
 	if (options->stage && !creel__stage_unref(options->stage))
 		return;
 	creel__options_clear(f, options);
-	creel__block_free_wide(f);
+	creel__block_free_wide(f, options->size);
 }

@@ -46,7 +46,8 @@ struct creel__options {
 	/* What the task is an attempt of, which does not end while it runs; or NULL. */
 	creel_future *whole;
 	int band;
-	bool followed;                /* it has returned a future: future/follow.h */
+	bool followed; /* it has returned a future: future/follow.h */
+	uint32_t size; /* of this, with the name, and with the stage behind it; set at birth */
 	const creel_error *cancelled; /* once it is: its error, which has the name; or NULL */
 	char name[];                  /* what it is called in errors */
 };
@@ -58,8 +59,8 @@ static inline struct creel__options *creel__options_of(creel_future *f)
 	return has ? (struct creel__options *)(void *)(f + 1) : NULL;
 }
 
-/* Of a new wide block: they ask for nothing. */
-void creel__options_init(creel_future *f);
+/* Of a new block with so many bytes behind it: they ask for nothing. */
+void creel__options_init(creel_future *f, size_t size);
 
 /* Lets go of all but their memory. Nobody else looks at them, but for a report, which may look at
  * who watches. */

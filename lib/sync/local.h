@@ -37,11 +37,15 @@ struct creel__patience {
 	uint16_t rest;    /* how many waits the last rest had; 0 while it looks with success */
 };
 
-struct creel__local {
-	/* future/block.c: two magazines of free blocks, and the slab that blocks are cut from. */
+/* future/block.c: two magazines of free blocks, and the slab that blocks are cut from. */
+struct creel__blocks {
 	struct creel_future *hot, *spare;
 	unsigned char *slab, *slab_end;
 	unsigned hot_count;
+};
+
+struct creel__local {
+	struct creel__blocks blocks[3]; /* of each size */
 	/* Called when the thread ends; NULL: not yet registered. */
 	void (*at_exit)(struct creel__local *local);
 	/* sync/fork.h: the library made this thread; no code of the user's waits further down. */

@@ -103,6 +103,79 @@ CT_TEST(block, what_another_thread_freed_comes_back, CT_ASAN || CT_MEMCHECK)
 	free_all(again);
 }
 
+/* What stands behind them: less and more than the sizes that are recycled. */
+static const size_t behind[] = {1, 160, 161, 352, 353, 4000};
+enum { BEHIND = sizeof behind / sizeof behind[0], WIDE = 300 };
+
+static void fill_wide(creel_future *f, size_t more, int value)
+{
+	ct_assert(f != NULL);
+	ct_int((uintptr_t)f % 16, 0);
+	ct_assert(atomic_load(&f->state) == (CREEL__REF | CREEL__OPTIONS));
+	f->next = f;
+	memset(f->payload, value, sizeof f->payload);
+	memset(f + 1, value, more);
+}
+
+static void check_wide(const creel_future *f, size_t more, int value)
+{
+	const unsigned char *p = (const void *)(f + 1);
+	size_t same = f->next == f;
+	for (size_t i = 0; i < sizeof f->payload; i++)
+		same += f->payload[i] == value;
+	for (size_t i = 0; i < more; i++)
+		same += p[i] == value;
+	ct_int(same, 1 + sizeof f->payload + more);
+}
+
+static void *no_two_wide_overlap(void *arg)
+{
+	static creel_future *wide[BEHIND][WIDE];
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < WIDE * BEHIND; i++) {
+			creel_future **f = &wide[i % BEHIND][i / BEHIND];
+			*f = creel__block_new_wide(CREEL__REF, behind[i % BEHIND]);
+			fill_wide(*f, behind[i % BEHIND], i & 0xff);
+		}
+		for (int i = 0; i < WIDE * BEHIND; i++) {
+			creel_future *f = wide[i % BEHIND][i / BEHIND];
+			check_wide(f, behind[i % BEHIND], i & 0xff);
+			creel__block_free_wide(f, behind[i % BEHIND]);
+		}
+	}
+	return arg;
+}
+
+CT_TEST(block, no_two_of_any_size_overlap, 0)
+{
+	no_two_wide_overlap(NULL);
+	in_thread(no_two_wide_overlap, NULL);
+}
+
+static void *free_all_wide(void *from)
+{
+	creel_future **b = from;
+	for (int i = 0; i < MANY; i++)
+		creel__block_free_wide(b[i], 300);
+	return NULL;
+}
+
+/* Those with something behind them are recycled as well. */
+CT_TEST(block, a_wide_one_that_another_thread_freed_comes_back, CT_ASAN || CT_MEMCHECK)
+{
+	for (int i = 0; i < MANY; i++)
+		blocks[i] = creel__block_new_wide(CREEL__REF, 300);
+	in_thread(free_all_wide, blocks);
+	qsort(blocks, MANY, sizeof blocks[0], by_address);
+	int known = 0;
+	for (int i = 0; i < MANY; i++) {
+		again[i] = creel__block_new_wide(CREEL__REF, 300);
+		known += bsearch(&again[i], blocks, MANY, sizeof blocks[0], by_address) != NULL;
+	}
+	ct_assert(known >= MANY - A_SLAB);
+	free_all_wide(again);
+}
+
 static void *allocate_and_free_few(void *arg)
 {
 	creel_future *few[10];

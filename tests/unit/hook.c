@@ -126,7 +126,7 @@ CT_TEST(hook, options_stand_behind_the_block, 0)
 	f->fn = NULL;
 	f->executor = NULL;
 	f->generation = generation;
-	creel__options_init(f);
+	creel__options_init(f, sizeof(struct creel__options) + 5);
 	struct creel__options *o = creel__options_of(f);
 	memcpy(o->name, "name", 5);
 	ct_assert(creel__hooks_listen(f, &probe.hook));
