@@ -22,7 +22,7 @@
 /* What there is to say of a task if its class refuses it. Taken while it is HELD: afterwards a
  * canceller may end it, and what it has goes, but for the block with its name. */
 struct note {
-	const char *name; /* stands in the block, to which the caller has a reference; or NULL */
+	const char *name; /* stands in the block, to which the executor has a reference; or NULL */
 	bool staged;
 	const creel_error *cause; /* a reference: why the input of a continuation failed; or NULL */
 	struct creel__times *times;
@@ -117,10 +117,11 @@ static bool given_at_last(struct creel__times *times, uint16_t generation)
 	return !creel__fork_foreign(generation);
 }
 
-/* A task that its class is being given, with references to it and to the cause. If it has times,
- * its giver has one to those, and uses the executor: both end with the thread. */
+/* A task that its class is being given, with a reference to the cause. If it has times, its giver
+ * has one to those, and uses the executor: both end with the thread. */
 struct handing {
 	creel_future *f;
+	creel_future *kept; /* f, with a reference, if the class looks at what a user's keeps */
 	creel_executor *ex;
 	struct note note;
 	int rc;
@@ -140,11 +141,19 @@ static void give_exited(void *arg)
 	if (creel__executor_foreign(h->ex))
 		return;
 	creel__error_unref(h->note.cause);
-	creel_future_unref(h->f);
+	creel_future_unref(h->kept);
 	if (!times || !given_at_last(times, h->ex->generation))
 		return;
 	creel__undue_leave(h->ex, times);
 	creel__times_unref(times);
+}
+
+/* Whether anything of its options goes with the last reference of a user, though the executor has
+ * one: see creel__options_clear(). */
+static bool has_more(creel_future *f)
+{
+	const struct creel__options *o = creel__options_of(f);
+	return o && (o->times || o->layers || o->enlisted || o->watched);
 }
 
 bool creel__due_give(creel_future *f)
@@ -154,8 +163,7 @@ bool creel__due_give(creel_future *f)
 	/* As before any submission, on the thread that makes it. */
 	int rc = creel__argument_vet(f, ex);
 	struct handing h = {.f = f, .ex = ex, .note = take_note(f), .rc = rc};
-	/* The class looks at its options, too. */
-	creel_future_ref(f);
+	h.kept = has_more(f) ? creel_future_ref(f) : NULL;
 	creel__future_let_go(f, CREEL__HELD | CREEL__OWNED, ex->task_flags);
 	if (rc == 0)
 		creel__thread_guard(run_give, give_exited, &h);
@@ -165,7 +173,7 @@ bool creel__due_give(creel_future *f)
 		refuse(ex, f, &h.note, h.rc);
 	if (creel__executor_foreign(ex))
 		return false;
-	creel_future_unref(f);
+	creel_future_unref(h.kept);
 	return !creel__executor_foreign(ex);
 }
 
