@@ -283,15 +283,19 @@ void creel__future_release(creel_future *f)
 	(void)creel__future_let_go(f, CREEL__HELD, 0);
 }
 
+/* Whether the end of the task calls functions: destructors or hooks. They may need a lock that the
+ * waiter holds. Whoever ends the task changes the options: the caller holds it. */
+static bool ends_with_calls(creel_future *f)
+{
+	const struct creel__options *o = creel__options_of(f);
+	return o && (o->arg_free || o->watched || o->times || o->stage || o->layers || o->enlisted);
+}
+
 /* A remote task's executor may let its waiter fetch the outcome. Not where there are functions to
- * be called, destructors or hooks: they may need a lock that the waiter holds. */
+ * be called. */
 static bool await_remote(creel_future *f, creel_deadline deadline)
 {
-	struct creel__options *options = creel__options_of(f);
 	uint64_t s = creel__load(&f->state, relaxed);
-	if (options && (options->arg_free || options->watched || options->times || options->stage ||
-			options->layers || options->enlisted))
-		return false;
 	do {
 		unsigned state = s & CREEL__STATE;
 		if ((state != CREEL__PENDING && state != CREEL__RUNNING) ||
@@ -300,7 +304,7 @@ static bool await_remote(creel_future *f, creel_deadline deadline)
 		/* [PIN-1] acquire: as in refresh() of future/cancel.c */
 	} while (!creel__cas(&f->state, &s, s | CREEL__HELD, acquire, relaxed));
 	const struct creel__executor_class *class = f->executor->class;
-	if (class->await)
+	if (class->await && !ends_with_calls(f))
 		class->await(f->executor, (creel_task *)f, deadline);
 	else
 		creel__future_release(f);

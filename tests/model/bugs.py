@@ -828,6 +828,12 @@ BUGS = {
         'exec/given.c',
         'creel__task_drop_counted(f);\n\t\t\treturn -ECANCELED;',
         'creel__future_drop_queued(f);\n\t\t\treturn -ECANCELED;'),
+    # A waiter looks at the options while the end of the task changes them.
+    'looks at what is being ended': (
+        'future/future.c',
+        'uint64_t s = creel__load(&f->state, relaxed);\n\tdo {\n\t\tunsigned state',
+        'uint64_t s = creel__load(&f->state, relaxed);\n\tif (ends_with_calls(f))\n'
+        '\t\treturn false;\n\tdo {\n\t\tunsigned state'),
     # The task ends while its waiter does some of the executor's work, and that goes.
     'goes beneath a waiter': (
         'exec/custom_ops.c',

@@ -18,7 +18,7 @@ static struct far {
 	int stops, kills;
 	int asking; /* operations about the task that have not returned */
 } far;
-static int destroyed, freed;
+static int destroyed, freed, dropped, awaits;
 static int settled; /* what the settling call returned; 1: none has */
 static creel_executor *ex;
 static creel_future *f;
@@ -182,6 +182,7 @@ static void await(void *self, creel_task *task, creel_deadline deadline)
 	(void)self;
 	(void)task;
 	(void)deadline;
+	awaits++;
 	/* The only one; and self is there until this returns. */
 	creel__lock_acquire(&far.lock);
 	bool begun = far.placed && far.begun;
@@ -205,7 +206,7 @@ static int nothing(creel_task *task, const void *arg, size_t size)
 	return 0;
 }
 
-static void setup(bool awaits)
+static void setup_with(bool may_await, const creel_submit_options *options)
 {
 	const creel_executor_ops ops = {.size = sizeof ops,
 					.submit = submit,
@@ -215,12 +216,17 @@ static void setup(bool awaits)
 					.ask = ask,
 					.stop = stop,
 					.kill = kill_task,
-					.await = awaits ? await : NULL};
+					.await = may_await ? await : NULL};
 	far = (struct far){0};
-	destroyed = freed = 0;
+	destroyed = freed = dropped = awaits = 0;
 	settled = 1;
 	ex = creel_executor_new(&ops, &far);
-	f = creel_submit(ex, nothing, NULL, 0);
+	f = creel_submit_with(ex, nothing, NULL, 0, options);
+}
+
+static void setup(bool may_await)
+{
+	setup_with(may_await, NULL);
 }
 
 static void teardown(void)
@@ -289,6 +295,26 @@ static void settled_in_silence_against_a_look(void)
 	teardown();
 }
 
+static void drop_argument(void *data, size_t size, void *ctx)
+{
+	(void)data;
+	(void)size;
+	(void)ctx;
+	dropped++;
+}
+
+/* Its destructor is called as it ends, while somebody comes to wait for it: who then does none of
+ * the executor's work. */
+static void awaited_with_a_destructor(void)
+{
+	setup_with(true, &(creel_submit_options){.arg_free = drop_argument});
+	int server = model_spawn(serve, NULL);
+	check_end(CREEL_CANCEL_FINAL);
+	model_join(server);
+	model_check(dropped == 1 && !awaits);
+	teardown();
+}
+
 static void cancel(void *arg)
 {
 	*(int *)arg = creel_future_cancel(f);
@@ -335,5 +361,6 @@ const struct model_scenario model_scenarios[] = {
 	{"cancelled and killed", cancelled_and_killed, .preemptions = 3},
 	{"awaited against the last reference", awaited_against_the_last_reference,
 	 .preemptions = 3},
+	{"awaited with a destructor", awaited_with_a_destructor, .preemptions = 2},
 	{0},
 };
