@@ -63,6 +63,7 @@ void creel__job_forget(struct creel__job *job)
 	*place = job->same;
 	creel__job_drop_argument(job);
 	creel_future_unref(job->future);
+	creel_future_unref(job->input);
 	free(job->packed);
 	free(job);
 }
@@ -96,12 +97,12 @@ static void answer(struct creel__job *job, enum creel__mpi_kind kind, const void
 static void answer_error(struct creel__job *job, const creel_error *e)
 {
 	creel__job_drop_argument(job);
-	job->size = creel__mpi_failure_size(e);
+	job->size = creel__mpi_failure_size(e, job->input);
 	job->packed = malloc(job->size);
 	if (!job->packed)
 		creel__mpi_abort(creel__server.w, "no memory for the error of a task: %s",
 				 e->message);
-	creel__mpi_failure_pack(e, job->packed);
+	creel__mpi_failure_pack(e, job->input, job->packed);
 	answer(job, CREEL__MPI_FAILURE, job->packed, job->size);
 }
 

@@ -27,9 +27,14 @@ static size_t size_of(const creel_error *e, int depth)
 	return size;
 }
 
-size_t creel__mpi_failure_size(const creel_error *e)
+static int depth_of(const creel_error *e, creel_future *known)
 {
-	return size_of(e, DEPTH);
+	return known && creel_error_cause(e, 0) == creel_future_error(known) ? 0 : DEPTH;
+}
+
+size_t creel__mpi_failure_size(const creel_error *e, creel_future *known)
+{
+	return size_of(e, depth_of(e, known));
 }
 
 static unsigned char *pack(const creel_error *e, unsigned char *p, int depth)
@@ -54,10 +59,11 @@ static unsigned char *pack(const creel_error *e, unsigned char *p, int depth)
 	return p;
 }
 
-void creel__mpi_failure_pack(const creel_error *e, void *p)
+void creel__mpi_failure_pack(const creel_error *e, creel_future *known, void *p)
 {
-	memset(p, 0, creel__mpi_failure_size(e));
-	pack(e, p, DEPTH);
+	int depth = depth_of(e, known);
+	memset(p, 0, size_of(e, depth));
+	pack(e, p, depth);
 }
 
 struct opened {
@@ -77,12 +83,6 @@ static struct opened open_packed(const unsigned char *p)
 	return o;
 }
 
-creel_future *creel__mpi_failure_future(const void *p)
-{
-	struct opened o = open_packed(p);
-	return creel_future_failed(o.head.kind, o.head.code, "%s", o.message);
-}
-
 /* What happened to a process says where: pids of different machines may be the same. */
 static const char *where_format(int kind)
 {
@@ -98,21 +98,74 @@ static const char *where_format(int kind)
 	}
 }
 
+static creel_failure failure_of(const struct opened *o, creel_future *cause)
+{
+	return (creel_failure){.kind = o->head.kind,
+			       .code = o->head.code,
+			       .pid = o->head.pid,
+			       .signal = o->head.signal,
+			       .exit_status = o->head.exit_status,
+			       .data = o->head.data ? o->data : NULL,
+			       .size = (size_t)o->head.data,
+			       .cause = cause ? creel_future_error(cause) : NULL};
+}
+
+/* The first one: a failure has one cause. */
+static creel_future *cause_of(const struct opened *o)
+{
+	return o->head.causes ? creel__mpi_failure_future(o->rest) : NULL;
+}
+
+/* Of an executor whose tasks fail as their argument says. */
+static int settle_as_packed(void *self, creel_task *task)
+{
+	(void)self;
+	const void *arg, *p;
+	size_t size;
+	(void)creel_task_argument(task, &arg, &size);
+	memcpy(&p, arg, sizeof p);
+	struct opened o = open_packed(p);
+	creel_future *cause = cause_of(&o);
+	creel_failure failure = failure_of(&o, cause);
+	(void)creel_task_begin(task);
+	(void)creel_task_settle_error(task, &failure, "%s", o.message);
+	creel_future_unref(cause);
+	return 0;
+}
+
+static int run_nowhere(creel_task *task, const void *arg, size_t size)
+{
+	(void)task;
+	(void)arg;
+	(void)size;
+	return 0;
+}
+
+creel_future *creel__mpi_failure_future(const void *p)
+{
+	const creel_executor_ops ops = {.size = sizeof ops, .submit = settle_as_packed};
+	creel_executor *ex = creel_executor_new(&ops, NULL);
+	creel_future *f = creel_submit(ex, run_nowhere, &p, sizeof p);
+	(void)creel_executor_close(ex);
+	return f;
+}
+
+/* Whether a task that ends so has started for certain. */
+static bool has_run(int kind)
+{
+	return kind == CREEL_KIND_FAILED || kind == CREEL_KIND_WORKER_DIED ||
+	       kind == CREEL_KIND_EXITED || kind == CREEL_KIND_KILLED ||
+	       kind == CREEL_KIND_TIMED_OUT;
+}
+
 int creel__mpi_failure_settle(creel_task *task, const void *p, size_t size, int rank)
 {
 	(void)size;
 	struct opened o = open_packed(p);
-	creel_future *cause = NULL;
-	if (o.head.causes)
-		cause = creel__mpi_failure_future(o.rest);
-	creel_failure failure = {.kind = o.head.kind,
-				 .code = o.head.code,
-				 .pid = o.head.pid,
-				 .signal = o.head.signal,
-				 .exit_status = o.head.exit_status,
-				 .data = o.head.data ? o.data : NULL,
-				 .size = (size_t)o.head.data,
-				 .cause = cause ? creel_future_error(cause) : NULL};
+	creel_future *cause = cause_of(&o);
+	creel_failure failure = failure_of(&o, cause);
+	if (has_run(o.head.kind))
+		(void)creel_task_begin(task);
 	const char *format = where_format(o.head.kind);
 	int rc = strchr(format, 'd') ? creel_task_settle_error(task, &failure, "%s (on rank %d)",
 							       o.message, rank)

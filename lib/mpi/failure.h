@@ -5,12 +5,13 @@
 
 #include <creel/creel.h>
 
-/* How many bytes an error takes, with its causes to a depth of four, and at most eight of each. */
-size_t creel__mpi_failure_size(const creel_error *e);
+/* How many bytes an error takes, with its causes to a depth of four, and at most eight of each. If
+ * its cause is the error of the known future (or NULL), it goes without: who gets it knows that. */
+size_t creel__mpi_failure_size(const creel_error *e, creel_future *known);
 /* Packs it into so many bytes. */
-void creel__mpi_failure_pack(const creel_error *e, void *p);
+void creel__mpi_failure_pack(const creel_error *e, creel_future *known, void *p);
 
-/* A future that has failed with what was packed: its kind, code and message. */
+/* A future that has failed with what was packed; of several causes with the first. */
 creel_future *creel__mpi_failure_future(const void *p);
 
 /* Ends a task with an error that was packed. rank is where the task was. */

@@ -40,7 +40,7 @@ static int add_input(creel_task *task, struct creel__mpi_item *item)
 	if (creel_task_input(task, &data, &size) == -EINVAL)
 		return 0;
 	const creel_error *e = creel_task_input_error(task);
-	struct creel__mpi_stage head = {e != NULL, e ? creel__mpi_failure_size(e) : size};
+	struct creel__mpi_stage head = {e != NULL, e ? creel__mpi_failure_size(e, NULL) : size};
 	size_t front = creel__mpi_stage_size((size_t)head.input);
 	size_t arg = item->size == CREEL_BY_REF ? 0 : item->size;
 	char *p = malloc(front + arg);
@@ -48,7 +48,7 @@ static int add_input(creel_task *task, struct creel__mpi_item *item)
 		return -ENOMEM;
 	memcpy(p, &head, sizeof head);
 	if (e)
-		creel__mpi_failure_pack(e, p + sizeof head);
+		creel__mpi_failure_pack(e, NULL, p + sizeof head);
 	else if (size)
 		memcpy(p + sizeof head, data, size);
 	if (arg)

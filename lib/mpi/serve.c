@@ -40,7 +40,7 @@ static unsigned room(void)
 }
 
 /* As a continuation of what its input has become here. */
-static creel_future *submit_stage(const struct creel__job *job, creel_fn fn,
+static creel_future *submit_stage(struct creel__job *job, creel_fn fn,
 				  creel_submit_options *options)
 {
 	struct creel__mpi_stage head;
@@ -58,7 +58,7 @@ static creel_future *submit_stage(const struct creel__job *job, creel_fn fn,
 	} else {
 		f = creel_then_with(input, creel__server.pool, fn, arg, job->size - front, options);
 	}
-	creel_future_unref(input);
+	job->input = input;
 	return f;
 }
 

@@ -28,6 +28,7 @@ struct creel__job {
 	void *arg;
 	size_t size;
 	creel_future *future; /* in the pool, or until the result is sent */
+	creel_future *input;  /* of a continuation, in the pool */
 	void *packed;         /* a large failure, until it is sent */
 };
 
