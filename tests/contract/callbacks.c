@@ -375,7 +375,7 @@ static void check_blocked(const struct blocking *b)
 	ct_int(b->poll, -ETIMEDOUT);
 }
 
-CASE(c05_blocking_in_a_callback_is_refused_at_once, CT_ASYNC)
+CASE(c05_blocking_in_a_callback_is_refused_at_once, CT_ASYNC | CT_ALONE)
 {
 	struct ct_count *started = ct_count_new(), *gate = ct_count_new();
 	struct ct_hold hold;

@@ -308,7 +308,7 @@ static int task_uses_channel(creel_task *task, const void *arg, size_t size)
 	return code == rc ? creel_return(task, &code, sizeof code) : -1;
 }
 
-CASE(c51_channels_are_for_the_host, 0)
+CASE(c51_channels_are_for_the_host, CT_REFS)
 {
 	creel_channel *ch = channel(1);
 	creel_executor *ex = ct_executor();

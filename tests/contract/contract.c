@@ -6,10 +6,15 @@
 #include "custom.h"
 #include "forker.h"
 
+#ifdef CT_MPI
+#include <creel/mpi.h>
+#endif
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+enum { CT_WIDTH_MAX = 8 };
 
 struct kind {
 	int flags;
@@ -84,6 +89,13 @@ static creel_executor *make_procs(void)
 		&(creel_process_pool_options){.max_workers = under_test->max_workers});
 }
 
+#ifdef CT_MPI
+static creel_executor *make_mpi(void)
+{
+	return creel_mpi_pool_new(NULL);
+}
+#endif
+
 /* Has no reference: it returns when the executor is shut down, or its last reference has gone. */
 static void *drive(void *ex)
 {
@@ -123,6 +135,9 @@ static const struct kind kinds[] = {
 	[CT_IS_procs1] = {CT_FLAGS_procs1, 1, make_procs},
 	[CT_IS_forks] = {CT_FLAGS_forks, 2, make_forks},
 	[CT_IS_over_forks] = {CT_FLAGS_over_forks, 1, make_over_forks},
+#ifdef CT_MPI
+	[CT_IS_mpi] = {CT_FLAGS_mpi, 2, make_mpi},
+#endif
 };
 
 void ct_case(int executor, void (*run)(void))
@@ -171,6 +186,12 @@ bool ct_is(int flags)
 	return (under_test->flags & flags) == flags;
 }
 
+bool ct_never_ran(creel_future *f)
+{
+	return creel_future_state(f) == CREEL_FUTURE_CANCELLED ||
+	       (ct_is(CT_RANKS) && creel_future_result(f, CREEL_NOW, NULL, 0) == -ECANCELED);
+}
+
 unsigned ct_width(void)
 {
 	if (ct_is(CT_SYNC))
@@ -185,30 +206,59 @@ unsigned ct_many(unsigned n)
 	return ct_is(CT_APART) ? n / 25 + 1 : n;
 }
 
-void ct_hold(struct ct_hold *h, creel_executor *ex)
+static int task_slow(creel_task *task, const void *arg, size_t size)
 {
-	ct_hold_n(h, ex, ct_width());
+	(void)arg;
+	(void)size;
+	return creel_task_sleep(task, creel_in_ms(20));
+}
+
+void ct_slow_down(creel_executor *ex)
+{
+	creel_future *slow[CT_WIDTH_MAX];
+	if (!ct_is(CT_RANKS))
+		return;
+	for (unsigned i = 0; i < ct_width(); i++)
+		slow[i] = creel_submit(ex, task_slow, NULL, 0);
+	for (unsigned i = 0; i < ct_width(); i++) {
+		ct_int(ct_outcome(slow[i]), 0);
+		creel_future_unref(slow[i]);
+	}
 }
 
 void ct_hold_n(struct ct_hold *h, creel_executor *ex, unsigned n)
 {
+	unsigned ahead = ct_is(CT_RANKS) ? ct_width() : 0;
 	h->started = ct_count_new();
 	h->gate = ct_count_new();
-	h->n = n;
+	h->n = n + ahead;
 	h->blockers = calloc(h->n + 1, sizeof(creel_future *));
 	ct_assert(h->blockers && h->n > 0);
 	for (unsigned i = 0; i < h->n; i++)
 		h->blockers[i] = ct_submit_gated(ex, h->started, h->gate, (long)i);
 	/* All: a blocker that waits, be it behind another one or in a worker's batch, may be
 	 * overtaken by what comes. */
-	ct_count_await(h->started, h->n);
+	ct_count_await(h->started, n);
+	for (unsigned i = 0; ahead && i < h->n; i++)
+		ct_await_running(h->blockers[i]);
+}
+
+void ct_hold(struct ct_hold *h, creel_executor *ex)
+{
+	ct_slow_down(ex);
+	ct_hold_n(h, ex, ct_width());
 }
 
 void ct_release(struct ct_hold *h)
 {
 	ct_open(h->gate);
-	for (unsigned i = 0; i < h->n; i++)
-		ct_int(ct_long_drop(h->blockers[i]), i);
+	for (unsigned i = 0; i < h->n; i++) {
+		/* A shutdown may have cancelled what was only sent ahead. */
+		bool gone = ct_is(CT_RANKS) && ct_outcome(h->blockers[i]) == -ECANCELED;
+		if (!gone)
+			ct_int(ct_long(h->blockers[i]), i);
+		creel_future_unref(h->blockers[i]);
+	}
 	free(h->blockers);
 }
 

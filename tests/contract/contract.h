@@ -9,6 +9,9 @@
  * SHARED  Tasks may run in another process: what they touch beyond their argument lies in the
  *         arena of support/shared.h, and what they say comes back as their result. Cases that
  *         cannot do so need CT_INPROC.
+ * MPI     With CT_MPI the suite is a program for mpirun (tests/mpi/contract.c), and has one
+ *         executor. Its tasks run in processes that were there before the case began: what a case
+ *         writes into a variable they do not see.
  */
 #ifndef CREEL_TESTS_CONTRACT_H
 #define CREEL_TESTS_CONTRACT_H
@@ -53,6 +56,22 @@ enum {
 			      its own; a request to stop takes a while to get there */
 };
 
+/* What an executor over the ranks of MPI is, and what all others have that it has not. */
+enum {
+	/* Ranks, which have pools with one worker each. While tasks are not short each rank has one
+	 * more, which counts as running. */
+	CT_RANKS = 32768,
+	/* Not the executor but the test: it may fork. */
+	CT_FORK = 65536,
+	/* What an address of the test's means it means to the tasks, too: they have the test's
+	 * memory, or a copy of it, and a reference is no bad argument. */
+	CT_REFS = 131072,
+	/* It shares its workers with no other executor of its kind. */
+	CT_ALONE = 262144,
+	/* A worker with nothing to do gets whatever has not started. */
+	CT_PROMPT = 524288
+};
+
 /* More needs: of the build. */
 enum {
 	/* Blocks are used again: an allocation of one is not a malloc(). */
@@ -66,7 +85,11 @@ enum {
 };
 
 enum {
+#ifdef CT_MPI
 	CT_HERE = CT_LINUX * CT_SYSTEM,
+#else
+	CT_HERE = CT_LINUX * CT_SYSTEM | CT_FORK | CT_REFS | CT_ALONE | CT_PROMPT,
+#endif
 	CT_FLAGS_core = CT_CORE,
 	CT_FLAGS_inline = CT_EX | CT_STRICT | CT_INPROC | CT_SYNC,
 	CT_FLAGS_custom = CT_EX | CT_ASYNC | CT_STRICT | CT_INPROC,
@@ -81,10 +104,15 @@ enum {
 	CT_FLAGS_procs = CT_EX | CT_ASYNC | CT_COUNTS | CT_RESIZES | CT_PARALLEL,
 	CT_FLAGS_procs1 = CT_EX | CT_ASYNC | CT_COUNTS | CT_RESIZES | CT_STRICT,
 	CT_FLAGS_forks = CT_EX | CT_ASYNC | CT_RESIZES | CT_PARALLEL | CT_APART,
-	CT_FLAGS_over_forks = CT_EX | CT_ASYNC | CT_STRICT | CT_APART | CT_LAYERS
+	CT_FLAGS_over_forks = CT_EX | CT_ASYNC | CT_STRICT | CT_APART | CT_LAYERS,
+	/* Of two ranks with one worker each. */
+	CT_FLAGS_mpi = CT_EX | CT_ASYNC | CT_PARALLEL | CT_APART | CT_RANKS
 };
 
 /* The executors: a line here, a CT_FLAGS_ above and an entry in contract.c add one. */
+#ifdef CT_MPI
+#define CT_EXECUTORS(ON, name, needs) ON(mpi, name, needs)
+#else
 #define CT_EXECUTORS(ON, name, needs)                                                              \
 	ON(inline, name, needs)                                                                    \
 	ON(custom, name, needs)                                                                    \
@@ -99,6 +127,7 @@ enum {
 	ON(over_procs, name, needs)                                                                \
 	ON(forks, name, needs)                                                                     \
 	ON(over_forks, name, needs)
+#endif
 
 /* As the index of an executor: none. */
 enum {
@@ -115,7 +144,8 @@ enum {
 	CT_IS_procs1,
 	CT_IS_over_procs,
 	CT_IS_forks,
-	CT_IS_over_forks
+	CT_IS_over_forks,
+	CT_IS_mpi
 };
 
 #define CT_ON(executor, name, needs)                                                               \
@@ -149,6 +179,9 @@ creel_executor *ct_pool(creel_thread_pool_options options);
 creel_executor *ct_initialized(int (*fn)(void *ctx, unsigned worker, void **ret_local), void *ctx);
 creel_executor *ct_initialized_told(int (*fn)(void *ctx, unsigned worker, void **ret_local),
 				    void (*told)(void *ctx, const creel_error *error), void *ctx);
+/* Whether a task that has ended was cancelled before it started. One that was sent ahead counts as
+ * running, and then as one that stopped when it was asked to. */
+bool ct_never_ran(creel_future *f);
 /* Which flags the executor under test has. */
 bool ct_is(int flags);
 /* As many tasks as can run at once, at most; 0 if they run within submit. */
@@ -167,6 +200,9 @@ void ct_hold(struct ct_hold *h, creel_executor *ex);
 /* The same for an executor that runs n at once. */
 void ct_hold_n(struct ct_hold *h, creel_executor *ex, unsigned n);
 void ct_release(struct ct_hold *h);
+/* If it is one that sends ahead what is short: until there are short tasks again it sends one for
+ * each worker. */
+void ct_slow_down(creel_executor *ex);
 
 /* A thread of the test's. It publishes its id, so that others can await that it sleeps. */
 struct ct_thread;

@@ -218,6 +218,7 @@ CASE(c40_what_has_started_does_not_expire, CT_ASYNC)
 	struct ct_count *gate = ct_count_new(), *started = ct_count_new();
 	const struct ct_gated arg = {started, gate, 5};
 	creel_executor *ex = ct_executor();
+	ct_slow_down(ex);
 	creel_future *f = creel_submit_with(
 		ex, task_gated, &arg, sizeof arg,
 		&(creel_submit_options){.expiry_ns = HOUR, .clock = clock});

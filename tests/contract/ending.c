@@ -70,7 +70,7 @@ CASE(c17_kill_includes_cancel, CT_ASYNC)
 	ct_count_await(u.started, 1);
 	ct_int(creel_executor_shutdown(ex, CREEL_SHUTDOWN_KILL, CT_GUARD, NULL), 0);
 	for (int i = 0; i < 20; i++) {
-		if (creel_future_state(futures[i]) == CREEL_FUTURE_CANCELLED) {
+		if (ct_never_ran(futures[i])) {
 			cancelled++;
 			creel_future_unref(futures[i]);
 		} else {

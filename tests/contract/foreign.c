@@ -383,7 +383,7 @@ static void refuses_task(creel_task *task)
 	REFUSED(creel_task_settle_error, task, NULL, "no");
 }
 
-CASE(c23_a_child_is_refused_an_executor_of_the_parents, 0)
+CASE(c23_a_child_is_refused_an_executor_of_the_parents, CT_FORK)
 {
 	creel_executor *ex = ct_executor(), *broken = creel_executor_new(NULL, NULL);
 	long six = 6;

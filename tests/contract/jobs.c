@@ -168,7 +168,8 @@ static int task_asks(creel_task *task, const void *arg, size_t size)
 CASE(c43_a_job_has_a_handle_and_no_result, 0)
 {
 	creel_executor *ex = ct_executor();
-	unsigned slots = creel_executor_slots(ex);
+	/* That of the pool with one worker in which a rank runs it. */
+	unsigned slots = ct_is(CT_RANKS) ? 1 : creel_executor_slots(ex);
 	ct_int(ct_long_drop(creel_submit(ex, task_asks, &slots, sizeof slots)), 0);
 	ct_close(ex);
 }

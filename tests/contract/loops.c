@@ -60,7 +60,7 @@ static size_t others(const struct marks *m, size_t from, size_t to, int times)
 	return n;
 }
 
-CASE(c44_each_index_runs_exactly_once, 0)
+CASE(c44_each_index_runs_exactly_once, CT_REFS)
 {
 	enum { N = 5000 };
 	creel_executor *ex = ct_executor();
@@ -82,7 +82,7 @@ CASE(c44_each_index_runs_exactly_once, 0)
 	ct_close(ex);
 }
 
-CASE(c44_the_grain_says_how_many_a_body_gets, 0)
+CASE(c44_the_grain_says_how_many_a_body_gets, CT_REFS)
 {
 	creel_executor *ex = ct_executor();
 	struct marks *m = marks_in(ex, 100);
@@ -92,7 +92,7 @@ CASE(c44_the_grain_says_how_many_a_body_gets, 0)
 	ct_close(ex);
 }
 
-CASE(c44_the_first_error_ends_the_loop, 0)
+CASE(c44_the_first_error_ends_the_loop, CT_REFS)
 {
 	enum { N = 3000 };
 	creel_executor *ex = ct_executor();
@@ -107,7 +107,7 @@ CASE(c44_the_first_error_ends_the_loop, 0)
 	ct_close(ex);
 }
 
-CASE(c44_a_loop_ends_at_its_deadline, 0)
+CASE(c44_a_loop_ends_at_its_deadline, CT_REFS)
 {
 	creel_executor *ex = ct_executor();
 	struct marks *m = marks_in(ex, 100);
@@ -178,7 +178,7 @@ static int meet(creel_task *task, size_t begin, size_t end, void *context)
 	return 0;
 }
 
-CASE(c44_others_take_part, CT_PARALLEL)
+CASE(c44_others_take_part, CT_PARALLEL | CT_REFS)
 {
 	creel_executor *ex = ct_executor();
 	struct marks *m = marks_in(ex, 1);
@@ -306,7 +306,7 @@ CASE(c44_where_workers_are_initialized_they_alone_run_it, CT_COUNTS)
 	ct_close(ex);
 }
 
-CASE(c44_a_shut_down_executor_runs_nothing, 0)
+CASE(c44_a_shut_down_executor_runs_nothing, CT_REFS)
 {
 	creel_executor *ex = ct_executor();
 	struct marks *m = marks_in(ex, 10);
@@ -366,7 +366,7 @@ static void add_double(void *into, const void *from, void *context)
 }
 
 /* On the inline executor everything is in one order: that is what all others must give. */
-CASE(c45_reduce_gives_the_same_bits_on_every_executor, 0)
+CASE(c45_reduce_gives_the_same_bits_on_every_executor, CT_REFS)
 {
 	creel_executor *ex = ct_executor(), *serial = creel_inline_new();
 	const size_t grains[] = {0, 1, 1000, 100000};
@@ -415,7 +415,7 @@ static void append_last(void *into, const void *from, void *context)
 	l->value = next->value;
 }
 
-CASE(c45_parts_are_combined_in_order, 0)
+CASE(c45_parts_are_combined_in_order, CT_REFS)
 {
 	creel_executor *ex = ct_executor();
 	struct last none = {0, -1}, all;
@@ -438,7 +438,7 @@ static int refuse(creel_task *task, size_t begin, size_t end, void *into, void *
 	return begin <= 500 && 500 < end ? -EDOM : 0;
 }
 
-CASE(c45_a_reduction_that_fails_leaves_the_result_alone, 0)
+CASE(c45_a_reduction_that_fails_leaves_the_result_alone, CT_REFS)
 {
 	creel_executor *ex = ct_executor();
 	double zero = 0, ret = 5;

@@ -106,7 +106,7 @@ static int never(creel_task *task, size_t begin, size_t end, void *context)
 	abort();
 }
 
-CASE(c44_a_loop_of_nothing_is_0_even_after_a_shutdown, 0)
+CASE(c44_a_loop_of_nothing_is_0_even_after_a_shutdown, CT_REFS)
 {
 	creel_executor *ex = ct_executor();
 	ct_int(creel_parallel_for(ex, 5, 5, never, NULL, NULL), 0);

@@ -87,7 +87,7 @@ CASE(c11_as_completed_gives_each_result_once_under_its_index, 0)
 	ct_close(ex);
 }
 
-CASE(c11_as_completed_does_not_wait_for_a_slow_item, CT_PARALLEL)
+CASE(c11_as_completed_does_not_wait_for_a_slow_item, CT_PARALLEL | CT_PROMPT)
 {
 	struct ct_gated items[3] = {{ct_count_new(), ct_count_new(), 1},
 				    {ct_count_new(), ct_count_new(), 2},

@@ -151,7 +151,7 @@ CASE(c23_futures_and_queues_of_the_parent_are_refused_in_a_forked_child, CT_COUN
 	ct_close(i.ex);
 }
 
-CASE(c23_a_forked_child_may_ignore_what_it_inherited, 0)
+CASE(c23_a_forked_child_may_ignore_what_it_inherited, CT_FORK)
 {
 	long six = 6;
 	creel_executor *ex = ct_executor();

@@ -262,7 +262,7 @@ CASE(c48_reports_wait_for_no_callback, CT_ASYNC)
 
 #if !CT_TSAN
 /* A child starts with no executors, even if it is forked while others report and make some. */
-CASE(c48_reports_of_a_child, 0)
+CASE(c48_reports_of_a_child, CT_FORK)
 {
 	creel_executor *ex = ct_executor();
 	pid_t child = fork();

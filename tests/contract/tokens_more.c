@@ -193,7 +193,7 @@ static void *cancel_when_begun(void *arg)
 	return NULL;
 }
 
-CASE(c49_a_token_ends_a_loop, 0)
+CASE(c49_a_token_ends_a_loop, CT_REFS)
 {
 	creel_executor *ex = ct_executor();
 	creel_token *token = creel_token_new(NULL, NULL, CREEL_FOREVER);

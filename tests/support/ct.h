@@ -2,7 +2,8 @@
 /*
  * What every test includes: registration, assertions and guards. It maps to Criterion, or, with
  * CREEL_PLAIN_RUNNER, to the runner of plain.c for systems without Criterion. Either way a test
- * runs in a process of its own.
+ * runs in a process of its own. Not so under MPI, which does not allow a fork: see
+ * tests/mpi/contract.c, a runner with the same registration.
  *
  * ASSERTIONS  End the test. Only for the main thread of the test's process: elsewhere (a task, a
  *             helper thread, a forked child) a failed one reports and aborts that process.
@@ -66,18 +67,24 @@ struct ct_test {
 	const char *name;
 	void (*run)(void);
 	int off;
+	const char *off_text; /* the expression */
 	struct ct_test *next;
 };
 
+/* The runner's: takes a test; and ends the one that runs, 1 as failed, 77 as skipped. */
 void ct_register(struct ct_test *test);
+_Noreturn void ct_end(int status);
+
+/* For the runner: from here on this is the test's process. */
+void ct_own(void);
 
 /* A test; off (a constant expression): it does not apply and is reported as skipped. */
 #define CT_TEST(suite_, name_, off_)                                                               \
 	static void ct_run_##suite_##_##name_(void);                                               \
 	__attribute__((constructor)) static void ct_add_##suite_##_##name_(void)                   \
 	{                                                                                          \
-		static struct ct_test test = {#suite_, #name_, ct_run_##suite_##_##name_, (off_),  \
-					      NULL};                                               \
+		static struct ct_test test = {#suite_, #name_, ct_run_##suite_##_##name_,          \
+					      (off_),  #off_,  NULL};                              \
 		ct_register(&test);                                                                \
 	}                                                                                          \
 	static void ct_run_##suite_##_##name_(void)

@@ -26,6 +26,10 @@ struct ct_log {
 void ct_shared_init(void);
 void ct_shared_fini(void);
 
+/* Where tasks run in processes that this one has not forked: the arena of all tests is this file,
+ * and lies at this address in all of them. Called once, in each. Returns 0 or a code. */
+int ct_shared_give(int fd, void *at);
+
 /* Zeroed memory of the arena, 64-byte aligned; it goes with the arena. */
 void *ct_shared(size_t size);
 
