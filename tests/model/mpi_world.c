@@ -111,10 +111,10 @@ static void say_failure(uint64_t id, int kind, int code)
 	_Alignas(8) unsigned char packed[512];
 	creel_future *f = creel_future_failed(kind, code, "of a rank");
 	const creel_error *e = creel_future_error(f);
-	creel__mpi_failure_pack(e, packed);
+	creel__mpi_failure_pack(e, NULL, packed);
 	say(&(struct creel__mpi_record){.kind = CREEL__MPI_FAILURE,
 					.id = id,
-					.size = creel__mpi_failure_size(e)},
+					.size = creel__mpi_failure_size(e, NULL)},
 	    packed);
 	creel_future_unref(f);
 }
