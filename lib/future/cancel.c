@@ -402,7 +402,7 @@ int creel__future_stop(creel_future *f, const struct creel__cancelling *how)
 				       : CREEL_CANCEL_FINAL;
 		if (state == CREEL__PINNED || state == CREEL__DROPPING)
 			return CREEL_CANCEL_NOW;
-		if (creel__follows(s)) {
+		if (creel__follows(f, s)) {
 			creel__or(&f->state, CREEL__ASKED, relaxed);
 			return pass_on(f, how);
 		}

@@ -10,14 +10,16 @@
 /* Keeps it from ending. False: it follows nothing. */
 static bool hold(creel_future *f)
 {
-	uint64_t s = creel__load(&f->state, relaxed);
-	while (creel__follows(s)) {
+	/* [PIN-1] acquire: as in refresh() of cancel.c, here and below */
+	uint64_t s = creel__load(&f->state, acquire);
+	while (creel__follows(f, s)) {
 		if (s & CREEL__HELD) {
 			s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
 			if (s & CREEL__HELD)
 				creel__park_briefly(creel__low_half(&f->state), (uint32_t)s,
 						    CREEL_FOREVER);
-			s = creel__load(&f->state, relaxed);
+			/* [PIN-1] acquire: as above */
+			s = creel__load(&f->state, acquire);
 			/* [FOLLOW-1] seq_cst: a look at what it follows, after the walker has said
 			 * what he follows; pairs with itself, and with follow() of exec/return.c */
 		} else if (creel__cas(&f->state, &s, s | CREEL__HELD, seq_cst, relaxed)) {

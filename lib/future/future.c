@@ -173,7 +173,7 @@ static bool is_behind(creel_future *f)
 {
 	uint64_t s = creel__load(&f->state, relaxed);
 	/* What it follows may end anywhere. */
-	if (f->executor && creel__follows(s))
+	if (creel__follows(f, s))
 		return false;
 	if (f->executor || !(s & CREEL__OWNED))
 		return is_inside(lowest_of(f));
