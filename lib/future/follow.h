@@ -31,8 +31,8 @@ struct creel__follow {
 	creel_future *source; /* a reference, as long as the function has not returned; then NULL */
 };
 
-/* Whether f is a task that follows, by its state word, which was loaded with acquire: an adaptor may
- * have forwarded it. (A token's future is RUNNING and OWNED, too, and has no executor.) */
+/* Whether f is a task that follows, by its state word, which was loaded with acquire: an adaptor
+ * may have forwarded it. (A token's future is RUNNING and OWNED, too, and has no executor.) */
 static inline bool creel__follows(const creel_future *f, uint64_t s)
 {
 	return (s & (CREEL__STATE | CREEL__OWNED)) == (CREEL__RUNNING | CREEL__OWNED) &&
