@@ -206,21 +206,29 @@ static bool is_called_off(creel_future *f)
 	return creel__load(&i->cancels, relaxed);
 }
 
-/* Its input has ended, and it is not to be cancelled: it ends as cancelled when it has run. Its
- * executor has it, or it is not due. False: it may be, or it runs in another process. */
+/* Whether its input has ended, and it is not to be cancelled: it ends as cancelled when it has run.
+ * Its executor has it, or it is not due. */
 static bool insists(creel_future *f, const struct creel__owner *owner)
 {
-	struct creel__stage *stage = creel__stage_of(f);
+	const struct creel__stage *stage = creel__stage_of(f);
+	return stage && stage->insists && (!owner || owner == &creel__undue_owner) &&
+	       !is_called_off(f);
+}
+
+/* One that insists hears that it was asked; or it has started in another process. An executor that
+ * has said so is not told to withdraw it. */
+static int ask_pinned(creel_future *f, const struct creel__owner *owner,
+		      const struct creel__cancelling *how)
+{
 	creel_executor *ex = f->executor;
-	if ((owner && owner != &creel__undue_owner) || !stage || !stage->insists ||
-	    is_called_off(f))
-		return false;
 	if (creel__load(&f->state, relaxed) & CREEL__REMOTE &&
-	    ex->class->withdraw(ex, (creel_task *)f, CREEL__LOOK) == CREEL__STARTED)
-		return false;
-	stage->asked = true;
+	    ex->class->withdraw(ex, (creel_task *)f, CREEL__LOOK) == CREEL__STARTED) {
+		(void)found_started(f, NULL, true, how);
+		return how->pending_only ? CREEL_CANCEL_REQUESTED : creel__future_stop(f, how);
+	}
+	creel__stage_of(f)->asked = true;
 	let_go_pending(f, owner, 0);
-	return true;
+	return CREEL_CANCEL_REQUESTED;
 }
 
 /* The reason, with the name of the task if that has one. */
@@ -254,7 +262,7 @@ static int end_pinned(creel_future *f, const creel_error *expired,
 	creel_executor *ex = f->executor;
 	const struct creel__owner *owner = owner_of(f);
 	if (!expired && insists(f, owner))
-		return CREEL_CANCEL_REQUESTED;
+		return ask_pinned(f, owner, how);
 	bool take = expired || how->pending_only;
 	enum creel__withdrawn w = withdraw(f, owner, take);
 	if (creel__future_foreign(f))

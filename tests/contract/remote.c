@@ -17,7 +17,7 @@
 struct far {
 	creel_task *task;
 	_Atomic bool started; /* there: what it says when it is asked */
-	_Atomic unsigned asks, stops, kills, resizes, awaits, allocs;
+	_Atomic unsigned asks, withdraws, stops, kills, resizes, awaits, allocs;
 	int64_t grace_ns;
 };
 
@@ -32,6 +32,7 @@ static int far_withdraw(void *self, creel_task *task)
 {
 	struct far *far = self;
 	(void)task;
+	far->withdraws++;
 	return far->started ? CREEL_WITHDRAW_STARTED : 0;
 }
 
@@ -114,6 +115,35 @@ CORE_CASE(c02_what_has_started_elsewhere_is_asked_to_stop_and_not_cancelled)
 		ct_int(ct_outcome(f), -ECANCELED);
 		ct_int(creel_future_error(f)->kind, CREEL_KIND_CANCELLED);
 		creel_future_unref(f);
+		ct_close(ex);
+	}
+}
+
+/* It insists on running, so its executor is only asked. Once that has said that it has started, it
+ * is not told to withdraw it: it may have made another one of it since. */
+CORE_CASE(c37_a_finally_elsewhere_is_never_withdrawn)
+{
+	for (int i = 0; i < 4; i++) {
+		bool started = i % 2, kills = i / 2;
+		struct far far;
+		creel_executor *ex = far_new(&far);
+		creel_future *first = creel_promise_new();
+		creel_future *f = creel_finally(first, ex, task_nothing, NULL, 0);
+		ct_int(creel_promise_set_result(first, NULL, 0), 0);
+		far.started = started;
+		ct_int(kills ? creel_future_kill(f, 5) : creel_future_cancel(f),
+		       CREEL_CANCEL_REQUESTED);
+		ct_int(far.asks, 1);
+		ct_int(far.withdraws, 0);
+		ct_int(far.stops, started);
+		ct_int(far.kills, started && kills);
+		ct_assert((creel_task_words(far.task) == NULL) == started);
+		ct_int(creel_task_begin(far.task), 0);
+		ct_int(creel_task_cancelled(far.task), started);
+		ct_int(creel_task_settle(far.task, (creel_buffer){.size = 0}), 0);
+		ct_int(ct_outcome(f), started ? 0 : -ECANCELED);
+		creel_future_unref(f);
+		creel_future_unref(first);
 		ct_close(ex);
 	}
 }
@@ -206,6 +236,18 @@ static void count_call(creel_future *f, void *arg)
 	ct_count_add(arg, 1);
 }
 
+/* Not before it has awaited, which a wait does that begins before its deadline: so the deadline
+ * becomes longer. */
+static unsigned await_in_vain(creel_future *f, const struct far *far, bool awaits)
+{
+	for (int64_t ms = 1, start = ct_now(); !ct_guard_over(start); ms *= 2) {
+		ct_int(creel_future_result(f, creel_in_ms(ms), NULL, 0), -ETIMEDOUT);
+		if (far->awaits || !awaits)
+			return far->awaits;
+	}
+	return 0;
+}
+
 /* Not if that has a callback, which may need a lock that the waiter holds. */
 CORE_CASE(c09_who_awaits_a_task_elsewhere_may_do_the_work)
 {
@@ -220,8 +262,7 @@ CORE_CASE(c09_who_awaits_a_task_elsewhere_may_do_the_work)
 		creel_future *f = creel_submit(ex, task_nothing, NULL, 0);
 		if (called)
 			ct_int(creel_future_on_done(f, NULL, count_call, calls, NULL, NULL), 0);
-		ct_int(creel_future_result(f, creel_in_ms(1), NULL, 0), -ETIMEDOUT);
-		ct_int(far.awaits, !called);
+		ct_int(await_in_vain(f, &far, !called), !called);
 		far.started = true;
 		if (called)
 			ct_int(creel_task_settle(far.task, (creel_buffer){.size = 0}), 0);
