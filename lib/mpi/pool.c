@@ -5,7 +5,8 @@
  *
  * STATES  A task is pending while it is in the queue, and running once a rank has it. The library
  *         is told of that when it asks, not before. A task that came back from a rank is in the
- *         queue again, but whoever was told that it runs goes on believing that.
+ *         queue again, but whoever was told that it runs goes on believing that: it is known, and
+ *         is not withdrawn.
  * FOUND   While a task is pending its words lead to its item. Once the library has been told that
  *         it runs, they do not, and the table of known items does.
  */
@@ -134,7 +135,7 @@ static int vet(void *self, creel_fn fn, const void *arg, size_t size)
 
 static bool is_started(const struct creel__mpi_item *item)
 {
-	return item->place == CREEL__MPI_SENT || item->place == CREEL__MPI_ENDING;
+	return item->known || item->place == CREEL__MPI_SENT || item->place == CREEL__MPI_ENDING;
 }
 
 static int withdraw(void *self, creel_task *task)
@@ -142,16 +143,16 @@ static int withdraw(void *self, creel_task *task)
 	(void)self;
 	pthread_mutex_lock(&world->lock);
 	struct creel__mpi_item *item = item_of(task);
-	bool queued = item && item->place == CREEL__MPI_QUEUED, started = false;
+	bool started = item && is_started(item);
+	bool queued = item && !started && item->place == CREEL__MPI_QUEUED;
 	if (queued) {
 		creel__mpi_remove(&world->queue, item);
 		creel__mpi_unask_locked(world, item);
 		world->items--;
 		if (world->ending)
 			creel__mpi_wake_locked(world);
-	} else if (item && is_started(item)) {
+	} else if (started) {
 		creel__mpi_know_locked(world, item);
-		started = true;
 	}
 	pthread_mutex_unlock(&world->lock);
 	if (queued)
