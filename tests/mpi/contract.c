@@ -10,6 +10,8 @@
  * FAILURE  What a test left behind when it failed may spoil the next one. So the first failure, be
  *          it an assertion, a signal or the time limit, ends the job. By then it stands in the file
  *          of the results: tests/mpi/contract.py starts another job, which goes on behind it.
+ *          It waits until no process of this job has the lock of the arena: rank 0 writes results,
+ *          and the others write to the arena.
  * ADDRESS  Tasks get addresses in the arena, and of functions. So the arena lies at one place in
  *          all processes, and the program is linked to one.
  */
@@ -25,6 +27,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 /* Far from where the system places anything. */
@@ -73,15 +76,17 @@ static int parse(struct run *run, int argc, char **argv)
 	return run->filter && run->tap_path && run->arena ? 0 : -1;
 }
 
+/* The descriptor stays open, since it has the lock, for as long as a process of the rank lives. */
 static int open_arena(const struct run *run)
 {
 	int fd = open(run->arena, O_RDWR | O_CLOEXEC);
-	int rc = fd < 0 ? -1 : ct_shared_give(fd, ARENA);
+	if (fd < 0 || flock(fd, LOCK_SH)) {
+		perror(run->arena);
+		return -1;
+	}
+	int rc = ct_shared_give(fd, ARENA);
 	if (rc)
-		fprintf(stderr, "%s: %s\n", run->arena,
-			fd < 0 ? "no such file" : creel_code_name(rc));
-	if (fd >= 0)
-		close(fd);
+		fprintf(stderr, "%s: %s\n", run->arena, creel_code_name(rc));
 	return rc;
 }
 

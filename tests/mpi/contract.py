@@ -3,12 +3,16 @@
 
 usage: contract.py MPIRUN MPI HELLO PROGRAM --filter=GLOB --tap=FILE
 
-A test that fails ends its job (tests/mpi/contract.c); another one goes on behind it.
+A test that fails ends its job (tests/mpi/contract.c); another one goes on behind it, when all ranks of
+the first one are gone: each has locked the arena.
 """
 
+import fcntl
 import os
 import re
+import signal
 import sys
+import time
 
 import run
 
@@ -17,6 +21,7 @@ import table  # noqa: E402
 
 RANKS = 3
 MOST_FAILURES = 20
+PATIENCE = 840  # seconds, for all jobs; below the limit in tests/mpi/meson.build
 
 
 def results(tap):
@@ -25,6 +30,22 @@ def results(tap):
             return f.readlines()
     except FileNotFoundError:
         return []
+
+
+def is_free(arena, seconds):
+    """Waits until no process of a job has the arena; False if that takes too long."""
+    def give_up(number, frame):
+        raise TimeoutError
+    signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1))
+    try:
+        fcntl.flock(arena, fcntl.LOCK_EX)
+    except TimeoutError:
+        return False
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    fcntl.flock(arena, fcntl.LOCK_UN)
+    return True
 
 
 def main():
@@ -37,11 +58,16 @@ def main():
     if os.path.exists(tap):
         os.unlink(tap)
     before, status, failed = -1, 1, []
-    while status != 0 and before < len(results(tap)) and len(failed) < MOST_FAILURES:
+    end = time.monotonic() + PATIENCE
+    while status not in (0, None) and before < len(results(tap)) and len(failed) < MOST_FAILURES:
         before = len(results(tap))
+        if not is_free(arena, end - time.monotonic()):
+            print('FAILED: ranks of a job that has ended are still there')
+            break
         os.ftruncate(arena, 0)
         status, text, seconds = job.run(
-            (RANKS, program, '--arena=/proc/%d/fd/%d' % (os.getpid(), arena), *sys.argv[5:]))
+            (RANKS, program, '--arena=/proc/%d/fd/%d' % (os.getpid(), arena), *sys.argv[5:]),
+            patience=max(end - time.monotonic(), 1))
         print('a job of %.1f s, status %s\n%s' % (seconds, status, text))
         now = re.findall(r'^not ok - (\S+)', ''.join(results(tap)), re.M)
         print(''.join('FAILED: %s\n' % name for name in now[len(failed):]))

@@ -16,7 +16,8 @@ import sys
 import time
 
 SKIPPED = 77
-PATIENCE = 240  # seconds; above what any job needs
+PATIENCE = 240  # seconds; above what any job needs, but that of the contract suite
+FAREWELL = 30  # seconds that mpirun has to end its ranks
 
 ENVIRONMENT = {
     # In a container everybody is root.
@@ -29,24 +30,34 @@ ENVIRONMENT = {
 }
 
 
+def end(job):
+    """Has mpirun end its ranks. What they wrote."""
+    job.terminate()
+    try:
+        return job.communicate(timeout=FAREWELL)[0]
+    except subprocess.TimeoutExpired as e:
+        job.kill()
+        job.wait()
+        return e.stdout or b''
+
+
 class Job:
     def __init__(self, mpirun, mpi):
         self.mpirun = [mpirun] + (['--oversubscribe', '--bind-to', 'none'] if mpi == 'ompi-c' else [])
 
-    def run(self, *parts, stderr=subprocess.STDOUT):
+    def run(self, *parts, stderr=subprocess.STDOUT, patience=PATIENCE):
         """parts: (ranks, program, argument...) each. The status, what it wrote, and the seconds."""
         command = list(self.mpirun)
         for i, part in enumerate(parts):
             command += ([':'] if i else []) + ['-n', str(part[0])] + [str(p) for p in part[1:]]
         start = time.monotonic()
+        job = subprocess.Popen(command, env={**os.environ, **ENVIRONMENT}, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=stderr)
         try:
-            done = subprocess.run(command, env={**os.environ, **ENVIRONMENT}, stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.PIPE, stderr=stderr, text=True,
-                                  errors='replace', timeout=PATIENCE)
-            status, text = done.returncode, done.stdout
-        except subprocess.TimeoutExpired as e:
-            status, text = None, (e.stdout or b'').decode(errors='replace') + '\nit never ended\n'
-        return status, text, time.monotonic() - start
+            text, status = job.communicate(timeout=patience)[0], job.returncode
+        except subprocess.TimeoutExpired:
+            text, status = end(job) + b'\nit never ended\n', None
+        return status, text.decode(errors='replace'), time.monotonic() - start
 
 
 # What mpirun says of a rank that was killed.
