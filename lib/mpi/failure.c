@@ -27,9 +27,15 @@ static size_t size_of(const creel_error *e, int depth)
 	return size;
 }
 
+/* creel_task_settle_error() puts what a continuation was told of beneath an error of its own, and
+ * beneath no other. */
 static int depth_of(const creel_error *e, creel_future *known)
 {
-	return known && creel_error_cause(e, 0) == creel_future_error(known) ? 0 : DEPTH;
+	bool own = e->kind == CREEL_KIND_FAILED || e->kind == CREEL_KIND_CANCELLED;
+	return known && own && creel_error_cause(e, 0) == creel_future_error(known) &&
+			       !creel_error_cause(e, 1)
+		       ? 0
+		       : DEPTH;
 }
 
 size_t creel__mpi_failure_size(const creel_error *e, creel_future *known)

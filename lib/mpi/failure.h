@@ -6,7 +6,8 @@
 #include <creel/creel.h>
 
 /* How many bytes an error takes, with its causes to a depth of four, and at most eight of each. If
- * its cause is the error of the known future (or NULL), it goes without: who gets it knows that. */
+ * its one cause is the error of the known future (or NULL), it goes without where rank 0, which
+ * knows that, puts it there again. */
 size_t creel__mpi_failure_size(const creel_error *e, creel_future *known);
 /* Packs it into so many bytes. */
 void creel__mpi_failure_pack(const creel_error *e, creel_future *known, void *p);
