@@ -33,19 +33,19 @@ struct reduction {
 	alignas(64) unsigned char values[];
 };
 
-/* The body of the loop over the parts. */
+/* The body of the loop over the parts. What its calls do to the plan is not taken for a fork. */
 static int reduce_parts(creel_task *task, size_t begin, size_t end, void *context)
 {
 	struct reduction *r = context;
-	const struct plan *plan = &r->plan;
+	const struct plan plan = r->plan;
 	for (size_t i = begin; i < end; i++) {
-		size_t from = plan->begin + i * plan->step, left = plan->end - from;
-		size_t to = from + (left < plan->step ? left : plan->step);
-		void *into = r->values + (i + 1) * plan->stride;
+		size_t from = plan.begin + i * plan.step, left = plan.end - from;
+		size_t to = from + (left < plan.step ? left : plan.step);
+		void *into = r->values + (i + 1) * plan.stride;
 		int code = 0;
-		memcpy(into, r->values, plan->size);
-		if (!creel__user_call(plan->generation,
-				      code = plan->body(task, from, to, into, plan->context), code))
+		memcpy(into, r->values, plan.size);
+		if (!creel__user_call(plan.generation,
+				      code = plan.body(task, from, to, into, plan.context), code))
 			return -EPERM;
 		if (code)
 			return code;
