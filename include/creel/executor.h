@@ -20,9 +20,10 @@
  *
  * Memory
  *
- * After a burst of tasks at most 64 MiB of task memory stay allocated, plus 12 KiB for each thread.
- * For tasks with options, and for continuations, it is as much again: 64 MiB and 16 KiB.
- * A task or future in use keeps the 64 KiB around it allocated.
+ * After a burst of tasks some of their memory stays allocated, for later ones: at most 64 MiB of
+ * plain tasks, 64 MiB of tasks with options, and 64 MiB of continuations. Beyond that each thread
+ * that makes or drops tasks keeps up to 12, 16 and 14 KiB of these, and for each of the three kinds
+ * 64 KiB to take new ones from. A task or future in use keeps the 64 KiB around it allocated.
  */
 #ifndef CREEL_EXECUTOR_H
 #define CREEL_EXECUTOR_H
