@@ -112,11 +112,25 @@ static void ended(creel_executor *ex)
 	leave((struct custom *)ex, true);
 }
 
+static void call_ended(void *arg)
+{
+	struct custom *c = arg;
+	if (c->ops.ended)
+		(void)creel__user_call(c->base.generation, c->ops.ended(c->self), 0);
+}
+
+/* It has returned, or let something run that ended the thread. */
+static void leave_passed(void *arg)
+{
+	struct custom *c = arg;
+	if (!creel__executor_foreign(&c->base))
+		leave(c, true);
+}
+
 static void passed(creel_executor *ex)
 {
-	struct custom *c = (struct custom *)ex;
-	if (creel__user_call(ex->generation, c->ops.ended ? c->ops.ended(c->self) : (void)0, 0))
-		leave(c, true);
+	creel__thread_guard(call_ended, leave_passed, ex);
+	leave_passed(ex);
 }
 
 static int await_quiet_locked(struct custom *c, creel_deadline deadline)

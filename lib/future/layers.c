@@ -2,6 +2,7 @@
 /* The chain of executors of a task; see future/layers.h. */
 #include "future/layers.h"
 #include "base/alloc.h"
+#include "sync/thread.h"
 
 const creel_error *creel__executor_error(const creel_executor *ex)
 {
@@ -82,12 +83,32 @@ void creel__layers_leave(creel_future *f, bool ends)
 	}
 }
 
+struct telling {
+	unsigned left;
+	creel_executor *passed[CREEL__LAYERS];
+};
+
+static void tell(void *arg)
+{
+	struct telling *t = arg;
+	while (t->left) {
+		creel_executor *ex = t->passed[--t->left];
+		ex->class->passed(ex);
+	}
+}
+
+/* Again, if one of them has run something that ended the thread. */
+static void tell_all(void *arg)
+{
+	creel__thread_guard(tell, tell_all, arg);
+}
+
 void creel__layers_tell(creel_executor *origin, const creel_executor *at)
 {
-	creel_executor *passed[CREEL__LAYERS];
-	unsigned n = 0;
-	for (; origin != at; origin = origin->beneath)
-		passed[n++] = origin;
-	while (n--)
-		passed[n]->class->passed(passed[n]);
+	struct telling t;
+	if (origin == at)
+		return;
+	for (t.left = 0; origin != at; origin = origin->beneath)
+		t.passed[t.left++] = origin;
+	tell_all(&t);
 }
