@@ -235,9 +235,14 @@ CREEL_API int creel_executor_stats(creel_executor *ex, creel_stats *ret_stats, s
  * Order
  *
  * flags     With CREEL_EXECUTOR_QUEUES you say that submit and vet run no task, and wait for none.
- *           Then the library's adaptors over your executor make one such call at a time, and it
- *           gets the tasks in the order of their line (creel/limit.h). No callback is called within
- *           the call: those that become due wait until it has returned.
+ *           Then each serial executor, semaphore and rate limit over your executor hands over one
+ *           task at a time, in the order of its line (creel/limit.h). Several threads may still
+ *           call submit and vet at once: from two such adaptors, from scopes and retries, and in
+ *           direct submissions. While one of the three hands over, no callback, continuation or
+ *           destructor of a future that ends there is called: they wait until everything that may
+ *           go has been handed over. Calls that would wait for futures or executors return
+ *           -EDEADLK in submit and vet then, as in a callback. A submission to a full pool keeps to
+ *           that pool's bound.
  *
  * Tasks that run elsewhere
  *

@@ -13,6 +13,9 @@
  *            CREEL_EXECUTOR_QUEUES. One that may run a task inside the submission, such as the
  *            inline executor, gets tasks from several threads at once: of two that both may go, one
  *            can overtake the other there.
+ * CALLBACKS  Over an executor that only queues, a thread that lets tasks and permits go first lets
+ *            go all that may, also what others submit meanwhile. Then it calls the callbacks of
+ *            what ended there: of permits, and of tasks that the one beneath refused.
  * BENEATH    An adaptor holds a reference to the executor beneath. You may drop yours.
  * SHUTDOWN   Shutting an adaptor down refuses new tasks, and with a flag cancels or kills the tasks
  *            that went through it. The executor beneath goes on.

@@ -13,9 +13,6 @@
 #include <creel/future.h>
 #include <errno.h>
 
-/* After so many steps the functions that wait for the end of a pass are called. */
-enum { MOST_HUSHED = 32 };
-
 struct creel__gate *creel__gate_new(creel_executor *beneath, uint64_t room)
 {
 	struct creel__gate *gate = creel__zalloc(sizeof *gate);
@@ -78,7 +75,6 @@ static void rest_locked(struct creel__gate *gate)
 
 static bool on_time(struct creel__timer *timer, bool due);
 static void pass_locked(struct creel__gate *gate);
-static void go_on_locked(struct creel__pass *pass);
 
 /* Sets the timer. 0: it is set; CREEL__TIMER_DUE; or why it cannot be. */
 static int await_locked(struct creel__gate *gate, int64_t when)
@@ -211,31 +207,6 @@ static void hand_over(void *arg)
 		creel__permit_grant(pass, pass->handed);
 }
 
-/* A task that ran within the step has ended its thread, where the rest is done now. */
-static void exited(void *arg)
-{
-	struct creel__pass *pass = arg;
-	creel__self()->passes = pass->outer;
-	if (creel__fork_foreign(pass->gate->generation))
-		return;
-	creel__lock_acquire(&pass->gate->lock);
-	handed_over_locked(pass);
-	go_on_locked(pass);
-}
-
-/* Hands over, without the lock. */
-static void step(struct creel__pass *pass)
-{
-	struct creel__local *local = creel__self();
-	pass->outer = local->passes;
-	local->passes = pass;
-	if (pass->handed->executor && !pass->code)
-		creel__thread_guard(hand_over, exited, pass);
-	else
-		hand_over(pass);
-	local->passes = pass->outer;
-}
-
 static void begin_pass_locked(struct creel__gate *gate, struct creel__pass *pass)
 {
 	*pass = (struct creel__pass){.gate = gate};
@@ -253,19 +224,53 @@ static void end_pass_locked(struct creel__pass *pass)
 	leave(gate);
 }
 
-/* Without the lock, around a step: functions of the user's do not lengthen it. */
+/* Without the lock, before a step: functions of the user's do not lengthen it. */
 static void hush(struct creel__pass *pass)
 {
-	if (pass->gate->queues && pass->hushed++ == 0)
-		creel__destructors_enter();
+	if (!pass->gate->queues || pass->hushed)
+		return;
+	pass->hushed = true;
+	creel__self()->hushed++;
+	creel__destructors_enter();
 }
 
+/* Without the lock; the gate may be gone. Calls what has waited, unless there is an outer one that
+ * it waits for. */
 static void unhush(struct creel__pass *pass)
 {
-	bool hushed = pass->hushed;
-	pass->hushed = 0;
-	if (hushed)
-		creel__destructors_leave();
+	if (!pass->hushed)
+		return;
+	pass->hushed = false;
+	creel__self()->hushed--;
+	creel__destructors_leave();
+}
+
+static void go_on_locked(struct creel__pass *pass);
+
+/* A task that ran within the step has ended its thread, where the rest is done now. */
+static void exited(void *arg)
+{
+	struct creel__pass *pass = arg;
+	struct creel__local *local = creel__self();
+	local->passes = pass->outer;
+	/* creel__task_exited() has called what waited. */
+	if (!local->hushed)
+		pass->hushed = false;
+	if (creel__fork_foreign(pass->gate->generation))
+		return;
+	creel__lock_acquire(&pass->gate->lock);
+	handed_over_locked(pass);
+	go_on_locked(pass);
+}
+
+/* Hands over, without the lock. */
+static void step(struct creel__pass *pass)
+{
+	struct creel__local *local = creel__self();
+	pass->outer = local->passes;
+	local->passes = pass;
+	creel__thread_guard(hand_over, exited, pass);
+	local->passes = pass->outer;
 }
 
 /* With the lock, which it releases. */
@@ -277,18 +282,13 @@ static void go_on_locked(struct creel__pass *pass)
 		creel__lock_release(&gate->lock);
 		hush(pass);
 		step(pass);
-		if (!creel__fork_foreign(generation)) {
-			creel__lock_acquire(&gate->lock);
-			handed_over_locked(pass);
-			if (pass->hushed < MOST_HUSHED)
-				continue;
-			creel__lock_release(&gate->lock);
-		}
-		unhush(pass);
 		/* Something has forked, and this is the child. */
-		if (creel__fork_foreign(generation))
+		if (creel__fork_foreign(generation)) {
+			unhush(pass);
 			return;
+		}
 		creel__lock_acquire(&gate->lock);
+		handed_over_locked(pass);
 	}
 	end_pass_locked(pass);
 	unhush(pass);
@@ -402,8 +402,9 @@ bool creel__gate_withdraw(struct creel__gate *gate, creel_future *f)
 }
 
 /* It is out of the line. */
-static void cancel(creel_future *f)
+static void cancel(void *arg)
 {
+	creel_future *f = ((struct creel__pass *)arg)->handed;
 	if (f->executor) {
 		/* That has been told to cancel what would run. */
 		(void)creel_task_run((creel_task *)f);
@@ -413,22 +414,44 @@ static void cancel(creel_future *f)
 	}
 }
 
-void creel__gate_close(struct creel__gate *gate, bool cancels)
+static void cancel_rest_locked(struct creel__pass *pass);
+
+/* What was cancelled has ended the thread. */
+static void cancel_exited(void *arg)
 {
-	struct creel__pass pass;
+	struct creel__pass *pass = arg;
+	if (creel__fork_foreign(pass->gate->generation))
+		return;
+	creel__lock_acquire(&pass->gate->lock);
+	cancel_rest_locked(pass);
+}
+
+/* With the lock, which it releases. */
+static void cancel_rest_locked(struct creel__pass *pass)
+{
+	struct creel__gate *gate = pass->gate;
 	uint16_t generation = gate->generation;
-	creel__lock_acquire(&gate->lock);
-	gate->closed = true;
-	begin_pass_locked(gate, &pass);
-	while (cancels && gate->line.first) {
-		take_first_locked(&pass);
+	while (gate->line.first) {
+		take_first_locked(pass);
 		creel__lock_release(&gate->lock);
-		cancel(pass.handed);
+		creel__thread_guard(cancel, cancel_exited, pass);
 		if (creel__fork_foreign(generation))
 			return;
 		creel__lock_acquire(&gate->lock);
 	}
-	end_pass_locked(&pass);
+	end_pass_locked(pass);
+}
+
+void creel__gate_close(struct creel__gate *gate, bool cancels)
+{
+	struct creel__pass pass;
+	creel__lock_acquire(&gate->lock);
+	gate->closed = true;
+	begin_pass_locked(gate, &pass);
+	if (cancels)
+		cancel_rest_locked(&pass);
+	else
+		end_pass_locked(&pass);
 }
 
 void creel__gate_drop(struct creel__gate *gate)

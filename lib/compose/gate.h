@@ -18,7 +18,8 @@
  * TURN   Over an executor that only queues (creel_executor.queues) one pass at a time hands over.
  *        Any other one leaves the line to that pass, which looks again after each step. So who went
  *        first arrives first. The step is short: functions of the user's that become due in it wait
- *        for the end of the pass, or of some steps, as they wait for one another (future/nest.h).
+ *        for the end of the pass, as they wait for one another (future/nest.h). Others have left
+ *        the line to the pass, so none is called while the first may go.
  *
  *        Another executor may run the task within that step, for as long as that takes, and its end
  *        comes back here on the same thread. So several threads may make passes at once. Passes
@@ -27,6 +28,9 @@
  *        constant stack. And whoever enters while his thread hands something over shows that this
  *        has gone by now, which pace.h wants to know: a task that runs within the step may so wait
  *        for a later one.
+ * EXITS  A task that runs within a step may end its thread, also one that a function of the user's
+ *        has submitted. The pass goes on within that end: a guard is around whatever calls
+ *        functions while a pass is listed.
  * LOCK   Rank 7: everything in here; under it only the clock's (15). Nothing of anybody else's is
  *        called with it held.
  * LIFE   `users`: the executor, each permit that has not ended or has not been given back, the
@@ -70,7 +74,7 @@ struct creel__pass {
 	bool going;           /* pace.h has not been told that it has gone */
 	uint32_t taken;
 	bool unused, stayed;       /* what was handed over uses the gate, or has room, no more */
-	unsigned hushed;           /* so many steps ago functions of the user's began to wait */
+	bool hushed;               /* functions of the user's wait for its end */
 	struct creel__pass *outer; /* of the same thread */
 };
 

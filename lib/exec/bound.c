@@ -5,7 +5,8 @@
  * WHO EXCEEDS  the bound: those whom the executor's tasks may wait for. Its own workers, and
  *              whoever else runs one of its tasks. Callbacks, destructors, and threads of the
  *              library that are no workers (clocks, managers): these may hold up anybody. Nobody
- *              else: workers of other pools wait.
+ *              else: workers of other pools wait, and so do submissions of an executor that a gate
+ *              hands a task to, where callbacks are only put off.
  */
 #include "exec/bound.h"
 #include "base/clock.h"
@@ -19,7 +20,8 @@
 static bool exceeds(const creel_executor *ex)
 {
 	struct creel__local *local = creel__self();
-	return local->destructors || (local->own && !local->worker) || creel__executor_is_own(ex);
+	return local->callbacks > local->hushed || (local->own && !local->worker) ||
+	       creel__executor_runs_here(ex);
 }
 
 const creel_error *creel__bound_refuse(const char *call, const struct creel__bound *bound)

@@ -60,8 +60,13 @@ static bool is_through(const creel_task *task, const creel_executor *ex)
 
 bool creel__executor_is_own(const creel_executor *ex)
 {
+	return creel__self()->callbacks || creel__executor_runs_here(ex);
+}
+
+bool creel__executor_runs_here(const creel_executor *ex)
+{
 	struct creel__local *local = creel__self();
-	if (local->callbacks || (local->worker && local->worker->executor == ex))
+	if (local->worker && local->worker->executor == ex)
 		return true;
 	for (const creel_task *i = local->task; i; i = i->future.outer)
 		if (i->future.executor == ex || is_through(i, ex))

@@ -38,6 +38,8 @@ int creel__executor_cpus(creel_executor *ex);
 
 /* Whether the calling thread is one on which waiting for ex would be waiting for oneself. */
 bool creel__executor_is_own(const creel_executor *ex);
+/* The same, but for callbacks: whether it is in a task of ex, or is a thread of ex. */
+bool creel__executor_runs_here(const creel_executor *ex);
 
 /* The calling thread's wait in drain, shutdown or close is over: for a class whose drain runs
  * tasks, one of which has ended the thread. */

@@ -241,7 +241,7 @@ void creel__task_exited(const creel_task *last)
 	struct creel__local *local = creel__self();
 	/* One may have ended before what its end called has ended the thread. */
 	const creel_task *ended = last && !is_within(local, last) ? last : NULL;
-	local->callbacks = local->destructors = 0;
+	local->callbacks = local->destructors = local->hushed = 0;
 	local->draining = local->destroying = false;
 	local->hooks = 0;
 	local->forgetting = NULL;

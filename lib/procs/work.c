@@ -432,7 +432,7 @@ void creel__work(const struct creel__child *c, unsigned worker, uint32_t incarna
 	local->asked = NULL;
 	local->draining = false;
 	local->deferred = NULL;
-	local->destructors = 0;
+	local->destructors = local->hushed = 0;
 	local->dying = NULL;
 	me.c = c;
 	me.control = creel__space_control(c->space, worker);

@@ -60,6 +60,9 @@ struct creel__local {
 	/* future/nest.c: how deep in destructors, the futures whose turn comes next, and what ends
 	 * them. */
 	unsigned destructors;
+	/* compose/gate.c: how many levels of both counts are no function of the user's: they only
+	 * put functions off. */
+	unsigned hushed;
 	struct creel_future *dying, *dying_last;
 	/* future/watch.c: how deep in hooks of executors. */
 	unsigned hooks;
