@@ -50,7 +50,9 @@ typedef struct creel_thread_pool_options {
 	void (*finalizer)(void *ctx, void *local);
 	/* Called for each failure that nobody read: of a creel_spawn(), or of a future whose last
 	 * reference was dropped unread. Runs on the thread where that happened, and must not block.
-	 * It may run after the pool is closed, as long as futures live. Default: no call. */
+	 * It may run after the pool is closed, as long as futures live. A failure that a task took
+	 * over from another future (creel_then(), creel_return_future()) is told to the hook of the
+	 * executor that it comes from. Default: no call. */
 	void (*on_unhandled)(void *ctx, const creel_error *error);
 	/* The first argument of the three functions above. */
 	void *ctx;

@@ -184,7 +184,8 @@ CREEL_API int creel_try_submit(creel_executor *ex, creel_fn fn, const void *arg,
 			       const creel_submit_options *options, creel_future **ret_future);
 
 /* Submits without a future ("fire and forget"). Returns what creel_try_submit() returns, but a
- * rejected submission has run arg_free. If the task fails, the pool calls its on_unhandled hook. */
+ * rejected submission has run arg_free. If the task fails, the pool calls its on_unhandled hook.
+ * For a failure that comes from another future see creel_return_future(). */
 CREEL_API int creel_spawn(creel_executor *ex, creel_fn fn, const void *arg, size_t size,
 			  const creel_submit_options *options);
 

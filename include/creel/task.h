@@ -43,7 +43,9 @@ CREEL_API int creel_return_move(creel_task *task, creel_buffer buffer);
  * holds no reference to it. So a promise that its last holder drops breaks, and ends the task. To
  * cancel or kill the task's future cancels or kills f. Shutdown, drain and close of a pool do not
  * wait for f; an adaptor or a scope that forwarded the task does, and a semaphore keeps the task's
- * permit. Chains of such tasks may have any length, and need constant stack.
+ * permit. Chains of such tasks may have any length, and need constant stack. If f fails and nobody
+ * reads that in the task's future, the on_unhandled of the executor where the error came from is
+ * called, if there is one, and not that of the task's.
  *
  * Returns 0 or -ENOMEM; then the earlier result stays. Or a code with which the task also fails,
  * unless a later creel_return...() succeeds, with an error that says more: -EINVAL (f is NULL),

@@ -170,6 +170,7 @@ static const struct creel__executor_class class = {
 	.ended = ended,
 	.is_thread = creel__driven_is_thread,
 	.release = release,
+	.destroy = creel__driven_destroy,
 	.let_go = let_go,
 };
 

@@ -28,7 +28,8 @@
  *          are nobody's, since what is still waited for has been armed again.
  * LIFE     held counts accepted tasks that have not ended and watches whose future is not through.
  *          The runner is one as well. The executor goes when it is 0 and the last reference has
- *          gone. If that goes while a runner is inside, the runner runs what is left.
+ *          gone; a task that follows another future holds its memory. If the last reference goes
+ *          while a runner is inside, the runner runs what is left.
  */
 #ifndef CREEL__COMPOSE_DRIVEN_H
 #define CREEL__COMPOSE_DRIVEN_H
@@ -109,6 +110,7 @@ bool creel__driven_is_thread(creel_executor *ex);
 /* One that was held is no more: a task, which was done or not, or another. The executor may go. */
 void creel__driven_leave(struct creel__driven *d, bool task, bool done);
 void creel__driven_drop(struct creel__driven *d);
+void creel__driven_destroy(creel_executor *ex);
 
 /* driven_run.c. Runs what is queued until no task is left or the deadline, if nobody is inside;
  * otherwise waits for that. 0, -ETIMEDOUT, -EAGAIN, or -EPERM in a child. */

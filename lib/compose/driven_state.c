@@ -68,8 +68,9 @@ void creel__driven_show_locked(struct creel__driven *d)
 		creel__poller_hush(&d->poller);
 }
 
-static void destroy(struct creel__driven *d)
+void creel__driven_destroy(creel_executor *ex)
 {
+	struct creel__driven *d = (struct creel__driven *)ex;
 	creel__poller_close(&d->poller);
 	for (size_t i = 0; i < d->pieces; i++)
 		creel__free(d->spots[i]);
@@ -92,7 +93,7 @@ void creel__driven_leave(struct creel__driven *d, bool task, bool done)
 	bool dead = d->held == 0 && d->released;
 	creel__lock_release(&d->lock);
 	if (dead)
-		destroy(d);
+		creel__executor_unhold(&d->base);
 }
 
 void creel__driven_drop(struct creel__driven *d)

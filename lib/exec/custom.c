@@ -35,7 +35,7 @@ static void leave(struct custom *c, bool done)
 		creel__cond_broadcast_locked(&c->quiet);
 	creel__lock_release(&c->lock);
 	if (dead)
-		creel__custom_destroy(c);
+		creel__executor_unhold(&c->base);
 }
 
 /* False: it is closed. */
@@ -234,7 +234,7 @@ static void release(creel_executor *ex)
 	bool dead = creel__custom_is_dead_locked(c);
 	creel__lock_release(&c->lock);
 	if (dead)
-		creel__custom_destroy(c);
+		creel__executor_unhold(ex);
 }
 
 static const struct creel__executor_class class = {
@@ -252,6 +252,7 @@ static const struct creel__executor_class class = {
 	.leaves = creel__custom_leaves,
 	.passed = passed,
 	.release = release,
+	.destroy = creel__custom_destroy,
 };
 
 static const char call[] = "creel_executor_new";

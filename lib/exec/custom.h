@@ -35,18 +35,18 @@ struct custom {
 
 #define CREEL__CUSTOM_CLOSED (1u << 31)
 
-/* custom_life.c. Whether the caller, who has made one of these true, destroys it. */
+/* custom_life.c. Whether the caller, who has made one of these true, lets it go. */
 static inline bool creel__custom_is_dead_locked(const struct custom *c)
 {
 	return c->released && c->inflight == 0 && c->uses == 0;
 }
-void creel__custom_destroy(struct custom *c);
+void creel__custom_destroy(creel_executor *ex);
 
 /* The caller has an accepted task HELD, and uses the executor beyond the end of that. Afterwards
  * the executor may be gone. Not in a forked child. */
 void creel__custom_use(struct custom *c);
 void creel__custom_unuse(struct custom *c);
-/* The same for one that only knows that its memory is there. False: it is being destroyed. */
+/* The same for one that only knows that its memory is there. False: it is being let go. */
 bool creel__custom_try_use(struct custom *c);
 
 /* Calls off the tasks of an adaptor: those that it has, and those that come. why is their error,

@@ -4,8 +4,9 @@
  *
  * LIFE   inflight counts the accepted tasks that have not ended, and uses the calls that go on with
  *        the executor when such a task may have ended: each began with the task HELD. The executor
- *        goes when both are 0 and nobody refers to it; whoever makes that true destroys it. (A use
- *        is no creel__executor_keep(): the last of those has let go of it by then.)
+ *        goes when both are 0 and nobody refers to it; whoever makes that true lets it go. (A use
+ *        is no creel__executor_keep(): the last of those has let go of it by then.) It is
+ *        destroyed then, or by the end of the last of its tasks that follow another future.
  * NESTING  A destroy operation may drop the last reference to the next executor. That one is put on
  *        the thread's list and destroyed when the operation has returned: a chain of any length
  *        needs the stack of one.
@@ -27,9 +28,10 @@ static void destroy_now(struct custom *c)
 	creel__free(c);
 }
 
-void creel__custom_destroy(struct custom *c)
+void creel__custom_destroy(creel_executor *ex)
 {
 	struct creel__local *local = creel__self();
+	struct custom *c = (struct custom *)ex;
 	c->doomed_next = NULL;
 	if (local->destroying) {
 		if (local->doomed)
@@ -71,5 +73,5 @@ void creel__custom_unuse(struct custom *c)
 	bool dead = creel__custom_is_dead_locked(c);
 	creel__lock_release(&c->lock);
 	if (dead)
-		creel__custom_destroy(c);
+		creel__executor_unhold(&c->base);
 }

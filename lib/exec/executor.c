@@ -29,6 +29,7 @@ void creel__executor_init(creel_executor *ex, const struct creel__executor_class
 	creel__store(&ex->refs, 1, relaxed);
 	creel__places_init(&ex->places, CREEL__PLACES_ANY);
 	creel__store(&ex->keeps, 1, relaxed);
+	creel__store(&ex->holds, 1, relaxed);
 	creel__list_init(&ex->undue);
 	creel__list_init(&ex->staying);
 	creel__list_init(&ex->sleepers);

@@ -15,6 +15,7 @@
 #include "future/result.h"
 #include "future/times.h"
 #include "future/token.h"
+#include "future/watch.h"
 #include "sync/fork.h"
 #include "sync/local.h"
 #include <creel/error.h>
@@ -58,7 +59,7 @@ static void name_token(creel_future *f)
 		creel__result_error(f, creel__error_renamed(why, creel__task_name(f)));
 }
 
-/* Ends f, which is SETTLING, and whose executor is kept for us. Takes over the source. */
+/* Ends f, which is SETTLING, and which holds its executor. Takes over the source. */
 static void finish(creel_future *f, creel_future *source)
 {
 	creel_executor *ex = f->executor;
@@ -71,7 +72,7 @@ static void finish(creel_future *f, creel_future *source)
 		name_token(f);
 	creel__task_end((creel_task *)f, final);
 	if (!creel__fork_foreign(generation))
-		creel__executor_unkeep(ex);
+		creel__executor_unhold(ex);
 }
 
 static void ended(struct creel__link *link, creel_future *source)
@@ -111,8 +112,12 @@ static void leave(creel_future *f)
 static void break_circle(creel_future *f)
 {
 	creel_executor *ex = f->executor;
+	uint16_t generation = f->generation;
 	creel_future *source = creel__follow_next(f);
 	bool circle = source && creel__follow_leads_to(source, f);
+	/* A callback of one that ended on the way has forked, and this is the child. */
+	if (creel__fork_foreign(generation))
+		return;
 	creel_future_unref(source);
 	source = circle ? creel__follow_cut(f) : NULL;
 	if (!source)
@@ -121,7 +126,8 @@ static void break_circle(creel_future *f)
 	creel__task_fail_claimed((creel_task *)f,
 				 creel__error_make(CREEL_KIND_FAILED, -EDEADLK, creel__task_name(f),
 						   "%s", leads_back));
-	creel__executor_unkeep(ex);
+	if (!creel__fork_foreign(generation))
+		creel__executor_unhold(ex);
 }
 
 void creel__task_follow(creel_future *f)
@@ -132,9 +138,11 @@ void creel__task_follow(creel_future *f)
 	uint16_t generation = f->generation;
 	/* From its step on it may end at any time. */
 	creel_future_ref(f);
-	creel__executor_keep(f->executor);
-	if (options)
+	creel__executor_hold(f->executor);
+	if (options) {
 		options->followed = true;
+		creel__watch_run_ended(f);
+	}
 	leave(f);
 	if (creel__fork_foreign(generation))
 		return;

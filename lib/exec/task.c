@@ -92,12 +92,14 @@ static CREEL__COLD void end_slowly(creel_future *f, unsigned final)
 	/* The class knows no task that has not its flags, and is through with one that followed. */
 	uint64_t s = creel__load(&f->state, relaxed) & (CREEL__SLOW | CREEL__OWNED);
 	bool counted = s == CREEL__SLOW && ex->traits & CREEL__COUNTS;
-	const struct creel__options *options = creel__options_of(f);
+	struct creel__options *options = creel__options_of(f);
 	struct creel__times *times = options ? options->times : NULL;
 	if (options && options->stage && options->stage->insists)
 		final = creel__stage_outcome(f, options->stage, final);
 	if (times && times->again && final == CREEL__FINISHED && end_run(f, times, counted))
 		return;
+	if (options)
+		options->cancels = final == CREEL__CANCELLED;
 	bool dropped = creel__argument_drop(f);
 	if (creel__future_foreign(f))
 		return;

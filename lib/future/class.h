@@ -148,8 +148,12 @@ struct creel__executor_class {
 	enum creel__looked (*overview)(creel_executor *ex, struct creel__overview *ret_overview);
 	enum creel__looked (*look)(creel_executor *ex, unsigned from,
 				   struct creel__worker_look *ret_look);
-	/* The last reference went: shut down; free when everything has ended. Never blocks. */
+	/* The last reference went: shut down; when everything has ended, creel__executor_unhold().
+	 * Never blocks. */
 	void (*release)(creel_executor *ex);
+	/* Everything has ended, and no task of it follows another future: frees it. NULL
+	 * where none can. */
+	void (*destroy)(creel_executor *ex);
 	/* In a forked child, once: closes the descriptors that came with the fork, and touches
 	 * nothing else. NULL: there are none. */
 	void (*let_go)(creel_executor *ex);
@@ -222,6 +226,9 @@ struct creel_executor {
 	/* future/times.h: tasks that are not due, and who uses the executor for them. With
 	 * CREEL__KEEPS_AWAITED while somebody parks on the word. */
 	_Atomic(uint32_t) keeps;
+	/* Who needs its memory: the class, until everything has ended for that, and each task that
+	 * follows another future, with which the class is through (future/follow.h). */
+	_Atomic(uint32_t) holds;
 	struct creel__lock undue_lock; /* these: */
 	struct creel__cond undue_changed;
 	struct creel__list undue, staying; /* staying: those with CREEL_STAY */
@@ -251,6 +258,20 @@ static inline void creel__executor_unkeep(creel_executor *ex)
 		ex->class->release(ex);
 	else if (old & CREEL__KEEPS_AWAITED)
 		creel__unpark_all(keeps);
+}
+
+/* A task of it goes on when the class is through with it. The caller knows that the class is not,
+ * so far, or has a hold. */
+static inline void creel__executor_hold(creel_executor *ex)
+{
+	creel__add(&ex->holds, 1, relaxed);
+}
+
+static inline void creel__executor_unhold(creel_executor *ex)
+{
+	/* [EX-4] acq_rel: whoever frees it comes after everybody's use; pairs with itself */
+	if (creel__sub(&ex->holds, 1, acq_rel) == 1)
+		ex->class->destroy(ex);
 }
 
 /* The one that its tasks come to in the end. */

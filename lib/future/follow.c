@@ -4,25 +4,26 @@
 #include "future/future.h"
 #include "future/nest.h"
 #include "future/result.h"
+#include "sync/fork.h"
 #include "sync/park.h"
 #include <creel/future.h>
 
 /* Keeps it from ending. False: it follows nothing. */
 static bool hold(creel_future *f)
 {
-	/* [PIN-1] acquire: as in refresh() of cancel.c, here and below */
-	uint64_t s = creel__load(&f->state, acquire);
+	/* [FOLLOW-1] seq_cst: a look at what it follows, after the walker has said what he follows,
+	 * and so are the next ones; pairs with itself, and with step() of exec/return.c */
+	uint64_t s = creel__load(&f->state, seq_cst);
 	while (creel__follows(f, s)) {
 		if (s & CREEL__HELD) {
 			s = creel__or(&f->state, CREEL__WAITED, relaxed) | CREEL__WAITED;
 			if (s & CREEL__HELD)
 				creel__park_briefly(creel__low_half(&f->state), (uint32_t)s,
 						    CREEL_FOREVER);
-			/* [PIN-1] acquire: as above */
-			s = creel__load(&f->state, acquire);
-			/* [FOLLOW-1] seq_cst: a look at what it follows, after the walker has said
-			 * what he follows; pairs with itself, and with follow() of exec/return.c */
-		} else if (creel__cas(&f->state, &s, s | CREEL__HELD, seq_cst, relaxed)) {
+			/* [FOLLOW-1] seq_cst: as above */
+			s = creel__load(&f->state, seq_cst);
+			/* [FOLLOW-1] seq_cst: as above, also when it fails */
+		} else if (creel__cas(&f->state, &s, s | CREEL__HELD, seq_cst, seq_cst)) {
 			return true;
 		}
 	}
@@ -32,6 +33,7 @@ static bool hold(creel_future *f)
 creel_future *creel__follow_next(creel_future *f)
 {
 	creel_future *source = NULL;
+	uint16_t generation = f->generation;
 	if (!hold(f))
 		return NULL;
 	struct creel__link *link = &creel__result_follow(f)->link;
@@ -43,6 +45,9 @@ creel_future *creel__follow_next(creel_future *f)
 		creel__callbacks_enter();
 		link->ended(link, creel_future_ref(source));
 		creel__callbacks_leave();
+		/* One has forked, and this is the child. */
+		if (creel__fork_foreign(generation))
+			return NULL;
 	}
 	return source;
 }

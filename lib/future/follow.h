@@ -4,8 +4,9 @@
  *
  * FOLLOWS   The function has returned. The task is RUNNING and OWNED, and hangs on the other
  *           future, its source, by a link. Its executor is through with it: it has counted the
- *           task as ended, has its place back, and is only kept (creel_executor.keeps). Adaptors
- *           that forwarded the task wait for its end.
+ *           task as ended, has its place back, and may be shut down, or have no users any more.
+ *           The task holds its memory (creel_executor.holds). Adaptors that forwarded the task
+ *           wait for its end.
  * ENDS      Whoever ends the source calls the link, waits while the task is HELD, moves it to
  *           SETTLING and ends it.
  * CANCELLED A canceller goes on to the source. With the task HELD he takes the link off, which

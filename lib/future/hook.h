@@ -47,6 +47,7 @@ struct creel__options {
 	creel_future *whole;
 	int band;
 	bool followed; /* it has returned a future: future/follow.h */
+	bool cancels;  /* it has started, and is about to be CANCELLED */
 	uint32_t size; /* of this, with the name, and with the stage behind it; set at birth */
 	const creel_error *cancelled; /* once it is: its error, which has the name; or NULL */
 	char name[];                  /* what it is called in errors */

@@ -118,10 +118,12 @@ static bool call_arg_free(creel_future *f, struct creel__options *options)
 }
 
 /* Whether a task that has LATE_ARG keeps its executor: the class of that knows nothing of it, and
- * does not wait for it. One that the class knows does not: all users may have gone. */
+ * does not wait for it. One that the class knows does not: all users may have gone. With one that
+ * followed another future the class is through: that one holds it. */
 static bool is_kept(creel_future *f, const struct creel__options *options)
 {
-	return creel__load(&f->state, relaxed) & CREEL__OWNED && options->owner->undue;
+	return !options->followed && creel__load(&f->state, relaxed) & CREEL__OWNED &&
+	       options->owner->undue;
 }
 
 static void drop_late(creel_future *f)
@@ -129,7 +131,7 @@ static void drop_late(creel_future *f)
 	creel_executor *ex = f->executor;
 	struct creel__options *options = creel__options_of(f);
 	creel_executor *origin = creel__task_origin(f);
-	bool kept = is_kept(f, options);
+	bool kept = is_kept(f, options), held = options->followed;
 	if (!call_arg_free(f, options))
 		return;
 	creel__argument_free(f);
@@ -143,6 +145,8 @@ static void drop_late(creel_future *f)
 	if (old & (CREEL__LEFT | CREEL__LATE_END))
 		ex->class->ended(ex);
 	creel__layers_tell(origin, ex);
+	if (held)
+		creel__executor_unhold(ex);
 }
 
 /* One of the list: it still has its argument, or it is to be released. */
@@ -169,7 +173,9 @@ void creel__future_finish(creel_future *f)
 /* The argument goes when the outermost destructor has returned. */
 static void put_off_argument(creel_future *f, const struct creel__options *options)
 {
-	if (is_kept(f, options))
+	if (options->followed)
+		creel__executor_hold(f->executor);
+	else if (is_kept(f, options))
 		creel__executor_keep(f->executor);
 	creel_future_ref(f);
 	creel__or(&f->state, CREEL__LATE_ARG, relaxed);

@@ -263,7 +263,7 @@ bool creel__watch_ended(creel_future *f, struct creel__options *options)
 {
 	trace_end(f, options->watched);
 	bool dropped = (creel__load(&f->state, relaxed) & CREEL__STATE) == CREEL__DROPPING;
-	if (dropped && !creel__future_expired(f))
+	if (options->cancels || (dropped && !creel__future_expired(f)))
 		return tell_ended(options, CREEL_FUTURE_CANCELLED, -ECANCELED);
 	/* Dropped with an error: it has expired. */
 	const creel_error *error = dropped ? options->cancelled : creel__result_get_error(f);

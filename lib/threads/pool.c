@@ -354,6 +354,7 @@ static const struct creel__executor_class thread_pool_class = {
 	.look = creel__pool_look,
 	.is_thread = creel__pool_is_thread,
 	.release = creel__pool_release,
+	.destroy = creel__pool_destroy,
 	.join = creel__pool_join,
 };
 

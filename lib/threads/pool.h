@@ -315,6 +315,7 @@ void creel__pool_ended(creel_executor *ex);
 bool creel__pool_is_thread(creel_executor *ex);
 void creel__pool_join(creel_executor *ex);
 void creel__pool_release(creel_executor *ex);
+void creel__pool_destroy(creel_executor *ex);
 
 /* lend.c */
 /* Operations of the class. */

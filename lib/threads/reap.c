@@ -91,9 +91,10 @@ bool creel__pool_is_thread(creel_executor *ex)
 	return found;
 }
 
-/* Nobody refers to the pool, and nobody serves it. */
-static void destroy(struct creel__pool *pool)
+/* Nobody refers to the pool, nobody serves it, and no task of it follows another future. */
+void creel__pool_destroy(creel_executor *ex)
 {
+	struct creel__pool *pool = (struct creel__pool *)ex;
 	struct creel__list *node;
 	while ((node = creel__list_pop(&pool->zombies))) {
 		creel__thread_detach(zombie_of(node)->thread);
@@ -110,7 +111,7 @@ void creel__pool_tell_release(struct creel__pool *pool)
 	creel__cond_broadcast_locked(&pool->changed);
 	creel__lock_release(&pool->lock);
 	if (last)
-		destroy(pool);
+		creel__executor_unhold(&pool->base);
 }
 
 void creel__pool_bury(struct creel__pool_worker *w)
@@ -151,5 +152,5 @@ void creel__pool_release(creel_executor *ex)
 	bool dead = creel__pool_is_over_locked(pool);
 	creel__lock_release(&pool->lock);
 	if (dead)
-		destroy(pool);
+		creel__executor_unhold(ex);
 }

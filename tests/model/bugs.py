@@ -39,7 +39,7 @@ BUGS = {
     # The last user of an executor goes while a task of it follows.
     'leaves its executor': (
         'exec/return.c',
-        'creel__executor_keep(f->executor);',
+        'creel__executor_hold(f->executor);',
         ''),
     # The last worker that serves goes, and a forked job is nobody's.
     'retires on a job': (

@@ -132,6 +132,23 @@ static int keep(void *self, creel_task *t)
 	return 0;
 }
 
+/* Its function returns when the last reference to the executor has gone. */
+static void no_user_is_left(void)
+{
+	static const creel_executor_ops ops = {.size = sizeof ops, .submit = keep};
+	count = 0;
+	ex = creel_executor_new(&ops, NULL);
+	source = creel_promise_new();
+	f = creel_submit(ex, become, NULL, CREEL_BY_REF);
+	creel_executor_unref(ex);
+	creel_future_ref(source);
+	int other = model_spawn(end, NULL);
+	model_check(creel_task_run(kept[0]) == 0);
+	creel_future_unref(source);
+	model_join(other);
+	outcome();
+}
+
 static int become_other(creel_task *self, const void *arg, size_t size)
 {
 	(void)size;
@@ -170,6 +187,7 @@ const struct model_scenario model_scenarios[] = {
 	 .spurious = 1},
 	{"a promise that breaks against cancel", broken_against_cancel, .preemptions = 2},
 	{"returned meanwhile", returned_meanwhile, .preemptions = 2, .stale = 1},
-	{"a circle", a_circle, .preemptions = 2},
+	{"a circle", a_circle, .preemptions = 2, .stale = 1},
+	{"no user is left when it follows", no_user_is_left, .preemptions = 2},
 	{0},
 };
