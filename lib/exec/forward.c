@@ -24,7 +24,7 @@ static int take_back(creel_future *f, creel_executor *ex, int code)
 	/* A canceller that it was left to tells beneath of the end, and a waiter that has run it
 	 * has counted that. */
 	bool ends = claim == CREEL__LEFT_TO_CANCELLER ||
-		    (claim == CREEL__TAKEN && creel__future_peek(f) != CREEL__CANCELLED);
+		    (claim == CREEL__TAKEN && !creel__future_never_ran(f));
 	if (beneath->class->owe && !ends)
 		beneath->class->owe(beneath, -1);
 	if (claim == CREEL__TAKEN)

@@ -279,7 +279,7 @@ static void run_counted(struct creel__worker *worker, creel_task *task)
 /* The queue handed out what somebody else has claimed. */
 static void drop_dispatched(struct creel__worker *worker, creel_future *f)
 {
-	if (creel__future_peek(f) == CREEL__CANCELLED)
+	if (creel__future_never_ran(f))
 		/* [COUNT-1] release: as above */
 		creel__store(&worker->cancelled, creel__load(&worker->cancelled, relaxed) + 1,
 			     release);
@@ -323,7 +323,7 @@ enum creel__cancelled creel__task_cancel(creel_task *task)
 	/* A process pool counts it: class->ended() tells it only that the canceller is through. */
 	if (claim == CREEL__LEFT_TO_CANCELLER)
 		return remote ? CREEL__IS_CANCELLED : CREEL__NOT_OURS;
-	bool cancelled = creel__future_peek(f) == CREEL__CANCELLED;
+	bool cancelled = creel__future_never_ran(f);
 	creel__future_drop_queued(f);
 	return cancelled ? CREEL__IS_CANCELLED : CREEL__NOT_OURS;
 }
@@ -420,8 +420,7 @@ unsigned creel__task_fail(creel_task *task, const creel_error *error)
 	if (claim == CREEL__LEFT_TO_CANCELLER)
 		return CREEL__DROPPING;
 	/* Its waiter counts what it ran, whatever came of that. */
-	unsigned state = creel__future_peek(f) == CREEL__CANCELLED ? CREEL__CANCELLED
-								   : CREEL__RUNNING;
+	unsigned state = creel__future_never_ran(f) ? CREEL__CANCELLED : CREEL__RUNNING;
 	creel__future_drop_queued(f);
 	return state;
 }

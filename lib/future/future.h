@@ -53,11 +53,20 @@ creel_future *creel__future_failed(const creel_error *error);
 creel_future *creel__future_refused(const creel_error *error);
 
 /* The mark that the calling thread leaves in the state word of a task that it runs. Threads may
- * share one. */
+ * share one. It is never 0, and stays after the end. */
 static inline unsigned creel__runner_mark(void)
 {
 	uint32_t hash = (uint32_t)((uintptr_t)creel__self() >> 4) * UINT32_C(2654435761);
-	return hash >> CREEL__RUNNER << CREEL__RUNNER;
+	return (hash | UINT32_C(1) << CREEL__RUNNER) >> CREEL__RUNNER << CREEL__RUNNER;
+}
+
+/* Whether a task was cancelled before anybody ran it. Others may end as cancelled: a finally, and
+ * one that follows another future, which has lost the mark and is OWNED. */
+static inline bool creel__future_never_ran(const creel_future *f)
+{
+	const uint64_t marks = (UINT64_C(1) << 32) - (UINT64_C(1) << CREEL__RUNNER);
+	return (creel__load(&f->state, relaxed) & (CREEL__STATE | CREEL__OWNED | marks)) ==
+	       CREEL__CANCELLED;
 }
 
 /* Whether the calling thread runs the future's task, right now or further out. Looks through the

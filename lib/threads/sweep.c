@@ -28,7 +28,7 @@ static uint64_t drop_list(creel_future *list)
 	while (list) {
 		creel_future *f = list;
 		list = f->next;
-		cancelled += creel__future_peek(f) == CREEL__CANCELLED;
+		cancelled += creel__future_never_ran(f);
 		creel__future_drop_queued(f);
 	}
 	return cancelled;

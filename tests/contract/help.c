@@ -62,6 +62,42 @@ CASE(c12_a_thread_outside_helps_where_any_may, CT_POOL)
 	ct_close(ex);
 }
 
+static int task_become(creel_task *task, const void *arg, size_t size)
+{
+	(void)size;
+	return creel_return_future(task, *(creel_future *const *)arg);
+}
+
+/* What a waiter has run lies dead in the queue, and whoever finds it there counts it no more:
+ * however it has ended. */
+CASE(c12_what_a_waiter_ran_is_counted_once_if_it_ends_as_cancelled, CT_POOL)
+{
+	struct ct_hold hold;
+	creel_future *gone = creel_promise_new();
+	creel_executor *ex = pool_with(CREEL_HELP_ANY);
+	creel_future_cancel(gone);
+	ct_hold(&hold, ex);
+	creel_future *first = creel_submit(ex, task_nothing, NULL, 0);
+	creel_future *f = creel_submit(ex, task_become, &gone, sizeof gone);
+	creel_future *g = creel_finally(gone, ex, task_nothing, NULL, 0);
+	ct_int(creel_future_result(f, CREEL_FOREVER, NULL, 0), -ECANCELED);
+	ct_int(creel_future_result(g, CREEL_FOREVER, NULL, 0), -ECANCELED);
+	ct_int(stats_of(ex).pending, 1);
+	ct_release(&hold);
+	/* Behind the two. */
+	creel_future *last = creel_submit(ex, task_nothing, NULL, 0);
+	ct_int(ct_outcome(first), 0);
+	ct_int(ct_outcome(last), 0);
+	creel_future_unref(first);
+	creel_future_unref(last);
+	ct_int(creel_executor_drain(ex, creel_in_ms(CT_GUARD_MS / 4)), 0);
+	ct_int(stats_of(ex).pending, 0);
+	creel_future_unref(f);
+	creel_future_unref(g);
+	creel_future_unref(gone);
+	ct_close(ex);
+}
+
 /* Several wait: those behind the first are found claimed in the queue. */
 CASE(c12_a_thread_outside_helps_in_any_order, CT_POOL)
 {

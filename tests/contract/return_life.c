@@ -158,6 +158,7 @@ CORE_CASE_WITH(c23_a_child_of_the_break_of_a_circle_leaves_the_executor_alone, C
 	creel_executor *ex = creel_executor_new(&ops, NULL);
 	const creel_submit_options forks = {.arg_free = fork_here};
 	ring.n = 0;
+	ring.child = -1;
 	ring.destroyed = false;
 	for (int i = 0; i < 2; i++)
 		ring.f[i] = creel_submit_with(ex, task_become_other, &i, sizeof i,
@@ -170,6 +171,7 @@ CORE_CASE_WITH(c23_a_child_of_the_break_of_a_circle_leaves_the_executor_alone, C
 		_exit(5);
 	}
 	int status = 0;
+	ct_assert(ring.child > 0);
 	ct_int(waitpid(ring.child, &status, 0), ring.child);
 	ct_assert(WIFEXITED(status));
 	ct_int(WEXITSTATUS(status), 5);
