@@ -211,7 +211,10 @@ static void *shut_down(void *ex)
 	return NULL;
 }
 
-CORE_CASE(c39_what_follows_a_cancelled_permit_may_end_its_thread)
+/* The permits behind it end all the same. Of this one references are lost that the thread had when
+ * it was ended within the cancel: who looks for leaks would find its block. */
+CORE_CASE_WITH(c39_what_follows_a_cancelled_permit_may_end_its_thread,
+	       CT_ASAN || CT_MEMCHECK ? CT_NOWHERE : 0)
 {
 	creel_executor *here = creel_inline_new(), *sem = creel_semaphore_new(here, 1);
 	creel_future *held = creel_semaphore_acquire(sem), *permit = creel_semaphore_acquire(sem),
