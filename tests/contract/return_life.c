@@ -95,7 +95,7 @@ CASE(c37_a_paused_pool_that_is_dropped_goes_on_though_tasks_follow, CT_POOL)
 
 /* Nobody drives it any more. */
 CORE_CASE_WITH(c37_a_driven_executor_that_is_dropped_fails_what_is_left_though_tasks_follow,
-	       CT_LINUX *CT_SYSTEM)
+	       CT_SYSTEM)
 {
 	struct becoming b = {ct_count_new(), ct_count_new(), creel_promise_new()};
 	creel_executor *ex = creel_driven_new(NULL);
