@@ -91,18 +91,24 @@ bool creel__pool_is_thread(creel_executor *ex)
 	return found;
 }
 
-/* Nobody refers to the pool, nobody serves it, and no task of it follows another future. */
+/* No task of it follows another future any more, either. */
 void creel__pool_destroy(creel_executor *ex)
 {
 	struct creel__pool *pool = (struct creel__pool *)ex;
+	creel__pool_free_deques(pool);
+	creel__executor_fini(&pool->base);
+	creel__free(pool);
+}
+
+/* Nobody refers to the pool, and nobody serves it. */
+static void let_go(struct creel__pool *pool)
+{
 	struct creel__list *node;
 	while ((node = creel__list_pop(&pool->zombies))) {
 		creel__thread_detach(zombie_of(node)->thread);
 		creel__free(zombie_of(node));
 	}
-	creel__pool_free_deques(pool);
-	creel__executor_fini(&pool->base);
-	creel__free(pool);
+	creel__executor_unhold(&pool->base);
 }
 
 void creel__pool_tell_release(struct creel__pool *pool)
@@ -111,7 +117,7 @@ void creel__pool_tell_release(struct creel__pool *pool)
 	creel__cond_broadcast_locked(&pool->changed);
 	creel__lock_release(&pool->lock);
 	if (last)
-		creel__executor_unhold(&pool->base);
+		let_go(pool);
 }
 
 void creel__pool_bury(struct creel__pool_worker *w)
@@ -152,5 +158,5 @@ void creel__pool_release(creel_executor *ex)
 	bool dead = creel__pool_is_over_locked(pool);
 	creel__lock_release(&pool->lock);
 	if (dead)
-		creel__executor_unhold(ex);
+		let_go(pool);
 }
