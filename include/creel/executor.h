@@ -242,7 +242,8 @@ CREEL_API int creel_executor_stats(creel_executor *ex, creel_stats *ret_stats, s
  *           destructor of a future that ends there is called: they wait until everything that may
  *           go has been handed over. Calls that would wait for futures or executors return
  *           -EDEADLK in submit and vet then, as in a callback. A submission to a full pool keeps to
- *           that pool's bound.
+ *           that pool's bound: there use CREEL_OVERFLOW_FAIL, since to wait for room, or to run the
+ *           task in the caller, is what you say that they do not do.
  *
  * Tasks that run elsewhere
  *

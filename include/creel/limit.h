@@ -15,7 +15,8 @@
  *            can overtake the other there.
  * CALLBACKS  Over an executor that only queues, a thread that lets tasks and permits go first lets
  *            go all that may, also what others submit meanwhile. Then it calls the callbacks of
- *            what ended there: of permits, and of tasks that the one beneath refused.
+ *            what ended there: of permits, and of tasks that the one beneath refused. As long as
+ *            others submit faster than it lets go, it stays at that.
  * BENEATH    An adaptor holds a reference to the executor beneath. You may drop yours.
  * SHUTDOWN   Shutting an adaptor down refuses new tasks, and with a flag cancels or kills the tasks
  *            that went through it. The executor beneath goes on.
