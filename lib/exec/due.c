@@ -202,8 +202,7 @@ static int submit_undue(creel_future *f, struct creel__times *times)
 static bool rewind_run(creel_future *f, creel_executor *ex)
 {
 	creel_executor *at = f->executor;
-	const uint64_t marks = UINT32_MAX - ((UINT64_C(1) << CREEL__RUNNER) - 1);
-	const uint64_t past = CREEL__STATE | at->task_flags | ex->task_flags | marks;
+	const uint64_t past = CREEL__STATE | at->task_flags | ex->task_flags | CREEL__MARKS;
 	uint64_t s = creel__load(&f->state, relaxed);
 	if (at != ex)
 		creel__task_move(f, creel__layers_of(f), ex);

@@ -85,11 +85,10 @@ static void ended(struct creel__link *link, creel_future *source)
 /* From RUNNING to one that follows, HELD. It is nobody's any more who runs on this thread. */
 static uint64_t step(creel_future *f)
 {
-	const uint64_t marks = UINT32_MAX - ((UINT64_C(1) << CREEL__RUNNER) - 1);
 	uint64_t s = creel__load(&f->state, relaxed);
 	/* [FOLLOW-1] seq_cst: says so, before the look at what its source follows; pairs with
 	 * hold() of future/follow.c, which it also lets see the link */
-	while (!creel__cas(&f->state, &s, (s & ~marks) | CREEL__OWNED | CREEL__HELD, seq_cst,
+	while (!creel__cas(&f->state, &s, (s & ~CREEL__MARKS) | CREEL__OWNED | CREEL__HELD, seq_cst,
 			   relaxed))
 		;
 	return s;

@@ -88,6 +88,8 @@ enum {
 };
 
 #define CREEL__REF (UINT64_C(1) << 32)
+/* The bits that tell whose thread runs it. */
+#define CREEL__MARKS (CREEL__REF - (UINT64_C(1) << CREEL__RUNNER))
 
 /* How the payload is used. Otherwise arg_len and result_len are lengths inline. */
 enum {

@@ -221,8 +221,12 @@ static int ask_pinned(creel_future *f, const struct creel__owner *owner,
 		      const struct creel__cancelling *how)
 {
 	creel_executor *ex = f->executor;
-	if (creel__load(&f->state, relaxed) & CREEL__REMOTE &&
-	    ex->class->withdraw(ex, (creel_task *)f, CREEL__LOOK) == CREEL__STARTED) {
+	bool started = creel__load(&f->state, relaxed) & CREEL__REMOTE &&
+		       ex->class->withdraw(ex, (creel_task *)f, CREEL__LOOK) == CREEL__STARTED;
+	/* An operation of the user's has forked, and this is the child. */
+	if (creel__future_foreign(f))
+		return -EPERM;
+	if (started) {
 		(void)found_started(f, NULL, true, how);
 		return how->pending_only ? CREEL_CANCEL_REQUESTED : creel__future_stop(f, how);
 	}

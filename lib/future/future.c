@@ -171,7 +171,8 @@ static bool is_inside(const creel_executor *lowest)
 /* Whether only the calling thread can end it, once it is back from what it runs. */
 static bool is_behind(creel_future *f)
 {
-	uint64_t s = creel__load(&f->state, relaxed);
+	/* [PIN-1] acquire: as in refresh() of future/cancel.c */
+	uint64_t s = creel__load(&f->state, acquire);
 	/* What it follows may end anywhere. */
 	if (creel__follows(f, s))
 		return false;

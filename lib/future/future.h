@@ -64,8 +64,7 @@ static inline unsigned creel__runner_mark(void)
  * one that follows another future, which has lost the mark and is OWNED. */
 static inline bool creel__future_never_ran(const creel_future *f)
 {
-	const uint64_t marks = (UINT64_C(1) << 32) - (UINT64_C(1) << CREEL__RUNNER);
-	return (creel__load(&f->state, relaxed) & (CREEL__STATE | CREEL__OWNED | marks)) ==
+	return (creel__load(&f->state, relaxed) & (CREEL__STATE | CREEL__OWNED | CREEL__MARKS)) ==
 	       CREEL__CANCELLED;
 }
 

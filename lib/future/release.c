@@ -256,9 +256,8 @@ static void abandon(creel_future *f)
  * mean nothing by then. */
 static bool is_block_alone(const creel_future *f, uint64_t s)
 {
-	const uint64_t marks = (UINT64_C(1) << 32) - (UINT64_C(1) << CREEL__RUNNER);
 	const uint64_t past = CREEL__WAITED | CREEL__ASKED | CREEL__READ | CREEL__PROMISE |
-			      CREEL__SLOW | CREEL__REMOTE | marks;
+			      CREEL__SLOW | CREEL__REMOTE | CREEL__MARKS;
 	return (s & ~past) == (CREEL__REF | CREEL__FINISHED) && f->result_len <= CREEL__PAYLOAD &&
 	       !creel__argument_is_apart(f) && !creel__future_foreign(f);
 }
